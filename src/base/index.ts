@@ -1,0 +1,9 @@
+/**
+ * base: what every room may use and that knows no word of the domain.
+ * Clock, randomness, log, assertions, a bounded queue. Imports nothing of ours.
+ */
+export { AssertionFailure, assert, unreachable } from './assert.ts'
+export { BoundedQueue } from './bounded-queue.ts'
+export { type Clock, ManualClock, sleep, systemClock, type Timer } from './clock.ts'
+export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.ts'
+export { type Random, secureRandom, seededRandom } from './random.ts'

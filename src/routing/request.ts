@@ -1,0 +1,25 @@
+/** What routing needs to know of a request; no text of the prompt. */
+import type { ModelFeature, RequestId, WorkerId } from '../protocol/index.ts'
+
+export interface Objective {
+  /** Time to first token, ms; null: none asked for. */
+  readonly ttftMs: number | null
+  /** Time per further token, ms; null: none asked for. */
+  readonly tpotMs: number | null
+}
+
+export interface RouteRequest {
+  readonly requestId: RequestId
+  readonly model: string
+  /** What the worker's model must be able to do. */
+  readonly features: readonly ModelFeature[]
+  /** Estimated from the length of the text where the gateway has no tokenizer. */
+  readonly promptTokens: number
+  readonly maxTokens: number | null
+  readonly objective: Objective
+  /** Micro-dollars per million tokens, prompt and completion each; null: any. */
+  readonly maxPrice: number | null
+  /** Only this declared region; null: any. */
+  readonly region: string | null
+  readonly exclude: readonly WorkerId[]
+}
