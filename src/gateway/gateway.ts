@@ -1,0 +1,52 @@
+/** The gateway: what it is made of, and what its owner can do with it. */
+import type { Clock, Log, Random } from '../base/index.ts'
+import type { EvidenceBook, ObservationStore } from '../evidence/index.ts'
+import type { Identity, WorkerId } from '../protocol/index.ts'
+import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
+import type { CallHandler, Connection, Stream } from '../transport/index.ts'
+import type { ApiKeys, JoinTokens } from './admission/credentials.ts'
+import type { GatewayLimits } from './limits.ts'
+import type { UpstreamOptions } from './workers/upstream-engine.ts'
+
+export interface GatewayOptions {
+  /** `host:port` for clients; port 0 takes a free one. */
+  readonly httpAddress: string
+  /** Nodes of another network are refused. */
+  readonly network: string
+  readonly softwareVersion: string
+  /** false: whoever reaches the port may use it. Default true. */
+  readonly requireApiKey?: boolean
+  readonly limits?: Partial<GatewayLimits>
+}
+
+export interface GatewayModules {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly identity: Identity
+  readonly apiKeys: ApiKeys
+  readonly joinTokens: JoinTokens
+  readonly policy: RoutingPolicy
+  /** Restored from the store by the composition root. */
+  readonly evidence: EvidenceBook
+  readonly observations: ObservationStore
+  readonly decisions: DecisionStore
+}
+
+export interface Gateway {
+  /** Binds the HTTP address; resolves with the one bound, `host:port`. `address_in_use` when it is taken. */
+  listen(): Promise<string>
+  /** What nodes call; already served by `onStream`. */
+  readonly callHandlers: Readonly<Record<string, CallHandler>>
+  /** For the transport's events. */
+  readonly onStream: (stream: Stream, connection: Connection) => void
+  readonly onConnection: (connection: Connection) => void
+  /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */
+  addUpstream(options: UpstreamOptions): WorkerId
+  /** Whether a model is served, as /readyz says. */
+  isReady(): boolean
+  /** Connected workers. */
+  workerCount(): number
+  /** Takes no new request, lets answers end for a short while, then closes. Stores stay the caller's. */
+  close(): Promise<void>
+}

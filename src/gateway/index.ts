@@ -1,0 +1,9 @@
+/**
+ * gateway: where clients enter.
+ * OpenAI's HTTP interface in front, joined nodes and upstreams behind, and a decision for every request.
+ */
+export type { Account, ApiKeys, JoinTokens, KeyLimits } from './admission/credentials.ts'
+export type { Gateway, GatewayModules, GatewayOptions } from './gateway.ts'
+export { type GatewayLimits, gatewayLimits } from './limits.ts'
+export type { UpstreamEngine, UpstreamModel, UpstreamOptions } from './workers/upstream-engine.ts'
+export type { CallLimits, Worker, WorkerView } from './workers/worker.ts'

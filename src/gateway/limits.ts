@@ -1,0 +1,53 @@
+/** Every bound of the gateway, each with its reason. All can be changed when a gateway is made. */
+export interface GatewayLimits {
+  /** One HTTP body. Below the transport's largest message (8 MiB), so that what is accepted can be sent on. */
+  readonly bodyBytesMax: number
+  /** Head and body of a request have arrived by then: a slow sender holds a socket, not a slot. */
+  readonly requestArrivalMs: number
+  /** An idle keep-alive connection stays open: longer than the 60 s of common load balancers. */
+  readonly keepAliveMs: number
+  /** From sending the request to a worker until its first token; then the next worker is tried. */
+  readonly firstTokenMs: number
+  /** Between two batches of a running answer; a worker that is silent for longer is taken for dead. */
+  readonly silenceMs: number
+  /** From the request's arrival to the end of the answer, all attempts together. */
+  readonly totalMs: number
+  /** A client that takes nothing for this long is taken for gone; the worker's slot is worth more. */
+  readonly clientStallMs: number
+  /** Workers tried for one request, the first included. */
+  readonly attemptsMax: number
+  /** Requests under way in the whole gateway: about 20 KB each, so 80 MB at most. */
+  readonly requestsInFlightMax: number
+  /** For keys without limits of their own: a bound against runaway clients, not a quota. */
+  readonly requestsPerMinute: number
+  readonly tokensPerMinute: number
+  /** Workers in the registry, connected or not. */
+  readonly workersMax: number
+  /** A node that left is still named in decisions for this long, as not connected. */
+  readonly disconnectedKeptMs: number
+  /** How often a node reports its load. */
+  readonly heartbeatMs: number
+  /** Signed envelopes are valid for this long: clocks of volunteers' computers differ by seconds. */
+  readonly envelopeLifeMs: number
+  /** On closing, answers under way get this long to end. */
+  readonly closeGraceMs: number
+}
+
+export const gatewayLimits: GatewayLimits = Object.freeze({
+  bodyBytesMax: 7 * 1024 * 1024,
+  requestArrivalMs: 30_000,
+  keepAliveMs: 72_000,
+  firstTokenMs: 30_000,
+  silenceMs: 60_000,
+  totalMs: 600_000,
+  clientStallMs: 60_000,
+  attemptsMax: 3,
+  requestsInFlightMax: 4096,
+  requestsPerMinute: 1_000_000,
+  tokensPerMinute: 1_000_000_000,
+  workersMax: 4096,
+  disconnectedKeptMs: 600_000,
+  heartbeatMs: 2_000,
+  envelopeLifeMs: 120_000,
+  closeGraceMs: 5_000,
+})
