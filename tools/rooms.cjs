@@ -1,0 +1,37 @@
+/**
+ * The one table of rooms: which room may import which, besides `base` and `protocol`.
+ *
+ * `.dependency-cruiser.cjs` makes its rules from it, `tools/tidy.ts` knows the rooms by it, and a
+ * test holds ARCHITECTURE.md to it. CommonJS, because dependency-cruiser reads its configuration
+ * that way.
+ *
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+const rooms = {
+  base: [],
+  protocol: ['base'],
+  transport: ['base', 'protocol'],
+  models: ['base', 'protocol'],
+  engine: ['base', 'protocol', 'models'],
+  evidence: ['base', 'protocol'],
+  routing: ['base', 'protocol', 'evidence', 'models'],
+  storage: ['base', 'protocol', 'evidence', 'routing'],
+  telemetry: ['base', 'protocol'],
+  node: ['base', 'protocol', 'transport', 'models', 'engine', 'telemetry'],
+  gateway: ['base', 'protocol', 'transport', 'models', 'evidence', 'routing', 'telemetry'],
+  cli: [
+    'base',
+    'protocol',
+    'transport',
+    'models',
+    'engine',
+    'evidence',
+    'routing',
+    'storage',
+    'telemetry',
+    'node',
+    'gateway',
+  ],
+}
+
+module.exports = { rooms }
