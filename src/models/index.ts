@@ -2,6 +2,8 @@
  * models: what can be run.
  * Manifests, reading Hugging Face folders, building ONNX graphs for any layer range, the local store.
  */
+export { buildGraph, type GraphOptions, type LayerRange, wholeRange } from './decoder-graph.ts'
+export { type ImportOptions, importModel, type ModelProgress } from './import-model.ts'
 export type {
   DecoderArchitecture,
   ModelFile,
@@ -9,3 +11,11 @@ export type {
   Quantisation,
   RopeScaling,
 } from './manifest.ts'
+export {
+  listModels,
+  openModel,
+  removeModel,
+  type StoredModel,
+  verifyModel,
+} from './store.ts'
+export { weightsFile } from './weight-layout.ts'

@@ -39,6 +39,8 @@ export interface DecoderArchitecture {
   readonly queryKeyNorm: boolean
   /** Mistral's sliding window in tokens; null: none. */
   readonly slidingWindow: number | null
+  /** Layers that look back without that limit although others have it, by index. */
+  readonly layersWithoutWindow: readonly number[]
   /** Layers without rotary embedding (SmolLM3), by index. */
   readonly layersWithoutRope: readonly number[]
 }
