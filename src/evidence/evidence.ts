@@ -7,6 +7,8 @@ export interface ProbabilityEstimate {
   readonly mean: number
   /** Below this with a probability of 5 %. */
   readonly lowerBound: number
+  /** Above this with a probability of 5 %. */
+  readonly upperBound: number
   /** Effective number of observations after decay. */
   readonly samples: number
 }

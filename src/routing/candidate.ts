@@ -10,9 +10,26 @@ export interface Candidate {
   readonly load: LoadReport
   /** Requests that this gateway has under way there: newer than any report. */
   readonly inFlight: number
+  /** How many of them were under way when `load` was reported, and so are counted in it already. */
+  readonly inFlightAtReport?: number
   /** Smoothed round trip of the link, ms; undefined: not measured. */
   readonly roundTripMs: number | undefined
   readonly connected: boolean
   readonly integerExact: boolean
   readonly evidence: WorkerEvidence
+}
+
+/**
+ * Requests at the worker now: others' as reported, and this gateway's own as it knows them. Where it is not
+ * known how many of the reported ones are its own, as many as can be are taken to be.
+ */
+export function occupancyOf(candidate: Candidate): number {
+  const { load, inFlight } = candidate
+  const reported = load.running + load.waiting
+  return inFlight + Math.max(0, reported - (candidate.inFlightAtReport ?? inFlight))
+}
+
+/** At least one: a worker that states nonsense must not divide by zero. */
+export function slotsOf(candidate: Candidate): number {
+  return Math.max(1, candidate.offer?.slots ?? 1)
 }

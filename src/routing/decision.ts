@@ -3,6 +3,7 @@
  * Only this room makes one.
  */
 import type { DecisionId, ErrorCode, RequestId, WorkerId } from '../protocol/index.ts'
+import type { RouteRequest } from './request.ts'
 
 declare const made: unique symbol
 
@@ -16,15 +17,29 @@ export interface Rejection {
 /** What ordered one eligible candidate. */
 export interface Ranking {
   readonly worker: WorkerId
+  /** 1 is the best. */
   readonly rank: number
+  /** Lower bound of the probability that the request comes back complete and within its objective. */
   readonly reliability: number
   readonly completionMean: number
+  readonly completionLowerBound: number
+  readonly completionUpperBound: number
   readonly completionSamples: number
+  /** Probability that the request's objective is met; 1 where none was asked for. */
+  readonly timely: number
+  /** Its reliability cannot be told apart from the best one's. */
+  readonly indistinguishable: boolean
   /** Predicted time to the first token, ms: link, queue, prefill. */
   readonly predictedTtftMs: number
+  /** The part of it spent waiting for a slot, ms. */
+  readonly predictedQueueMs: number
   /** Predicted time to the last token, ms. */
   readonly predictedTotalMs: number
+  /** What the prediction rests on: work seen, the worker's own statement, or an assumption. */
+  readonly predictedFrom: 'observed' | 'claimed' | 'assumed'
+  /** Expected price of this request, micro-dollars. */
   readonly price: number
+  /** Requests there per slot. */
   readonly load: number
   readonly roundTripMs: number | null
 }
@@ -40,6 +55,22 @@ export interface Attempt {
   readonly cause: 'picked' | 'retry'
 }
 
+/** `busy`: somebody can, but nobody has room now. `none`: nobody can. */
+export type DecisionOutcome = 'chosen' | 'busy' | 'none'
+
+/** What put the chosen worker before the next best. */
+export const decidingFactors = [
+  'only', // nobody else was eligible
+  'reliability', // the next best is measurably less reliable
+  'time', // as reliable, but the next best is slower
+  'load', // as reliable and as fast, but the next best has more to do
+  'price', // and as busy, but dearer
+  'chance', // alike in everything
+  'exploration', // a short record gets its chance
+  'spill', // those more reliable have no free slot
+] as const
+export type DecidingFactor = (typeof decidingFactors)[number]
+
 export interface Decision {
   readonly [made]: true
   readonly id: DecisionId
@@ -47,22 +78,34 @@ export interface Decision {
   readonly atMs: number
   readonly policyVersion: string
   readonly model: string
+  /** What was asked for; no text of the prompt. */
+  readonly request: RouteRequest
   readonly candidates: number
   readonly eligible: number
+  /** How many of the eligible could not be told apart from the most reliable. */
+  readonly indistinguishable: number
   /** How many candidates each gate rejected. */
   readonly gateCounts: Readonly<Record<string, number>>
+  /** One per rejected candidate, up to the policy's `rejectionsMax`. */
   readonly rejections: readonly Rejection[]
-  /** The best few, in order. */
+  /** The best few, in order; the chosen one is always among them. */
   readonly rankings: readonly Ranking[]
+  readonly outcome: DecisionOutcome
   /** null: nobody was eligible. */
   readonly chosen: WorkerId | null
+  /** Whom the chosen one was last compared with; null: nobody else was eligible. */
+  readonly comparedWith: WorkerId | null
+  readonly decidedBy: DecidingFactor | null
   /** In plain words, what decided between the chosen and the next best. */
   readonly reason: string
+  /** With `busy`: when the first slot is expected to be free. */
+  readonly retryAfterMs: number | null
   readonly attempts: readonly Attempt[]
 }
 
 /** Where decisions are kept; the newest `decisionsMax` stay. */
 export interface DecisionStore {
+  /** Adds a decision, or replaces the one with the same id. */
   put(decision: Decision): void
   get(id: DecisionId): Decision | undefined
   /** Newest first. */

@@ -2,6 +2,18 @@
  * routing: one request → one decision.
  * Gates remove who cannot, an order ranks the rest by evidence, a pick balances load, an explanation says why.
  */
+export { type AttemptEnd, type AttemptStart, endAttempt, withAttempt } from './attempts.ts'
 export type { Candidate } from './candidate.ts'
-export type { Attempt, Decision, DecisionStore, Ranking, Rejection } from './decision.ts'
+export { type ChooseAgainInput, chooseAgain, type DecideInput, decide } from './decide.ts'
+export type {
+  Attempt,
+  DecidingFactor,
+  Decision,
+  DecisionOutcome,
+  DecisionStore,
+  Ranking,
+  Rejection,
+} from './decision.ts'
+export { defaultPolicy, type RoutingPolicy } from './policy.ts'
+export { renderDecision } from './render.ts'
 export type { Objective, RouteRequest } from './request.ts'

@@ -1,0 +1,27 @@
+/** What was tried after the decision: pure functions that give a new decision with the attempts in it. */
+import type { Attempt, Decision } from './decision.ts'
+import { withAttempts } from './decision-record.ts'
+
+/** `cause` follows from the attempts before where it is not given. */
+export type AttemptStart = Pick<Attempt, 'worker' | 'startedAtMs'> & Partial<Attempt>
+
+export type AttemptEnd = Partial<Attempt> & Pick<Attempt, 'endedAtMs' | 'outcome'>
+
+export function withAttempt(decision: Decision, start: AttemptStart): Decision {
+  const attempt: Attempt = {
+    endedAtMs: null,
+    ttftMs: null,
+    outcome: 'running',
+    code: null,
+    cause: decision.attempts.length === 0 ? 'picked' : 'retry',
+    ...start,
+  }
+  return withAttempts(decision, [...decision.attempts, attempt])
+}
+
+/** Ends the last attempt, or notes its first token while it runs. */
+export function endAttempt(decision: Decision, end: AttemptEnd): Decision {
+  const last = decision.attempts.at(-1)
+  if (last === undefined) return decision
+  return withAttempts(decision, [...decision.attempts.slice(0, -1), { ...last, ...end }])
+}

@@ -1,0 +1,202 @@
+/**
+ * One request and a snapshot of the candidates → one decision.
+ *
+ * Pure: the same input and the same state of the random source give the same decision.
+ */
+import type { Random } from '../base/index.ts'
+import type { DecisionId, WorkerId } from '../protocol/index.ts'
+import { type Candidate, slotsOf } from './candidate.ts'
+import type { Attempt, Decision, DecisionOutcome, Ranking } from './decision.ts'
+import { newDecision } from './decision-record.ts'
+import type { Fact, Gate } from './gates/gate.ts'
+import { gates } from './gates/gates.ts'
+import { compareRank, loadOf, type Order, orderOf } from './order.ts'
+import { type Pick as Picked, pick } from './pick.ts'
+import type { RoutingPolicy } from './policy.ts'
+import { type Pool, poolOf } from './pool.ts'
+import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
+import type { RouteRequest } from './request.ts'
+
+export interface DecideInput {
+  readonly request: RouteRequest
+  readonly candidates: readonly Candidate[]
+  readonly policy: RoutingPolicy
+  readonly random: Random
+  /** ms since 1970. */
+  readonly now: number
+  readonly decisionId: DecisionId
+}
+
+export function decide(input: DecideInput): Decision {
+  return decideWith(input, [])
+}
+
+export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'>
+
+/**
+ * Another worker for the same request, after an attempt failed: the same decision with its attempts, made
+ * anew on the present candidates without those that failed at it.
+ */
+export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decision {
+  const { id: decisionId, request, attempts } = decision
+  return decideWith({ ...input, request, decisionId }, attempts)
+}
+
+function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision {
+  const { request, candidates, policy } = input
+  const demand = demandOf(input, attempts)
+  const sorted = sift(candidates, demand)
+  const base = {
+    id: input.decisionId,
+    requestId: request.requestId,
+    atMs: input.now,
+    policyVersion: policy.version,
+    model: request.model,
+    request,
+    candidates: candidates.length,
+    eligible: sorted.eligible.length,
+    gateCounts: sorted.gateCounts,
+    attempts,
+  }
+  if (sorted.eligible.length === 0) {
+    const retryAfterMs = sorted.retryAfterMs
+    const outcome: DecisionOutcome = retryAfterMs === null ? 'none' : 'busy'
+    return newDecision({ ...base, ...nobody, outcome, retryAfterMs }, sorted.rejected, demand)
+  }
+  const pool = poolOf(sorted.eligible, demand)
+  const order = orderOf(pool, policy)
+  const picked = pick({ pool, order, policy, random: input.random })
+  const decided = {
+    indistinguishable: order.groupSize,
+    rankings: rank(pool, order, picked, policy),
+    outcome: 'chosen' as const,
+    chosen: pool.candidates[picked.chosen]?.id ?? null,
+    comparedWith: pool.candidates[picked.comparedWith ?? -1]?.id ?? null,
+    decidedBy: picked.decidedBy,
+    retryAfterMs: null,
+  }
+  return newDecision({ ...base, ...decided }, sorted.rejected, demand)
+}
+
+const nobody = {
+  indistinguishable: 0,
+  rankings: [],
+  chosen: null,
+  comparedWith: null,
+  decidedBy: null,
+} as const
+
+function demandOf({ request, policy }: DecideInput, attempts: readonly Attempt[]): Demand {
+  const failed = attempts.filter(({ outcome }) => outcome === 'failed')
+  return {
+    request,
+    policy,
+    excluded: new Set(request.exclude),
+    tried: new Set(failed.map(({ worker }) => worker)),
+    completionTokens: expectedCompletionTokens(request, policy),
+  }
+}
+
+interface Sifted {
+  readonly eligible: readonly Candidate[]
+  readonly gateCounts: Readonly<Record<string, number>>
+  readonly rejected: { workers: WorkerId[]; gates: Gate[]; facts: Fact[] }
+  /** null: nobody was rejected by a temporary gate. */
+  readonly retryAfterMs: number | null
+}
+
+function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
+  const asked = gates.filter((gate) => gate.applies(demand))
+  const counts = new Array<number>(asked.length).fill(0)
+  const eligible: Candidate[] = []
+  const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
+  let retryAfterMs: number | null = null
+  for (const candidate of candidates) {
+    let passed = true
+    for (let g = 0; g < asked.length; g += 1) {
+      const gate = asked[g]
+      const fact = gate?.check(candidate, demand)
+      if (gate === undefined || fact === undefined) continue
+      passed = false
+      counts[g] = (counts[g] ?? 0) + 1
+      if (rejected.workers.length < demand.policy.rejectionsMax) {
+        rejected.workers.push(candidate.id)
+        rejected.gates.push(gate)
+        rejected.facts.push(fact)
+      }
+      if (gate.temporary) retryAfterMs = sooner(retryAfterMs, freeAfterMs(candidate, demand))
+      break
+    }
+    if (passed) eligible.push(candidate)
+  }
+  const gateCounts = Object.fromEntries(asked.map((gate, g) => [gate.name, counts[g] ?? 0]))
+  return { eligible, gateCounts, rejected, retryAfterMs }
+}
+
+function sooner(aMs: number | null, bMs: number): number {
+  return aMs === null ? bMs : Math.min(aMs, bMs)
+}
+
+const scratch = emptyPrediction()
+
+/** Slots become free one after the other: on average after one answer's time shared by all of them. */
+function freeAfterMs(candidate: Candidate, demand: Demand): number {
+  predict(candidate, demand, scratch)
+  return (scratch.totalMs - scratch.queueMs) / slotsOf(candidate)
+}
+
+/** The best few, the chosen one, and whom it was compared with. */
+function rank(pool: Pool, order: Order, picked: Picked, policy: RoutingPolicy): readonly Ranking[] {
+  const compare = compareRank(pool, order)
+  const best: number[] = []
+  for (let i = 0; i < pool.size; i += 1) {
+    const last = best[best.length - 1]
+    if (best.length === policy.rankingsMax && last !== undefined && compare(i, last) > 0) continue
+    let at = best.length
+    while (at > 0 && compare(i, best[at - 1] ?? 0) < 0) at -= 1
+    best.splice(at, 0, i)
+    if (best.length > policy.rankingsMax) best.pop()
+  }
+  const rankings = best.map((index, at) => rankingOf(pool, order, { index, rank: at + 1 }))
+  for (const index of [picked.chosen, picked.comparedWith]) {
+    if (index === undefined || best.includes(index)) continue
+    best.push(index)
+    rankings.push(rankingOf(pool, order, { index, rank: rankNumber(pool, compare, index) }))
+  }
+  return rankings.sort((a, b) => a.rank - b.rank)
+}
+
+function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index: number): number {
+  let rank = 1
+  for (let i = 0; i < pool.size; i += 1) if (i !== index && compare(i, index) < 0) rank += 1
+  return rank
+}
+
+function rankingOf(pool: Pool, order: Order, at: { index: number; rank: number }): Ranking {
+  const { index, rank } = at
+  const candidate = pool.candidates[index] as Candidate
+  const { completion, ttft } = candidate.evidence
+  return {
+    worker: candidate.id,
+    rank,
+    reliability: pool.reliability[index] ?? 0,
+    completionMean: completion.mean,
+    completionLowerBound: completion.lowerBound,
+    completionUpperBound: completion.upperBound,
+    completionSamples: completion.samples,
+    timely: pool.timely[index] ?? 0,
+    indistinguishable: order.inGroup[index] === 1,
+    predictedTtftMs: pool.ttftMs[index] ?? 0,
+    predictedQueueMs: pool.queueMs[index] ?? 0,
+    predictedTotalMs: pool.totalMs[index] ?? 0,
+    predictedFrom: ttft !== undefined ? 'observed' : claims(candidate) ? 'claimed' : 'assumed',
+    price: pool.price[index] ?? 0,
+    load: loadOf(pool, index),
+    roundTripMs: candidate.roundTripMs ?? null,
+  }
+}
+
+function claims(candidate: Candidate): boolean {
+  const { prefillTokensPerSecond = 0, decodeTokensPerSecond = 0 } = candidate.offer ?? {}
+  return prefillTokensPerSecond > 0 || decodeTokensPerSecond > 0
+}

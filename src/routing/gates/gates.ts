@@ -1,0 +1,32 @@
+/**
+ * All gates in the order in which they are asked. First what the worker is, then what the request wants,
+ * last what the worker has to do just now: so whoever fails at a temporary gate could do the work.
+ */
+import { connectedGate } from './connected.ts'
+import { contextGate } from './context.ts'
+import { drainingGate } from './draining.ts'
+import { excludeGate } from './exclude.ts'
+import { featuresGate } from './features.ts'
+import type { Gate } from './gate.ts'
+import { latencyGate } from './latency.ts'
+import { latencyAtLoadGate } from './latency-at-load.ts'
+import { modelGate } from './model.ts'
+import { priceGate } from './price.ts'
+import { regionGate } from './region.ts'
+import { slotsGate } from './slots.ts'
+import { triedGate } from './tried.ts'
+
+export const gates: readonly Gate[] = [
+  modelGate,
+  connectedGate,
+  featuresGate,
+  contextGate,
+  regionGate,
+  excludeGate,
+  priceGate,
+  drainingGate,
+  triedGate,
+  latencyGate,
+  latencyAtLoadGate,
+  slotsGate,
+]

@@ -1,0 +1,95 @@
+/**
+ * One of the candidates that are alike: power of two choices by load (Mitzenmacher, 2001), then price, then
+ * chance. A small share of the requests goes to workers whose record is too short to judge them by.
+ */
+import type { Random } from '../base/index.ts'
+import { newcomer } from '../evidence/index.ts'
+import type { DecidingFactor } from './decision.ts'
+import { compareRank, loadOf, type Order } from './order.ts'
+import type { RoutingPolicy } from './policy.ts'
+import type { Pool } from './pool.ts'
+
+export interface Pick {
+  readonly chosen: number
+  /** What the chosen one was compared with; undefined: it was alone. */
+  readonly comparedWith: number | undefined
+  readonly decidedBy: DecidingFactor
+}
+
+export interface PickInput {
+  readonly pool: Pool
+  readonly order: Order
+  readonly policy: RoutingPolicy
+  readonly random: Random
+}
+
+export function pick(input: PickInput): Pick {
+  const { pool, order } = input
+  if (pool.size === 1) return { chosen: 0, comparedWith: undefined, decidedBy: 'only' }
+  const explored = explore(input)
+  if (explored !== undefined) {
+    const best = bestOther(input, explored)
+    return { chosen: explored, comparedWith: best, decidedBy: 'exploration' }
+  }
+  const chosen = amongAlike(input)
+  if (!order.spilled) return chosen
+  return { ...chosen, comparedWith: bestOther(input, chosen.chosen), decidedBy: 'spill' }
+}
+
+/** @param order.alike holds at least one */
+function amongAlike(input: PickInput): Pick {
+  const { pool, order, random } = input
+  const { alike } = order
+  const first = alike[alike.length === 1 ? 0 : random.below(alike.length)] ?? 0
+  if (alike.length === 1) {
+    const other = bestOther(input, first)
+    const decidedBy = order.inGroup[other] === 1 ? 'time' : 'reliability'
+    return { chosen: first, comparedWith: other, decidedBy }
+  }
+  const second = otherOf(alike, first, random)
+  const byLoad = loadOf(pool, first) - loadOf(pool, second)
+  if (byLoad !== 0) return choice(first, second, byLoad, 'load')
+  const byPrice = (pool.price[first] ?? 0) - (pool.price[second] ?? 0)
+  if (byPrice !== 0) return choice(first, second, byPrice, 'price')
+  return { chosen: first, comparedWith: second, decidedBy: 'chance' }
+}
+
+function choice(first: number, second: number, by: number, decidedBy: DecidingFactor): Pick {
+  return by < 0
+    ? { chosen: first, comparedWith: second, decidedBy }
+    : { chosen: second, comparedWith: first, decidedBy }
+}
+
+function otherOf(alike: readonly number[], first: number, random: Random): number {
+  const other = alike[random.below(alike.length - 1)] ?? first
+  return other === first ? (alike[alike.length - 1] ?? first) : other
+}
+
+/**
+ * Rarely, somebody else with a short record and a free slot. The longer the record or the more failures in
+ * it, the less likely: a worker that only fails soon gets next to nothing, and yet can come back.
+ */
+function explore({ pool, order, policy, random }: PickInput): number | undefined {
+  if (random.float() >= policy.explorationShare) return undefined
+  const unproven: number[] = []
+  for (let i = 0; i < pool.size; i += 1) {
+    const samples = pool.candidates[i]?.evidence.completion.samples ?? 0
+    if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
+    if (!order.alike.includes(i)) unproven.push(i)
+  }
+  if (unproven.length === 0) return undefined
+  const index = unproven[random.below(unproven.length)] ?? 0
+  const completion = pool.candidates[index]?.evidence.completion ?? newcomer.completion
+  const promise = Math.min(1, completion.mean / newcomer.completion.mean)
+  const needed = 1 - completion.samples / policy.explorationSamplesMax
+  return random.float() < promise * needed ? index : undefined
+}
+
+function bestOther({ pool, order }: PickInput, index: number): number {
+  const compare = compareRank(pool, order)
+  let best = index === 0 ? 1 : 0
+  for (let i = 0; i < pool.size; i += 1) {
+    if (i !== index && compare(i, best) < 0) best = i
+  }
+  return best
+}

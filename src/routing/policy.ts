@@ -1,0 +1,54 @@
+/**
+ * The numbers that decisions follow. `version` is recorded in every decision, so change it with them.
+ */
+export interface RoutingPolicy {
+  readonly version: string
+  /** Requests that may wait per slot before a worker counts as busy. */
+  readonly waitingPerSlotMax: number
+  /** Differences in reliability below this are not worth a slower answer. */
+  readonly reliabilityMargin: number
+  /** Workers within this factor, or these ms, of the fastest take turns by load. */
+  readonly sameSpeedFactor: number
+  readonly sameSpeedMs: number
+  /** The share of requests that may go to workers with too short a record, while others are better. */
+  readonly explorationShare: number
+  /** From this many observations on, a record stands for itself. */
+  readonly explorationSamplesMax: number
+  /** How many observations a worker's own statement of its speed weighs. */
+  readonly claimSamples: number
+  readonly assumedRoundTripMs: number
+  readonly assumedTtftMs: number
+  readonly assumedTpotMs: number
+  /** Tokens of an answer whose length nobody knows. */
+  readonly assumedCompletionTokens: number
+  /** How many rankings a decision keeps. */
+  readonly rankingsMax: number
+  /** How many rejections a decision keeps word by word; the counts per gate are always complete. */
+  readonly rejectionsMax: number
+}
+
+export const defaultPolicy: RoutingPolicy = Object.freeze({
+  version: 'default-1',
+  // A short queue keeps a batch full; a long one only turns a quick "busy" into a late answer.
+  waitingPerSlotMax: 4,
+  // One repeat in a hundred costs a client less than a worker a quarter slower.
+  reliabilityMargin: 0.01,
+  // Finer differences are within the error of the prediction itself.
+  sameSpeedFactor: 1.25,
+  sameSpeedMs: 20,
+  // Small enough that unproven workers cost nearly nothing, large enough that the good soon prove themselves.
+  explorationShare: 0.03,
+  // A hundred clean answers put the lower bound of completion at 0.97.
+  explorationSamplesMax: 100,
+  // Two real answers are worth as much as a worker's word.
+  claimSamples: 2,
+  // Pessimistic: nobody gains by leaving something unmeasured.
+  assumedRoundTripMs: 150,
+  assumedTtftMs: 1_000,
+  assumedTpotMs: 100,
+  // The median answer of public chat traces is a few hundred tokens.
+  assumedCompletionTokens: 256,
+  rankingsMax: 5,
+  // A network of this size is explained in full; larger ones keep the counts.
+  rejectionsMax: 1_000,
+})

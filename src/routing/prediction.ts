@@ -1,0 +1,108 @@
+/**
+ * How long a candidate would take for a request: link, queue, prefill, decode.
+ *
+ * From work seen wherever there is some; a worker's own statement of its speed counts like a few
+ * observations and so is soon outweighed; without either, a pessimistic assumption.
+ */
+import type { DurationEstimate } from '../evidence/index.ts'
+import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
+import type { RoutingPolicy } from './policy.ts'
+import type { RouteRequest } from './request.ts'
+
+/** What every candidate is asked alike, computed once per decision. */
+export interface Demand {
+  readonly request: RouteRequest
+  readonly policy: RoutingPolicy
+  readonly excluded: ReadonlySet<string>
+  readonly tried: ReadonlySet<string>
+  /** Tokens that the answer is expected to have. */
+  readonly completionTokens: number
+}
+
+/** Filled in place: a decision predicts for thousands of candidates. */
+export interface Prediction {
+  /** ms until the first token, were nobody waiting. */
+  idleTtftMs: number
+  queueMs: number
+  /** ms until the first token, all included. */
+  ttftMs: number
+  tpotMs: number
+  totalMs: number
+}
+
+export function emptyPrediction(): Prediction {
+  return { idleTtftMs: 0, queueMs: 0, ttftMs: 0, tpotMs: 0, totalMs: 0 }
+}
+
+/** Embeddings have no decode phase. */
+export function expectedCompletionTokens(request: RouteRequest, policy: RoutingPolicy): number {
+  if (request.features.includes('embedding')) return 1
+  const assumed = policy.assumedCompletionTokens
+  return Math.max(1, Math.min(request.maxTokens ?? assumed, assumed))
+}
+
+export function predict(candidate: Candidate, demand: Demand, into: Prediction): void {
+  const { policy } = demand
+  const { evidence, offer } = candidate
+  const linkMs = candidate.roundTripMs ?? policy.assumedRoundTripMs
+  const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
+  const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
+  // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts took.
+  const leastMs =
+    prefillSpeed > 0 ? linkMs + (demand.request.promptTokens * 1e3) / prefillSpeed : linkMs
+  const claimedTtftMs = prefillSpeed > 0 ? leastMs : linkMs + policy.assumedTtftMs
+  const claimedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : policy.assumedTpotMs
+  const idleTtftMs = Math.max(leastMs, blend(evidence.ttft, claimedTtftMs, policy.claimSamples))
+  const tpotMs = blend(evidence.tpot, claimedTpotMs, policy.claimSamples)
+  const decodeMs = tpotMs * (demand.completionTokens - 1)
+  const slots = slotsOf(candidate)
+  // Whoever is ahead in the queue is taken to ask for as much as this request.
+  const ahead = Math.max(0, occupancyOf(candidate) + 1 - slots)
+  into.idleTtftMs = idleTtftMs
+  into.queueMs = (ahead / slots) * (idleTtftMs - linkMs + decodeMs)
+  into.ttftMs = idleTtftMs + into.queueMs
+  into.tpotMs = tpotMs
+  into.totalMs = into.ttftMs + decodeMs
+}
+
+/**
+ * Probability that the objective is met, taking the time to the first token and per token as normal and
+ * independent; 1 where there is no objective.
+ */
+export function timelyProbability(
+  candidate: Candidate,
+  demand: Demand,
+  prediction: Prediction,
+): number {
+  const { ttftMs, tpotMs } = demand.request.objective
+  const { ttft, tpot } = candidate.evidence
+  const samples = demand.policy.claimSamples
+  let probability = 1
+  if (ttftMs !== null)
+    probability *= within(ttftMs, prediction.ttftMs, spread(ttft, prediction.ttftMs, samples))
+  if (tpotMs !== null)
+    probability *= within(tpotMs, prediction.tpotMs, spread(tpot, prediction.tpotMs, samples))
+  return probability
+}
+
+function blend(observed: DurationEstimate | undefined, claimedMs: number, samples: number): number {
+  if (observed === undefined) return claimedMs
+  const weight = observed.samples / (observed.samples + samples)
+  return claimedMs + (observed.meanMs - claimedMs) * weight
+}
+
+/** Unseen workers are taken to vary by half of their mean. */
+const unseenVariation = 0.5
+
+function spread(observed: DurationEstimate | undefined, meanMs: number, samples: number): number {
+  const unseen = (unseenVariation * meanMs) ** 2
+  if (observed === undefined) return Math.sqrt(unseen)
+  const seen = observed.deviationMs ** 2
+  return Math.sqrt((seen * observed.samples + unseen * samples) / (observed.samples + samples))
+}
+
+/** P(X ≤ limit), X normal: the logistic approximation, off by at most 0.01 (Bowling et al., 2009). */
+function within(limitMs: number, meanMs: number, deviationMs: number): number {
+  const z = (limitMs - meanMs) / Math.max(deviationMs, 1e-9)
+  return 1 / (1 + Math.exp(-1.702 * z))
+}

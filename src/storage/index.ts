@@ -1,0 +1,6 @@
+/**
+ * storage: where observations and decisions are kept.
+ * In memory, or in SQLite with commits in groups by a thread of their own.
+ */
+export { MemoryDecisionStore } from './memory/memory-decision-store.ts'
+export { MemoryObservationStore } from './memory/memory-observation-store.ts'

@@ -1,0 +1,8 @@
+/** What the stores keep, for all adapters alike. */
+
+/** Newest decisions kept: an afternoon at one request per second, at about 5 KB each. */
+export const decisionsMaxDefault = 10_000
+/** Evidence fades within hours; a week remains for people who ask what happened. */
+export const observationAgeMaxMs = 7 * 24 * 60 * 60_000
+/** About 200 bytes each on disk. */
+export const observationsMaxDefault = 1_000_000

@@ -1,0 +1,33 @@
+/** Decisions in memory: for tests, the simulator, and a gateway without a disk. */
+import type { DecisionId } from '../../protocol/index.ts'
+import type { Decision, DecisionStore } from '../../routing/index.ts'
+import { decisionsMaxDefault } from '../limits.ts'
+
+export class MemoryDecisionStore implements DecisionStore {
+  readonly #decisionsMax: number
+  /** In the order of their first `put`. */
+  readonly #decisions = new Map<DecisionId, Decision>()
+
+  constructor(options: { readonly decisionsMax?: number } = {}) {
+    this.#decisionsMax = options.decisionsMax ?? decisionsMaxDefault
+  }
+
+  put(decision: Decision): void {
+    this.#decisions.set(decision.id, decision)
+    if (this.#decisions.size <= this.#decisionsMax) return
+    const oldest = this.#decisions.keys().next().value
+    if (oldest !== undefined) this.#decisions.delete(oldest)
+  }
+
+  get(id: DecisionId): Decision | undefined {
+    return this.#decisions.get(id)
+  }
+
+  recent(count: number): readonly Decision[] {
+    return [...this.#decisions.values()].slice(-Math.max(1, count)).reverse().slice(0, count)
+  }
+
+  async flush(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
