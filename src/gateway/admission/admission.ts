@@ -1,0 +1,143 @@
+/**
+ * Whether a request may enter: who asks, how much they asked lately, how much is under way.
+ */
+import type { Clock } from '../../base/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
+import type { Account, ApiKeys } from './credentials.ts'
+import { type BucketState, TokenBucket } from './token-bucket.ts'
+
+export interface AdmissionOptions {
+  readonly requireApiKey: boolean
+  readonly requestsInFlightMax: number
+  readonly requestsPerMinute: number
+  readonly tokensPerMinute: number
+}
+
+export interface AdmissionModules {
+  readonly clock: Clock
+  readonly apiKeys: ApiKeys
+}
+
+export interface Allowance {
+  readonly requests: BucketState
+  readonly tokens: BucketState
+}
+
+/** Holds a place among the requests under way until it is released. */
+export interface Permit {
+  /** @param tokens that the request really cost; undefined: unknown, the estimate stands */
+  release(tokens: number | undefined): void
+}
+
+export const anonymous: Account = Object.freeze({
+  keyId: 'anonymous',
+  name: 'anonymous',
+  limits: Object.freeze({ requestsPerMinute: null, tokensPerMinute: null }),
+})
+
+/** Accounts whose buckets are kept; the longest unused goes first and starts again with full ones. */
+const accountsMax = 10_000
+
+interface Buckets {
+  readonly requests: TokenBucket
+  readonly tokens: TokenBucket
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions
+  readonly #modules: AdmissionModules
+  readonly #buckets = new Map<string, Buckets>()
+  #inFlight = 0
+
+  constructor(options: AdmissionOptions, modules: AdmissionModules) {
+    this.#options = options
+    this.#modules = modules
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** @param authorization the header; throws `invalid_api_key` */
+  authenticate(authorization: string | undefined): Account {
+    const key = bearerOf(authorization)
+    const account = key === undefined ? undefined : this.#modules.apiKeys.find(key)
+    if (account !== undefined) return account
+    if (!this.#options.requireApiKey) return anonymous
+    const message =
+      key === undefined
+        ? 'No API key was sent. Put it into the header: Authorization: Bearer iso_…'
+        : 'The API key is unknown or revoked. List the keys with: isochrone keys list'
+    throw new IsochroneError('invalid_api_key', message)
+  }
+
+  /** Throws `rate_limited` or `all_nodes_busy`, both with `retryAfterMs` in their detail. */
+  admit(account: Account, estimatedTokens: number): Permit {
+    const now = this.#modules.clock.monotonic()
+    const { requests, tokens } = this.#bucketsOf(account, now)
+    if (this.#inFlight >= this.#options.requestsInFlightMax) {
+      throw refusal('all_nodes_busy', `${this.#inFlight} requests are under way here`, 1000)
+    }
+    const requestsMs = requests.waitMs(1, now)
+    if (requestsMs > 0) {
+      throw refusal('rate_limited', `${requests.limit} requests per minute are used up`, requestsMs)
+    }
+    const tokensMs = tokens.waitMs(estimatedTokens, now)
+    if (tokensMs > 0) {
+      throw refusal('rate_limited', `${tokens.limit} tokens per minute are used up`, tokensMs)
+    }
+    const reserved = Math.min(estimatedTokens, tokens.limit)
+    requests.take(1, now)
+    tokens.take(reserved, now)
+    this.#inFlight += 1
+    return { release: this.#releaseOnce(tokens, reserved) }
+  }
+
+  allowance(account: Account): Allowance {
+    const now = this.#modules.clock.monotonic()
+    const { requests, tokens } = this.#bucketsOf(account, now)
+    return { requests: requests.state(now), tokens: tokens.state(now) }
+  }
+
+  #releaseOnce(tokens: TokenBucket, reserved: number): (actual: number | undefined) => void {
+    let released = false
+    return (actual) => {
+      if (released) return
+      released = true
+      this.#inFlight -= 1
+      if (actual !== undefined) tokens.take(actual - reserved, this.#modules.clock.monotonic())
+    }
+  }
+
+  #bucketsOf(account: Account, now: number): Buckets {
+    const requestLimit = account.limits.requestsPerMinute ?? this.#options.requestsPerMinute
+    const tokenLimit = account.limits.tokensPerMinute ?? this.#options.tokensPerMinute
+    const known = this.#buckets.get(account.keyId)
+    if (known?.requests.limit === requestLimit && known.tokens.limit === tokenLimit) return known
+    const buckets = {
+      requests: new TokenBucket(requestLimit, now),
+      tokens: new TokenBucket(tokenLimit, now),
+    }
+    this.#buckets.delete(account.keyId)
+    this.#buckets.set(account.keyId, buckets)
+    const oldest = this.#buckets.keys().next().value
+    if (this.#buckets.size > accountsMax && oldest !== undefined) this.#buckets.delete(oldest)
+    return buckets
+  }
+}
+
+function refusal(
+  code: 'rate_limited' | 'all_nodes_busy',
+  what: string,
+  retryAfterMs: number,
+): IsochroneError {
+  const seconds = Math.ceil(retryAfterMs / 1000)
+  return new IsochroneError(code, `${what}; try again in ${seconds} s`, {
+    detail: { retryAfterMs },
+  })
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined || !/^bearer /i.test(authorization)) return undefined
+  return authorization.slice('bearer '.length).trim()
+}

@@ -1,0 +1,172 @@
+/**
+ * API keys in a JSON file that holds only their hashes. Readable by its owner alone, replaced atomically, and
+ * read again when another process (`isochrone keys`) changed it.
+ */
+import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { Clock, Random } from '../../base/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
+import type { Account, ApiKeys, KeyLimits } from './credentials.ts'
+import { hashSecret, makeSecret, SecretTable } from './secrets.ts'
+
+/** A revoked key stops working within this time. */
+const changeCheckIntervalMs = 1000
+/** At 300 bytes each a file of 3 MB, rewritten whole on each change. */
+const keysMax = 10_000
+
+const limit = Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()])
+const keyEntry = Type.Object({
+  id: Type.String({ pattern: '^key_[a-z0-9]{1,32}$' }),
+  name: Type.String({ maxLength: 128 }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  createdAtMs: Type.Number(),
+  limits: Type.Object({ requestsPerMinute: limit, tokensPerMinute: limit }),
+})
+const fileCheck = Compile(
+  Type.Object({ format: Type.Literal(1), keys: Type.Array(keyEntry, { maxItems: keysMax }) }),
+)
+type KeyEntry = Static<typeof keyEntry>
+
+/** What may be shown of a key. */
+export interface ApiKeyInfo {
+  readonly id: string
+  readonly name: string
+  readonly createdAtMs: number
+  readonly limits: KeyLimits
+}
+
+export interface ApiKeyFileModules {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface NewApiKey {
+  readonly name: string
+  readonly limits?: Partial<KeyLimits>
+}
+
+export class ApiKeyFile implements ApiKeys {
+  readonly #path: string
+  readonly #modules: ApiKeyFileModules
+  #entries: readonly KeyEntry[] = []
+  #table = new SecretTable<Account>([])
+  #version = ''
+  #checkedAtMs = Number.NEGATIVE_INFINITY
+
+  /** Throws `storage_failed` when the file is there but cannot be read or is damaged. */
+  constructor(path: string, modules: ApiKeyFileModules) {
+    this.#path = path
+    this.#modules = modules
+    this.#load()
+  }
+
+  find(key: string): Account | undefined {
+    const now = this.#modules.clock.monotonic()
+    if (now - this.#checkedAtMs >= changeCheckIntervalMs) this.#reload(now)
+    return this.#table.find(key)
+  }
+
+  /** The key itself is returned here and nowhere else, ever. */
+  create(options: NewApiKey): { readonly key: string; readonly info: ApiKeyInfo } {
+    this.#load()
+    if (this.#entries.length >= keysMax) throw this.#fault(`it holds ${keysMax} keys already`)
+    const key = makeSecret('iso', this.#modules.random)
+    const entry: KeyEntry = {
+      id: `key_${Buffer.from(this.#modules.random.bytes(6)).toString('hex')}`,
+      name: options.name.slice(0, 128),
+      sha256: hashSecret(key),
+      createdAtMs: this.#modules.clock.now(),
+      limits: {
+        requestsPerMinute: options.limits?.requestsPerMinute ?? null,
+        tokensPerMinute: options.limits?.tokensPerMinute ?? null,
+      },
+    }
+    this.#save([...this.#entries, entry])
+    return { key, info: infoOf(entry) }
+  }
+
+  list(): readonly ApiKeyInfo[] {
+    this.#load()
+    return this.#entries.map(infoOf)
+  }
+
+  /** false: there is no key of that id. */
+  revoke(id: string): boolean {
+    this.#load()
+    const left = this.#entries.filter((entry) => entry.id !== id)
+    if (left.length === this.#entries.length) return false
+    this.#save(left)
+    return true
+  }
+
+  /** A damaged file while running: the keys known so far stay valid. */
+  #reload(now: number): void {
+    this.#checkedAtMs = now
+    try {
+      this.#load()
+    } catch (error) {
+      if (!(error instanceof IsochroneError)) throw error
+    }
+  }
+
+  #load(): void {
+    const version = versionOf(this.#path)
+    if (version === this.#version) return
+    this.#use(version === '' ? [] : this.#read())
+    this.#version = version
+  }
+
+  #read(): readonly KeyEntry[] {
+    let content: unknown
+    try {
+      content = JSON.parse(readFileSync(this.#path, 'utf8'))
+    } catch (error) {
+      throw this.#fault('it cannot be read as JSON', error)
+    }
+    if (!fileCheck.Check(content)) throw this.#fault('its content is not a list of keys')
+    return content.keys
+  }
+
+  #save(entries: readonly KeyEntry[]): void {
+    const next = `${this.#path}.new`
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
+      writeFileSync(next, `${JSON.stringify({ format: 1, keys: entries }, null, 2)}\n`, {
+        mode: 0o600,
+        flush: true,
+      })
+      chmodSync(next, 0o600)
+      renameSync(next, this.#path)
+    } catch (error) {
+      throw this.#fault('it cannot be written', error)
+    }
+    this.#use(entries)
+    this.#version = versionOf(this.#path)
+  }
+
+  #use(entries: readonly KeyEntry[]): void {
+    this.#entries = entries
+    this.#table = new SecretTable(entries.map((entry) => [entry.sha256, accountOf(entry)] as const))
+  }
+
+  #fault(what: string, cause?: unknown): IsochroneError {
+    const message = `The API key file ${this.#path}: ${what}. Restore it, or move it away and create new keys.`
+    return new IsochroneError('storage_failed', message, { cause })
+  }
+}
+
+/** Changes with every replacement of the file; empty: there is none. */
+function versionOf(path: string): string {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stat === undefined ? '' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`
+}
+
+function infoOf({ id, name, createdAtMs, limits }: KeyEntry): ApiKeyInfo {
+  return { id, name, createdAtMs, limits }
+}
+
+function accountOf({ id, name, limits }: KeyEntry): Account {
+  return { keyId: id, name, limits }
+}

@@ -1,0 +1,57 @@
+/**
+ * Secrets that are shown once and then known only by their SHA-256 hash. They carry 160 random bits, so a fast
+ * hash is enough: there is nothing to guess.
+ */
+import { hash, timingSafeEqual } from 'node:crypto'
+import type { Random } from '../../base/index.ts'
+import type { JoinTokens } from './credentials.ts'
+
+const secretLengthBytes = 20
+/** No caller's secret is longer; hashing a megabyte for a stranger would be a gift. */
+const presentedLengthMax = 256
+
+/** @param prefix for example `iso` */
+export function makeSecret(prefix: string, random: Random): string {
+  return `${prefix}_${Buffer.from(random.bytes(secretLengthBytes)).toString('base64url')}`
+}
+
+/** 64 hexadecimal digits. */
+export function hashSecret(secret: string): string {
+  return hash('sha256', secret, 'hex')
+}
+
+export function isSecretHash(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
+/** Finds a secret's entry by its hash, in a time that does not depend on which entry comes close. */
+export class SecretTable<T> {
+  /** By the first digits of the hash, which the caller cannot steer; the whole is compared in constant time. */
+  readonly #buckets = new Map<string, { readonly hash: Buffer; readonly entry: T }[]>()
+
+  constructor(entries: Iterable<readonly [hash: string, entry: T]>) {
+    for (const [digest, entry] of entries) {
+      const start = digest.slice(0, 8)
+      const bucket = this.#buckets.get(start) ?? []
+      bucket.push({ hash: Buffer.from(digest, 'hex'), entry })
+      this.#buckets.set(start, bucket)
+    }
+  }
+
+  find(secret: string): T | undefined {
+    if (secret.length > presentedLengthMax) return undefined
+    const digest = hashSecret(secret)
+    const bytes = Buffer.from(digest, 'hex')
+    let found: T | undefined
+    for (const { hash: known, entry } of this.#buckets.get(digest.slice(0, 8)) ?? []) {
+      if (timingSafeEqual(known, bytes)) found = entry
+    }
+    return found
+  }
+}
+
+/** @param hashes of the tokens that let a node join */
+export function createJoinTokens(hashes: Iterable<string>): JoinTokens {
+  const table = new SecretTable([...hashes].map((digest) => [digest, true] as const))
+  return { accepts: (token) => table.find(token) === true }
+}

@@ -1,0 +1,72 @@
+/**
+ * What all renderings of an answer share.
+ *
+ * Everything in a chunk but its text is the same for the whole stream: it is serialised once, and a whole batch
+ * of events becomes one string.
+ */
+import type { GenerationEvent, GenerationUsage, JsonObject } from '../../protocol/index.ts'
+
+export interface AnswerHead {
+  /** `chatcmpl-…` or `cmpl-…` */
+  readonly id: string
+  /** Seconds since 1970. */
+  readonly created: number
+  readonly model: string
+  /** Names the weights and the runtime that answered: the same fingerprint and seed, the same text. */
+  readonly fingerprint: string | null
+  readonly choices: number
+  readonly includeUsage: boolean
+}
+
+export interface StreamRenderer {
+  open(): string
+  batch(events: readonly GenerationEvent[]): string
+  close(): string
+  usage(): GenerationUsage | undefined
+}
+
+export interface AnswerRenderer {
+  batch(events: readonly GenerationEvent[]): void
+  render(): string
+  usage(): GenerationUsage | undefined
+}
+
+/** The last usage event of an answer, and how clients see it. */
+export class UsageNote {
+  value: GenerationUsage | undefined
+
+  add(usage: GenerationUsage): void {
+    this.value = usage
+  }
+
+  /** Empty where the worker counted nothing. */
+  rendered(): { readonly usage?: JsonObject } {
+    return this.value === undefined ? {} : { usage: usageObject(this.value) }
+  }
+}
+
+export function usageObject(usage: GenerationUsage): JsonObject {
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    total_tokens: usage.promptTokens + usage.completionTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+  }
+}
+
+/** From `data: ` to the opening bracket of `choices`. */
+export function chunkStart(head: AnswerHead, object: string): string {
+  const fields = {
+    id: head.id,
+    object,
+    created: head.created,
+    model: head.model,
+    system_fingerprint: head.fingerprint,
+  }
+  return `data: ${JSON.stringify(fields).slice(0, -1)},"choices":[`
+}
+
+export function streamEnd(start: string, head: AnswerHead, note: UsageNote): string {
+  if (!head.includeUsage || note.value === undefined) return 'data: [DONE]\n\n'
+  return `${start}],"usage":${JSON.stringify(usageObject(note.value))}}\n\ndata: [DONE]\n\n`
+}
