@@ -15,5 +15,7 @@ export type {
   Rejection,
 } from './decision.ts'
 export { defaultPolicy, type RoutingPolicy } from './policy.ts'
+export { type Refusal, refusalOf, summarizeRejections } from './refusal.ts'
 export { renderDecision } from './render.ts'
 export type { Objective, RouteRequest } from './request.ts'
+export { decisionSchema, reviveDecision } from './revive.ts'

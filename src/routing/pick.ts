@@ -71,11 +71,12 @@ function otherOf(alike: readonly number[], first: number, random: Random): numbe
  */
 function explore({ pool, order, policy, random }: PickInput): number | undefined {
   if (random.float() >= policy.explorationShare) return undefined
+  const alike = new Set(order.alike)
   const unproven: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
     const samples = pool.candidates[i]?.evidence.completion.samples ?? 0
     if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
-    if (!order.alike.includes(i)) unproven.push(i)
+    if (!alike.has(i)) unproven.push(i)
   }
   if (unproven.length === 0) return undefined
   const index = unproven[random.below(unproven.length)] ?? 0

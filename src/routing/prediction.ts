@@ -58,11 +58,12 @@ export function predict(candidate: Candidate, demand: Demand, into: Prediction):
   const slots = slotsOf(candidate)
   // Whoever is ahead in the queue is taken to ask for as much as this request.
   const ahead = Math.max(0, occupancyOf(candidate) + 1 - slots)
-  into.idleTtftMs = idleTtftMs
-  into.queueMs = (ahead / slots) * (idleTtftMs - linkMs + decodeMs)
-  into.ttftMs = idleTtftMs + into.queueMs
-  into.tpotMs = tpotMs
-  into.totalMs = into.ttftMs + decodeMs
+  const queueMs = (ahead / slots) * (idleTtftMs - linkMs + decodeMs)
+  into.idleTtftMs = bounded(idleTtftMs)
+  into.queueMs = bounded(queueMs)
+  into.ttftMs = bounded(idleTtftMs + queueMs)
+  into.tpotMs = bounded(tpotMs)
+  into.totalMs = bounded(idleTtftMs + queueMs + decodeMs)
 }
 
 /**
@@ -83,6 +84,13 @@ export function timelyProbability(
   if (tpotMs !== null)
     probability *= within(tpotMs, prediction.tpotMs, spread(tpot, prediction.tpotMs, samples))
   return probability
+}
+
+/** An answer in a week is no answer, whatever a worker states of itself. */
+const predictedMsMax = 7 * 24 * 60 * 60_000
+
+function bounded(ms: number): number {
+  return ms >= 0 ? Math.min(ms, predictedMsMax) : predictedMsMax
 }
 
 function blend(observed: DurationEstimate | undefined, claimedMs: number, samples: number): number {

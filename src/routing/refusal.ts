@@ -1,0 +1,61 @@
+/** What a client is told when nobody was chosen. */
+import { type ErrorCode, errorCodes } from '../protocol/index.ts'
+import type { Decision } from './decision.ts'
+import { gateCountsInWords, milliseconds, workerName } from './reason.ts'
+
+export interface Refusal {
+  readonly code: ErrorCode
+  /** For a person; names the gates. */
+  readonly message: string
+  /** With `all_nodes_busy`. */
+  readonly retryAfterMs: number | null
+}
+
+/** null: somebody was chosen. */
+export function refusalOf(decision: Decision): Refusal | null {
+  if (decision.outcome === 'chosen') return null
+  const message = summarizeRejections(decision)
+  if (decision.outcome === 'busy') {
+    return { code: 'all_nodes_busy', message, retryAfterMs: decision.retryAfterMs }
+  }
+  return { code: codeOf(decision), message, retryAfterMs: null }
+}
+
+/** One line: what kept everybody out, with an example for the gate that rejected most. */
+export function summarizeRejections(decision: Decision): string {
+  const { candidates, model, outcome, gateCounts, rejections } = decision
+  if (candidates === 0) return `No node is connected to this gateway, so none can serve ${model}.`
+  if (outcome === 'chosen') {
+    const rejected = candidates - decision.eligible
+    return `${rejected} of ${candidates} candidates were rejected (${gateCountsInWords(gateCounts)}).`
+  }
+  if (outcome === 'busy') {
+    const again =
+      decision.retryAfterMs === null ? '' : `, try again in ${milliseconds(decision.retryAfterMs)}`
+    return `Every node that can serve this request is busy${again} (${gateCountsInWords(gateCounts)}).`
+  }
+  const most = Object.entries(gateCounts).sort((a, b) => b[1] - a[1])[0]?.[0]
+  const example = rejections.find(({ gate }) => gate === most)
+  const words =
+    example === undefined
+      ? ''
+      : ` For example ${workerName(example.worker)}: required ${example.required}, but ${example.actual}.`
+  return (
+    `None of ${candidates} candidates can serve this request for ${model}: rejected by ` +
+    `${gateCountsInWords(gateCounts)}.${words}`
+  )
+}
+
+/** The most telling code: a model that nobody has and a prompt that fits nowhere are the client's to mend. */
+function codeOf({ candidates, gateCounts }: Decision): ErrorCode {
+  const count = (gate: string) => gateCounts[gate] ?? 0
+  if (candidates > 0 && count('model') === candidates) return 'model_not_found'
+  const unsuited = count('model') + count('connected') + count('context')
+  if (count('context') > 0 && unsuited === candidates) return 'context_length_exceeded'
+  return 'no_eligible_node'
+}
+
+/** The meaning of a code as a clause within a sentence. */
+export function meaningOf(code: ErrorCode): string {
+  return errorCodes[code].meaning.replace(/\.$/, '')
+}
