@@ -1,0 +1,41 @@
+/**
+ * Whose fault a failure is, and what the client is told of it.
+ *
+ * What a node says of itself is not to be taken at its word: only codes that a node can rightly give for a
+ * well-formed request pass; everything else is a failure of the node.
+ */
+import { asIsochroneError, type ErrorCode, IsochroneError } from '../../protocol/index.ts'
+
+const passed: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'invalid_request',
+  'context_length_exceeded',
+  'model_not_found',
+  'capability_missing',
+  'all_nodes_busy',
+  'node_draining',
+  'node_failed',
+  'engine_failed',
+  'engine_unavailable',
+  'upstream_failed',
+  'upstream_rejected',
+  'peer_unreachable',
+  'connection_lost',
+  'deadline_exceeded',
+])
+
+/** An error of a worker as dispatch treats it: retryable where another worker may succeed. */
+export function workerError(error: unknown): IsochroneError {
+  const original = asIsochroneError(error)
+  if (passed.has(original.code)) return original
+  return new IsochroneError('node_failed', `The node failed: ${original.message}`, {
+    cause: original,
+    detail: { nodeCode: original.code },
+  })
+}
+
+/** The code for the record: what really went wrong, not what the client is told. */
+export function recordedCode(error: IsochroneError): ErrorCode {
+  return error.cause instanceof IsochroneError && error.code === 'node_failed'
+    ? error.cause.code
+    : error.code
+}

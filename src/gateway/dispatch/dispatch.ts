@@ -1,0 +1,246 @@
+/**
+ * Carries a routed request to workers until one answers.
+ *
+ * As long as the client has seen nothing of an answer, a failure that another worker may not have is tried
+ * again elsewhere, within the request's time. Afterwards it is an explicit `stream_interrupted`.
+ */
+import type { Clock, Log } from '../../base/index.ts'
+import {
+  type EmbeddingRequest,
+  type EmbeddingResult,
+  type GenerationEvent,
+  type GenerationRequest,
+  IsochroneError,
+  type OfferedModel,
+} from '../../protocol/index.ts'
+import type { GatewayLimits } from '../limits.ts'
+import { offerOf } from '../workers/registry.ts'
+import type { Worker } from '../workers/worker.ts'
+import { workerError } from './attribution.ts'
+import { Interruption } from './interruption.ts'
+import { type Router, refusalError } from './router.ts'
+import { type Figures, noFigures, type Trail, type TrailModules } from './trail.ts'
+import { WorkerCall } from './worker-call.ts'
+
+export interface DispatchModules extends TrailModules {
+  readonly clock: Clock
+  readonly log: Log
+  readonly router: Router
+}
+
+export type DispatchLimits = Pick<
+  GatewayLimits,
+  'attemptsMax' | 'firstTokenMs' | 'silenceMs' | 'totalMs'
+>
+
+/** A request on its way. */
+export interface Journeying {
+  readonly trail: Trail
+  /** Monotonic ms at which it arrived. */
+  readonly arrivedAtMs: number
+  /** Aborts when the client left; the reason is `client_closed_request`. */
+  readonly clientSignal: AbortSignal
+}
+
+/** An answer whose first batch is there. */
+export interface Answer {
+  readonly worker: Worker
+  readonly offer: OfferedModel
+  readonly first: readonly GenerationEvent[]
+  /** What follows the first batch. Throws `stream_interrupted`, or `client_closed_request`. */
+  readonly rest: AsyncIterable<readonly GenerationEvent[]>
+  figures(): Figures
+}
+
+export interface WholeAnswer {
+  readonly worker: Worker
+  readonly offer: OfferedModel
+  readonly figures: Figures
+}
+
+interface Target {
+  readonly worker: Worker
+  readonly offer: OfferedModel
+}
+
+export class Dispatch {
+  readonly #limits: DispatchLimits
+  readonly #modules: DispatchModules
+
+  constructor(limits: DispatchLimits, modules: DispatchModules) {
+    this.#limits = limits
+    this.#modules = modules
+  }
+
+  /** Resolves with the first batch of an answer. Whoever reads `rest` ends the attempt by ending the loop. */
+  stream(request: GenerationRequest, journeying: Journeying): Promise<Answer> {
+    return this.#attempts(journeying, async (target) => {
+      const call = this.#call(request, target, journeying)
+      try {
+        const first = (await call.next()) ?? []
+        const rest = this.#rest(call, journeying)
+        return { ...target, first, rest, figures: () => call.figures() }
+      } catch (error) {
+        throw this.#failed(error, call, journeying)
+      }
+    })
+  }
+
+  /** Gives every batch of an answer to `collector()`, made anew for each attempt. */
+  whole<T extends { batch(events: readonly GenerationEvent[]): void }>(
+    request: GenerationRequest,
+    journeying: Journeying,
+    collector: (target: Target) => T,
+  ): Promise<WholeAnswer & { readonly collected: T }> {
+    return this.#attempts(journeying, async (target) => {
+      const collected = collector(target)
+      const call = this.#call(request, target, journeying)
+      try {
+        for (;;) {
+          const batch = await call.next()
+          if (batch === undefined) break
+          collected.batch(batch)
+        }
+      } catch (error) {
+        throw this.#failed(error, call, journeying)
+      }
+      const figures = call.figures()
+      journeying.trail.completed(figures)
+      return { ...target, figures, collected }
+    })
+  }
+
+  embed(
+    request: EmbeddingRequest,
+    journeying: Journeying,
+  ): Promise<{ readonly worker: Worker; readonly result: EmbeddingResult }> {
+    const { trail, clientSignal } = journeying
+    return this.#attempts(journeying, async ({ worker, offer }) => {
+      const interruption = new Interruption()
+      const leave = () => interruption.interrupt(clientSignal.reason)
+      clientSignal.addEventListener('abort', leave, { once: true })
+      if (clientSignal.aborted) leave()
+      const deadlineMs = this.#leftMs(journeying)
+      const timer = this.#modules.clock.after(deadlineMs, () =>
+        interruption.interrupt(new IsochroneError('deadline_exceeded', 'The time is used up.')),
+      )
+      try {
+        const asked = { ...request, modelDigest: offer.digest }
+        const limits = { signal: interruption.signal, deadlineMs }
+        const result = await interruption.wait(worker.embed(asked, limits))
+        if (result.vectors.length !== request.input.length) {
+          throw new IsochroneError('node_failed', 'The node gave another number of vectors.')
+        }
+        const usage = { promptTokens: result.promptTokens, completionTokens: 0, cachedTokens: 0 }
+        trail.completed({ ...noFigures, usage: { type: 'usage', ...usage } })
+        return { worker, result }
+      } catch (error) {
+        throw this.#ended(error, noFigures, journeying)
+      } finally {
+        timer.cancel()
+        clientSignal.removeEventListener('abort', leave)
+      }
+    })
+  }
+
+  /** One attempt after the other, each at another worker, until one succeeds or there is no use in going on. */
+  async #attempts<T>(journeying: Journeying, attempt: (target: Target) => Promise<T>): Promise<T> {
+    const { trail, clientSignal } = journeying
+    let failure = refusalError(trail.decision)
+    if (failure !== undefined) throw failure
+    for (let count = 1; ; count += 1) {
+      const target = this.#target(trail)
+      try {
+        if (target === undefined) throw this.#vanished(trail)
+        return await attempt(target)
+      } catch (error) {
+        failure = error as IsochroneError
+      }
+      if (clientSignal.aborted || !failure.retryable) throw failure
+      if (count >= this.#limits.attemptsMax || this.#leftMs(journeying) <= 1) throw failure
+      trail.reroute(this.#modules.router.routeAgain(trail.decision))
+      if (trail.decision.chosen === null) throw failure
+    }
+  }
+
+  /** Begins the attempt at the chosen worker; undefined when it left between decision and attempt. */
+  #target(trail: Trail): Target | undefined {
+    const { chosen, model } = trail.decision
+    const worker = chosen === null ? undefined : this.#modules.registry.get(chosen)
+    if (chosen !== null) trail.begin(chosen)
+    const offer = worker === undefined ? null : offerOf(worker.describe(), model)
+    return worker === undefined || offer === null ? undefined : { worker, offer }
+  }
+
+  #vanished(trail: Trail): IsochroneError {
+    const error = new IsochroneError('peer_unreachable', 'The chosen node just left the network.')
+    trail.failed(error, noFigures)
+    return error
+  }
+
+  #call(request: GenerationRequest, target: Target, journeying: Journeying): WorkerCall {
+    const { worker, offer } = target
+    return new WorkerCall(
+      {
+        request: { ...request, modelDigest: offer.digest },
+        worker,
+        firstTokenMs: this.#limits.firstTokenMs,
+        silenceMs: this.#limits.silenceMs,
+        deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
+        clientSignal: journeying.clientSignal,
+      },
+      this.#modules.clock,
+    )
+  }
+
+  async *#rest(
+    call: WorkerCall,
+    journeying: Journeying,
+  ): AsyncGenerator<readonly GenerationEvent[], void, undefined> {
+    let running = true
+    try {
+      for (;;) {
+        const batch = await call.next()
+        if (batch === undefined) break
+        yield batch
+      }
+      running = false
+      journeying.trail.completed(call.figures())
+    } catch (error) {
+      running = false
+      const failure = this.#failed(error, call, journeying)
+      if (failure.code === 'client_closed_request') throw failure
+      const message = `The node failed in the middle of its answer: ${failure.message}`
+      throw new IsochroneError('stream_interrupted', message, { cause: failure })
+    } finally {
+      if (running) this.#failed(clientGone(), call, journeying)
+    }
+  }
+
+  #failed(error: unknown, call: WorkerCall, journeying: Journeying): IsochroneError {
+    call.stop(error)
+    return this.#ended(error, call.figures(), journeying)
+  }
+
+  /** Records the end of an attempt, and gives what is to be thrown. */
+  #ended(error: unknown, figures: Figures, { trail, clientSignal }: Journeying): IsochroneError {
+    const closed = error instanceof IsochroneError && error.code === 'client_closed_request'
+    if (closed || clientSignal.aborted) {
+      trail.abandoned(figures)
+      return closed ? error : clientGone()
+    }
+    const failure = workerError(error)
+    trail.failed(failure, figures)
+    const { decision } = trail
+    this.#modules.log.debug('attempt failed', { decision: decision.id, code: failure.code })
+    return failure
+  }
+
+  #leftMs({ arrivedAtMs }: Journeying): number {
+    return Math.max(1, arrivedAtMs + this.#limits.totalMs - this.#modules.clock.monotonic())
+  }
+}
+
+export function clientGone(): IsochroneError {
+  return new IsochroneError('client_closed_request', 'The client left before the answer was whole.')
+}

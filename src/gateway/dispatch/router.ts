@@ -1,0 +1,68 @@
+/** Asks routing with the registry's present snapshot. */
+import type { Clock, Random } from '../../base/index.ts'
+import { decisionIdOf, IsochroneError } from '../../protocol/index.ts'
+import {
+  chooseAgain,
+  type Decision,
+  decide,
+  type RouteRequest,
+  type RoutingPolicy,
+  refusalOf,
+} from '../../routing/index.ts'
+import type { GatewayMetrics } from '../metrics.ts'
+import type { WorkerRegistry } from '../workers/registry.ts'
+
+export interface RouterModules {
+  readonly clock: Clock
+  readonly random: Random
+  readonly policy: RoutingPolicy
+  readonly registry: WorkerRegistry
+  readonly metrics: GatewayMetrics
+}
+
+const idLengthBytes = 16
+
+export class Router {
+  readonly #modules: RouterModules
+
+  constructor(modules: RouterModules) {
+    this.#modules = modules
+  }
+
+  route(request: RouteRequest): Decision {
+    const { random } = this.#modules
+    const decisionId = decisionIdOf(random.bytes(idLengthBytes))
+    return this.#measured(() =>
+      decide({ ...this.#present(request.model), request, decisionId, random }),
+    )
+  }
+
+  /** Another worker, after the last attempt failed. */
+  routeAgain(decision: Decision): Decision {
+    const { random } = this.#modules
+    return this.#measured(() => chooseAgain(decision, { ...this.#present(decision.model), random }))
+  }
+
+  #present(model: string) {
+    const { registry, policy, clock } = this.#modules
+    return { candidates: registry.candidates(model), policy, now: clock.now() }
+  }
+
+  #measured(make: () => Decision): Decision {
+    const { clock, metrics } = this.#modules
+    const start = clock.monotonic()
+    const decision = make()
+    metrics.decision(decision.outcome, clock.monotonic() - start)
+    return decision
+  }
+}
+
+/** The error that a client gets when nobody was chosen; undefined: somebody was. */
+export function refusalError(decision: Decision): IsochroneError | undefined {
+  const refusal = refusalOf(decision)
+  if (refusal === null) return undefined
+  const { code, message, retryAfterMs } = refusal
+  return new IsochroneError(code, message, {
+    detail: { ...(code === 'model_not_found' ? { param: 'model' } : {}), retryAfterMs },
+  })
+}

@@ -1,0 +1,126 @@
+/**
+ * What happens to one request after its decision: attempts at workers. Each ends as an observation for the
+ * evidence and as a line in the decision.
+ */
+import type { Clock } from '../../base/index.ts'
+import type { EvidenceBook, Observation, ObservedOutcome } from '../../evidence/index.ts'
+import {
+  type ErrorCode,
+  errorCodes,
+  type GenerationUsage,
+  type IsochroneError,
+  type WorkerId,
+} from '../../protocol/index.ts'
+import { type Decision, endAttempt, withAttempt } from '../../routing/index.ts'
+import type { GatewayMetrics } from '../metrics.ts'
+import type { WorkerRegistry } from '../workers/registry.ts'
+import { recordedCode } from './attribution.ts'
+import type { DecisionLog } from './decision-log.ts'
+
+export interface TrailModules {
+  readonly clock: Clock
+  readonly registry: WorkerRegistry
+  readonly evidence: EvidenceBook
+  readonly observations: { append(observation: Observation): void }
+  readonly decisionLog: DecisionLog
+  readonly metrics: GatewayMetrics
+}
+
+/** What was measured of the answer. */
+export interface Figures {
+  readonly ttftMs: number | null
+  readonly tpotMs: number | null
+  readonly usage: GenerationUsage | undefined
+}
+
+export const noFigures: Figures = Object.freeze({ ttftMs: null, tpotMs: null, usage: undefined })
+
+export class Trail {
+  readonly #modules: TrailModules
+  #decision: Decision
+  /** Of the attempt that runs. */
+  #worker: WorkerId | undefined
+  #inFlightBefore = 0
+
+  constructor(decision: Decision, modules: TrailModules) {
+    this.#decision = decision
+    this.#modules = modules
+    modules.decisionLog.open(decision)
+  }
+
+  get decision(): Decision {
+    return this.#decision
+  }
+
+  /** The same request was routed again, after a failure. */
+  reroute(decision: Decision): void {
+    this.#update(decision)
+  }
+
+  begin(worker: WorkerId): void {
+    this.#worker = worker
+    this.#inFlightBefore = this.#modules.registry.begin(worker)
+    if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
+    const startedAtMs = this.#modules.clock.now()
+    this.#update(withAttempt(this.#decision, { worker, startedAtMs }))
+  }
+
+  completed(figures: Figures): void {
+    this.#end({ kind: 'completed' }, null, figures)
+  }
+
+  failed(error: IsochroneError, figures: Figures): void {
+    const phase = figures.ttftMs === null ? 'before-first-token' : 'mid-stream'
+    const code = recordedCode(error)
+    this.#end({ kind: 'failed', code, phase }, code, figures)
+  }
+
+  abandoned(figures: Figures): void {
+    this.#end({ kind: 'abandoned' }, null, figures)
+  }
+
+  /** No attempt follows: the decision goes into the store. */
+  close(): void {
+    this.#modules.decisionLog.close(this.#decision)
+  }
+
+  #end(outcome: ObservedOutcome, code: ErrorCode | null, figures: Figures): void {
+    const worker = this.#worker
+    if (worker === undefined) return
+    this.#worker = undefined
+    const { clock, registry, evidence, observations, metrics } = this.#modules
+    registry.end(worker)
+    metrics.attempt(outcome.kind, code)
+    const observation: Observation = {
+      atMs: clock.now(),
+      worker,
+      model: this.#decision.model,
+      decision: this.#decision.id,
+      attempt: this.#decision.attempts.length - 1,
+      outcome,
+      blame: blameOf(outcome.kind, code),
+      ttftMs: figures.ttftMs,
+      tpotMs: figures.tpotMs,
+      promptTokens: figures.usage?.promptTokens ?? null,
+      completionTokens: figures.usage?.completionTokens ?? null,
+      inFlight: this.#inFlightBefore,
+    }
+    evidence.observe(observation)
+    observations.append(observation)
+    const end = { outcome: outcome.kind, endedAtMs: observation.atMs, code, ttftMs: figures.ttftMs }
+    this.#update(endAttempt(this.#decision, end))
+  }
+
+  #update(decision: Decision): void {
+    this.#decision = decision
+    this.#modules.decisionLog.update(decision)
+  }
+}
+
+function blameOf(kind: ObservedOutcome['kind'], code: ErrorCode | null): Observation['blame'] {
+  if (kind === 'abandoned') return 'client'
+  if (code === null) return 'nobody'
+  const { blame } = errorCodes[code]
+  // The table speaks of errors where they arise; an internal error that came from a worker is the worker's.
+  return blame === 'gateway' ? 'node' : blame
+}

@@ -1,0 +1,144 @@
+/**
+ * One generation at one worker, under the request's time limits, measured as it goes.
+ *
+ * Time that the reader takes (a slow client) is not the worker's: the silence limit runs only while a batch is
+ * awaited, and an answer whose reader was slow says nothing of the worker's speed.
+ */
+import type { Clock, Timer } from '../../base/index.ts'
+import {
+  type GenerationEvent,
+  type GenerationRequest,
+  type GenerationUsage,
+  IsochroneError,
+} from '../../protocol/index.ts'
+import type { Worker } from '../workers/worker.ts'
+import { Interruption } from './interruption.ts'
+import type { Figures } from './trail.ts'
+
+export interface WorkerCallOptions {
+  readonly request: GenerationRequest
+  readonly worker: Worker
+  readonly firstTokenMs: number
+  readonly silenceMs: number
+  /** Monotonic ms. */
+  readonly deadlineAtMs: number
+  /** Aborts when the client left. */
+  readonly clientSignal: AbortSignal
+}
+
+/** A reader that holds an answer up for longer than this blurs the time per token. */
+const readerPauseMs = 5
+
+export class WorkerCall {
+  readonly #options: WorkerCallOptions
+  readonly #clock: Clock
+  readonly #interruption = new Interruption()
+  readonly #iterator: AsyncIterator<readonly GenerationEvent[]>
+  readonly #startMs: number
+  readonly #onClientGone: () => void
+  #timer: Timer | undefined
+  #awaitingSinceMs: number | undefined
+  #firstAtMs: number | undefined
+  #lastAtMs = 0
+  #deltas = 0
+  #finished = 0
+  #slowReader = false
+  #usage: GenerationUsage | undefined
+
+  constructor(options: WorkerCallOptions, clock: Clock) {
+    this.#options = options
+    this.#clock = clock
+    this.#startMs = clock.monotonic()
+    const { worker, request, clientSignal } = options
+    const limits = {
+      signal: this.#interruption.signal,
+      deadlineMs: Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs)),
+    }
+    this.#iterator = worker.generate(request, limits)[Symbol.asyncIterator]()
+    this.#onClientGone = () => this.#interruption.interrupt(clientSignal.reason)
+    if (clientSignal.aborted) this.#onClientGone()
+    else clientSignal.addEventListener('abort', this.#onClientGone, { once: true })
+    this.#watch(this.#startMs)
+  }
+
+  /** The next batch; undefined at the end of a complete answer. */
+  async next(): Promise<readonly GenerationEvent[] | undefined> {
+    this.#noteReader()
+    this.#awaitingSinceMs = this.#clock.monotonic()
+    const step = await this.#interruption.wait(this.#iterator.next())
+    this.#lastBatch()
+    if (step.done !== true) {
+      for (const event of step.value) this.#count(event)
+      return step.value
+    }
+    this.#release()
+    if (this.#finished >= this.#options.request.choices) return undefined
+    throw new IsochroneError('node_failed', 'The answer ended without a finish reason.')
+  }
+
+  /** Stops the worker's work, where it still runs. */
+  stop(reason: unknown): void {
+    this.#release()
+    this.#interruption.interrupt(reason)
+    this.#iterator.return?.()?.catch(() => {})
+  }
+
+  figures(): Figures {
+    const usage = this.#usage
+    if (this.#firstAtMs === undefined) return { ttftMs: null, tpotMs: null, usage }
+    const tokens = (usage?.completionTokens ?? this.#deltas) / this.#options.request.choices
+    const spentMs = this.#lastAtMs - this.#firstAtMs
+    return {
+      ttftMs: this.#firstAtMs - this.#startMs,
+      tpotMs: tokens < 2 || this.#slowReader ? null : spentMs / (tokens - 1),
+      usage,
+    }
+  }
+
+  #count(event: GenerationEvent): void {
+    if (event.type === 'delta') this.#deltas += Math.max(1, event.tokenIds.length)
+    else if (event.type === 'finish') this.#finished += 1
+    else this.#usage = event
+  }
+
+  #noteReader(): void {
+    if (this.#firstAtMs === undefined) return
+    if (this.#clock.monotonic() - this.#lastAtMs > readerPauseMs) this.#slowReader = true
+  }
+
+  #lastBatch(): void {
+    this.#awaitingSinceMs = undefined
+    this.#lastAtMs = this.#clock.monotonic()
+    this.#firstAtMs ??= this.#lastAtMs
+  }
+
+  /** One timer at a time, set again only when it ran out: a batch costs no timer. */
+  #watch(nowMs: number): void {
+    const waiting = this.#awaitingSinceMs ?? nowMs
+    const limitMs =
+      this.#firstAtMs === undefined ? this.#options.firstTokenMs : this.#options.silenceMs
+    const dueMs = Math.min(waiting + limitMs, this.#options.deadlineAtMs)
+    if (dueMs > nowMs) {
+      this.#timer = this.#clock.after(dueMs - nowMs, () => this.#watch(this.#clock.monotonic()))
+      return
+    }
+    this.#interruption.interrupt(this.#timeoutError(nowMs))
+  }
+
+  #timeoutError(nowMs: number): IsochroneError {
+    if (nowMs >= this.#options.deadlineAtMs) {
+      return new IsochroneError('deadline_exceeded', 'The request’s time is used up.')
+    }
+    const { firstTokenMs, silenceMs } = this.#options
+    const message =
+      this.#firstAtMs === undefined
+        ? `The node gave no first token within ${firstTokenMs} ms.`
+        : `The node was silent for ${silenceMs} ms in the middle of its answer.`
+    return new IsochroneError('node_failed', message)
+  }
+
+  #release(): void {
+    this.#timer?.cancel()
+    this.#options.clientSignal.removeEventListener('abort', this.#onClientGone)
+  }
+}

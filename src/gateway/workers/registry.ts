@@ -1,0 +1,169 @@
+/** The workers that this gateway knows, what it has under way at each, and the snapshot that routing gets. */
+import type { Clock } from '../../base/index.ts'
+import type { EvidenceBook } from '../../evidence/index.ts'
+import { IsochroneError, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
+import type { Candidate } from '../../routing/index.ts'
+import type { Worker, WorkerView } from './worker.ts'
+
+export interface RegistryOptions {
+  readonly workersMax: number
+  readonly disconnectedKeptMs: number
+}
+
+export interface RegistryModules {
+  readonly clock: Clock
+  readonly evidence: EvidenceBook
+}
+
+interface Entry {
+  readonly worker: Worker
+  inFlight: number
+  /** How many of them its latest load report counts already. */
+  inFlightAtReport: number | undefined
+  /** Monotonic ms; undefined while it is connected. */
+  goneSinceMs: number | undefined
+}
+
+export interface KnownWorker {
+  readonly worker: Worker
+  readonly view: WorkerView
+  readonly inFlight: number
+}
+
+export class WorkerRegistry {
+  readonly #options: RegistryOptions
+  readonly #modules: RegistryModules
+  readonly #entries = new Map<WorkerId, Entry>()
+
+  constructor(options: RegistryOptions, modules: RegistryModules) {
+    this.#options = options
+    this.#modules = modules
+  }
+
+  /** Adds a worker; one of the same id gives way, with what is under way there still counted. */
+  put(worker: Worker): void {
+    this.#forgetGone()
+    const before = this.#entries.get(worker.id)
+    if (before === undefined && this.#entries.size >= this.#options.workersMax) {
+      const message = `This gateway already knows ${this.#entries.size} workers, its limit.`
+      throw new IsochroneError('join_refused', message)
+    }
+    const inFlight = before?.inFlight ?? 0
+    this.#entries.set(worker.id, {
+      worker,
+      inFlight,
+      inFlightAtReport: undefined,
+      goneSinceMs: undefined,
+    })
+  }
+
+  /** The worker's connection is gone; it is named as not connected for a while. */
+  markGone(worker: Worker): void {
+    const entry = this.#entries.get(worker.id)
+    if (entry?.worker !== worker) return
+    entry.goneSinceMs = this.#modules.clock.monotonic()
+  }
+
+  noteReport(id: WorkerId): void {
+    const entry = this.#entries.get(id)
+    if (entry !== undefined) entry.inFlightAtReport = entry.inFlight
+  }
+
+  get(id: WorkerId): Worker | undefined {
+    return this.#entries.get(id)?.worker
+  }
+
+  find(id: WorkerId): KnownWorker | undefined {
+    const entry = this.#entries.get(id)
+    return entry === undefined ? undefined : known(entry)
+  }
+
+  all(): readonly KnownWorker[] {
+    this.#forgetGone()
+    return [...this.#entries.values()].map(known)
+  }
+
+  counts(): { readonly connected: number; readonly disconnected: number } {
+    let connected = 0
+    for (const { worker } of this.#entries.values()) if (worker.describe().connected) connected += 1
+    return { connected, disconnected: this.#entries.size - connected }
+  }
+
+  /** Another request is under way there; returns how many were before. */
+  begin(id: WorkerId): number {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return 0
+    entry.inFlight += 1
+    return entry.inFlight - 1
+  }
+
+  end(id: WorkerId): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    entry.inFlight = Math.max(0, entry.inFlight - 1)
+    if (entry.inFlightAtReport !== undefined && entry.inFlightAtReport > entry.inFlight) {
+      entry.inFlightAtReport = entry.inFlight
+    }
+  }
+
+  /** Whether any worker, also one that just left, offers the model. */
+  knows(model: string): boolean {
+    for (const { worker } of this.#entries.values()) {
+      if (offerOf(worker.describe(), model) !== null) return true
+    }
+    return false
+  }
+
+  candidates(model: string): readonly Candidate[] {
+    const candidates: Candidate[] = []
+    for (const { worker, inFlight, inFlightAtReport } of this.#entries.values()) {
+      const view = worker.describe()
+      candidates.push({
+        id: worker.id,
+        region: view.region,
+        offer: offerOf(view, model),
+        load: view.load,
+        inFlight,
+        ...(inFlightAtReport === undefined ? {} : { inFlightAtReport }),
+        roundTripMs: view.roundTripMs,
+        connected: view.connected,
+        integerExact: view.integerExact,
+        evidence: this.#modules.evidence.evidence(worker.id, model),
+      })
+    }
+    return candidates
+  }
+
+  /** Every model that a connected worker offers, with its offers. */
+  offers(): ReadonlyMap<string, readonly OfferedModel[]> {
+    const offers = new Map<string, OfferedModel[]>()
+    for (const { worker } of this.#entries.values()) {
+      const { connected, models } = worker.describe()
+      if (!connected) continue
+      for (const offer of models) {
+        const others = offers.get(offer.name)
+        if (others === undefined) offers.set(offer.name, [offer])
+        else others.push(offer)
+      }
+    }
+    return offers
+  }
+
+  #forgetGone(): void {
+    const before = this.#modules.clock.monotonic() - this.#options.disconnectedKeptMs
+    for (const [id, { goneSinceMs, inFlight }] of this.#entries) {
+      if (goneSinceMs !== undefined && goneSinceMs < before && inFlight === 0) {
+        this.#entries.delete(id)
+      }
+    }
+  }
+}
+
+export function offerOf(view: WorkerView, model: string): OfferedModel | null {
+  for (const offer of view.models) if (offer.name === model) return offer
+  return null
+}
+
+function known({ worker, inFlight }: Entry): KnownWorker {
+  return { worker, view: worker.describe(), inFlight }
+}
