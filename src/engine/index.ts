@@ -3,3 +3,8 @@
  * Tokenizing, sampling and the KV cache live here.
  */
 export type { Engine, EngineLoad, EngineModel } from './engine.ts'
+export type { DecodeStep, ModelRunner } from './model-runner.ts'
+export { createOnnxEngine, type LoadedModel, type OnnxEngineOptions } from './onnx-engine.ts'
+export { defaultSchedulerLimits, type SchedulerLimits } from './scheduler/scheduler.ts'
+export { loadTokenizer } from './tokenizer/load-tokenizer.ts'
+export type { Tokenizer } from './tokenizer/tokenizer.ts'
