@@ -3,9 +3,11 @@
  *
  * A `Stream` is one call: metadata first, then length-delimited messages both ways, then trailers from the
  * side that accepted it. Order is kept, a slow reader slows the writer, either side can cancel. It does not
- * matter who dialled: either side of a connection can open streams. `contract.ts` is the test every adapter
- * passes.
+ * matter who dialled: either side of a connection can open streams. `transport.contract.ts` is the test every
+ * adapter passes.
  */
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { NodeId } from '../protocol/index.ts'
 
 /** ASCII keys in lower case. Keys that end in `-bin` carry base64 bytes, as in gRPC. */
@@ -35,11 +37,21 @@ export interface Stream {
   readonly metadata: Metadata
   /** Aborts when the stream is cancelled, reset or its connection closes; the reason is an `IsochroneError`. */
   readonly signal: AbortSignal
-  /** Sends one message; resolves when there is room for the next (back-pressure). */
+  /**
+   * Sends one message; resolves when there is room for the next (back-pressure). The bytes are taken at
+   * once: their memory may be used again. After the acceptor's end it does nothing.
+   */
   send(message: Uint8Array): Promise<void>
-  /** No more messages from this side. The side that accepted ends with trailers. */
+  /**
+   * No more messages from this side. The side that accepted ends with trailers (`defaultTrailers` if none are
+   * given), also before it has read everything. Resolves when everything has been handed on.
+   */
   end(trailers?: Metadata): Promise<void>
-  /** Batches of whole messages in order; ends when the peer ended, throws when the stream broke. */
+  /**
+   * Batches of whole messages in order; ends when the peer ended, throws when the stream broke. One reader;
+   * leaving it early cancels the stream. Whoever opened a stream reads it to its end or cancels it. Every
+   * message is in memory of its own that starts at a multiple of 8 bytes.
+   */
   messages(): AsyncIterable<readonly Uint8Array[]>
   /** What the accepting side ended with; rejects when the stream broke first. For the opener only. */
   readonly trailers: Promise<Metadata>
@@ -66,7 +78,10 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** What the transport tells its owner. Streams that arrive before `onStream` is set do not exist: set it here. */
+/**
+ * What the transport tells its owner. `onConnection` is for connections that peers dialled; `dial` gives the
+ * others. `onStream` is for streams that peers open, on either kind.
+ */
 export interface TransportEvents {
   readonly onConnection?: (connection: Connection) => void
   readonly onStream: (stream: Stream, connection: Connection) => void
@@ -81,6 +96,12 @@ export interface Transport {
   close(): Promise<void>
 }
 
+/** What an acceptor ends with when it gives no trailers: gRPC's OK. */
+export const defaultTrailers: Metadata = Object.freeze({ 'grpc-status': '0' })
+
+/** Stands between a socket and TLS; see `emulation/`. */
+export type SocketDecorator = (socket: Socket) => Duplex
+
 /** Limits of every adapter; each a hard bound against a hostile peer. */
 export const transportLimits = {
   /** One message: a prompt of 1 MiB of text and its framing fit; weights go in chunks of 1 MiB. */
@@ -91,6 +112,8 @@ export const transportLimits = {
   connectionsMax: 4096,
   /** Sum of what a peer may send unread on one connection (HTTP/2's connection window). */
   connectionWindowBytes: 16 * 1024 * 1024,
+  /** Bytes of messages that have begun and not ended, on one connection. */
+  assemblyBytesMax: 64 * 1024 * 1024,
   streamWindowBytes: 1024 * 1024,
   handshakeTimeoutMs: 10_000,
   /** Heartbeat; notes on transports: control streams beat every 1–2 s. */

@@ -1,0 +1,153 @@
+/**
+ * The serving side of calls: one handler per method; what it throws becomes the call's status.
+ */
+import { assert, type Clock, type Log, type Timer } from '../../base/index.ts'
+import { asIsochroneError, IsochroneError, type NodeId } from '../../protocol/index.ts'
+import type { Connection, Metadata, Stream } from '../transport.ts'
+import { parseTimeout } from './deadline.ts'
+import { errorTrailers, okTrailers } from './status.ts'
+
+export type CallHandler = (call: IncomingCall) => Promise<void>
+
+export interface IncomingCall {
+  readonly method: string
+  readonly metadata: Metadata
+  /** The authenticated peer. */
+  readonly peer: NodeId
+  readonly connection: Connection
+  /** Aborts when the caller cancels, its deadline passes or the connection breaks. */
+  readonly signal: AbortSignal
+  /** The only message; throws `malformed_message` when there are none or several. */
+  request(): Promise<Uint8Array>
+  requests(): AsyncIterable<readonly Uint8Array[]>
+  /** Resolves when there is room for the next message; rejects once `signal` aborted. */
+  send(message: Uint8Array): Promise<void>
+}
+
+export interface ServeModules {
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** Give it to the transport as `onStream`. */
+export function serveCalls(
+  handlers: Readonly<Record<string, CallHandler>>,
+  modules: ServeModules,
+): (stream: Stream, connection: Connection) => void {
+  return (stream, connection) => {
+    void serve(stream, connection, { handlers, ...modules })
+  }
+}
+
+interface Serving extends ServeModules {
+  readonly handlers: Readonly<Record<string, CallHandler>>
+}
+
+async function serve(stream: Stream, connection: Connection, serving: Serving): Promise<void> {
+  const method = stream.metadata[':path'] ?? ''
+  let call: StreamIncomingCall | undefined
+  try {
+    const handler = Object.hasOwn(serving.handlers, method) ? serving.handlers[method] : undefined
+    if (handler === undefined) {
+      throw new IsochroneError('method_not_found', `there is no method ${JSON.stringify(method)}`)
+    }
+    call = new StreamIncomingCall(stream, connection, serving.clock)
+    await handler(call)
+    call.throwIfLate()
+    await stream.end(okTrailers)
+  } catch (error) {
+    await refuse(stream, call?.failure ?? error, serving.log)
+  } finally {
+    call?.settle()
+  }
+}
+
+async function refuse(stream: Stream, error: unknown, log: Log): Promise<void> {
+  if (!(error instanceof IsochroneError)) {
+    const { message } = asIsochroneError(error)
+    log.error('a call handler failed', { method: stream.metadata[':path'], error: message })
+  }
+  try {
+    await stream.end(errorTrailers(error))
+  } catch {
+    // The stream broke before: the caller is gone or knows.
+  }
+}
+
+class StreamIncomingCall implements IncomingCall {
+  readonly method: string
+  readonly metadata: Metadata
+  readonly peer: NodeId
+  readonly connection: Connection
+  readonly #stream: Stream
+  readonly #controller: AbortController | undefined
+  readonly #onAbort: (() => void) | undefined
+  #timer: Timer | undefined
+  /** Why the call ended before its handler did, if so. */
+  failure: IsochroneError | undefined
+
+  constructor(stream: Stream, connection: Connection, clock: Clock) {
+    this.#stream = stream
+    this.metadata = stream.metadata
+    this.method = stream.metadata[':path'] ?? ''
+    this.connection = connection
+    this.peer = connection.peer
+    const deadlineMs = parseTimeout(stream.metadata['grpc-timeout'])
+    if (deadlineMs === undefined) return
+    const controller = new AbortController()
+    this.#controller = controller
+    this.#onAbort = () => controller.abort(stream.signal.reason)
+    if (stream.signal.aborted) this.#onAbort()
+    stream.signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.#timer = clock.after(deadlineMs, () => this.#onDeadline(deadlineMs))
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller?.signal ?? this.#stream.signal
+  }
+
+  async request(): Promise<Uint8Array> {
+    // Read by hand: leaving a `for await` early would cancel the stream and with it the error's status.
+    const reader = this.#stream.messages()[Symbol.asyncIterator]()
+    let message: Uint8Array | undefined
+    for (;;) {
+      const { done, value } = await reader.next()
+      if (done) break
+      if (message !== undefined || value.length > 1) {
+        throw new IsochroneError('malformed_message', `${this.method} takes one message only`)
+      }
+      message = value[0]
+    }
+    if (message !== undefined) return message
+    throw new IsochroneError('malformed_message', `${this.method} needs a message`)
+  }
+
+  requests(): AsyncIterable<readonly Uint8Array[]> {
+    return this.#stream.messages()
+  }
+
+  send(message: Uint8Array): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure)
+    return this.#stream.send(message)
+  }
+
+  throwIfLate(): void {
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  settle(): void {
+    this.#timer?.cancel()
+    if (this.#onAbort !== undefined) {
+      this.#stream.signal.removeEventListener('abort', this.#onAbort)
+    }
+  }
+
+  #onDeadline(deadlineMs: number): void {
+    assert(this.#controller !== undefined, 'a deadline has its controller')
+    const text = `the call’s deadline of ${deadlineMs} ms passed`
+    this.failure = new IsochroneError('deadline_exceeded', text, { detail: { deadlineMs } })
+    this.#controller.abort(this.failure)
+    // The caller learns it now, whether the handler hears of it or not.
+    this.#stream.end(errorTrailers(this.failure)).catch(() => {})
+  }
+}

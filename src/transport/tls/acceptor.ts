@@ -1,0 +1,224 @@
+/**
+ * The listening side: TLS handshakes, the identity check, pairing, and plain gRPC clients.
+ *
+ * A socket has `handshakeTimeoutMs` from its first byte to belong to a connection, whatever it does meanwhile.
+ */
+import {
+  connect,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Clock, Log } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+import { type Listener, transportLimits } from '../transport.ts'
+import { formatAddress, listenError, parseAddress } from './address.ts'
+import { certificateId } from './certificate.ts'
+import type { TlsConnection, TlsConnectionOptions } from './connection.ts'
+import {
+  forwardProtocol,
+  openPath,
+  PairingTable,
+  reverseProtocol,
+  tokenBytes,
+  tokenKey,
+} from './pairing.ts'
+import { clientSessionOptions, serverSessionOptions, widenWindow } from './session-options.ts'
+
+export interface AcceptorOptions {
+  readonly tlsOptions: { readonly cert: string; readonly key: string }
+  readonly clock: Clock
+  readonly log: Log
+  readonly handshakeTimeoutMs: number
+  /** Connections there may be in all, and how many there are. */
+  readonly hasRoom: () => boolean
+  readonly makeConnection: (
+    parts: Pick<TlsConnectionOptions, 'peer' | 'remoteAddress' | 'calls' | 'serves'>,
+  ) => TlsConnection
+}
+
+interface ForwardHalf {
+  readonly session: ServerHttp2Session
+  readonly call: ServerHttp2Stream
+  readonly adopt: (connection: TlsConnection) => void
+}
+
+interface Handshaken {
+  readonly socket: TLSSocket
+  readonly peer: NodeId
+  readonly remoteAddress: string
+  /** The socket belongs to a connection now: its time limit is off. */
+  readonly settle: () => void
+}
+
+export class Acceptor {
+  readonly #options: AcceptorOptions
+  readonly #pairs = new PairingTable<ForwardHalf, Handshaken>()
+  readonly #sockets = new Set<TLSSocket>()
+
+  constructor(options: AcceptorOptions) {
+    this.#options = options
+  }
+
+  async listen(address: string): Promise<Listener> {
+    const { host, port } = parseAddress(address)
+    const server = createServer({
+      ...this.#options.tlsOptions,
+      minVersion: 'TLSv1.3',
+      requestCert: true,
+      rejectUnauthorized: false, // the check is ours: the key is the identity
+      ALPNProtocols: [forwardProtocol, reverseProtocol],
+      handshakeTimeout: this.#options.handshakeTimeoutMs,
+      noDelay: true,
+    })
+    server.maxConnections = 2 * transportLimits.connectionsMax
+    server.on('secureConnection', (socket) => this.#onSecure(socket))
+    server.on('tlsClientError', (error, socket) => {
+      this.#options.log.debug('a TLS handshake failed', { error: error.message })
+      socket.destroy()
+    })
+    await bind(server, host, port, address)
+    server.on('error', (error) =>
+      this.#options.log.error('listener failed', { error: error.message }),
+    )
+    const bound = server.address()
+    const text =
+      bound === null || typeof bound === 'string'
+        ? address
+        : formatAddress(bound.address, bound.port)
+    return { address: text, close: () => this.#closeServer(server) }
+  }
+
+  /** Cuts sockets that belong to no connection. */
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #closeServer(server: Server): Promise<void> {
+    return new Promise((resolve) => {
+      server.close(() => resolve())
+      for (const socket of this.#sockets) socket.destroy()
+    })
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    socket.on('error', () => socket.destroy())
+    const peer = certificateId(socket.getPeerX509Certificate())
+    if (peer === undefined) {
+      this.#options.log.debug('refused a peer without an Ed25519 certificate')
+      socket.destroy()
+      return
+    }
+    if (!this.#options.hasRoom()) {
+      this.#options.log.warn('refused a peer: too many connections')
+      socket.destroy()
+      return
+    }
+    const handshaken = this.#track(socket, peer)
+    if (socket.alpnProtocol === reverseProtocol) this.#onReverse(handshaken)
+    else if (socket.alpnProtocol === forwardProtocol) this.#onForward(handshaken)
+    else socket.destroy()
+  }
+
+  #track(socket: TLSSocket, peer: NodeId): Handshaken {
+    const timer = this.#options.clock.after(this.#options.handshakeTimeoutMs, () =>
+      socket.destroy(),
+    )
+    const settle = () => {
+      timer.cancel()
+      this.#sockets.delete(socket)
+    }
+    this.#sockets.add(socket)
+    socket.once('close', settle)
+    const remoteAddress = formatAddress(socket.remoteAddress ?? '?', socket.remotePort ?? 0)
+    return { socket, peer, remoteAddress, settle }
+  }
+
+  /** HTTP/2 with this side as the server. The first call says who it is: a dialler of ours or a plain client. */
+  #onForward(handshaken: Handshaken): void {
+    const session = performServerHandshake(handshaken.socket, serverSessionOptions)
+    widenWindow(session)
+    const { peer, remoteAddress } = handshaken
+    const owner: { connection?: TlsConnection } = {}
+    const adopt = (connection: TlsConnection) => {
+      owner.connection = connection
+      handshaken.settle()
+    }
+    session.on('error', () => session.destroy())
+    session.on('stream', (call, headers) => {
+      if (owner.connection === undefined) {
+        if (headers[':path'] === openPath) {
+          this.#onOpenCall({ session, call, adopt }, headers, handshaken)
+          return
+        }
+        const parts = { peer, remoteAddress, calls: undefined, serves: session }
+        adopt(this.#options.makeConnection(parts))
+      }
+      owner.connection?.accept(call, headers)
+    })
+  }
+
+  #onOpenCall(half: ForwardHalf, headers: IncomingHttpHeaders, handshaken: Handshaken): void {
+    const { call } = half
+    call.on('error', () => {})
+    call.resume()
+    const token = String(headers[tokenKey])
+    const other = this.#pairs.bringForward(handshaken.peer, token, half)
+    if (other === 'taken') handshaken.socket.destroy()
+    else if (other !== 'waits') this.#pair(half, other)
+    else call.once('close', () => this.#pairs.forget(handshaken.peer, token))
+  }
+
+  /** The first bytes are the token; what follows is HTTP/2. */
+  #onReverse(handshaken: Handshaken): void {
+    const { socket, peer } = handshaken
+    const read = () => {
+      const bytes: Buffer | null = socket.read(tokenBytes)
+      if (bytes === null) return
+      socket.off('readable', read)
+      const token = bytes.toString('base64url')
+      const other = this.#pairs.bringReverse(peer, token, handshaken)
+      if (other === 'taken') socket.destroy()
+      else if (other === 'waits') socket.once('close', () => this.#pairs.forget(peer, token))
+      else this.#pair(other, handshaken)
+    }
+    socket.on('readable', read)
+  }
+
+  #pair(forward: ForwardHalf, reverse: Handshaken): void {
+    if (forward.session.destroyed || reverse.socket.destroyed) {
+      forward.session.destroy()
+      reverse.socket.destroy()
+      return
+    }
+    const calls = connect('https://isochrone', {
+      ...clientSessionOptions,
+      createConnection: () => reverse.socket,
+    })
+    widenWindow(calls)
+    reverse.settle()
+    const { peer, remoteAddress } = reverse
+    const connection = this.#options.makeConnection({
+      peer,
+      remoteAddress,
+      calls,
+      serves: forward.session,
+    })
+    forward.adopt(connection)
+    const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '0' }
+    if (!forward.call.destroyed) forward.call.respond(headers, { endStream: true })
+  }
+}
+
+function bind(server: Server, host: string, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => reject(listenError(error, address))
+    server.once('error', onError)
+    server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,81 @@
+/**
+ * `host:port` as people write it, and what a socket's error means for them.
+ */
+import { type ErrorCode, IsochroneError } from '../../protocol/index.ts'
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+const addressPattern = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/\s]*)):(\d{1,5})$/
+
+/** @param address `host:port` or `[IPv6]:port`; an empty host is every interface. */
+export function parseAddress(address: string): HostPort {
+  const match = addressPattern.exec(address)
+  const port = Number(match?.[3])
+  if (match === null || port > 65_535) {
+    throw new IsochroneError(
+      'invalid_configuration',
+      `"${address}" is not an address: write host:port, for example 127.0.0.1:9000 or [::1]:9000`,
+    )
+  }
+  return { host: match[1] ?? match[2] ?? '', port }
+}
+
+export function formatAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+type Explanation = readonly [ErrorCode, string]
+
+const dialErrors: Readonly<Record<string, Explanation>> = {
+  ECONNREFUSED: ['peer_unreachable', 'nothing listens there; is the peer running?'],
+  ECONNRESET: ['peer_unreachable', 'it closed the connection during the handshake'],
+  EPIPE: ['peer_unreachable', 'it closed the connection during the handshake'],
+  ENOTFOUND: ['peer_unreachable', 'no such host name'],
+  EAI_AGAIN: ['peer_unreachable', 'the host name could not be resolved now'],
+  EHOSTUNREACH: ['peer_unreachable', 'no route to the host'],
+  ENETUNREACH: ['peer_unreachable', 'no route to the network'],
+  ETIMEDOUT: ['peer_unreachable', 'no answer'],
+}
+
+const listenErrors: Readonly<Record<string, Explanation>> = {
+  EADDRINUSE: ['address_in_use', 'another program has the port; stop it or choose another port'],
+  EADDRNOTAVAIL: ['invalid_configuration', 'no interface of this machine has that address'],
+  EACCES: ['invalid_configuration', 'ports below 1024 need privileges; choose a higher one'],
+  ENOTFOUND: ['invalid_configuration', 'no such host name'],
+}
+
+export function dialError(error: unknown, address: string): IsochroneError {
+  if (error instanceof IsochroneError) return error
+  const code = codeOf(error)
+  const handshake = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')
+  const fallback: Explanation = handshake
+    ? [
+        'peer_unauthenticated',
+        'it did not complete a TLS 1.3 handshake; is it a peer of this network?',
+      ]
+    : ['peer_unreachable', messageOf(error)]
+  const [kind, reason] = dialErrors[code] ?? fallback
+  return new IsochroneError(kind, `could not reach ${address}: ${reason}`, {
+    detail: { address },
+    cause: error,
+  })
+}
+
+export function listenError(error: unknown, address: string): IsochroneError {
+  const [kind, reason] = listenErrors[codeOf(error)] ?? ['internal', messageOf(error)]
+  return new IsochroneError(kind, `could not listen on ${address}: ${reason}`, {
+    detail: { address },
+    cause: error,
+  })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

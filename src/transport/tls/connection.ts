@@ -1,0 +1,226 @@
+/**
+ * An authenticated connection: an HTTP/2 session for the calls that this side opens and one for those that the
+ * peer opens, each on a socket of its own. They live and die together.
+ */
+import {
+  type ClientHttp2Session,
+  constants,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import type { Clock, Log } from '../../base/index.ts'
+import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
+import { checkMetadata } from '../metadata.ts'
+import { Prober, type SendProbe } from '../prober.ts'
+import {
+  type CloseReason,
+  type Connection,
+  type LinkQuality,
+  type Metadata,
+  type Stream,
+  transportLimits,
+} from '../transport.ts'
+import { AcceptedStream } from './accepted-stream.ts'
+import type { AssemblyBudget } from './framing.ts'
+import { OpenedStream } from './opened-stream.ts'
+import type { TlsStream } from './stream.ts'
+import { isGrpc, metadataOf, requestHeaders } from './wire.ts'
+
+export interface TlsConnectionOptions {
+  readonly peer: NodeId
+  readonly remoteAddress: string
+  /** For calls that this side opens; undefined: the peer takes none (a plain gRPC client). */
+  readonly calls: ClientHttp2Session | undefined
+  /** For calls that the peer opens. */
+  readonly serves: ServerHttp2Session
+  readonly clock: Clock
+  readonly log: Log
+  readonly onStream: (stream: Stream, connection: Connection) => void
+}
+
+/** How long an orderly close may take before the sockets are cut. */
+const closeTimeoutMs = 1_000
+
+export class TlsConnection implements Connection {
+  readonly peer: NodeId
+  readonly remoteAddress: string
+  readonly closed: Promise<CloseReason>
+  readonly #options: TlsConnectionOptions
+  readonly #sessions: readonly Http2Session[]
+  readonly #sessionsClosed: Promise<unknown>
+  readonly #prober: Prober
+  readonly #streams = new Set<TlsStream>()
+  readonly #budget: AssemblyBudget = { bytes: 0, bytesMax: transportLimits.assemblyBytesMax }
+  readonly #resolveClosed: (reason: CloseReason) => void
+  #opened = 0
+  #openedMax: number = transportLimits.streamsPerConnectionMax
+  #reason: CloseReason | undefined
+  #error: IsochroneError | undefined
+
+  constructor(options: TlsConnectionOptions) {
+    this.#options = options
+    this.peer = options.peer
+    this.remoteAddress = options.remoteAddress
+    const { promise, resolve } = Promise.withResolvers<CloseReason>()
+    this.closed = promise
+    this.#resolveClosed = resolve
+    const { calls, serves } = options
+    this.#sessions = calls === undefined ? [serves] : [calls, serves]
+    this.#sessionsClosed = Promise.all(this.#sessions.map((session) => once(session, 'close')))
+    for (const session of this.#sessions) this.#watch(session)
+    calls?.on('remoteSettings', (settings) => {
+      const peersMax = settings.maxConcurrentStreams ?? transportLimits.streamsPerConnectionMax
+      this.#openedMax = Math.min(peersMax, transportLimits.streamsPerConnectionMax)
+    })
+    this.#prober = new Prober({
+      clock: options.clock,
+      channels: this.#sessions.map(probeOf),
+      onLost: (detail) => this.#gone({ kind: 'lost', detail }),
+    })
+    this.#prober.start()
+  }
+
+  async open(metadata: Metadata): Promise<Stream> {
+    if (this.#error !== undefined) throw this.#error
+    const { calls } = this.#options
+    if (calls === undefined) {
+      throw new IsochroneError(
+        'peer_unreachable',
+        `${this.#name} takes no calls on this connection`,
+      )
+    }
+    checkMetadata(metadata)
+    if (this.#opened >= this.#openedMax) {
+      throw new IsochroneError(
+        'all_nodes_busy',
+        `${this.#name} already has ${this.#opened} calls of ours, and takes no more at once`,
+      )
+    }
+    if (calls.closed || calls.destroyed) throw connectionLost(this.#name, 'its socket is closing')
+    const h2 = calls.request(requestHeaders(metadata), { endStream: false })
+    const stream = new OpenedStream(h2, this.#streamOptions(metadata))
+    this.#opened += 1
+    h2.once('close', () => {
+      this.#opened -= 1
+      this.#streams.delete(stream)
+    })
+    this.#streams.add(stream)
+    return stream
+  }
+
+  /** A call that the peer opened. */
+  accept(h2: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const refused = headers[':method'] !== 'POST' ? 405 : isGrpc(headers) ? undefined : 415
+    if (refused !== undefined) {
+      refuse(h2, refused)
+      return
+    }
+    if (this.#error !== undefined) {
+      h2.close(constants.NGHTTP2_CANCEL)
+      return
+    }
+    const stream = new AcceptedStream(h2, this.#streamOptions(metadataOf(headers)))
+    h2.once('close', () => this.#streams.delete(stream))
+    this.#streams.add(stream)
+    this.#options.onStream(stream, this)
+  }
+
+  link(): LinkQuality {
+    return this.#prober.quality()
+  }
+
+  async close(): Promise<void> {
+    this.#gone({ kind: 'local' })
+    await this.closed
+  }
+
+  get #name(): string {
+    return `peer ${shortId(this.peer)} at ${this.remoteAddress}`
+  }
+
+  #streamOptions(metadata: Metadata) {
+    return { metadata, budget: this.#budget, connectionError: this.#connectionError }
+  }
+
+  /** A stream may hear of the connection's end before the connection does. */
+  readonly #connectionError = (): IsochroneError | undefined => {
+    if (this.#error !== undefined) return this.#error
+    if (this.#sessions.every((session) => !session.destroyed && !session.closed)) return undefined
+    return connectionLost(this.#name, 'its socket closed')
+  }
+
+  #watch(session: Http2Session): void {
+    session.on('goaway', (code) => this.#gone(goawayReason(code)))
+    session.on('error', (error) => this.#gone(errorReason(error)))
+    session.on('frameError', (type, code) => {
+      this.#options.log.debug('an HTTP/2 frame could not be sent', { type, code, peer: this.peer })
+    })
+    session.on('close', () => this.#gone({ kind: 'lost', detail: 'the peer’s socket closed' }))
+  }
+
+  /** The first reason counts. */
+  #gone(reason: CloseReason): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    const why = 'detail' in reason ? reason.detail : closings[reason.kind]
+    this.#error = connectionLost(this.#name, why)
+    this.#prober.stop()
+    const orderly = reason.kind === 'local' || reason.kind === 'remote'
+    for (const stream of this.#streams) {
+      stream.break(this.#error)
+      stream.abandon()
+    }
+    void this.#closeSessions(orderly).then(() => this.#resolveClosed(reason))
+  }
+
+  async #closeSessions(orderly: boolean): Promise<void> {
+    for (const session of this.#sessions) {
+      if (orderly && !session.destroyed) session.close()
+      else session.destroy(undefined, constants.NGHTTP2_NO_ERROR)
+    }
+    const timer = this.#options.clock.after(closeTimeoutMs, () => {
+      for (const session of this.#sessions) session.destroy()
+    })
+    await this.#sessionsClosed
+    timer.cancel()
+  }
+}
+
+const closings = { local: 'this side closed it', remote: 'the peer closed it' }
+
+function connectionLost(name: string, why: string): IsochroneError {
+  return new IsochroneError('connection_lost', `the connection to ${name} is closed: ${why}`)
+}
+
+/** Unlike `events.once` it does not reject on 'error', which is handled elsewhere. */
+function once(session: Http2Session, event: 'close'): Promise<void> {
+  return new Promise((resolve) => session.once(event, () => resolve()))
+}
+
+function probeOf(session: Http2Session): SendProbe {
+  return (onAnswer) => {
+    if (session.destroyed || session.closed) return
+    session.ping((error, durationMs) => {
+      if (error === null) onAnswer(durationMs)
+    })
+  }
+}
+
+function goawayReason(code: number): CloseReason {
+  if (code === constants.NGHTTP2_NO_ERROR) return { kind: 'remote' }
+  return { kind: 'protocol-error', detail: `the peer closed with HTTP/2 error ${code}` }
+}
+
+function errorReason(error: NodeJS.ErrnoException): CloseReason {
+  const kind = error.code?.startsWith('ERR_HTTP2') ? 'protocol-error' : 'lost'
+  return { kind, detail: error.message }
+}
+
+/** grpc/doc/PROTOCOL-HTTP2.md: what is not gRPC gets an HTTP status. */
+function refuse(h2: ServerHttp2Stream, status: number): void {
+  h2.on('error', () => {})
+  h2.respond({ ':status': status }, { endStream: true })
+  h2.close(constants.NGHTTP2_NO_ERROR)
+}

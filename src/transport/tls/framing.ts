@@ -1,0 +1,127 @@
+/**
+ * gRPC's length-prefixed messages: a flag byte, four bytes of length (big-endian), the message.
+ *
+ * Hostile bytes are expected: a length over the limit is refused before anything is stored, nothing is
+ * allocated on the word of a prefix alone, and what is stored of unfinished messages is bounded for a whole
+ * connection. Every message is handed out in memory of its own that starts at a multiple of 8 bytes, so
+ * that the tensors inside can be read in place.
+ */
+import { IsochroneError } from '../../protocol/index.ts'
+import { checkMessageSize } from '../metadata.ts'
+
+export const prefixBytes = 5
+
+/** Bytes of unfinished messages on one connection, all its streams together. */
+export interface AssemblyBudget {
+  bytes: number
+  readonly bytesMax: number
+}
+
+/** Prefix and message in one piece of memory: the caller may reuse the message's at once. */
+export function frameMessage(message: Uint8Array): Buffer {
+  const { length } = message
+  checkMessageSize(length)
+  const frame = Buffer.allocUnsafe(prefixBytes + length)
+  frame[0] = 0
+  frame.writeUInt32BE(length, 1)
+  frame.set(message, prefixBytes)
+  return frame
+}
+
+export class MessageParser {
+  readonly #budget: AssemblyBudget
+  readonly #prefix = Buffer.alloc(prefixBytes)
+  #prefixLength = 0
+  /** Length of the message that is arriving; undefined while its prefix is. */
+  #length: number | undefined
+  #parts: Uint8Array[] = []
+  #stored = 0
+
+  constructor(budget: AssemblyBudget) {
+    this.#budget = budget
+  }
+
+  /** Whether bytes end in the middle of a message. */
+  get unfinished(): boolean {
+    return this.#prefixLength > 0 || this.#length !== undefined
+  }
+
+  /** Hands each whole message to `take`. Throws what is wrong with the bytes; then it must not be fed again. */
+  feed(chunk: Uint8Array, take: (message: Uint8Array) => void): void {
+    let at = 0
+    while (at < chunk.length || this.#length === 0) {
+      if (this.#length === undefined) {
+        at = this.#feedPrefix(chunk, at)
+        continue
+      }
+      const missing = this.#length - this.#stored
+      const end = Math.min(chunk.length, at + missing)
+      if (end - at < missing) {
+        this.#store(chunk.subarray(at, end))
+        return
+      }
+      take(this.#finish(chunk.subarray(at, end)))
+      at = end
+    }
+  }
+
+  /** Gives back what unfinished bytes took of the budget. */
+  release(): void {
+    this.#budget.bytes -= this.#stored
+    this.#stored = 0
+    this.#parts = []
+  }
+
+  #feedPrefix(chunk: Uint8Array, at: number): number {
+    const count = Math.min(prefixBytes - this.#prefixLength, chunk.length - at)
+    for (let i = 0; i < count; i += 1) {
+      this.#prefix[this.#prefixLength + i] = chunk[at + i] ?? 0
+    }
+    this.#prefixLength += count
+    if (this.#prefixLength === prefixBytes) {
+      checkFlag(this.#prefix[0] ?? 0)
+      const length = this.#prefix.readUInt32BE(1)
+      checkMessageSize(length)
+      this.#length = length
+      this.#prefixLength = 0
+    }
+    return at + count
+  }
+
+  #store(part: Uint8Array): void {
+    if (part.length === 0) return
+    if (this.#budget.bytes + part.length > this.#budget.bytesMax) {
+      throw new IsochroneError(
+        'message_too_large',
+        `the peer has more than ${this.#budget.bytesMax} bytes of unfinished messages on one connection`,
+      )
+    }
+    this.#budget.bytes += part.length
+    this.#stored += part.length
+    this.#parts.push(part)
+  }
+
+  #finish(last: Uint8Array): Uint8Array {
+    const message = Buffer.allocUnsafe(this.#length ?? 0)
+    let at = 0
+    for (const part of this.#parts) {
+      message.set(part, at)
+      at += part.length
+    }
+    message.set(last, at)
+    this.release()
+    this.#length = undefined
+    return message
+  }
+}
+
+function checkFlag(flag: number): void {
+  if (flag === 0) return
+  if (flag === 1) {
+    throw new IsochroneError(
+      'method_not_found',
+      'the message is compressed, which this peer does not take: send it with grpc-encoding identity',
+    )
+  }
+  throw new IsochroneError('malformed_message', `a message begins with ${flag} instead of 0 or 1`)
+}
