@@ -3,6 +3,16 @@
  * Ids, error codes, requests and their events, node records, signed envelopes, FlatBuffers messages.
  */
 export {
+  canonicalBytes,
+  type Envelope,
+  type EnvelopeDomain,
+  type EnvelopeExpectation,
+  envelopeLimits,
+  type SignedEnvelope,
+  signEnvelope,
+  verifyEnvelope,
+} from './envelope.ts'
+export {
   type Blame,
   type ErrorCode,
   type ErrorCodeEntry,
@@ -12,6 +22,14 @@ export {
 } from './error-codes.ts'
 export { asIsochroneError, type ErrorDetail, hasCode, IsochroneError } from './errors.ts'
 export type * from './generation.ts'
+export {
+  createIdentity,
+  type Identity,
+  identityFromPem,
+  identityToPem,
+  signatureLengthBytes,
+  verifySignature,
+} from './identity.ts'
 export {
   type DecisionId,
   decisionIdOf,
@@ -39,3 +57,5 @@ export {
   type NodeRecord,
   type OfferedModel,
 } from './node-record.ts'
+export { type NonceOutcome, NonceStore, type NonceStoreOptions } from './nonce-store.ts'
+export { type Method, methods } from './services.ts'
