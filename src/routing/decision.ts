@@ -108,7 +108,7 @@ export interface DecisionStore {
   /** Adds a decision, or replaces the one with the same id. */
   put(decision: Decision): void
   get(id: DecisionId): Decision | undefined
-  /** Newest first. */
+  /** Most recently put first. */
   recent(count: number): readonly Decision[]
   flush(): Promise<void>
   close(): Promise<void>

@@ -4,3 +4,8 @@
  */
 export { MemoryDecisionStore } from './memory/memory-decision-store.ts'
 export { MemoryObservationStore } from './memory/memory-observation-store.ts'
+export {
+  openSqliteStorage,
+  type SqliteStorageOptions,
+  type Storage,
+} from './sqlite/sqlite-storage.ts'

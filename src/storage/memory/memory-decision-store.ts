@@ -5,7 +5,7 @@ import { decisionsMaxDefault } from '../limits.ts'
 
 export class MemoryDecisionStore implements DecisionStore {
   readonly #decisionsMax: number
-  /** In the order of their first `put`. */
+  /** In the order of their last `put`. */
   readonly #decisions = new Map<DecisionId, Decision>()
 
   constructor(options: { readonly decisionsMax?: number } = {}) {
@@ -13,6 +13,7 @@ export class MemoryDecisionStore implements DecisionStore {
   }
 
   put(decision: Decision): void {
+    this.#decisions.delete(decision.id)
     this.#decisions.set(decision.id, decision)
     if (this.#decisions.size <= this.#decisionsMax) return
     const oldest = this.#decisions.keys().next().value
@@ -24,7 +25,7 @@ export class MemoryDecisionStore implements DecisionStore {
   }
 
   recent(count: number): readonly Decision[] {
-    return [...this.#decisions.values()].slice(-Math.max(1, count)).reverse().slice(0, count)
+    return [...this.#decisions.values()].reverse().slice(0, Math.max(0, count))
   }
 
   async flush(): Promise<void> {}

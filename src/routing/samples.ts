@@ -1,0 +1,106 @@
+/** Candidates and requests for tests: ordinary ones, to be changed in one thing. */
+import { seededRandom } from '../base/index.ts'
+import { newcomer, type WorkerEvidence } from '../evidence/index.ts'
+import {
+  decisionIdOf,
+  nodeIdOf,
+  type OfferedModel,
+  requestIdOf,
+  type WorkerId,
+} from '../protocol/index.ts'
+import type { Candidate } from './candidate.ts'
+import type { DecideInput } from './decide.ts'
+import { defaultPolicy } from './policy.ts'
+import { type Demand, expectedCompletionTokens } from './prediction.ts'
+import type { RouteRequest } from './request.ts'
+
+export function sampleWorker(number: number): WorkerId {
+  return nodeIdOf(seededRandom(number + 1).bytes(32))
+}
+
+export const sampleOffer: OfferedModel = {
+  name: 'sample-model',
+  digest: null,
+  runtime: 'onnx/cpu',
+  quantisation: 'float32',
+  contextTokensMax: 4_096,
+  decodeTokensPerSecond: 50,
+  prefillTokensPerSecond: 500,
+  slots: 4,
+  features: ['chat', 'completion', 'seed', 'logprobs'],
+  promptPrice: 10,
+  completionPrice: 20,
+}
+
+export const sampleRequest: RouteRequest = {
+  requestId: requestIdOf(new Uint8Array(16)),
+  model: 'sample-model',
+  features: ['chat'],
+  promptTokens: 100,
+  maxTokens: 64,
+  objective: { ttftMs: null, tpotMs: null },
+  maxPrice: null,
+  region: null,
+  exclude: [],
+}
+
+export type CandidateChange = Partial<Omit<Candidate, 'offer' | 'load'>> & {
+  readonly offer?: Partial<OfferedModel> | null
+  readonly load?: Partial<Candidate['load']>
+}
+
+export function sampleCandidate(number: number, change: CandidateChange = {}): Candidate {
+  const { offer, load, ...rest } = change
+  return {
+    id: sampleWorker(number),
+    region: 'eu-central',
+    inFlight: 0,
+    inFlightAtReport: 0,
+    roundTripMs: 20,
+    connected: true,
+    integerExact: true,
+    evidence: newcomer,
+    ...rest,
+    offer: offer === null ? null : { ...sampleOffer, ...offer },
+    load: { running: 0, waiting: 0, kvTokensFree: 10_000, draining: false, ...load },
+  }
+}
+
+/** Evidence as of a worker that answered `samples` requests, of them the share `completion`. */
+export function sampleEvidence(completion: number, samples: number, ttftMs = 200): WorkerEvidence {
+  const mean = (1 + completion * samples) / (2 + samples)
+  const deviation = Math.sqrt((mean * (1 - mean)) / (3 + samples))
+  return {
+    completion: {
+      mean,
+      lowerBound: Math.max(0, mean - 1.645 * deviation),
+      upperBound: Math.min(1, mean + 1.645 * deviation),
+      samples,
+    },
+    ttft: { meanMs: ttftMs, deviationMs: ttftMs / 10, samples },
+    tpot: { meanMs: 20, deviationMs: 2, samples },
+  }
+}
+
+export function sampleInput(change: Partial<DecideInput> = {}): DecideInput {
+  return {
+    request: sampleRequest,
+    candidates: [sampleCandidate(0)],
+    policy: defaultPolicy,
+    random: seededRandom(1),
+    now: 1_700_000_000_000,
+    decisionId: decisionIdOf(new Uint8Array(16)),
+    ...change,
+  }
+}
+
+export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
+  const asked = { ...sampleRequest, ...request }
+  return {
+    request: asked,
+    policy: defaultPolicy,
+    excluded: new Set(asked.exclude),
+    tried: new Set(),
+    completionTokens: expectedCompletionTokens(asked, defaultPolicy),
+  }
+}

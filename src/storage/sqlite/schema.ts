@@ -1,0 +1,61 @@
+/** The tables, and how a file of an earlier version becomes one of this version. */
+import type { DatabaseSync } from 'node:sqlite'
+import { IsochroneError } from '../../protocol/index.ts'
+
+/** Never changed once released: later versions append. */
+const migrations: readonly string[] = [
+  `CREATE TABLE observations (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms REAL NOT NULL,
+    worker TEXT NOT NULL,
+    model TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    code TEXT,
+    phase TEXT,
+    blame TEXT NOT NULL,
+    ttft_ms REAL,
+    tpot_ms REAL,
+    prompt_tokens REAL,
+    completion_tokens REAL,
+    in_flight INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX observations_by_time ON observations (at_ms, sequence);
+  CREATE TABLE decisions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    json TEXT NOT NULL
+  ) STRICT;`,
+]
+
+export const schemaVersion = migrations.length
+
+/** Brings the file to this version; throws `storage_failed` for one of a later version. */
+export function migrate(database: DatabaseSync, file: string, now: number): void {
+  database.exec(
+    'CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at_ms REAL NOT NULL) STRICT',
+  )
+  const row = database.prepare('SELECT max(version) AS version FROM migrations').get()
+  const found = Number(row?.['version'] ?? 0)
+  if (found > schemaVersion) {
+    throw new IsochroneError(
+      'storage_failed',
+      `${file} has the schema version ${found}, but this program knows only ${schemaVersion}: ` +
+        'a later version wrote it. Update this program, or give it another file.',
+      { detail: { file, found, known: schemaVersion } },
+    )
+  }
+  for (let version = found + 1; version <= schemaVersion; version += 1) {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      database.exec(migrations[version - 1] ?? '')
+      const note = database.prepare('INSERT INTO migrations VALUES (?, ?)')
+      note.run(version, now)
+      database.exec('COMMIT')
+    } catch (error) {
+      database.exec('ROLLBACK')
+      throw error
+    }
+  }
+}

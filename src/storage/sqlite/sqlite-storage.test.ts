@@ -1,0 +1,217 @@
+/** SQLite keeps the stores' contract, survives restarts and kills, and says how to mend a broken file. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { createLog, ManualClock, silentLog } from '../../base/index.ts'
+import { EvidenceBook } from '../../evidence/index.ts'
+import { hasCode } from '../../protocol/index.ts'
+import { sampleWorker } from '../../routing/samples.ts'
+import {
+  sampleDecision,
+  sampleDecisionId,
+  sampleObservation,
+  storesContract,
+} from '../stores.contract.ts'
+import { openSqliteStorage, type SqliteStorageOptions } from './sqlite-storage.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'isochrone-storage-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+let files = 0
+const newFile = () => join(folder, `${files++}.sqlite`)
+/** Shortly after the sample observations, so that they are not too old to keep. */
+const clock = new ManualClock(1_700_000_100_000)
+const options: SqliteStorageOptions = { clock, log: silentLog }
+
+storesContract('sqlite', (limits) => openSqliteStorage(newFile(), { ...options, ...limits }))
+
+test('a restart keeps observations, decisions and so the evidence', async () => {
+  const file = newFile()
+  const clock = new ManualClock(1_700_000_100_000)
+  const book = new EvidenceBook({ clock })
+  let storage = openSqliteStorage(file, { ...options, clock })
+  for (let i = 0; i < 200; i += 1) {
+    const observation = sampleObservation(i, clock.now())
+    book.observe(observation)
+    storage.observations.append(observation)
+    clock.advance(i * 97)
+  }
+  storage.decisions.put(sampleDecision(7))
+  await storage.close()
+
+  storage = openSqliteStorage(file, { ...options, clock })
+  const restored = new EvidenceBook({ clock })
+  restored.restore(storage.observations.since(0))
+  for (let worker = 0; worker < 3; worker += 1) {
+    const id = sampleWorker(worker)
+    assert.deepEqual(restored.evidence(id, 'sample-model'), book.evidence(id, 'sample-model'))
+  }
+  const kept = storage.decisions.get(sampleDecisionId(7))
+  assert.equal(JSON.stringify(kept), JSON.stringify(sampleDecision(7)))
+  await storage.close()
+})
+
+test('what flush resolved for survives a kill of the process', async () => {
+  const file = newFile()
+  const program = join(import.meta.dirname, 'sqlite-storage.child.ts')
+  const child = spawn(process.execPath, [program, file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let acknowledged = 0
+  await new Promise<void>((resolve) => {
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text: string) => {
+      for (const line of text.split('\n')) if (line !== '') acknowledged = Number(line)
+      if (acknowledged >= 30) child.kill('SIGKILL')
+    })
+    child.on('exit', (_, signal) => {
+      assert.equal(signal, 'SIGKILL')
+      resolve()
+    })
+  })
+  const storage = openSqliteStorage(file, options)
+  const attempts = [...storage.observations.since(0)].map(({ promptTokens }) => promptTokens)
+  for (let i = 0; i < acknowledged; i += 1) {
+    assert.equal(attempts[i], i)
+    assert.notEqual(storage.decisions.get(sampleDecisionId(i)), undefined)
+  }
+  await storage.close()
+})
+
+test('items leave in a group after a while, without a flush', async () => {
+  const file = newFile()
+  const clock = new ManualClock(1_700_000_100_000)
+  const storage = openSqliteStorage(file, { ...options, clock })
+  storage.observations.append(sampleObservation(1))
+  clock.advance(50)
+  // What is being committed already is all that this waits for.
+  await storage.observations.flush()
+  const reader = new DatabaseSync(file, { readOnly: true })
+  assert.equal(reader.prepare('SELECT count(*) AS rows FROM observations').get()?.['rows'], 1)
+  reader.close()
+  await storage.close()
+})
+
+test('a flood is slowed down to the pace of the disk, and nothing is lost', async () => {
+  const storage = openSqliteStorage(newFile(), options)
+  for (let i = 0; i < 20_000; i += 1) storage.observations.append(sampleObservation(i))
+  assert.equal([...storage.observations.since(0)].length, 20_000)
+  await storage.observations.flush()
+  assert.equal([...storage.observations.since(0)].length, 20_000)
+  await storage.close()
+})
+
+test('a file that is no database is named, with how to mend it', () => {
+  const file = newFile()
+  writeFileSync(file, 'not a database, but long enough to be looked at as one'.repeat(100))
+  assertFails(file, /not a database of this program/)
+})
+
+test('a truncated file is named as damaged', async () => {
+  const file = newFile()
+  const storage = openSqliteStorage(file, options)
+  for (let i = 0; i < 500; i += 1) storage.observations.append(sampleObservation(i))
+  await storage.close()
+  const whole = new DatabaseSync(file)
+  whole.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  whole.close()
+  truncateSync(file, Math.floor(statSync(file).size / 8_192) * 4_096)
+  assertFails(file, /damaged/)
+})
+
+test('a folder that does not exist is named', () => {
+  assertFails(join(folder, 'nowhere', 'storage.sqlite'), /cannot be opened/)
+})
+
+test('a file of a later version is left alone', async () => {
+  const file = newFile()
+  await openSqliteStorage(file, options).close()
+  const database = new DatabaseSync(file)
+  database.exec('INSERT INTO migrations VALUES (99, 0)')
+  database.close()
+  assertFails(file, /schema version 99.*Update this program/)
+})
+
+test('damaged rows are left out, the others are served', async () => {
+  const file = newFile()
+  const first = openSqliteStorage(file, options)
+  for (let i = 0; i < 3; i += 1) {
+    first.observations.append(sampleObservation(i))
+    first.decisions.put(sampleDecision(i))
+  }
+  await first.close()
+  const database = new DatabaseSync(file)
+  database.exec(`UPDATE observations SET worker = '../../etc' WHERE sequence = 2`)
+  database.exec(`UPDATE decisions SET json = '{"id": 1}' WHERE sequence = 2`)
+  database.close()
+  const lines: string[] = []
+  const log = createLog({ level: 'warn', clock, write: (line) => lines.push(line) })
+  const storage = openSqliteStorage(file, { ...options, log })
+  assert.deepEqual([...storage.observations.since(0)], [sampleObservation(0), sampleObservation(2)])
+  assert.equal(storage.decisions.recent(10).length, 2)
+  assert.equal(storage.decisions.get(sampleDecisionId(1)), undefined)
+  assert.ok(lines.some((line) => line.includes('damaged')))
+  await storage.close()
+})
+
+test('a full disk: flush says so, memory serves, and all is written once there is room', async () => {
+  const file = newFile()
+  const clock = new ManualClock(1_700_000_100_000)
+  const lines: string[] = []
+  const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
+  const storage = openSqliteStorage(file, { ...options, clock, log })
+  await fill(file)
+  storage.observations.append(sampleObservation(1))
+  storage.decisions.put(sampleDecision(1))
+  await assert.rejects(storage.observations.flush(), (error) => hasCode(error, 'storage_failed'))
+  storage.observations.append(sampleObservation(2))
+  assert.deepEqual([...storage.observations.since(0)], [sampleObservation(1), sampleObservation(2)])
+  assert.equal(storage.decisions.recent(5).length, 1)
+  await makeRoom(file)
+  await storage.observations.flush()
+  assert.deepEqual([...storage.observations.since(0)], [sampleObservation(1), sampleObservation(2)])
+  await storage.close()
+  assert.ok(lines.some((line) => line.includes('serving from memory')))
+  assert.ok(lines.some((line) => line.includes('works again')))
+})
+
+test('a file at its size limit gives up its oldest observations', async () => {
+  const file = newFile()
+  const storage = openSqliteStorage(file, { ...options, fileBytesMax: 200_000 })
+  for (let i = 0; i < 4_000; i += 1) {
+    storage.observations.append(sampleObservation(i))
+    if (i % 100 === 99) await storage.observations.flush()
+  }
+  const kept = [...storage.observations.since(0)]
+  assert.ok(kept.length > 200 && kept.length < 4_000)
+  assert.deepEqual(kept.at(-1), sampleObservation(3_999))
+  await storage.close()
+  assert.ok(statSync(file).size <= 200_000)
+})
+
+/** Makes every insert fail as on a full disk. */
+async function fill(file: string): Promise<void> {
+  const database = new DatabaseSync(file)
+  database.exec(`CREATE TRIGGER full BEFORE INSERT ON observations
+    BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END`)
+  database.close()
+}
+
+async function makeRoom(file: string): Promise<void> {
+  const database = new DatabaseSync(file)
+  database.exec('DROP TRIGGER full')
+  database.close()
+}
+
+function assertFails(file: string, message: RegExp): void {
+  assert.throws(
+    () => openSqliteStorage(file, options),
+    (error: unknown) => {
+      assert.ok(hasCode(error, 'storage_failed'))
+      assert.match(String(error), message)
+      assert.ok(String(error).includes(file))
+      return true
+    },
+  )
+}
