@@ -4,8 +4,8 @@
  * What is signed is a canonical form: a fixed head with the domain, then every field with its length before it,
  * so that no two envelopes have the same bytes and none passes for one of another domain.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Clock, Random } from '../base/index.ts'
+import { timingSafeEqual } from 'node:crypto'
+import type { ErrorCode } from './error-codes.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
 import type { ModelDigest, NodeId } from './ids.ts'
@@ -48,22 +48,8 @@ export const envelopeLimits = {
   lifetimeMs: 60_000,
 } as const
 
-export interface EnvelopeFields {
-  readonly domain: EnvelopeDomain
-  readonly network: string
-  readonly recipient: NodeId | null
-  readonly bodyHash: Uint8Array
-  readonly modelDigest: ModelDigest | null
-}
-
-export interface EnvelopeModules {
-  readonly identity: Identity
-  readonly clock: Clock
-  readonly random: Random
-}
-
 export interface EnvelopeExpectation {
-  readonly domain: EnvelopeDomain
+  readonly expectedDomain: EnvelopeDomain
   readonly network: string
   /** This side's own id: envelopes to others are refused. */
   readonly self: NodeId
@@ -71,25 +57,18 @@ export interface EnvelopeExpectation {
   readonly peer: NodeId
   /** What the receiver computed itself over the body. */
   readonly bodyHash: Uint8Array
-  readonly clock: Clock
+  /** ms since 1970 */
+  readonly now: number
   readonly nonces: NonceStore
 }
 
-export function hashBody(body: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(body).digest())
-}
-
-export function signEnvelope(fields: EnvelopeFields, modules: EnvelopeModules): SignedEnvelope {
-  const now = modules.clock.now()
-  const envelope: Envelope = {
-    version: 1,
-    ...fields,
-    sender: modules.identity.id,
-    nonce: modules.random.bytes(envelopeLimits.nonceLengthBytes),
-    issuedAtMs: Math.floor(now),
-    expiresAtMs: Math.floor(now) + envelopeLimits.lifetimeMs,
-  }
-  return { envelope, signature: modules.identity.sign(canonicalBytes(envelope)) }
+/** Fills in version and sender, and signs. */
+export function signEnvelope(
+  identity: Identity,
+  fields: Omit<Envelope, 'version' | 'sender'>,
+): SignedEnvelope {
+  const envelope: Envelope = { version: 1, ...fields, sender: identity.id }
+  return { envelope, signature: identity.sign(canonicalBytes(envelope)) }
 }
 
 /**
@@ -104,27 +83,33 @@ export function verifyEnvelope(signed: SignedEnvelope, expected: EnvelopeExpecta
   if (envelope.recipient !== expected.self) {
     refuse('identity_mismatch', 'An envelope is meant for another recipient.')
   }
-  if (envelope.domain !== expected.domain || envelope.network !== expected.network) {
-    refuse('malformed_message', 'An envelope belongs to another domain or network.')
+  if (envelope.domain !== expected.expectedDomain || envelope.network !== expected.network) {
+    refuse('identity_mismatch', 'An envelope belongs to another domain or network.')
   }
   if (!sameBytes(envelope.bodyHash, expected.bodyHash)) {
     refuse('invalid_signature', 'An envelope does not speak of the body that came with it.')
   }
-  const now = expected.clock.now()
-  const { clockSkewMaxMs, lifetimeMaxMs } = envelopeLimits
-  if (
-    now > envelope.expiresAtMs + clockSkewMaxMs ||
-    now < envelope.issuedAtMs - clockSkewMaxMs ||
-    envelope.expiresAtMs - envelope.issuedAtMs > lifetimeMaxMs
-  ) {
-    refuse('envelope_expired', 'An envelope is past its time or too far ahead: compare the clocks.')
-  }
+  refuseUntimely(envelope, expected.now)
   if (!verifySignature(envelope.sender, canonicalBytes(envelope), signature)) {
     refuse('invalid_signature', 'The signature of an envelope does not fit its sender.')
   }
-  const forgetAtMs = envelope.expiresAtMs + clockSkewMaxMs
-  const answer = expected.nonces.add(envelope.sender, envelope.nonce, forgetAtMs)
-  if (answer !== 'new') refuse('envelope_replayed', `The nonce of an envelope is ${answer}.`)
+  const forgetAtMs = envelope.expiresAtMs + envelopeLimits.clockSkewMaxMs
+  const outcome = expected.nonces.add(envelope.sender, envelope.nonce, forgetAtMs)
+  if (outcome !== 'new') {
+    const why = outcome === 'seen' ? 'was seen before' : 'cannot be remembered: too many requests'
+    refuse('envelope_replayed', `The nonce of an envelope ${why}.`)
+  }
+}
+
+function refuseUntimely(envelope: Envelope, now: number): void {
+  const { clockSkewMaxMs, lifetimeMaxMs } = envelopeLimits
+  const untimely =
+    now > envelope.expiresAtMs + clockSkewMaxMs ||
+    now < envelope.issuedAtMs - clockSkewMaxMs ||
+    envelope.expiresAtMs - envelope.issuedAtMs > lifetimeMaxMs
+  if (untimely) {
+    refuse('envelope_expired', 'An envelope is past its time or too far ahead: compare the clocks.')
+  }
 }
 
 const canonicalHead = Buffer.from('isochrone envelope\0', 'latin1')
@@ -162,14 +147,6 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-function refuse(
-  code:
-    | 'identity_mismatch'
-    | 'envelope_expired'
-    | 'invalid_signature'
-    | 'envelope_replayed'
-    | 'malformed_message',
-  message: string,
-): never {
+function refuse(code: ErrorCode, message: string): never {
   throw new IsochroneError(code, message)
 }

@@ -14,7 +14,7 @@ export interface NonceStoreOptions {
   readonly clock: Clock
 }
 
-export type NonceAnswer = 'new' | 'seen' | 'full'
+export type NonceOutcome = 'new' | 'seen' | 'full'
 
 const bucketMs = 1000
 
@@ -39,7 +39,7 @@ export class NonceStore {
   }
 
   /** Remembers a nonce; `seen` and `full` must both refuse the envelope. */
-  add(sender: NodeId, nonce: Uint8Array, expiresAtMs: number): NonceAnswer {
+  add(sender: NodeId, nonce: Uint8Array, expiresAtMs: number): NonceOutcome {
     this.#forget()
     const key = `${sender}${Buffer.from(nonce.buffer, nonce.byteOffset, nonce.length).toString('latin1')}`
     if (this.#seen.has(key)) return 'seen'

@@ -11,3 +11,5 @@ export const methods = {
   /** The standard health service (grpc/doc/health-checking.md). */
   health: '/grpc.health.v1.Health/Check',
 } as const
+
+export type Method = (typeof methods)[keyof typeof methods]
