@@ -1,16 +1,18 @@
 /**
- * Signed envelopes (assurance level A0): key K said this about this body, to this recipient, once.
+ * The signed envelope (assurance level A0): key K gave this to that recipient, once, and not later.
  *
- * What is signed is a canonical form: a fixed head with the domain, then every field with its length before it,
- * so that no two envelopes have the same bytes and none passes for one of another domain.
+ * What is signed is a canonical sequence of bytes, not a message's encoding: a prefix that keeps these
+ * signatures apart from all others of the same key, then every field with its length before it, so that two
+ * different envelopes never have the same bytes.
  */
-import { timingSafeEqual } from 'node:crypto'
-import type { ErrorCode } from './error-codes.ts'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { assert } from '../base/index.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
-import type { ModelDigest, NodeId } from './ids.ts'
+import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from './ids.ts'
 import type { NonceStore } from './nonce-store.ts'
 
+/** What the body is: `request` a request's body, `result` what an output hash is of, `record` a statement. */
 export const envelopeDomains = ['request', 'result', 'record'] as const
 export type EnvelopeDomain = (typeof envelopeDomains)[number]
 
@@ -19,11 +21,11 @@ export interface Envelope {
   readonly domain: EnvelopeDomain
   readonly network: string
   readonly sender: NodeId
-  /** null: for anybody. */
+  /** null: whoever reads it; never for a request or its result. */
   readonly recipient: NodeId | null
-  /** SHA-256 of what the envelope speaks of, 32 bytes. */
+  /** SHA-256, 32 bytes. */
   readonly bodyHash: Uint8Array
-  /** 16 bytes. */
+  /** 16 random bytes, never used again by this sender. */
   readonly nonce: Uint8Array
   readonly issuedAtMs: number
   readonly expiresAtMs: number
@@ -36,117 +38,186 @@ export interface SignedEnvelope {
   readonly signature: Uint8Array
 }
 
-export const envelopeLimits = {
-  hashLengthBytes: 32,
-  nonceLengthBytes: 16,
-  networkNameBytesMax: 128,
-  /** Clocks of home machines differ by seconds; NTP keeps most below one. */
-  clockSkewMaxMs: 10_000,
-  /** A nonce must be remembered for as long as its envelope lives. */
-  lifetimeMaxMs: 120_000,
-  /** How long a request's or result's envelope lives: longer than any path takes. */
-  lifetimeMs: 60_000,
-} as const
-
 export interface EnvelopeExpectation {
   readonly expectedDomain: EnvelopeDomain
   readonly network: string
-  /** This side's own id: envelopes to others are refused. */
   readonly self: NodeId
-  /** The authenticated peer of the connection that brought the envelope. */
+  /** Who the connection is authenticated as: the only sender that counts. */
   readonly peer: NodeId
-  /** What the receiver computed itself over the body. */
   readonly bodyHash: Uint8Array
-  /** ms since 1970 */
   readonly now: number
   readonly nonces: NonceStore
 }
 
-/** Fills in version and sender, and signs. */
+export const hashLengthBytes = 32
+export const nonceLengthBytes = 16
+
+export const envelopeLimits = {
+  /** How far two machines' clocks may differ; NTP keeps them within a second, 30 s forgives a bad day. */
+  clockSkewMaxMs: 30_000,
+  /** A nonce has to be remembered this long: one hour covers the longest generation. */
+  lifeMaxMs: 60 * 60 * 1000,
+  networkBytesMax: 128,
+} as const
+
+/** SHA-256, 32 bytes: what an envelope says of a body. */
+export function hashBody(body: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(body).digest())
+}
+
+/**
+ * The bytes that are signed; different envelopes have different bytes.
+ * Asserts that the envelope is well-formed; what comes from a wire is checked by its decoder.
+ */
+export function canonicalBytes(envelope: Envelope): Uint8Array {
+  assertWellFormed(envelope)
+  const digest = envelope.modelDigest?.slice(modelDigestPrefixLength) ?? ''
+  return lengthPrefixed([
+    signingPrefix,
+    Uint8Array.of(envelope.version),
+    Buffer.from(envelope.domain),
+    Buffer.from(envelope.network),
+    publicKeyOf(envelope.sender),
+    envelope.recipient === null ? empty : publicKeyOf(envelope.recipient),
+    envelope.bodyHash,
+    envelope.nonce,
+    wholeNumber64(envelope.issuedAtMs),
+    wholeNumber64(envelope.expiresAtMs),
+    Buffer.from(digest, 'hex'),
+  ])
+}
+
 export function signEnvelope(
   identity: Identity,
   fields: Omit<Envelope, 'version' | 'sender'>,
 ): SignedEnvelope {
-  const envelope: Envelope = { version: 1, ...fields, sender: identity.id }
+  const envelope: Envelope = { ...fields, version: 1, sender: identity.id }
   return { envelope, signature: identity.sign(canonicalBytes(envelope)) }
 }
 
 /**
- * Checks everything; the nonce last, so that a forged envelope cannot use one up.
- * Errors: `identity_mismatch`, `envelope_expired`, `invalid_signature`, `envelope_replayed`, `malformed_message`.
+ * Returns if the envelope is what it has to be, and remembers its nonce. The order is from cheap to dear; the
+ * nonce comes last, so that a forged envelope uses up nobody's.
+ * @throws IsochroneError `identity_mismatch`, `invalid_signature`, `envelope_expired`, `envelope_replayed`,
+ *   `all_nodes_busy` when the nonce store is full
  */
-export function verifyEnvelope(signed: SignedEnvelope, expected: EnvelopeExpectation): void {
+export function verifyEnvelope(signed: SignedEnvelope, expectation: EnvelopeExpectation): void {
   const { envelope, signature } = signed
-  if (envelope.sender !== expected.peer) {
-    refuse('identity_mismatch', 'An envelope names another sender than the peer that brought it.')
-  }
-  if (envelope.recipient !== expected.self) {
-    refuse('identity_mismatch', 'An envelope is meant for another recipient.')
-  }
-  if (envelope.domain !== expected.expectedDomain || envelope.network !== expected.network) {
-    refuse('identity_mismatch', 'An envelope belongs to another domain or network.')
-  }
-  if (!sameBytes(envelope.bodyHash, expected.bodyHash)) {
-    refuse('invalid_signature', 'An envelope does not speak of the body that came with it.')
-  }
-  refuseUntimely(envelope, expected.now)
+  checkParties(envelope, expectation)
+  checkSubject(envelope, expectation)
+  checkTime(envelope, expectation.now)
   if (!verifySignature(envelope.sender, canonicalBytes(envelope), signature)) {
-    refuse('invalid_signature', 'The signature of an envelope does not fit its sender.')
+    throw new IsochroneError(
+      'invalid_signature',
+      `the signature is not that of ${shortId(envelope.sender)} over this envelope`,
+    )
   }
-  const forgetAtMs = envelope.expiresAtMs + envelopeLimits.clockSkewMaxMs
-  const outcome = expected.nonces.add(envelope.sender, envelope.nonce, forgetAtMs)
-  if (outcome !== 'new') {
-    const why = outcome === 'seen' ? 'was seen before' : 'cannot be remembered: too many requests'
-    refuse('envelope_replayed', `The nonce of an envelope ${why}.`)
+  checkNonce(envelope, expectation.nonces)
+}
+
+function checkParties(envelope: Envelope, { peer, self }: EnvelopeExpectation): void {
+  if (envelope.sender !== peer) {
+    throw new IsochroneError(
+      'identity_mismatch',
+      `the envelope speaks for ${shortId(envelope.sender)}, but it came from ${shortId(peer)}`,
+      { detail: { sender: envelope.sender, peer } },
+    )
+  }
+  const isForAnybody = envelope.recipient === null && envelope.domain === 'record'
+  if (envelope.recipient !== self && !isForAnybody) {
+    const recipient = envelope.recipient === null ? 'nobody' : shortId(envelope.recipient)
+    throw new IsochroneError(
+      'identity_mismatch',
+      `the envelope is for ${recipient}, and this is ${shortId(self)}`,
+      { detail: { recipient: envelope.recipient, self } },
+    )
   }
 }
 
-function refuseUntimely(envelope: Envelope, now: number): void {
-  const { clockSkewMaxMs, lifetimeMaxMs } = envelopeLimits
-  const untimely =
-    now > envelope.expiresAtMs + clockSkewMaxMs ||
-    now < envelope.issuedAtMs - clockSkewMaxMs ||
-    envelope.expiresAtMs - envelope.issuedAtMs > lifetimeMaxMs
-  if (untimely) {
-    refuse('envelope_expired', 'An envelope is past its time or too far ahead: compare the clocks.')
+function checkSubject(envelope: Envelope, expectation: EnvelopeExpectation): void {
+  const { expectedDomain, network, bodyHash } = expectation
+  if (envelope.domain !== expectedDomain) {
+    const message = `the envelope signs a ${envelope.domain} where a ${expectedDomain} is expected`
+    throw new IsochroneError('invalid_signature', message)
+  }
+  if (envelope.network !== network) {
+    const message = `the envelope is for the network "${envelope.network}", and this is "${network}"`
+    throw new IsochroneError('invalid_signature', message)
+  }
+  const isSameLength = envelope.bodyHash.length === bodyHash.length
+  if (!isSameLength || !timingSafeEqual(envelope.bodyHash, bodyHash)) {
+    const message = 'the envelope signs another body than the one that came with it'
+    throw new IsochroneError('invalid_signature', message)
   }
 }
 
-const canonicalHead = Buffer.from('isochrone envelope\0', 'latin1')
-const encoder = new TextEncoder()
-
-/** The bytes that are signed: injective, in a fixed order, each variable field behind its u32 length. */
-export function canonicalBytes(envelope: Envelope): Uint8Array {
-  const text = [
-    envelope.domain,
-    envelope.network,
-    envelope.sender,
-    envelope.recipient ?? '',
-    envelope.modelDigest ?? '',
-  ].map((part) => encoder.encode(part))
-  const parts = [...text, envelope.bodyHash, envelope.nonce]
-  const length = parts.reduce((sum, part) => sum + 4 + part.length, canonicalHead.length + 1 + 16)
-  const bytes = new Uint8Array(length)
-  const view = new DataView(bytes.buffer)
-  bytes.set(canonicalHead)
-  let at = canonicalHead.length
-  bytes[at] = envelope.version
-  at += 1
-  view.setBigUint64(at, BigInt(envelope.issuedAtMs))
-  view.setBigUint64(at + 8, BigInt(envelope.expiresAtMs))
-  at += 16
-  for (const part of parts) {
-    view.setUint32(at, part.length)
-    bytes.set(part, at + 4)
-    at += 4 + part.length
+function checkTime({ issuedAtMs, expiresAtMs }: Envelope, now: number): void {
+  const { clockSkewMaxMs, lifeMaxMs } = envelopeLimits
+  const detail = { issuedAtMs, expiresAtMs, now }
+  if (now > expiresAtMs + clockSkewMaxMs) {
+    const message = `the envelope expired ${Math.round(now - expiresAtMs)} ms ago`
+    throw new IsochroneError('envelope_expired', message, { detail })
   }
+  if (issuedAtMs > now + clockSkewMaxMs) {
+    const aheadMs = Math.round(issuedAtMs - now)
+    const message = `the envelope was issued ${aheadMs} ms in the future; compare the two clocks`
+    throw new IsochroneError('envelope_expired', message, { detail })
+  }
+  const lifeMs = expiresAtMs - issuedAtMs
+  if (lifeMs < 0 || lifeMs > lifeMaxMs) {
+    const message = `the envelope’s life is ${lifeMs} ms; it may be 0 to ${lifeMaxMs} ms`
+    throw new IsochroneError('envelope_expired', message, { detail })
+  }
+}
+
+function checkNonce(envelope: Envelope, nonces: NonceStore): void {
+  const keepUntilMs = envelope.expiresAtMs + envelopeLimits.clockSkewMaxMs
+  const outcome = nonces.add(envelope.sender, envelope.nonce, keepUntilMs)
+  if (outcome === 'seen') {
+    throw new IsochroneError('envelope_replayed', 'the envelope’s nonce was seen before')
+  }
+  if (outcome === 'full') {
+    throw new IsochroneError(
+      'all_nodes_busy',
+      'too many envelopes are still valid to remember another one; try again later',
+    )
+  }
+}
+
+const signingPrefix = Buffer.from('isochrone.v1.envelope')
+const empty = new Uint8Array(0)
+const modelDigestPrefixLength = 'sha256:'.length
+
+function assertWellFormed(envelope: Envelope): void {
+  assert(isNodeId(envelope.sender), 'an envelope’s sender is a node id')
+  assert(envelope.recipient === null || isNodeId(envelope.recipient), 'a recipient is a node id')
+  assert(envelope.network.isWellFormed(), 'a network’s name is well-formed text')
+  assert(envelope.bodyHash.length === hashLengthBytes, 'a body hash has 32 bytes')
+  assert(envelope.nonce.length === nonceLengthBytes, 'a nonce has 16 bytes')
+  assert(isTime(envelope.issuedAtMs), 'issuedAtMs is a whole number of ms')
+  assert(isTime(envelope.expiresAtMs), 'expiresAtMs is a whole number of ms')
+}
+
+function isTime(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
+function wholeNumber64(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
   return bytes
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b)
-}
-
-function refuse(code: ErrorCode, message: string): never {
-  throw new IsochroneError(code, message)
+/** Each field after its length, 4 bytes, the most significant first. */
+function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const field of fields) length += 4 + field.length
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let at = 0
+  for (const field of fields) {
+    at = bytes.writeUInt32BE(field.length, at)
+    bytes.set(field, at)
+    at += field.length
+  }
+  return bytes
 }

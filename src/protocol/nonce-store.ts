@@ -1,74 +1,90 @@
 /**
- * Nonces seen, kept until their envelopes have expired: what makes a replay detectable.
+ * Which nonces were seen, for as long as an envelope that carries them could still be accepted.
  *
- * Bounded in total and per sender, so that one sender cannot push out another's nonces. Entries are kept in
- * one-second buckets of expiry; forgetting a bucket is one step.
+ * Constant time per nonce: entries lie in buckets of time, and a bucket is dropped as a whole once it is over.
+ * The number of entries is bounded, in all and per sender; when a bound is reached, new envelopes are refused
+ * instead of old nonces forgotten, since forgetting would let a replay through.
  */
-import type { Clock } from '../base/index.ts'
+import { assert, type Clock } from '../base/index.ts'
 import type { NodeId } from './ids.ts'
 
 export interface NonceStoreOptions {
+  /** In all; an entry takes about 150 bytes. */
   readonly entriesMax: number
-  /** At most this share of the entries may be one sender's. Default: a half. */
-  readonly senderShareMax?: number
+  /** So that one sender cannot shut out the others. Default: half of `entriesMax`. */
+  readonly entriesPerSenderMax?: number
   readonly clock: Clock
 }
 
 export type NonceOutcome = 'new' | 'seen' | 'full'
 
-const bucketMs = 1000
+/** How exactly entries end; longer is harmless, and shorter means more buckets. */
+const bucketMs = 4_000
+
+interface Entry {
+  readonly sender: NodeId
+  readonly nonce: string
+}
 
 export class NonceStore {
   readonly #entriesMax: number
-  readonly #senderEntriesMax: number
+  readonly #entriesPerSenderMax: number
   readonly #clock: Clock
-  readonly #seen = new Set<string>()
-  readonly #perSender = new Map<NodeId, number>()
-  /** Second of expiry → what to forget then. */
-  readonly #buckets = new Map<number, { key: string; sender: NodeId }[]>()
-  #forgottenUntil = 0
+  readonly #senders = new Map<NodeId, Set<string>>()
+  readonly #buckets = new Map<number, Entry[]>()
+  /** No bucket before this one is left. */
+  #oldest: number
+  #size = 0
 
   constructor(options: NonceStoreOptions) {
+    assert(options.entriesMax >= 1, 'a nonce store holds at least one entry')
     this.#entriesMax = options.entriesMax
-    this.#senderEntriesMax = Math.ceil(options.entriesMax * (options.senderShareMax ?? 0.5))
+    this.#entriesPerSenderMax = options.entriesPerSenderMax ?? Math.ceil(options.entriesMax / 2)
     this.#clock = options.clock
+    this.#oldest = Math.floor(options.clock.now() / bucketMs)
   }
 
   get size(): number {
-    return this.#seen.size
+    return this.#size
   }
 
-  /** Remembers a nonce; `seen` and `full` must both refuse the envelope. */
-  add(sender: NodeId, nonce: Uint8Array, expiresAtMs: number): NonceOutcome {
-    this.#forget()
-    const key = `${sender}${Buffer.from(nonce.buffer, nonce.byteOffset, nonce.length).toString('latin1')}`
-    if (this.#seen.has(key)) return 'seen'
-    const ofSender = this.#perSender.get(sender) ?? 0
-    if (this.#seen.size >= this.#entriesMax || ofSender >= this.#senderEntriesMax) return 'full'
-    this.#seen.add(key)
-    this.#perSender.set(sender, ofSender + 1)
-    const second = Math.floor(expiresAtMs / bucketMs) + 1
-    const bucket = this.#buckets.get(second)
-    if (bucket === undefined) this.#buckets.set(second, [{ key, sender }])
-    else bucket.push({ key, sender })
+  /** Remembers the nonce at least until `keepUntilMs`, unless it was seen or there is no room. */
+  add(sender: NodeId, nonce: Uint8Array, keepUntilMs: number): NonceOutcome {
+    this.#dropExpired()
+    const key = Buffer.from(nonce.buffer, nonce.byteOffset, nonce.length).toString('latin1')
+    const seen = this.#senders.get(sender)
+    if (seen?.has(key)) return 'seen'
+    if (this.#size >= this.#entriesMax) return 'full'
+    if (seen !== undefined && seen.size >= this.#entriesPerSenderMax) return 'full'
+    if (seen === undefined) this.#senders.set(sender, new Set([key]))
+    else seen.add(key)
+    this.#size += 1
+    const bucket = Math.max(this.#oldest, Math.floor(keepUntilMs / bucketMs))
+    const entries = this.#buckets.get(bucket)
+    if (entries === undefined) this.#buckets.set(bucket, [{ sender, nonce: key }])
+    else entries.push({ sender, nonce: key })
     return 'new'
   }
 
-  #forget(): void {
-    const second = Math.floor(this.#clock.now() / bucketMs)
-    if (second <= this.#forgottenUntil) return
-    this.#forgottenUntil = second
-    for (const [expiry, bucket] of this.#buckets) {
-      if (expiry > second) continue
-      this.#buckets.delete(expiry)
-      for (const { key, sender } of bucket) this.#drop(key, sender)
+  #dropExpired(): void {
+    const current = Math.floor(this.#clock.now() / bucketMs)
+    if (current <= this.#oldest) return
+    // Whichever is shorter: the buckets that exist, or the time that passed.
+    if (current - this.#oldest > this.#buckets.size) {
+      for (const bucket of this.#buckets.keys()) if (bucket < current) this.#drop(bucket)
+    } else {
+      for (let bucket = this.#oldest; bucket < current; bucket += 1) this.#drop(bucket)
     }
+    this.#oldest = current
   }
 
-  #drop(key: string, sender: NodeId): void {
-    this.#seen.delete(key)
-    const left = (this.#perSender.get(sender) ?? 1) - 1
-    if (left === 0) this.#perSender.delete(sender)
-    else this.#perSender.set(sender, left)
+  #drop(bucket: number): void {
+    for (const { sender, nonce } of this.#buckets.get(bucket) ?? []) {
+      const seen = this.#senders.get(sender)
+      seen?.delete(nonce)
+      if (seen?.size === 0) this.#senders.delete(sender)
+      this.#size -= 1
+    }
+    this.#buckets.delete(bucket)
   }
 }

@@ -1,14 +1,16 @@
-/** The calls between peers, as gRPC method paths. */
+/**
+ * The calls that peers can make: gRPC's service and method, as in `:path`.
+ */
 export const methods = {
-  /** A node asks a gateway to be admitted: Join → JoinReply. */
+  /** Node → gateway: `Join` → `JoinReply`. */
   join: '/isochrone.v1.Gateway/Join',
-  /** A node tells its present load, and a new record when there is one: Report → ReportAck. */
+  /** Node → gateway: `Report` → `ReportAck`. */
   report: '/isochrone.v1.Gateway/Report',
-  /** A gateway asks for a generation: GenerateCall → stream of GenerateReply. */
+  /** Gateway → node: `GenerateCall` → a stream of `GenerateReply`. */
   generate: '/isochrone.v1.Node/Generate',
-  /** A gateway asks for embeddings: EmbedCall → EmbedReply. */
+  /** Gateway → node: `EmbedCall` → `EmbedReply`. */
   embed: '/isochrone.v1.Node/Embed',
-  /** The standard health service (grpc/doc/health-checking.md). */
+  /** Anybody → anybody: gRPC's health protocol, version 1. */
   health: '/grpc.health.v1.Health/Check',
 } as const
 
