@@ -5,7 +5,7 @@
  */
 import type { Random } from '../base/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
-import { type Candidate, slotsOf } from './candidate.ts'
+import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, Ranking } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import type { Fact, Gate } from './gates/gate.ts'
@@ -139,10 +139,17 @@ function sooner(aMs: number | null, bMs: number): number {
 
 const scratch = emptyPrediction()
 
-/** Slots become free one after the other: on average after one answer's time shared by all of them. */
+/**
+ * When the candidate can be expected to have room: slots become free one after the other, on average after
+ * one answer's time shared by all of them; with an objective, when the queue is short enough for it.
+ */
 function freeAfterMs(candidate: Candidate, demand: Demand): number {
   predict(candidate, demand, scratch)
-  return (scratch.totalMs - scratch.queueMs) / slotsOf(candidate)
+  const slots = slotsOf(candidate)
+  const answersAhead = occupancyOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
+  const roomMs = (Math.max(1, answersAhead) * (scratch.totalMs - scratch.queueMs)) / slots
+  const objectiveMs = demand.request.objective.ttftMs ?? Number.POSITIVE_INFINITY
+  return Math.ceil(Math.max(roomMs, scratch.ttftMs - objectiveMs))
 }
 
 /** The best few, the chosen one, and whom it was compared with. */

@@ -89,6 +89,8 @@ export function milliseconds(ms: number): string {
   return ms >= 10_000 ? `${(ms / 1e3).toFixed(1)} s` : `${Math.round(ms)} ms`
 }
 
+/** Two decimals, or three digits where that would show nothing. */
 export function fixed(value: number): string {
-  return `${Math.round(value * 100) / 100}`
+  if (value === 0 || Math.abs(value) >= 0.1) return `${Math.round(value * 100) / 100}`
+  return `${Number(value.toPrecision(3))}`
 }

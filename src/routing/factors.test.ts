@@ -1,0 +1,278 @@
+/**
+ * Every factor by which decisions are made: two candidates alike in all but that one thing, and the decision
+ * follows it, whatever the rest and the seed.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { seededRandom } from '../base/index.ts'
+import { newcomer } from '../evidence/index.ts'
+import { decide } from './decide.ts'
+import type { DecidingFactor } from './decision.ts'
+import { defaultPolicy } from './policy.ts'
+import type { RouteRequest } from './request.ts'
+import {
+  type CandidateChange,
+  sampleCandidate,
+  sampleEvidence,
+  sampleInput,
+  sampleRequest,
+  sampleWorker,
+} from './samples.ts'
+
+/** What both candidates share. */
+const common = fc.record({
+  seed: fc.integer(),
+  roundTripMs: fc.integer({ min: 1, max: 200 }),
+  promptTokens: fc.integer({ min: 1, max: 1_000 }),
+  maxTokens: fc.integer({ min: 1, max: 500 }),
+  samples: fc.integer({ min: 100, max: 1_000 }),
+  ttftMs: fc.integer({ min: 50, max: 2_000 }),
+  slots: fc.integer({ min: 1, max: 16 }),
+  betterFirst: fc.boolean(),
+})
+type Common = typeof common extends fc.Arbitrary<infer T> ? T : never
+/** Exploration has tests of its own. */
+const policy = { ...defaultPolicy, explorationShare: 0 }
+
+interface Factor {
+  readonly better: (base: Common) => CandidateChange
+  readonly worse: (base: Common) => CandidateChange
+  readonly decidedBy: DecidingFactor
+  readonly request?: Partial<RouteRequest>
+}
+
+function follows({ better, worse, decidedBy, request }: Factor): void {
+  fc.assert(
+    fc.property(common, (base) => {
+      const alike: CandidateChange = {
+        roundTripMs: base.roundTripMs,
+        evidence: sampleEvidence(0.99, base.samples, base.ttftMs),
+      }
+      const change = (one: CandidateChange) => ({
+        ...alike,
+        ...one,
+        offer: { slots: base.slots, ...one.offer },
+      })
+      const good = sampleCandidate(1, change(better(base)))
+      const bad = sampleCandidate(2, change(worse(base)))
+      const { promptTokens, maxTokens } = base
+      const decision = decide(
+        sampleInput({
+          candidates: base.betterFirst ? [good, bad] : [bad, good],
+          request: { ...sampleRequest, promptTokens, maxTokens, ...request },
+          policy,
+          random: seededRandom(base.seed),
+        }),
+      )
+      assert.equal(decision.chosen, good.id)
+      assert.equal(decision.decidedBy, decidedBy)
+    }),
+  )
+}
+
+test('completion: the one whose requests come back', () => {
+  follows({
+    better: () => ({}),
+    worse: ({ samples, ttftMs }) => ({ evidence: sampleEvidence(0.8, samples, ttftMs) }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('length of the record: the proven one before the newcomer, whatever the newcomer states', () => {
+  follows({
+    better: ({ ttftMs }) => ({ evidence: sampleEvidence(1, 300, ttftMs) }),
+    worse: () => ({
+      evidence: sampleEvidence(1, 0),
+      roundTripMs: 1,
+      offer: {
+        decodeTokensPerSecond: 1e6,
+        prefillTokensPerSecond: 1e6,
+        promptPrice: 0,
+        completionPrice: 0,
+      },
+    }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('objective: the one more likely to be in time', () => {
+  follows({
+    better: ({ samples }) => ({ evidence: sampleEvidence(0.99, samples, 250), roundTripMs: 1 }),
+    worse: ({ samples }) => ({
+      roundTripMs: 1,
+      evidence: {
+        ...sampleEvidence(0.99, samples, 250),
+        ttft: { meanMs: 250, deviationMs: 400, samples },
+      },
+    }),
+    request: { objective: { ttftMs: 400, tpotMs: null }, promptTokens: 10 },
+    decidedBy: 'reliability',
+  })
+})
+
+test('round trip: the nearer one', () => {
+  follows({
+    better: () => ({ evidence: sampleEvidence(0.99, 200, 20) }),
+    worse: ({ roundTripMs }) => ({
+      evidence: sampleEvidence(0.99, 200, 20),
+      roundTripMs: roundTripMs + 2_000 * 10,
+    }),
+    decidedBy: 'time',
+  })
+})
+
+test('an unmeasured link counts as a long one', () => {
+  const unseen = { evidence: newcomer, offer: { prefillTokensPerSecond: 1e4 } }
+  follows({
+    better: () => ({ ...unseen, roundTripMs: 5 }),
+    worse: () => ({ ...unseen, roundTripMs: undefined }),
+    request: { promptTokens: 1, maxTokens: 1 },
+    decidedBy: 'time',
+  })
+})
+
+test('seen time to the first token: the quicker one', () => {
+  follows({
+    better: ({ samples }) => ({ evidence: sampleEvidence(0.99, samples, 50) }),
+    worse: ({ samples }) => ({ evidence: sampleEvidence(0.99, samples, 30_000) }),
+    decidedBy: 'time',
+  })
+})
+
+test('seen time per token: the quicker one, for answers of some length', () => {
+  const withTpot = (tpotMs: number) => (base: Common) => ({
+    evidence: {
+      ...sampleEvidence(0.99, base.samples, 100),
+      tpot: { meanMs: tpotMs, deviationMs: 1, samples: base.samples },
+    },
+  })
+  follows({
+    better: withTpot(10),
+    worse: withTpot(100),
+    request: { maxTokens: 256, promptTokens: 10 },
+    decidedBy: 'time',
+  })
+})
+
+test('stated speed: the faster one, while nobody has been seen at work', () => {
+  const newcomerOf = (offer: CandidateChange['offer']) => () => ({
+    evidence: newcomer,
+    ...(offer === undefined ? {} : { offer }),
+    roundTripMs: 5,
+  })
+  follows({
+    better: newcomerOf({ prefillTokensPerSecond: 5_000 }),
+    worse: newcomerOf({ prefillTokensPerSecond: 50 }),
+    request: { promptTokens: 1_000, maxTokens: 10 },
+    decidedBy: 'time',
+  })
+  follows({
+    better: newcomerOf({ decodeTokensPerSecond: 100 }),
+    worse: newcomerOf({ decodeTokensPerSecond: 10 }),
+    request: { promptTokens: 10, maxTokens: 200 },
+    decidedBy: 'time',
+  })
+})
+
+test('queue: the one with a free slot', () => {
+  follows({
+    better: ({ slots }) => ({ load: { running: slots - 1 } }),
+    worse: ({ slots }) => ({ load: { running: slots, waiting: slots * 3 } }),
+    request: { maxTokens: 256 },
+    decidedBy: 'time',
+  })
+})
+
+test('load: of those alike, the one with less to do', () => {
+  follows({
+    better: () => ({ offer: { slots: 8 }, load: { running: 2 } }),
+    worse: () => ({ offer: { slots: 8 }, load: { running: 2 }, inFlight: 1 }),
+    decidedBy: 'load',
+  })
+})
+
+test('price: of those equally busy, the cheaper one', () => {
+  follows({
+    better: () => ({ offer: { promptPrice: 10, completionPrice: 20 } }),
+    worse: () => ({ offer: { promptPrice: 10, completionPrice: 21 } }),
+    decidedBy: 'price',
+  })
+  follows({
+    better: () => ({ offer: { promptPrice: 10, completionPrice: 20 } }),
+    worse: () => ({ offer: { promptPrice: 11, completionPrice: 20 } }),
+    decidedBy: 'price',
+  })
+})
+
+test('price and load never outweigh reliability', () => {
+  follows({
+    better: () => ({ offer: { promptPrice: 1e6, slots: 8 }, load: { running: 7 } }),
+    worse: ({ samples, ttftMs }) => ({
+      offer: { promptPrice: 0, completionPrice: 0, slots: 8 },
+      evidence: sampleEvidence(0.8, samples, ttftMs),
+    }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('spill: whoever has a free slot and is done sooner, when the more reliable have queues', () => {
+  follows({
+    better: ({ samples, ttftMs }) => ({ evidence: sampleEvidence(0.85, samples, ttftMs) }),
+    worse: ({ slots }) => ({ load: { running: slots, waiting: slots * 3 } }),
+    request: { maxTokens: 256 },
+    decidedBy: 'spill',
+  })
+})
+
+test('a queue is better than a free slot that mostly fails', () => {
+  follows({
+    better: ({ slots }) => ({ load: { running: slots, waiting: slots * 3 } }),
+    worse: ({ samples, ttftMs }) => ({ evidence: sampleEvidence(0.3, samples, ttftMs) }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('the length of the answer decides between near and fast', () => {
+  const near = sampleCandidate(1, { evidence: speed(50, 40) })
+  const fast = sampleCandidate(2, { evidence: speed(800, 10) })
+  const chosenFor = (maxTokens: number) =>
+    decide(
+      sampleInput({
+        candidates: [near, fast],
+        request: { ...sampleRequest, promptTokens: 10, maxTokens },
+        policy,
+      }),
+    ).chosen
+  assert.equal(chosenFor(2), near.id)
+  assert.equal(chosenFor(256), fast.id)
+})
+
+test('draws: of those alike in everything, each gets its share', () => {
+  const candidates = [0, 1, 2, 3].map((number) =>
+    sampleCandidate(number, { evidence: sampleEvidence(0.99, 300) }),
+  )
+  const random = seededRandom(5)
+  const counts = new Map<string, number>()
+  for (let i = 0; i < 4_000; i += 1) {
+    const { chosen, decidedBy } = decide(sampleInput({ candidates, random, policy }))
+    assert.equal(decidedBy, 'chance')
+    counts.set(chosen ?? '', (counts.get(chosen ?? '') ?? 0) + 1)
+  }
+  for (const { id } of candidates) assert.ok(Math.abs((counts.get(id) ?? 0) - 1_000) < 150)
+})
+
+test('alone: whoever is left', () => {
+  const candidates = [sampleCandidate(1, { connected: false }), sampleCandidate(2)]
+  const decision = decide(sampleInput({ candidates }))
+  assert.equal(decision.chosen, sampleWorker(2))
+  assert.equal(decision.decidedBy, 'only')
+})
+
+function speed(ttftMs: number, tpotMs: number) {
+  return {
+    ...sampleEvidence(0.99, 300),
+    ttft: { meanMs: ttftMs, deviationMs: 5, samples: 300 },
+    tpot: { meanMs: tpotMs, deviationMs: 1, samples: 300 },
+  }
+}
