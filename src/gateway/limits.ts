@@ -27,8 +27,6 @@ export interface GatewayLimits {
   readonly disconnectedKeptMs: number
   /** How often a node reports its load. */
   readonly heartbeatMs: number
-  /** Signed envelopes are valid for this long: clocks of volunteers' computers differ by seconds. */
-  readonly envelopeLifeMs: number
   /** On closing, answers under way get this long to end. */
   readonly closeGraceMs: number
 }
@@ -48,6 +46,5 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   workersMax: 4096,
   disconnectedKeptMs: 600_000,
   heartbeatMs: 2_000,
-  envelopeLifeMs: 120_000,
   closeGraceMs: 5_000,
 })

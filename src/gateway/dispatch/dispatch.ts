@@ -46,9 +46,11 @@ export interface Journeying {
 export interface Answer {
   readonly worker: Worker
   readonly offer: OfferedModel
-  readonly first: readonly GenerationEvent[]
-  /** What follows the first batch. Throws `stream_interrupted`, or `client_closed_request`. */
-  readonly rest: AsyncIterable<readonly GenerationEvent[]>
+  /**
+   * All batches, the first of them at once. Throws `stream_interrupted`, or `client_closed_request`. Must be
+   * read right away: the attempt ends when the loop over it does.
+   */
+  readonly batches: AsyncIterable<readonly GenerationEvent[]>
   figures(): Figures
 }
 
@@ -72,14 +74,14 @@ export class Dispatch {
     this.#modules = modules
   }
 
-  /** Resolves with the first batch of an answer. Whoever reads `rest` ends the attempt by ending the loop. */
+  /** Resolves with the first batch of an answer. The loop over its `batches` ends the attempt. */
   stream(request: GenerationRequest, journeying: Journeying): Promise<Answer> {
     return this.#attempts(journeying, async (target) => {
       const call = this.#call(request, target, journeying)
       try {
         const first = (await call.next()) ?? []
-        const rest = this.#rest(call, journeying)
-        return { ...target, first, rest, figures: () => call.figures() }
+        const batches = this.#batches(first, call, journeying)
+        return { ...target, batches, figures: () => call.figures() }
       } catch (error) {
         throw this.#failed(error, call, journeying)
       }
@@ -90,10 +92,10 @@ export class Dispatch {
   whole<T extends { batch(events: readonly GenerationEvent[]): void }>(
     request: GenerationRequest,
     journeying: Journeying,
-    collector: (target: Target) => T,
+    collector: () => T,
   ): Promise<WholeAnswer & { readonly collected: T }> {
     return this.#attempts(journeying, async (target) => {
-      const collected = collector(target)
+      const collected = collector()
       const call = this.#call(request, target, journeying)
       try {
         for (;;) {
@@ -193,12 +195,14 @@ export class Dispatch {
     )
   }
 
-  async *#rest(
+  async *#batches(
+    first: readonly GenerationEvent[],
     call: WorkerCall,
     journeying: Journeying,
   ): AsyncGenerator<readonly GenerationEvent[], void, undefined> {
     let running = true
     try {
+      yield first
       for (;;) {
         const batch = await call.next()
         if (batch === undefined) break

@@ -41,6 +41,7 @@ export class Trail {
   /** Of the attempt that runs. */
   #worker: WorkerId | undefined
   #inFlightBefore = 0
+  #startedAtMs = 0
 
   constructor(decision: Decision, modules: TrailModules) {
     this.#decision = decision
@@ -50,6 +51,11 @@ export class Trail {
 
   get decision(): Decision {
     return this.#decision
+  }
+
+  /** Monotonic ms at which the latest attempt began. */
+  get startedAtMs(): number {
+    return this.#startedAtMs
   }
 
   /** The same request was routed again, after a failure. */
@@ -62,6 +68,7 @@ export class Trail {
     this.#inFlightBefore = this.#modules.registry.begin(worker)
     if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
     const startedAtMs = this.#modules.clock.now()
+    this.#startedAtMs = this.#modules.clock.monotonic()
     this.#update(withAttempt(this.#decision, { worker, startedAtMs }))
   }
 

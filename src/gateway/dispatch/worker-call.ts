@@ -39,7 +39,8 @@ export class WorkerCall {
   #timer: Timer | undefined
   #awaitingSinceMs: number | undefined
   #firstAtMs: number | undefined
-  #lastAtMs = 0
+  #lastTokenAtMs = 0
+  #returnedAtMs = 0
   #deltas = 0
   #finished = 0
   #slowReader = false
@@ -66,7 +67,8 @@ export class WorkerCall {
     this.#noteReader()
     this.#awaitingSinceMs = this.#clock.monotonic()
     const step = await this.#interruption.wait(this.#iterator.next())
-    this.#lastBatch()
+    this.#awaitingSinceMs = undefined
+    this.#returnedAtMs = this.#clock.monotonic()
     if (step.done !== true) {
       for (const event of step.value) this.#count(event)
       return step.value
@@ -87,7 +89,7 @@ export class WorkerCall {
     const usage = this.#usage
     if (this.#firstAtMs === undefined) return { ttftMs: null, tpotMs: null, usage }
     const tokens = (usage?.completionTokens ?? this.#deltas) / this.#options.request.choices
-    const spentMs = this.#lastAtMs - this.#firstAtMs
+    const spentMs = this.#lastTokenAtMs - this.#firstAtMs
     return {
       ttftMs: this.#firstAtMs - this.#startMs,
       tpotMs: tokens < 2 || this.#slowReader ? null : spentMs / (tokens - 1),
@@ -96,20 +98,17 @@ export class WorkerCall {
   }
 
   #count(event: GenerationEvent): void {
-    if (event.type === 'delta') this.#deltas += Math.max(1, event.tokenIds.length)
-    else if (event.type === 'finish') this.#finished += 1
+    if (event.type === 'delta') {
+      this.#deltas += Math.max(1, event.tokenIds.length)
+      this.#firstAtMs ??= this.#returnedAtMs
+      this.#lastTokenAtMs = this.#returnedAtMs
+    } else if (event.type === 'finish') this.#finished += 1
     else this.#usage = event
   }
 
   #noteReader(): void {
     if (this.#firstAtMs === undefined) return
-    if (this.#clock.monotonic() - this.#lastAtMs > readerPauseMs) this.#slowReader = true
-  }
-
-  #lastBatch(): void {
-    this.#awaitingSinceMs = undefined
-    this.#lastAtMs = this.#clock.monotonic()
-    this.#firstAtMs ??= this.#lastAtMs
+    if (this.#clock.monotonic() - this.#returnedAtMs > readerPauseMs) this.#slowReader = true
   }
 
   /** One timer at a time, set again only when it ran out: a batch costs no timer. */

@@ -16,8 +16,8 @@ import {
   UsageNote,
 } from './rendering.ts'
 
-export function createChatStream(head: AnswerHead): StreamRenderer {
-  const start = chunkStart(head, 'chat.completion.chunk')
+export function createChatStream(head: AnswerHead, fingerprint: string): StreamRenderer {
+  const start = chunkStart(head, 'chat.completion.chunk', fingerprint)
   const usage = new UsageNote()
   const tail = head.includeUsage ? '}],"usage":null}\n\n' : '}]}\n\n'
   const opening = '"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null'
@@ -60,7 +60,7 @@ export function createChatAnswer(head: AnswerHead): AnswerRenderer {
         else choices[event.choice]?.add(event)
       }
     },
-    render: () =>
+    render: (fingerprint) =>
       JSON.stringify({
         id: head.id,
         object: 'chat.completion',
@@ -68,7 +68,7 @@ export function createChatAnswer(head: AnswerHead): AnswerRenderer {
         model: head.model,
         choices: choices.map((choice, index) => choice.render(index)),
         ...usage.rendered(),
-        system_fingerprint: head.fingerprint,
+        system_fingerprint: fingerprint,
       }),
     usage: () => usage.value,
   }

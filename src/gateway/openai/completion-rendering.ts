@@ -15,8 +15,8 @@ import {
   UsageNote,
 } from './rendering.ts'
 
-export function createCompletionStream(head: AnswerHead): StreamRenderer {
-  const start = chunkStart(head, 'text_completion')
+export function createCompletionStream(head: AnswerHead, fingerprint: string): StreamRenderer {
+  const start = chunkStart(head, 'text_completion', fingerprint)
   const usage = new UsageNote()
   const tail = head.includeUsage ? '}],"usage":null}\n\n' : '}]}\n\n'
   const offsets = new Array<number>(head.choices).fill(0)
@@ -73,13 +73,13 @@ export function createCompletionAnswer(head: AnswerHead): AnswerRenderer {
         }
       }
     },
-    render: () =>
+    render: (fingerprint) =>
       JSON.stringify({
         id: head.id,
         object: 'text_completion',
         created: head.created,
         model: head.model,
-        system_fingerprint: head.fingerprint,
+        system_fingerprint: fingerprint,
         choices: choices.map((choice, index) => ({
           text: choice.text,
           index,

@@ -12,8 +12,6 @@ export interface AnswerHead {
   /** Seconds since 1970. */
   readonly created: number
   readonly model: string
-  /** Names the weights and the runtime that answered: the same fingerprint and seed, the same text. */
-  readonly fingerprint: string | null
   readonly choices: number
   readonly includeUsage: boolean
 }
@@ -27,7 +25,8 @@ export interface StreamRenderer {
 
 export interface AnswerRenderer {
   batch(events: readonly GenerationEvent[]): void
-  render(): string
+  /** @param fingerprint see `fingerprintOf` */
+  render(fingerprint: string): string
   usage(): GenerationUsage | undefined
 }
 
@@ -55,13 +54,13 @@ export function usageObject(usage: GenerationUsage): JsonObject {
 }
 
 /** From `data: ` to the opening bracket of `choices`. */
-export function chunkStart(head: AnswerHead, object: string): string {
+export function chunkStart(head: AnswerHead, object: string, fingerprint: string): string {
   const fields = {
     id: head.id,
     object,
     created: head.created,
     model: head.model,
-    system_fingerprint: head.fingerprint,
+    system_fingerprint: fingerprint,
   }
   return `data: ${JSON.stringify(fields).slice(0, -1)},"choices":[`
 }

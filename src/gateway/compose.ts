@@ -1,0 +1,61 @@
+/** Composes a gateway from its options and modules. */
+import { healthHandler, serveCalls } from '../transport/index.ts'
+import { Admission } from './admission/admission.ts'
+import { DecisionLog } from './dispatch/decision-log.ts'
+import { Dispatch } from './dispatch/dispatch.ts'
+import { Router } from './dispatch/router.ts'
+import type { Gateway, GatewayModules, GatewayOptions } from './gateway.ts'
+import { addInferenceRoutes } from './http/inference-routes.ts'
+import { addInformationRoutes } from './http/information-routes.ts'
+import { HttpServer } from './http/server.ts'
+import { Journey } from './journey.ts'
+import { type GatewayLimits, gatewayLimits } from './limits.ts'
+import { GatewayMetrics } from './metrics.ts'
+import { WorkerRegistry } from './workers/registry.ts'
+import { createUpstreamWorker } from './workers/upstream-worker.ts'
+
+export async function createGateway(
+  options: GatewayOptions,
+  modules: GatewayModules,
+): Promise<Gateway> {
+  const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
+  const registry = new WorkerRegistry(limits, modules)
+  const admission = new Admission(
+    { requireApiKey: options.requireApiKey ?? true, ...limits },
+    modules,
+  )
+  const metrics = new GatewayMetrics({
+    requestsInFlight: () => admission.inFlight,
+    workers: () => registry.counts(),
+  })
+  const decisionLog = new DecisionLog(modules.decisions)
+  const common = { ...modules, registry, admission, metrics, decisionLog }
+  const router = new Router(common)
+  const dispatch = new Dispatch(limits, { ...common, router })
+  const journey = new Journey({ ...common, router, dispatch })
+  const server = new HttpServer({ softwareVersion: options.softwareVersion, limits }, common)
+  await server.prepare()
+  addInferenceRoutes(server.fastify, {
+    journey,
+    clientOf: (request, reply) => server.client(request, reply),
+  })
+  addInformationRoutes(server.fastify, { ...common, startedAtMs: modules.clock.now() })
+  const isReady = () => registry.offers().size > 0
+  const callHandlers = { [methodsOfHealth]: healthHandler(isReady) }
+  return {
+    listen: () => server.listen(options.httpAddress),
+    callHandlers,
+    onStream: serveCalls(callHandlers, modules),
+    onConnection: () => {},
+    addUpstream(upstream) {
+      const worker = createUpstreamWorker(upstream)
+      registry.put(worker)
+      return worker.id
+    },
+    isReady,
+    workerCount: () => registry.counts().connected,
+    close: () => server.close(),
+  }
+}
+
+const methodsOfHealth = '/grpc.health.v1.Health/Check'

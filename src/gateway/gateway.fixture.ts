@@ -1,0 +1,214 @@
+/** For tests: a gateway on loopback with scripted engines behind it, everything in memory. */
+import { createHash } from 'node:crypto'
+import { type Clock, secureRandom, silentLog, systemClock } from '../base/index.ts'
+import { EvidenceBook, type Observation, type ObservationStore } from '../evidence/index.ts'
+import {
+  createIdentity,
+  type EmbeddingRequest,
+  type ErrorCode,
+  type GenerationEvent,
+  type GenerationRequest,
+  IsochroneError,
+} from '../protocol/index.ts'
+import { type Decision, type DecisionStore, defaultPolicy } from '../routing/index.ts'
+import {
+  type ApiKeys,
+  createGateway,
+  createJoinTokens,
+  type Gateway,
+  type GatewayLimits,
+  hashSecret,
+  type UpstreamEngine,
+  type UpstreamModel,
+} from './index.ts'
+
+export const testKey = 'iso_test-key'
+export const testToken = 'join_test-token'
+
+export class KeptObservations implements ObservationStore {
+  readonly all: Observation[] = []
+  append(observation: Observation): void {
+    this.all.push(observation)
+  }
+  async flush(): Promise<void> {}
+  since(): Iterable<Observation> {
+    return this.all
+  }
+  async close(): Promise<void> {}
+}
+
+export class KeptDecisions implements DecisionStore {
+  readonly all = new Map<string, Decision>()
+  put(decision: Decision): void {
+    this.all.set(decision.id, decision)
+  }
+  get(id: string): Decision | undefined {
+    return this.all.get(id)
+  }
+  recent(count: number): readonly Decision[] {
+    return [...this.all.values()].slice(-count).reverse()
+  }
+  async flush(): Promise<void> {}
+  async close(): Promise<void> {}
+}
+
+export interface TestGateway {
+  readonly gateway: Gateway
+  readonly url: string
+  readonly observations: KeptObservations
+  readonly decisions: KeptDecisions
+}
+
+export interface TestGatewayOptions {
+  readonly limits?: Partial<GatewayLimits>
+  readonly apiKeys?: ApiKeys
+  readonly clock?: Clock
+  readonly requireApiKey?: boolean
+}
+
+export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const clock = options.clock ?? systemClock
+  const observations = new KeptObservations()
+  const decisions = new KeptDecisions()
+  const gateway = await createGateway(
+    {
+      httpAddress: '127.0.0.1:0',
+      network: 'test',
+      softwareVersion: '0.0.0',
+      requireApiKey: options.requireApiKey ?? true,
+      limits: { closeGraceMs: 100, ...options.limits },
+    },
+    {
+      clock,
+      random: secureRandom,
+      log: silentLog,
+      identity: createIdentity(),
+      apiKeys: options.apiKeys ?? oneKey,
+      joinTokens: createJoinTokens([hashSecret(testToken)]),
+      policy: defaultPolicy,
+      evidence: new EvidenceBook({ clock }),
+      observations,
+      decisions,
+    },
+  )
+  const address = await gateway.listen()
+  return { gateway, url: `http://${address}`, observations, decisions }
+}
+
+const oneKey: ApiKeys = {
+  find: (key) =>
+    key === testKey
+      ? {
+          keyId: 'key_test',
+          name: 'test',
+          limits: { requestsPerMinute: null, tokensPerMinute: null },
+        }
+      : undefined,
+}
+
+export function modelOf(name: string, more: Partial<UpstreamModel> = {}): UpstreamModel {
+  return {
+    name,
+    digest: null,
+    runtime: 'scripted',
+    quantisation: 'float32',
+    contextTokensMax: 1_000_000,
+    slots: 64,
+    features: ['chat', 'completion', 'embedding', 'logprobs', 'seed'],
+    ...more,
+  }
+}
+
+export type Script = (
+  request: GenerationRequest,
+  signal: AbortSignal,
+) => AsyncIterable<readonly GenerationEvent[]>
+
+/** An engine that does what a script says; it counts what runs, so that a test sees cancellation. */
+export class ScriptedEngine implements UpstreamEngine {
+  running = 0
+  calls = 0
+  cancelled = 0
+  readonly requests: GenerationRequest[] = []
+  readonly #models: readonly UpstreamModel[]
+  readonly #script: Script
+
+  constructor(models: readonly UpstreamModel[], script: Script) {
+    this.#models = models
+    this.#script = script
+  }
+
+  models(): readonly UpstreamModel[] {
+    return this.#models
+  }
+
+  load() {
+    return { running: this.running, waiting: 0, kvTokensFree: 1_000_000 }
+  }
+
+  async *generate(request: GenerationRequest, signal: AbortSignal) {
+    this.running += 1
+    this.calls += 1
+    this.requests.push(request)
+    const onAbort = () => {
+      this.cancelled += 1
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      yield* this.#script(request, signal)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      this.running -= 1
+    }
+  }
+
+  async embed(request: EmbeddingRequest) {
+    const vectors = request.input.map((item) => {
+      const digest = createHash('sha256').update(JSON.stringify(item)).digest()
+      return Float32Array.from(digest.subarray(0, request.dimensions ?? 4))
+    })
+    return { vectors, promptTokens: request.input.length }
+  }
+}
+
+/** Says the given words to every choice, one batch per word. */
+export function saying(words: readonly string[], reason: 'stop' | 'length' = 'stop'): Script {
+  return async function* (request) {
+    for (const [index, word] of words.entries()) {
+      const batch: GenerationEvent[] = []
+      for (let choice = 0; choice < request.choices; choice += 1) {
+        batch.push(wordEvent(word, choice, request.topLogprobs === null ? [] : [index]))
+      }
+      yield batch
+    }
+    const end: GenerationEvent[] = []
+    for (let choice = 0; choice < request.choices; choice += 1) {
+      end.push({ type: 'finish', choice, reason })
+    }
+    const completionTokens = words.length * request.choices
+    end.push({ type: 'usage', promptTokens: 7, completionTokens, cachedTokens: 0 })
+    yield end
+  }
+}
+
+function wordEvent(word: string, choice: number, logprobAt: readonly number[]): GenerationEvent {
+  const bytes = [...Buffer.from(word)]
+  const entry = { token: word, logprob: -0.25, bytes }
+  return {
+    type: 'delta',
+    choice,
+    text: word,
+    tokenIds: [1],
+    logprobs: logprobAt.map(() => ({ ...entry, top: [entry] })),
+    extra: null,
+  }
+}
+
+/** Fails before its first batch. */
+export function failing(code: ErrorCode): Script {
+  return () => ({
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.reject(new IsochroneError(code, `scripted ${code}`)),
+    }),
+  })
+}

@@ -1,0 +1,44 @@
+/** What the gateway tells of its models and workers, as JSON. */
+import type { EvidenceBook } from '../../evidence/index.ts'
+import type { JsonObject, OfferedModel } from '../../protocol/index.ts'
+import type { KnownWorker } from '../workers/registry.ts'
+
+export function modelView(
+  name: string,
+  offers: readonly OfferedModel[],
+  createdAtMs: number,
+): JsonObject {
+  return {
+    id: name,
+    object: 'model',
+    created: Math.floor(createdAtMs / 1000),
+    owned_by: 'isochrone',
+    isochrone: {
+      workers: offers.length,
+      context_tokens_max: Math.max(...offers.map((offer) => offer.contextTokensMax)),
+      digests: distinct(offers.map((offer) => offer.digest ?? '')),
+      runtimes: distinct(offers.map((offer) => offer.runtime)),
+      quantisations: distinct(offers.map((offer) => offer.quantisation)),
+      features: distinct(offers.flatMap((offer) => offer.features)),
+    },
+  }
+}
+
+export function nodeView({ worker, view, inFlight }: KnownWorker, book: EvidenceBook): object {
+  return {
+    id: worker.id,
+    kind: view.record === null ? 'upstream' : 'node',
+    region: view.region,
+    connected: view.connected,
+    round_trip_ms: view.roundTripMs ?? null,
+    in_flight: inFlight,
+    load: view.load,
+    models: view.models,
+    evidence: view.models.map(({ name }) => ({ model: name, ...book.evidence(worker.id, name) })),
+    record: view.record,
+  }
+}
+
+function distinct(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts.filter((text) => text !== ''))]
+}

@@ -1,0 +1,203 @@
+/**
+ * The journey of one request, a line per room:
+ *
+ *   client ─ openai (parse) ─ admission (limits) ─ routing (decision) ─ dispatch (attempts at workers)
+ *          ─ tokens stream back ─ evidence (what was seen, at the end of every attempt)
+ *
+ * By then the HTTP layer has authenticated the caller and checked the body against its schema. An error anywhere
+ * before the first token leaves as an HTTP error in OpenAI's shape; after it, as an event in the stream.
+ */
+import type { Clock, Log, Random } from '../base/index.ts'
+import { asIsochroneError, type IsochroneError } from '../protocol/index.ts'
+import type { RouteRequest } from '../routing/index.ts'
+import type { Admission } from './admission/admission.ts'
+import type { Answer, Dispatch, Journeying } from './dispatch/dispatch.ts'
+import type { Router } from './dispatch/router.ts'
+import { type Figures, noFigures, Trail, type TrailModules } from './dispatch/trail.ts'
+import type { Client } from './http/client.ts'
+import type { EventStream } from './http/event-stream.ts'
+import type { GatewayMetrics, Operation } from './metrics.ts'
+import { renderEmbeddings } from './openai/embedding-rendering.ts'
+import { renderStreamError } from './openai/error-rendering.ts'
+import {
+  answerHead,
+  answerRenderer,
+  fingerprintOf,
+  streamRenderer,
+} from './openai/generation-rendering.ts'
+import { parseEmbedding } from './openai/parse-embedding.ts'
+import { type AskedGeneration, parseChat, parseCompletion } from './openai/parse-generation.ts'
+import type { ChatBody, CompletionBody, EmbeddingBody } from './openai/schemas.ts'
+import type { Worker } from './workers/worker.ts'
+
+export interface JourneyModules extends TrailModules {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly admission: Admission
+  readonly router: Router
+  readonly dispatch: Dispatch
+  readonly metrics: GatewayMetrics
+}
+
+/** What a part of the journey reports for the figures at its end. */
+interface Arrival {
+  readonly figures: Figures
+  /** null: answered in full. */
+  readonly code: IsochroneError['code'] | null
+}
+
+export class Journey {
+  readonly #modules: JourneyModules
+
+  constructor(modules: JourneyModules) {
+    this.#modules = modules
+  }
+
+  chat(body: ChatBody, client: Client): Promise<void> {
+    const asked = parseChat(body, client.requestId, this.#modules.random)
+    return this.#generation(asked, client)
+  }
+
+  completion(body: CompletionBody, client: Client): Promise<void> {
+    const asked = parseCompletion(body, client.requestId, this.#modules.random)
+    return this.#generation(asked, client)
+  }
+
+  embedding(body: EmbeddingBody, client: Client): Promise<void> {
+    const asked = parseEmbedding(body, client.requestId)
+    return this.#travel('embeddings', asked.route, client, async (journeying) => {
+      const { worker, result } = await this.#modules.dispatch.embed(asked.request, journeying)
+      client.header('x-isochrone-worker', worker.id)
+      client.sendJson(renderEmbeddings(result, asked.request.model, asked.encoding))
+      const counts = { promptTokens: result.promptTokens, completionTokens: 0, cachedTokens: 0 }
+      const figures: Figures = { ...noFigures, usage: { type: 'usage', ...counts } }
+      return { figures, code: null }
+    })
+  }
+
+  #generation(asked: AskedGeneration, client: Client): Promise<void> {
+    const operation = asked.request.kind === 'chat' ? 'chat' : 'text_completion'
+    client.header('x-isochrone-seed', String(asked.request.sampling.seed))
+    return this.#travel(operation, asked.route, client, (journeying) =>
+      asked.stream
+        ? this.#stream(asked, client, journeying)
+        : this.#whole(asked, client, journeying),
+    )
+  }
+
+  /** What every request has in common: admission, routing, and the figures at the end. */
+  async #travel(
+    operation: Operation,
+    route: RouteRequest,
+    client: Client,
+    carry: (journeying: Journeying) => Promise<Arrival>,
+  ): Promise<void> {
+    const { admission, router } = this.#modules
+    const permit = this.#admit(client, route)
+    client.allowance(admission.allowance(client.account))
+    const trail = new Trail(router.route(route), this.#modules)
+    client.header('x-isochrone-decision', trail.decision.id)
+    let arrival: Arrival = { figures: noFigures, code: 'internal' }
+    try {
+      const { arrivedAtMs, signal: clientSignal } = client
+      arrival = await carry({ trail, arrivedAtMs, clientSignal })
+    } catch (error) {
+      arrival = { ...arrival, code: asIsochroneError(error).code }
+      throw error
+    } finally {
+      trail.close()
+      permit.release(tokensOf(arrival))
+      this.#measure(operation, arrival, client, trail)
+    }
+  }
+
+  #measure(operation: Operation, arrival: Arrival, client: Client, trail: Trail): void {
+    const { clock, metrics } = this.#modules
+    const { figures, code } = arrival
+    const { tpotMs, usage } = figures
+    // The names of models that do not exist are the client's invention.
+    const model = code === 'model_not_found' ? 'other' : trail.decision.model
+    const totalMs = clock.monotonic() - client.arrivedAtMs
+    const waitedMs = trail.startedAtMs - client.arrivedAtMs
+    const ttftMs = figures.ttftMs === null ? null : waitedMs + figures.ttftMs
+    metrics.request({ operation, model, totalMs, ttftMs, tpotMs, usage, code })
+  }
+
+  #admit(client: Client, route: RouteRequest) {
+    const { admission, metrics } = this.#modules
+    try {
+      return admission.admit(client.account, route.promptTokens + (route.maxTokens ?? 0))
+    } catch (error) {
+      client.allowance(admission.allowance(client.account))
+      metrics.refusal(asIsochroneError(error).code)
+      throw error
+    }
+  }
+
+  /** Also here the worker is asked for a stream: its tokens are watched, and nothing is sent before the end. */
+  async #whole(asked: AskedGeneration, client: Client, journeying: Journeying): Promise<Arrival> {
+    const { dispatch, clock } = this.#modules
+    const head = answerHead(asked, clock.now())
+    const { worker, offer, figures, collected } = await dispatch.whole(
+      asked.request,
+      journeying,
+      () => answerRenderer(asked, head),
+    )
+    client.header('x-isochrone-worker', worker.id)
+    client.sendJson(collected.render(fingerprintOf(offer)))
+    return { figures, code: null }
+  }
+
+  async #stream(asked: AskedGeneration, client: Client, journeying: Journeying): Promise<Arrival> {
+    const { dispatch } = this.#modules
+    const answer = await dispatch.stream(asked.request, journeying)
+    const code = await this.#deliver(asked, client, answer)
+    return { figures: answer.figures(), code }
+  }
+
+  /** A batch of events becomes one write. */
+  async #deliver(
+    asked: AskedGeneration,
+    client: Client,
+    answer: Answer,
+  ): Promise<IsochroneError['code'] | null> {
+    const renderer = streamRenderer(
+      asked,
+      answerHead(asked, this.#modules.clock.now()),
+      answer.offer,
+    )
+    let stream: EventStream | undefined
+    try {
+      for await (const batch of answer.batches) {
+        const opening = stream === undefined ? renderer.open() : ''
+        stream ??= openStream(client, answer.worker)
+        const text = opening + renderer.batch(batch)
+        const full = text === '' ? undefined : stream.write(text)
+        if (full !== undefined) await full
+      }
+      stream ??= openStream(client, answer.worker)
+      stream.end(renderer.close())
+      return null
+    } catch (error) {
+      if (stream === undefined) throw error
+      const failure = asIsochroneError(error)
+      if (failure.code === 'internal')
+        this.#modules.log.error(failure.message, { stack: failure.stack })
+      stream.end(renderStreamError(failure))
+      return failure.code
+    }
+  }
+}
+
+function openStream(client: Client, worker: Worker): EventStream {
+  client.header('x-isochrone-worker', worker.id)
+  return client.openStream()
+}
+
+/** undefined: nobody counted, so the estimate stands; a request without an answer costs nothing. */
+function tokensOf({ figures, code }: Arrival): number | undefined {
+  const { usage } = figures
+  if (usage !== undefined) return usage.promptTokens + usage.completionTokens
+  return code === null ? undefined : 0
+}
