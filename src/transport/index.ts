@@ -11,6 +11,8 @@ export {
 } from './calls/incoming.ts'
 export { type CallOptions, callUnary, type OutgoingCall, openCall } from './calls/outgoing.ts'
 export { emulateWideArea, type WideAreaOptions } from './emulation/wide-area.ts'
+export { MemoryNetwork, type MemoryNetworkOptions } from './memory/network.ts'
+export type { LinkOptions } from './memory/wire.ts'
 export {
   createTlsTransport,
   type TlsTransport,

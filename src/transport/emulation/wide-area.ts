@@ -69,6 +69,14 @@ class DelayLine {
     this.#deliverDue()
   }
 
+  /** Delivers the rest now: the clock's timers do not keep a process alive, a socket that closed does not either. */
+  flush(): void {
+    this.#timer?.cancel()
+    const rest = this.#pieces
+    this.#pieces = []
+    for (const { piece } of rest) this.#deliver(piece)
+  }
+
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined
@@ -170,5 +178,6 @@ class WideAreaSocket extends Duplex {
   /** After an orderly end what is on its way still arrives; without one the path is dead. */
   #onSocketClosed(): void {
     if (!this.#socket.readableEnded) this.destroy()
+    else this.#inward.flush()
   }
 }

@@ -13,8 +13,8 @@ import {
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Clock, Log } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
+import { formatAddress, parseAddress } from '../address.ts'
 import { type Listener, transportLimits } from '../transport.ts'
-import { formatAddress, listenError, parseAddress } from './address.ts'
 import { certificateId } from './certificate.ts'
 import type { TlsConnection, TlsConnectionOptions } from './connection.ts'
 import {
@@ -26,6 +26,7 @@ import {
   tokenKey,
 } from './pairing.ts'
 import { clientSessionOptions, serverSessionOptions, widenWindow } from './session-options.ts'
+import { listenError } from './socket-errors.ts'
 
 export interface AcceptorOptions {
   readonly tlsOptions: { readonly cert: string; readonly key: string }
