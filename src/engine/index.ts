@@ -4,7 +4,10 @@
  */
 export type { Engine, EngineLoad, EngineModel } from './engine.ts'
 export type { DecodeStep, ModelRunner } from './model-runner.ts'
+export { createOnnxRunner, type OnnxRunnerOptions } from './onnx/onnx-runner.ts'
+export { type OnnxBackend, onnxBackends } from './onnx/runtime.ts'
 export { createOnnxEngine, type LoadedModel, type OnnxEngineOptions } from './onnx-engine.ts'
 export { defaultSchedulerLimits, type SchedulerLimits } from './scheduler/scheduler.ts'
 export { loadTokenizer } from './tokenizer/load-tokenizer.ts'
 export type { Tokenizer } from './tokenizer/tokenizer.ts'
+export { createUpstreamEngine, type UpstreamEngineOptions } from './upstream/upstream-engine.ts'

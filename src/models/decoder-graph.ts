@@ -77,6 +77,7 @@ class DecoderGraph {
 
   build(): Uint8Array {
     const { first, end } = this.#range
+    this.#addDone()
     const hasHead = end === this.#architecture.layers
     let stream: Stream = { residual: undefined, value: this.#start() }
     this.#addLengthInputs()
@@ -86,6 +87,15 @@ class DecoderGraph {
     if (hasHead) this.#head(stream)
     else this.#finish(stream)
     return this.#graph.encode()
+  }
+
+  /**
+   * First of the outputs, for a runtime whose JavaScript binding copies every tensor that a run returns,
+   * also those it wrote in place: it stops before that at one that it cannot return.
+   */
+  #addDone(): void {
+    this.#graph.output({ name: 'done', type: 'int32', shape: [1], isSequence: true })
+    this.#graph.node('SequenceConstruct', ['total_length'], { outputs: ['done'] })
   }
 
   /** Token embeddings, or what the stage before sent. */

@@ -25,6 +25,8 @@ export interface ValueInfo {
   readonly name: string
   readonly type: ElementType
   readonly shape: readonly Dimension[]
+  /** A sequence of such tensors instead of one. */
+  readonly isSequence?: boolean
 }
 
 export interface Initializer {
@@ -143,14 +145,19 @@ function writeInitializer(writer: Writer, initializer: Initializer): void {
 
 function writeValueInfo(writer: Writer, value: ValueInfo): void {
   text(writer, 1, value.name)
-  message(writer, 2, () =>
-    message(writer, 1, () => {
-      writer.uint32(tag(1, 'varint')).int32(elementTypes[value.type])
-      message(writer, 2, () => {
-        for (const size of value.shape) message(writer, 1, () => writeDimension(writer, size))
-      })
-    }),
-  )
+  message(writer, 2, () => {
+    if (value.isSequence !== true) return writeTensorType(writer, value)
+    message(writer, 4, () => message(writer, 1, () => writeTensorType(writer, value)))
+  })
+}
+
+function writeTensorType(writer: Writer, value: ValueInfo): void {
+  message(writer, 1, () => {
+    writer.uint32(tag(1, 'varint')).int32(elementTypes[value.type])
+    message(writer, 2, () => {
+      for (const size of value.shape) message(writer, 1, () => writeDimension(writer, size))
+    })
+  })
 }
 
 function writeDimension(writer: Writer, size: Dimension): void {
