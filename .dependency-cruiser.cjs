@@ -31,10 +31,10 @@ module.exports = {
     },
     {
       name: 'tools-and-benches-through-doors',
-      comment: 'tools/ and bench/ are guests like any other room',
+      comment: 'tools/ and bench/ are guests like any other room; cli, the top, has no door',
       severity: 'error',
       from: { path: '^(bench|tools)/', pathNot: testFiles },
-      to: { path: '^src/[^/]+/', pathNot: '^src/([^/]+/index|cli/main)\\.ts$' },
+      to: { path: '^src/[^/]+/', pathNot: '^src/(cli/|[^/]+/index\\.ts$)' },
     },
     {
       name: 'node-and-gateway-apart',
