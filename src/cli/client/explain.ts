@@ -1,0 +1,28 @@
+/** `isochrone explain`: one decision, as text for a person or as it is stored. */
+import { dataFolder } from '../files/data-folder.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { usageError } from '../options/usage-error.ts'
+import { type ClientOptions, openGatewayClient, readOptional } from './gateway-client.ts'
+
+export interface ExplainOptions extends ClientOptions {
+  readonly decision: string | undefined
+}
+
+export async function runExplain(
+  options: ExplainOptions,
+  context: CommandContext,
+): Promise<number> {
+  const { lastDecision } = dataFolder(options.data, context.folder)
+  const id = options.decision ?? readOptional(lastDecision)
+  if (id === undefined) {
+    throw usageError(
+      'DECISION_ID is missing, and there was no chat here yet: take it from the answer’s header ' +
+        'x-isochrone-decision',
+    )
+  }
+  const client = openGatewayClient(options, context.folder)
+  const path = `/v1/decisions/${encodeURIComponent(id)}${options.json ? '' : '?format=text'}`
+  const text = await (await client.get(path)).text()
+  context.terminal.out(text.endsWith('\n') ? text : `${text}\n`)
+  return exitCode.ok
+}

@@ -1,0 +1,94 @@
+/** How the client commands talk to a gateway: over its HTTP interface, as any client does. */
+import { readFileSync } from 'node:fs'
+import { type ErrorCode, IsochroneError, isErrorCode } from '../../protocol/index.ts'
+import { dataFolder } from '../files/data-folder.ts'
+import { readSecretFile } from '../files/secret-file.ts'
+import { usageError } from '../options/usage-error.ts'
+
+export interface ClientOptions {
+  readonly url: string | undefined
+  readonly 'api-key': string | undefined
+  readonly data: string
+  readonly json: boolean
+}
+
+export interface GatewayClient {
+  readonly url: string
+  /** @throws IsochroneError with the gateway's own message and code */
+  get(path: string): Promise<Response>
+  post(path: string, body: unknown, signal?: AbortSignal): Promise<Response>
+}
+
+const defaultUrl = 'http://127.0.0.1:8080'
+
+export function openGatewayClient(options: ClientOptions, folder: string): GatewayClient {
+  const data = dataFolder(options.data, folder)
+  const found = options.url ?? readOptional(data.address) ?? defaultUrl
+  if (!/^https?:\/\//.test(found) || !URL.canParse(found)) {
+    throw usageError(`--url "${found}" must be an address like ${defaultUrl}`)
+  }
+  const url = found.replace(/\/+$/, '').replace(/\/v1$/, '')
+  const key = options['api-key'] ?? readSecretFile(data.localKey)?.trim()
+  const headers: Record<string, string> = { 'user-agent': 'isochrone-cli' }
+  if (key !== undefined && key !== '') headers['authorization'] = `Bearer ${key}`
+  return {
+    url,
+    get: (path) => request(url, path, { headers }),
+    post: (path, body, signal) =>
+      request(url, path, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        ...(signal === undefined ? {} : { signal }),
+      }),
+  }
+}
+
+/** The content, trimmed; undefined: there is no such file. */
+export function readOptional(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function request(url: string, path: string, init: RequestInit): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(`${url}${path}`, init)
+  } catch (cause) {
+    if (init.signal?.aborted === true) throw new IsochroneError('cancelled', 'cancelled', { cause })
+    throw new IsochroneError(
+      'peer_unreachable',
+      `no gateway answers at ${url}; start a local network with npm start, or name another with --url`,
+      { cause },
+    )
+  }
+  if (response.ok) return response
+  throw await faultOf(response)
+}
+
+/** OpenAI's error body, as every gateway sends it. */
+interface ErrorBody {
+  readonly error?: { readonly message?: unknown; readonly code?: unknown }
+}
+
+async function faultOf(response: Response): Promise<IsochroneError> {
+  const text = await response.text().catch(() => '')
+  return faultOfText(text, `the gateway answered with HTTP ${response.status}`)
+}
+
+export function faultOfText(text: string, otherwise: string): IsochroneError {
+  let body: ErrorBody | null = null
+  try {
+    body = JSON.parse(text) as ErrorBody | null
+  } catch {
+    // Something other than a gateway of ours answered; its status has to do.
+  }
+  const { code, message } = body?.error ?? {}
+  const known: ErrorCode = typeof code === 'string' && isErrorCode(code) ? code : 'internal'
+  const shown = typeof message === 'string' ? message : otherwise
+  // An error of the gateway's own is not one of this program: no stack is shown.
+  return new IsochroneError(known === 'internal' ? 'node_failed' : known, shown)
+}

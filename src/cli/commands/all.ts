@@ -1,0 +1,23 @@
+/** Every command, in the order in which help shows them. Light: what a command needs is loaded when it runs. */
+import type { Command } from '../options/command.ts'
+import { chatCommand } from './chat.ts'
+import { doctorCommand } from './doctor.ts'
+import { explainCommand } from './explain.ts'
+import { gatewayCommand } from './gateway.ts'
+import { keysCommand } from './keys.ts'
+import { modelsCommand } from './models.ts'
+import { nodeCommand } from './node.ts'
+import { nodesCommand } from './nodes.ts'
+import { startCommand } from './start.ts'
+
+export const commands: readonly Command[] = [
+  startCommand,
+  chatCommand,
+  explainCommand,
+  nodesCommand,
+  gatewayCommand,
+  nodeCommand,
+  modelsCommand,
+  keysCommand,
+  doctorCommand,
+]

@@ -1,0 +1,241 @@
+/** The composition root of a gateway. */
+import { rmSync } from 'node:fs'
+import { type Log, secureRandom, systemClock } from '../../base/index.ts'
+import { createUpstreamEngine, type Engine } from '../../engine/index.ts'
+import { EvidenceBook } from '../../evidence/index.ts'
+import {
+  ApiKeyFile,
+  createGateway,
+  createJoinTokens,
+  type Gateway,
+  type GatewayOptions,
+  hashSecret,
+  makeSecret,
+} from '../../gateway/index.ts'
+import { asIsochroneError, type Identity } from '../../protocol/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
+import { openSqliteStorage, type Storage } from '../../storage/index.ts'
+import { createTlsTransport, type Transport } from '../../transport/index.ts'
+import { writeFileAtomically } from '../files/atomic-file.ts'
+import { type DataFolder, dataFolder } from '../files/data-folder.ts'
+import { lockDataFolder } from '../files/data-lock.ts'
+import { openIdentity } from '../files/identity-file.ts'
+import { readOrCreateSecret } from '../files/secret-file.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { usageError } from '../options/usage-error.ts'
+import { reportToParent } from '../process/child-report.ts'
+import { watchLifetime, whenStopping } from '../process/lifetime.ts'
+import { programLog } from '../process/program-log.ts'
+import { softwareVersion } from '../version.ts'
+
+export interface GatewayCommandOptions {
+  readonly host: string
+  readonly port: number
+  readonly 'mesh-host': string
+  readonly 'mesh-port': number
+  readonly data: string
+  readonly network: string
+  readonly region: string
+  readonly token: string | undefined
+  readonly upstream: readonly string[]
+  readonly 'upstream-key': string | undefined
+  readonly auth: boolean
+  readonly 'body-bytes-max': number
+  readonly 'requests-per-minute': number
+  readonly 'tokens-per-minute': number
+  readonly 'requests-in-flight-max': number
+  readonly 'total-timeout-ms': number
+  readonly 'first-token-timeout-ms': number
+  readonly 'log-level': string
+  readonly json: boolean
+}
+
+/** Older observations say little after decay (evidence's half-life is far shorter). */
+const evidenceKeptMs = 7 * 24 * 3600 * 1000
+
+export async function runGateway(
+  options: GatewayCommandOptions,
+  context: CommandContext,
+): Promise<number> {
+  const lifetime = watchLifetime()
+  const folder = dataFolder(options.data, context.folder)
+  const log = programLog(options['log-level'], context.terminal)
+  try {
+    const upstreams = options.upstream.map(parseUpstream)
+    const lock = lockDataFolder(folder.gateway)
+    try {
+      const running = await openGateway(options, { folder, log, upstreams })
+      announce(running, options, context)
+      await whenStopping(lifetime)
+      await closeGateway(running, folder)
+    } finally {
+      lock.release()
+    }
+    return exitCode.ok
+  } catch (error) {
+    const { code, message } = asIsochroneError(error)
+    reportToParent({ type: 'failed', code, message })
+    throw error
+  } finally {
+    lifetime.release()
+  }
+}
+
+interface Upstream {
+  readonly name: string
+  readonly url: string
+}
+
+function parseUpstream(text: string): Upstream {
+  const [, name, url] = /^([a-z0-9][a-z0-9-]{0,62})=(https?:\/\/\S+)$/.exec(text) ?? []
+  if (name === undefined || url === undefined || !URL.canParse(url)) {
+    throw usageError(
+      `--upstream "${text}" must be NAME=URL, for example vllm=http://127.0.0.1:8000/v1; ` +
+        'a name has lower-case letters, digits and "-"',
+    )
+  }
+  return { name, url }
+}
+
+interface RunningGateway {
+  readonly identity: Identity
+  readonly gateway: Gateway
+  readonly transport: Transport
+  readonly storage: Storage
+  readonly engines: readonly Engine[]
+  readonly httpAddress: string
+  readonly meshAddress: string
+  readonly token: string
+  readonly keys: ApiKeyFile
+}
+
+interface OpenModules {
+  readonly folder: DataFolder
+  readonly log: Log
+  readonly upstreams: readonly Upstream[]
+}
+
+async function openGateway(
+  options: GatewayCommandOptions,
+  modules: OpenModules,
+): Promise<RunningGateway> {
+  const { folder, log } = modules
+  const base = { clock: systemClock, random: secureRandom, log }
+  const identity = openIdentity(folder.gateway)
+  const token =
+    options.token ?? readOrCreateSecret(folder.joinToken, () => makeSecret('join', secureRandom))
+  const keys = new ApiKeyFile(folder.apiKeys, base)
+  const storage = await openSqliteStorage(folder.records, base)
+  const evidence = new EvidenceBook({ clock: systemClock })
+  evidence.restore(storage.observations.since(systemClock.now() - evidenceKeptMs))
+  const gateway = await createGateway(gatewayOptions(options), {
+    ...base,
+    identity,
+    apiKeys: keys,
+    joinTokens: createJoinTokens([hashSecret(token)]),
+    policy: defaultPolicy,
+    evidence,
+    observations: storage.observations,
+    decisions: storage.decisions,
+  })
+  const { onConnection, onStream } = gateway
+  const transport = createTlsTransport({ ...base, identity }, { onConnection, onStream })
+  const engines = await addUpstreams(gateway, { options, modules })
+  const httpAddress = await gateway.listen()
+  const meshHost = options['mesh-host']
+  const listener = await transport.listen(joinHostPort(meshHost, options['mesh-port']))
+  const meshAddress = listener.address
+  writeFileAtomically(folder.address, `http://${reachable(httpAddress)}\n`)
+  return { identity, gateway, transport, storage, engines, httpAddress, meshAddress, token, keys }
+}
+
+function gatewayOptions(options: GatewayCommandOptions): GatewayOptions {
+  return {
+    httpAddress: joinHostPort(options.host, options.port),
+    network: options.network,
+    softwareVersion: softwareVersion(),
+    requireApiKey: options.auth,
+    limits: {
+      bodyBytesMax: options['body-bytes-max'],
+      requestsPerMinute: options['requests-per-minute'],
+      tokensPerMinute: options['tokens-per-minute'],
+      requestsInFlightMax: options['requests-in-flight-max'],
+      totalMs: options['total-timeout-ms'],
+      firstTokenMs: options['first-token-timeout-ms'],
+    },
+  }
+}
+
+async function addUpstreams(
+  gateway: Gateway,
+  about: { readonly options: GatewayCommandOptions; readonly modules: OpenModules },
+): Promise<readonly Engine[]> {
+  const { options, modules } = about
+  const apiKey = options['upstream-key']
+  const engines: Engine[] = []
+  for (const { name, url } of modules.upstreams) {
+    const engine = await createUpstreamEngine({
+      url,
+      name,
+      clock: systemClock,
+      log: modules.log,
+      ...(apiKey === undefined ? {} : { apiKey }),
+    })
+    gateway.addUpstream({ name, engine, region: options.region })
+    engines.push(engine)
+  }
+  return engines
+}
+
+async function closeGateway(running: RunningGateway, folder: DataFolder): Promise<void> {
+  // Clients of this machine should not look for a gateway that is gone.
+  rmSync(folder.address, { force: true })
+  await running.gateway.close()
+  await running.transport.close()
+  for (const engine of running.engines) await engine.close()
+  await running.storage.close()
+}
+
+function joinHostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** `0.0.0.0` is where to listen, not where to go. */
+function reachable(address: string): string {
+  return address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
+}
+
+function announce(
+  running: RunningGateway,
+  options: GatewayCommandOptions,
+  context: CommandContext,
+): void {
+  const { httpAddress, identity, keys, meshAddress, token } = running
+  const url = `http://${reachable(httpAddress)}`
+  reportToParent({ type: 'ready', facts: { url, id: identity.id, meshAddress } })
+  const { terminal } = context
+  if (options.json) {
+    terminal.out(`${JSON.stringify({ url, id: identity.id, meshAddress, token })}\n`)
+    return
+  }
+  if (process.connected) return
+  const { style } = terminal
+  const shown = ` --data ${options.data}`
+  const keyHint =
+    keys.list().length > 0 || !options.auth
+      ? ''
+      : `\nThere is no API key yet. Make one with: isochrone keys create${shown}\n`
+  terminal.out(
+    [
+      `${style.green('Ready')}  for clients at ${style.cyan(`${url}/v1`)}`,
+      `       for nodes at   ${style.cyan(meshAddress)}`,
+      '',
+      style.bold('A node joins with'),
+      `  ISOCHRONE_TOKEN=${token} isochrone node \\`,
+      `    --join ${identity.id}@${meshAddress}`,
+      keyHint,
+      'Stop with Ctrl-C.',
+      '',
+    ].join('\n'),
+  )
+}

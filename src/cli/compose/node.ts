@@ -1,0 +1,206 @@
+/** The composition root of a node. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { secureRandom, systemClock } from '../../base/index.ts'
+import type { Engine } from '../../engine/index.ts'
+import {
+  createNode,
+  type IsochroneNode,
+  measureMachine,
+  measureSpeeds,
+  type NodeModules,
+  type NodeOptions,
+  parseGatewayAddress,
+} from '../../node/index.ts'
+import { asIsochroneError, type Identity, shortId } from '../../protocol/index.ts'
+import { createTlsTransport, emulateWideArea } from '../../transport/index.ts'
+import { dataFolder } from '../files/data-folder.ts'
+import { lockDataFolder } from '../files/data-lock.ts'
+import { openIdentity } from '../files/identity-file.ts'
+import { openKnownGateways } from '../files/known-gateways-file.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { usageError } from '../options/usage-error.ts'
+import { reportToParent } from '../process/child-report.ts'
+import { watchLifetime, whenStopping } from '../process/lifetime.ts'
+import { programLog } from '../process/program-log.ts'
+import { softwareVersion } from '../version.ts'
+import { composeEngine, type EngineChoice } from './engine.ts'
+import { engineProbes } from './probes.ts'
+
+export interface NodeCommandOptions extends EngineChoice {
+  readonly join: readonly string[]
+  readonly token: string | undefined
+  readonly 'token-file': string | undefined
+  readonly region: string
+  readonly network: string
+  readonly data: string
+  readonly name: string
+  readonly store: string | undefined
+  readonly listen: string | undefined
+  readonly 'prompt-price': number
+  readonly 'completion-price': number
+  readonly 'benchmark-ms': number
+  readonly 'drain-limit-ms': number
+  readonly 'emulated-wan': number
+  readonly 'log-level': string
+  readonly json: boolean
+}
+
+/** Real paths vary by some percent of their delay. */
+const emulatedJitterShare = 0.03
+
+export async function runNode(
+  options: NodeCommandOptions,
+  context: CommandContext,
+): Promise<number> {
+  const lifetime = watchLifetime()
+  const lockable = resolve(dataFolder(options.data, context.folder).node(options.name))
+  try {
+    const gateways = gatewaysOf(options)
+    const token = tokenOf(options, context.folder)
+    const lock = lockDataFolder(lockable)
+    try {
+      const engine = await openEngine(options, context)
+      const node = await compose({ ...options, gateways, token }, { context, engine })
+      try {
+        reportToParent({ type: 'stage', stage: 'joining' })
+        await Promise.race([node.start(), whenStopping(lifetime)])
+        if (!lifetime.stopping.aborted) announce(node, options, context)
+        await whenStopping(lifetime)
+        await node.drain()
+      } finally {
+        await node.close()
+        await engine.close()
+      }
+    } finally {
+      lock.release()
+    }
+    return exitCode.ok
+  } catch (error) {
+    const { code, message } = asIsochroneError(error)
+    reportToParent({ type: 'failed', code, message })
+    throw error
+  } finally {
+    lifetime.release()
+  }
+}
+
+function gatewaysOf(options: NodeCommandOptions): NodeOptions['gateways'] {
+  if (options.join.length === 0) {
+    throw usageError(
+      '--join is missing: the gateway prints the line to start a node with. See: isochrone node --help',
+    )
+  }
+  return options.join.map(parseGatewayAddress)
+}
+
+function tokenOf(options: NodeCommandOptions, folder: string): string {
+  if (options.token !== undefined) return options.token
+  const file = options['token-file']
+  if (file === undefined) {
+    throw usageError(
+      'the join token is missing: give it as the variable ISOCHRONE_TOKEN, or --token-file FILE',
+    )
+  }
+  try {
+    const token = readFileSync(resolve(folder, file), 'utf8').trim()
+    if (token !== '') return token
+  } catch (error) {
+    throw usageError(`cannot read --token-file ${file}: ${String(error)}`)
+  }
+  throw usageError(`--token-file ${file} is empty`)
+}
+
+async function openEngine(options: NodeCommandOptions, context: CommandContext): Promise<Engine> {
+  reportToParent({ type: 'stage', stage: 'loading the model' })
+  const store = options.store ?? dataFolder(options.data, context.folder).store
+  const log = programLog(options['log-level'], context.terminal)
+  return composeEngine(options, { store: resolve(context.folder, store), log })
+}
+
+interface ComposeOptions extends NodeCommandOptions {
+  readonly gateways: NodeOptions['gateways']
+  readonly token: string
+}
+
+async function compose(
+  options: ComposeOptions,
+  parts: { readonly context: CommandContext; readonly engine: Engine },
+): Promise<IsochroneNode> {
+  const { context, engine } = parts
+  const log = programLog(options['log-level'], context.terminal)
+  const folder = dataFolder(options.data, context.folder).node(options.name)
+  const identity = openIdentity(folder)
+  reportToParent({ type: 'stage', stage: 'measuring' })
+  const { hardware, faults } = await measureMachine(engineProbes)
+  for (const fault of faults) log.warn('a measurement failed', { fault })
+  const budget = { budgetMs: options['benchmark-ms'] }
+  const speeds = await measureSpeeds(engine, budget, systemClock)
+  const modules: NodeModules = {
+    identity,
+    engine,
+    hardware,
+    speeds,
+    createTransport: transportOf(options, identity, log),
+    known: openKnownGateways(folder),
+    clock: systemClock,
+    random: secureRandom,
+    log,
+  }
+  return createNode(nodeOptions(options), modules)
+}
+
+function nodeOptions(options: ComposeOptions): NodeOptions {
+  return {
+    gateways: options.gateways,
+    token: options.token,
+    network: options.network,
+    region: options.region,
+    softwareVersion: softwareVersion(),
+    ...(options.listen === undefined ? {} : { listen: options.listen }),
+    promptPrice: options['prompt-price'],
+    completionPrice: options['completion-price'],
+    limits: { drainLimitMs: options['drain-limit-ms'] },
+  }
+}
+
+function transportOf(
+  options: NodeCommandOptions,
+  identity: Identity,
+  log: NodeModules['log'],
+): NodeModules['createTransport'] {
+  const oneWayDelayMs = options['emulated-wan']
+  const base = { identity, log, clock: systemClock, random: secureRandom }
+  if (oneWayDelayMs === 0) return (events) => createTlsTransport(base, events)
+  const jitterMs = oneWayDelayMs * emulatedJitterShare
+  const decorateSocket = emulateWideArea({
+    oneWayDelayMs,
+    jitterMs,
+    random: secureRandom,
+    clock: systemClock,
+  })
+  return (events) => createTlsTransport({ ...base, decorateSocket }, events)
+}
+
+function announce(node: IsochroneNode, options: NodeCommandOptions, context: CommandContext): void {
+  const { models, region } = node.record()
+  const speed = models[0]?.decodeTokensPerSecond ?? 0
+  reportToParent({
+    type: 'ready',
+    facts: { id: node.id, models: models.length, decodeTokensPerSecond: Math.round(speed) },
+  })
+  const { terminal } = context
+  if (options.json) {
+    const { gateway, id } = { gateway: node.joined(), id: node.id }
+    terminal.out(`${JSON.stringify({ id, region, gateways: gateway, models })}\n`)
+    return
+  }
+  const { style } = terminal
+  terminal.out(`${style.green('Joined')} as node ${style.bold(shortId(node.id))} (${node.id})\n`)
+  for (const model of models) {
+    const pace = model.decodeTokensPerSecond
+    const shown = pace > 0 ? `, ${Math.round(pace)} tokens/s` : ''
+    terminal.out(`  serves ${model.name} (${model.runtime}, ${model.quantisation}${shown})\n`)
+  }
+  terminal.out('Stop with Ctrl-C: running answers are finished first.\n')
+}

@@ -1,0 +1,44 @@
+/**
+ * Files that are whole or not there: written beside, flushed, then renamed.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { IsochroneError } from '../../protocol/index.ts'
+
+/** @param mode 0o600 for secrets */
+export function writeFileAtomically(file: string, content: string, mode = 0o644): void {
+  const beside = `${file}.${process.pid}.new`
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    const handle = openSync(beside, 'w', mode)
+    try {
+      writeSync(handle, content)
+      fsyncSync(handle)
+    } finally {
+      closeSync(handle)
+    }
+    renameSync(beside, file)
+  } catch (cause) {
+    rmSync(beside, { force: true })
+    throw storageFault(file, cause)
+  }
+}
+
+/** What went wrong with a file, and how to mend it. */
+export function storageFault(file: string, cause: unknown): IsochroneError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? ''
+  const mending: Readonly<Record<string, string>> = {
+    ENOSPC: 'the disk is full; free some space, or choose another folder with --data DIR',
+    EDQUOT: 'the disk quota is used up; free some space, or choose another folder with --data DIR',
+    EACCES: 'this user may not write there; choose another folder with --data DIR',
+    EPERM: 'this user may not write there; choose another folder with --data DIR',
+    EROFS: 'the file system is read-only; choose another folder with --data DIR',
+    ENOTDIR: 'a part of the path is a file, not a folder; choose another folder with --data DIR',
+    EEXIST: 'a file is in the way; choose another folder with --data DIR',
+  }
+  const reason = mending[code] ?? (cause instanceof Error ? cause.message : String(cause))
+  return new IsochroneError('storage_failed', `cannot write ${file}: ${reason}`, {
+    detail: { file },
+    cause,
+  })
+}

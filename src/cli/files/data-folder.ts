@@ -1,0 +1,44 @@
+/**
+ * What lies where in a data folder.
+ *
+ * ```
+ * models/                 the store, shared by every node of the folder
+ * gateway/                identity.pem, api-keys.json, join-token, records.sqlite
+ * node/, node-1/, …       identity.pem, known-gateways.json
+ * logs/                   of the processes that `start` runs
+ * address, local-key      where the gateway is, and a key for this machine's own commands
+ * last-decision           of the last `chat`
+ * ```
+ */
+import { resolve } from 'node:path'
+
+export interface DataFolder {
+  readonly root: string
+  readonly store: string
+  readonly gateway: string
+  readonly apiKeys: string
+  readonly joinToken: string
+  readonly records: string
+  readonly logs: string
+  readonly address: string
+  readonly localKey: string
+  readonly lastDecision: string
+  node(name: string): string
+}
+
+export function dataFolder(data: string, from: string): DataFolder {
+  const root = resolve(from, data)
+  return {
+    root,
+    store: resolve(root, 'models'),
+    gateway: resolve(root, 'gateway'),
+    apiKeys: resolve(root, 'gateway', 'api-keys.json'),
+    joinToken: resolve(root, 'gateway', 'join-token'),
+    records: resolve(root, 'gateway', 'records.sqlite'),
+    logs: resolve(root, 'logs'),
+    address: resolve(root, 'address'),
+    localKey: resolve(root, 'local-key'),
+    lastDecision: resolve(root, 'last-decision'),
+    node: (name) => resolve(root, name),
+  }
+}

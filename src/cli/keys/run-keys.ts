@@ -1,0 +1,87 @@
+/** `isochrone keys`: create, list, revoke. */
+import { secureRandom, systemClock } from '../../base/index.ts'
+import { ApiKeyFile } from '../../gateway/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
+import { dataFolder } from '../files/data-folder.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { renderTable } from '../terminal/table.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+
+export interface KeysOptions {
+  readonly action: string
+  readonly subject: string | undefined
+  readonly name: string
+  readonly 'requests-per-minute': number
+  readonly 'tokens-per-minute': number
+  readonly data: string
+  readonly json: boolean
+}
+
+export async function runKeys(options: KeysOptions, context: CommandContext): Promise<number> {
+  const { apiKeys } = dataFolder(options.data, context.folder)
+  const keys = new ApiKeyFile(apiKeys, { clock: systemClock, random: secureRandom })
+  const { terminal } = context
+  if (options.action === 'create') create(keys, options, terminal)
+  else if (options.action === 'list') list(keys, options, terminal)
+  else revoke(keys, options.subject ?? '', terminal)
+  return exitCode.ok
+}
+
+function create(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void {
+  const orNull = (limit: number) => (limit === 0 ? null : limit)
+  const { info, key } = keys.create({
+    name: options.name,
+    limits: {
+      requestsPerMinute: orNull(options['requests-per-minute']),
+      tokensPerMinute: orNull(options['tokens-per-minute']),
+    },
+  })
+  if (options.json) {
+    terminal.out(`${JSON.stringify({ ...info, key })}\n`)
+    return
+  }
+  terminal.out(`${key}\n`)
+  const { noteStyle } = terminal
+  terminal.note(
+    noteStyle.dim(
+      `${info.id}: keep the key now, it cannot be shown again (only its hash is kept).\n`,
+    ),
+  )
+}
+
+function list(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void {
+  const all = keys.list()
+  if (options.json) {
+    terminal.out(`${JSON.stringify(all)}\n`)
+    return
+  }
+  if (all.length === 0) {
+    terminal.note('There is no key yet. Make one with: isochrone keys create\n')
+    return
+  }
+  const rows = all.map(({ id, name, createdAtMs, limits }) => [
+    id,
+    name,
+    new Date(createdAtMs).toISOString().slice(0, 16).replace('T', ' '),
+    String(limits.requestsPerMinute ?? '–'),
+    String(limits.tokensPerMinute ?? '–'),
+  ])
+  const columns = [
+    { title: 'KEY' },
+    { title: 'NAME' },
+    { title: 'CREATED' },
+    { title: 'REQUESTS/MIN', align: 'right' },
+    { title: 'TOKENS/MIN', align: 'right' },
+  ] as const
+  terminal.out(renderTable(columns, rows, terminal.style.bold))
+}
+
+function revoke(keys: ApiKeyFile, id: string, terminal: Terminal): void {
+  if (!keys.revoke(id)) {
+    throw new IsochroneError(
+      'not_found',
+      `there is no key ${id}; list them with: isochrone keys list`,
+    )
+  }
+  terminal.note(`Revoked ${id}; a running gateway refuses it within a second.\n`)
+}

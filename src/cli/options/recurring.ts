@@ -1,0 +1,65 @@
+/** Options that several commands have, defined once. */
+import { choice, flag, integer, text } from './option.ts'
+
+export const dataOption = text('folder for keys, models and records', {
+  default: '.isochrone',
+  placeholder: 'DIR',
+})
+
+export const configOption = text('configuration file; "none" reads no file', {
+  placeholder: 'FILE',
+  defaultText: 'isochrone.yaml if it is there',
+})
+
+export const jsonOption = flag('print JSON for programs instead of text for people')
+
+export const logLevelOption = choice(
+  'how much to log on standard error, as lines of JSON',
+  ['debug', 'info', 'warn', 'error', 'silent'],
+  'info',
+)
+
+/** How a client command finds its gateway. */
+export const clientOptions = {
+  url: text('address of the gateway', {
+    placeholder: 'URL',
+    defaultText: 'the one that runs from the data folder',
+  }),
+  'api-key': text('API key; better given as a variable', {
+    placeholder: 'KEY',
+    defaultText: 'the local key of the data folder',
+  }),
+  data: dataOption,
+  json: jsonOption,
+  config: configOption,
+}
+
+export const networkOption = text(
+  'name of the network; nodes and gateways of another are refused',
+  {
+    default: 'isochrone',
+    placeholder: 'NAME',
+  },
+)
+
+export const regionOption = text('declared region, for example eu-west', {
+  default: '',
+  placeholder: 'NAME',
+  defaultText: 'none',
+})
+
+/** Micro-dollars: whole numbers, so that sums are exact. */
+export const priceOption = (what: string) =>
+  integer(`price in micro-dollars per million ${what} tokens`, {
+    default: 0,
+    min: 0,
+    max: 1_000_000_000,
+    placeholder: 'N',
+  })
+
+export const upstreamKeyOption = text(
+  'API key for the upstream server; better given as a variable',
+  {
+    placeholder: 'KEY',
+  },
+)

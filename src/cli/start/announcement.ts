@@ -1,0 +1,64 @@
+/** What `start` says when the network is ready. Pure: facts go in, text comes out. */
+import type { Style } from '../terminal/terminal.ts'
+
+export interface RunningNode {
+  readonly name: string
+  readonly id: string
+  readonly region: string
+  readonly pid: number | null
+}
+
+export interface RunningNetwork {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string
+  readonly apiKey: string
+  readonly model: string
+  readonly gatewayId: string
+  readonly gatewayPid: number | null
+  readonly nodes: readonly RunningNode[]
+  readonly startedInMs: number
+  readonly emulated: boolean
+}
+
+const question = 'What is the capital of Peru?'
+
+export function renderAnnouncement(network: RunningNetwork, style: Style): string {
+  const { url, apiKey, model } = network
+  const body = JSON.stringify({ model, messages: [{ role: 'user', content: question }] })
+  const seconds = (network.startedInMs / 1000).toFixed(1)
+  const wan = network.emulated
+    ? style.dim('The delay between regions is emulated; --no-wan turns it off.')
+    : style.dim('Without emulated delay between regions.')
+  return [
+    '',
+    `${style.green('Ready')} after ${seconds} s. ${wan}`,
+    '',
+    `${style.bold('Address')}  ${style.cyan(`${url}/v1`)}`,
+    `${style.bold('API key')}  ${style.cyan(apiKey)}`,
+    '',
+    style.bold('Ask with curl'),
+    `  curl -i ${url}/v1/chat/completions \\`,
+    `    -H 'authorization: Bearer ${apiKey}' \\`,
+    `    -H 'content-type: application/json' \\`,
+    `    -d '${body}'`,
+    '',
+    `${style.bold('Or with OpenAI’s client')} ${style.dim('(npm install openai)')}`,
+    "  import OpenAI from 'openai'",
+    `  const client = new OpenAI({ baseURL: '${url}/v1', apiKey: '${apiKey}' })`,
+    '  const answer = await client.chat.completions.create({',
+    `    model: '${model}',`,
+    `    messages: [{ role: 'user', content: '${question}' }],`,
+    '  })',
+    '  console.log(answer.choices[0].message.content)',
+    '',
+    `${style.bold('Or here')}, in another terminal`,
+    `  npm run --silent isochrone -- chat --why "${question}"`,
+    '',
+    `${style.bold('Ask why')} ${style.dim('(the id is in each answer’s header x-isochrone-decision)')}`,
+    '  npm run --silent isochrone -- explain DECISION_ID',
+    `  curl -s '${url}/v1/decisions/DECISION_ID?format=text' -H 'authorization: Bearer ${apiKey}'`,
+    '',
+    `${style.bold('Stop')} with Ctrl-C.`,
+    '',
+  ].join('\n')
+}

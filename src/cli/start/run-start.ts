@@ -1,0 +1,119 @@
+/** `isochrone start`: the model, a key, the gateway, the nodes; then watch them until the end. */
+import { join } from 'node:path'
+import { secureRandom, systemClock } from '../../base/index.ts'
+import { ApiKeyFile } from '../../gateway/index.ts'
+import { importModel, listModels, type StoredModel } from '../../models/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
+import { writeFileAtomically } from '../files/atomic-file.ts'
+import { type DataFolder, dataFolder } from '../files/data-folder.ts'
+import { lockDataFolder } from '../files/data-lock.ts'
+import { readSecretFile } from '../files/secret-file.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { type Lifetime, watchLifetime, whenStopping } from '../process/lifetime.ts'
+import { createProgress } from '../terminal/progress.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+import { programFolder, softwareVersion } from '../version.ts'
+import { type RunningNetwork, renderAnnouncement } from './announcement.ts'
+import { LocalNetwork } from './local-network.ts'
+
+export interface StartOptions {
+  readonly nodes: number
+  readonly port: number
+  readonly data: string
+  readonly wan: boolean
+  readonly json: boolean
+}
+
+const referenceModel = 'isochrone-tiny'
+
+export async function runStart(options: StartOptions, context: CommandContext): Promise<number> {
+  const startedMs = systemClock.monotonic()
+  const { terminal } = context
+  const folder = dataFolder(options.data, context.folder)
+  let network: LocalNetwork | undefined
+  const lifetime = watchLifetime(() => {
+    network?.kill()
+    process.exit(130)
+  })
+  const lock = lockDataFolder(folder.root)
+  try {
+    terminal.note(`\n${terminal.noteStyle.bold('Isochrone')} ${softwareVersion()}\n\n`)
+    const model = await provideModel(folder, terminal)
+    const apiKey = provideLocalKey(folder)
+    network = new LocalNetwork(options, { folder, terminal, model: model.manifest.name })
+    const failed = network.failed
+    const started = network.start()
+    // Told below; without this a stop in the middle would leave a rejection that nobody hears.
+    started.catch(() => {})
+    await Promise.race([started, failed, whenStopping(lifetime)])
+    if (!lifetime.stopping.aborted) {
+      const facts = { apiKey, startedInMs: systemClock.monotonic() - startedMs }
+      announce({ ...network.describe(), ...facts, emulated: options.wan }, options, terminal)
+      await untilEnd(lifetime, failed)
+    }
+    return exitCode.ok
+  } finally {
+    if (network !== undefined) await stop(network, terminal)
+    lock.release()
+    lifetime.release()
+  }
+}
+
+async function untilEnd(lifetime: Lifetime, failed: Promise<never>): Promise<void> {
+  await Promise.race([whenStopping(lifetime), failed])
+}
+
+async function stop(network: LocalNetwork, terminal: Terminal): Promise<void> {
+  terminal.note(`\n${terminal.noteStyle.dim('Stopping …')}\n`)
+  await network.stop()
+  terminal.note(`${terminal.noteStyle.dim('Every process has ended.')}\n`)
+}
+
+/** Imported once; later starts find it in the store. */
+async function provideModel(folder: DataFolder, terminal: Terminal): Promise<StoredModel> {
+  const present = await findModel(folder)
+  if (present !== undefined) {
+    tellModel(present, terminal)
+    return present
+  }
+  const progress = createProgress(`  importing ${referenceModel}`, terminal, systemClock)
+  await importModel(join(programFolder, 'models', referenceModel), {
+    storeDir: folder.store,
+    onProgress: ({ bytesDone, bytesTotal }) => progress.update(bytesDone, bytesTotal),
+  })
+  progress.finish('')
+  const imported = await findModel(folder)
+  if (imported === undefined) {
+    throw new IsochroneError('internal', `${referenceModel} is not in ${folder.store} after import`)
+  }
+  tellModel(imported, terminal)
+  return imported
+}
+
+async function findModel(folder: DataFolder): Promise<StoredModel | undefined> {
+  const models = await listModels(folder.store)
+  return models.find(({ manifest }) => manifest.name === referenceModel)
+}
+
+function tellModel({ manifest }: StoredModel, terminal: Terminal): void {
+  const millions = (manifest.parameters / 1e6).toFixed(1)
+  const mark = terminal.noteStyle.green('✓')
+  terminal.note(
+    `  ${mark} model    ${manifest.name}, ${millions} M parameters, ${manifest.quantisation}\n`,
+  )
+}
+
+/** A key for this machine's own use: in a file that only its owner can read, so that it can be shown again. */
+function provideLocalKey(folder: DataFolder): string {
+  const keys = new ApiKeyFile(folder.apiKeys, { clock: systemClock, random: secureRandom })
+  const kept = readSecretFile(folder.localKey)?.trim()
+  if (kept !== undefined && keys.find(kept) !== undefined) return kept
+  const { key } = keys.create({ name: 'local' })
+  writeFileAtomically(folder.localKey, `${key}\n`, 0o600)
+  return key
+}
+
+function announce(network: RunningNetwork, options: StartOptions, terminal: Terminal): void {
+  if (options.json) terminal.out(`${JSON.stringify(network)}\n`)
+  else terminal.out(renderAnnouncement(network, terminal.style))
+}

@@ -1,0 +1,141 @@
+/** `isochrone models`: import, pull, list, remove. */
+import { resolve } from 'node:path'
+import { systemClock } from '../../base/index.ts'
+import {
+  importModel,
+  listModels,
+  type ModelManifest,
+  type ModelProgress,
+  pullModel,
+  type Quantisation,
+  removeModel,
+} from '../../models/index.ts'
+import { dataFolder } from '../files/data-folder.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { usageError } from '../options/usage-error.ts'
+import { createProgress, formatBytes } from '../terminal/progress.ts'
+import { renderTable } from '../terminal/table.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+
+export interface ModelsOptions {
+  readonly action: string
+  readonly subject: string | undefined
+  readonly data: string
+  readonly store: string | undefined
+  readonly name: string | undefined
+  readonly quantisation: Quantisation
+  readonly hub: string
+  readonly revision: string
+  readonly json: boolean
+}
+
+export async function runModels(options: ModelsOptions, context: CommandContext): Promise<number> {
+  const store = options.store ?? dataFolder(options.data, context.folder).store
+  const storeDir = resolve(context.folder, store)
+  const { terminal } = context
+  const subject = options.subject ?? ''
+  if (options.action === 'list') {
+    await list(storeDir, options, terminal)
+  } else if (options.action === 'remove') {
+    await removeModel(storeDir, subject)
+    terminal.note(`Removed ${subject}.\n`)
+  } else {
+    const folder = resolve(context.folder, subject)
+    const manifest = await bring(folder, { ...options, storeDir }, terminal)
+    if (options.json) terminal.out(`${JSON.stringify(manifest)}\n`)
+  }
+  return exitCode.ok
+}
+
+interface BringOptions extends ModelsOptions {
+  readonly storeDir: string
+}
+
+async function bring(
+  folder: string,
+  options: BringOptions,
+  terminal: Terminal,
+): Promise<ModelManifest> {
+  const stop = new AbortController()
+  const onInterrupt = () => stop.abort()
+  process.once('SIGINT', onInterrupt)
+  const subject = options.subject ?? ''
+  const progress = showPhases(subject, terminal)
+  const common = {
+    storeDir: options.storeDir,
+    quantisation: options.quantisation,
+    onProgress: progress.update,
+    signal: stop.signal,
+    ...(options.name === undefined ? {} : { name: options.name }),
+  }
+  try {
+    const manifest =
+      options.action === 'pull'
+        ? await pullModel(subject, { ...common, hub: hubOf(options), revision: options.revision })
+        : await importModel(folder, common)
+    const size = formatBytes(manifest.files.reduce((sum, file) => sum + file.bytes, 0))
+    const millions = (manifest.parameters / 1e6).toFixed(1)
+    progress.finish(
+      `${terminal.noteStyle.green('✓')} ${manifest.name}: ${millions} M parameters, ` +
+        `${manifest.quantisation}, ${size}. Serve it with: isochrone node --model ${manifest.name}`,
+    )
+    return manifest
+  } finally {
+    process.off('SIGINT', onInterrupt)
+  }
+}
+
+interface Phases {
+  readonly update: (progress: ModelProgress) => void
+  readonly finish: (message: string) => void
+}
+
+/** Rate and remaining time belong to one phase each: downloading and converting differ in speed. */
+function showPhases(subject: string, terminal: Terminal): Phases {
+  let phase = ''
+  let bar = createProgress(subject, terminal, systemClock)
+  return {
+    update({ phase: now, bytesDone, bytesTotal }) {
+      if (now !== phase) {
+        phase = now
+        bar = createProgress(`${now} ${subject}`, terminal, systemClock)
+      }
+      bar.update(bytesDone, bytesTotal)
+    },
+    finish: (message) => bar.finish(message),
+  }
+}
+
+function hubOf(options: ModelsOptions): URL {
+  if (/^https?:\/\//.test(options.hub) && URL.canParse(options.hub)) return new URL(options.hub)
+  throw usageError(`--hub "${options.hub}" must be an address like https://huggingface.co`)
+}
+
+async function list(storeDir: string, options: ModelsOptions, terminal: Terminal): Promise<void> {
+  const models = await listModels(storeDir)
+  if (options.json) {
+    terminal.out(`${JSON.stringify(models.map(({ manifest }) => manifest))}\n`)
+    return
+  }
+  if (models.length === 0) {
+    terminal.note(`No models in ${storeDir}. Bring one with: isochrone models import DIR\n`)
+    return
+  }
+  const rows = models.map(({ manifest }) => [
+    manifest.name,
+    `${(manifest.parameters / 1e6).toFixed(1)} M`,
+    manifest.quantisation,
+    formatBytes(manifest.files.reduce((sum, file) => sum + file.bytes, 0)),
+    String(manifest.architecture.contextTokensMax),
+    manifest.digest.slice(0, 'sha256:'.length + 12),
+  ])
+  const columns = [
+    { title: 'NAME' },
+    { title: 'PARAMETERS', align: 'right' },
+    { title: 'WEIGHTS' },
+    { title: 'SIZE', align: 'right' },
+    { title: 'CONTEXT', align: 'right' },
+    { title: 'DIGEST' },
+  ] as const
+  terminal.out(renderTable(columns, rows, terminal.style.bold))
+}

@@ -1,0 +1,269 @@
+/**
+ * One gateway, for as long as the node lives: dial, join, report, and again with back-off when it is lost.
+ */
+import { type Clock, type Log, type Random, sleep } from '../base/index.ts'
+import {
+  asIsochroneError,
+  decodeJoinReply,
+  decodeReportAck,
+  encodeJoin,
+  encodeReport,
+  IsochroneError,
+  type JoinReply,
+  type LoadReport,
+  methods,
+  type NodeId,
+  type SignedNodeRecord,
+  shortId,
+} from '../protocol/index.ts'
+import { type Connection, callUnary, type Transport } from '../transport/index.ts'
+import { backoffMs } from './backoff.ts'
+import type { GatewayAddress } from './gateway-address.ts'
+import type { NodeLimits } from './limits.ts'
+
+/** Which key a gateway had when it was first met (trust on first use). */
+export interface KnownGateways {
+  get(address: string): NodeId | undefined
+  put(address: string, id: NodeId): void
+}
+
+export interface LinkOptions {
+  readonly gateway: GatewayAddress
+  readonly token: string
+  readonly network: string
+  readonly limits: NodeLimits
+}
+
+export interface LinkModules {
+  readonly transport: Transport
+  readonly known: KnownGateways
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** The record to show now. */
+  readonly record: () => SignedNodeRecord
+  readonly load: () => LoadReport
+  readonly onJoined: (gateway: NodeId, address: string) => void
+  readonly onLost: (gateway: NodeId, reason: string) => void
+}
+
+/** What trying again cannot mend: a person has to. */
+const lasting = ['identity_mismatch', 'join_refused', 'invalid_configuration'] as const
+
+export class GatewayLink {
+  readonly #options: LinkOptions
+  readonly #modules: LinkModules
+  readonly #stop = new AbortController()
+  #gateway: NodeId | undefined
+  #connection: Connection | undefined
+  #everJoined = false
+  #failures = 0
+  #wakeReporter: (() => void) | undefined
+  #loadChanged = false
+
+  constructor(options: LinkOptions, modules: LinkModules) {
+    this.#options = options
+    this.#modules = modules
+  }
+
+  /** The gateway, while joined. */
+  get gateway(): NodeId | undefined {
+    return this.#gateway
+  }
+
+  /**
+   * Keeps the link until `close`.
+   * @throws IsochroneError when the gateway was never joined and trying again would not help
+   */
+  async run(): Promise<void> {
+    const { clock, log, random } = this.#modules
+    const { limits, gateway } = this.#options
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#session()
+      } catch (error) {
+        const fault = asIsochroneError(error)
+        if (this.#stop.signal.aborted) return
+        if (!this.#everJoined && (lasting as readonly string[]).includes(fault.code)) throw fault
+        const fields = { gateway: gateway.address, code: fault.code, reason: fault.message }
+        log.warn('no link to the gateway; trying again', fields)
+      }
+      this.#failures += 1
+      const options = { firstMs: limits.reconnectFirstMs, maxMs: limits.reconnectMaxMs }
+      const delayMs = backoffMs(this.#failures, options, random)
+      await sleep(clock, delayMs, this.#stop.signal).catch(() => undefined)
+    }
+  }
+
+  /** The load is another than the one reported last. */
+  loadChanged(): void {
+    this.#loadChanged = true
+    this.#wakeReporter?.()
+  }
+
+  /** Tells the gateway the present load at once; used for the last report before leaving. */
+  async reportNow(): Promise<void> {
+    const connection = this.#connection
+    if (this.#gateway !== undefined && connection !== undefined) {
+      await this.#report(connection, null)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new IsochroneError('cancelled', 'the node is stopping'))
+    this.#wakeReporter?.()
+    await this.#connection?.close()
+  }
+
+  /** From dialling to the loss of the connection. */
+  async #session(): Promise<void> {
+    const connection = await this.#dial()
+    this.#connection = connection
+    let lost = 'the node is stopping'
+    try {
+      const reply = await this.#join(connection)
+      this.#gateway = connection.peer
+      this.#everJoined = true
+      this.#failures = 0
+      this.#modules.onJoined(connection.peer, this.#options.gateway.address)
+      lost = await this.#reportUntilLost(connection, reply)
+    } catch (error) {
+      lost = asIsochroneError(error).message
+      throw error
+    } finally {
+      this.#connection = undefined
+      if (this.#gateway !== undefined) this.#modules.onLost(this.#gateway, lost)
+      this.#gateway = undefined
+      await connection.close()
+    }
+  }
+
+  async #dial(): Promise<Connection> {
+    const { gateway, limits } = this.#options
+    const { clock, known, log, transport } = this.#modules
+    const remembered = known.get(gateway.address)
+    const timeout = new AbortController()
+    const timer = clock.after(limits.dialTimeoutMs, () =>
+      timeout.abort(new IsochroneError('peer_unreachable', unreachable(gateway.address))),
+    )
+    const signal = AbortSignal.any([timeout.signal, this.#stop.signal])
+    try {
+      const connection = await transport.dial(gateway.address, gateway.id ?? remembered, signal)
+      if (gateway.id === undefined && remembered === undefined) {
+        log.warn('first contact with a gateway: its key is trusted and remembered', {
+          gateway: gateway.address,
+          id: connection.peer,
+        })
+        known.put(gateway.address, connection.peer)
+      }
+      return connection
+    } catch (error) {
+      throw explainDial(error, gateway, remembered)
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async #join(connection: Connection): Promise<JoinReply> {
+    const { limits, network, token } = this.#options
+    const message = encodeJoin({ token, record: this.#modules.record() })
+    const answer = await callUnary(connection, methods.join, message, {
+      deadlineMs: limits.joinTimeoutMs,
+      signal: this.#stop.signal,
+    })
+    const reply = decodeJoinReply(answer)
+    if (reply.gateway !== connection.peer) {
+      throw new IsochroneError(
+        'identity_mismatch',
+        `the gateway at ${this.#options.gateway.address} says it is ${shortId(reply.gateway)}, ` +
+          `but its key is that of ${shortId(connection.peer)}`,
+      )
+    }
+    if (reply.network !== network) {
+      throw new IsochroneError(
+        'join_refused',
+        `the gateway at ${this.#options.gateway.address} belongs to the network ` +
+          `"${reply.network}", this node to "${network}"; start the node with --network ${reply.network}`,
+      )
+    }
+    return reply
+  }
+
+  /** Regularly, and soon after every change. Resolves with why the connection ended. */
+  async #reportUntilLost(connection: Connection, reply: JoinReply): Promise<string> {
+    const { limits } = this.#options
+    const heartbeatMs = Math.min(
+      limits.heartbeatMaxMs,
+      Math.max(limits.heartbeatMinMs, reply.heartbeatMs),
+    )
+    let lost: string | undefined
+    void connection.closed.then((reason) => {
+      lost = 'detail' in reason ? `${reason.kind}: ${reason.detail}` : reason.kind
+      this.#wakeReporter?.()
+    })
+    let shown = this.#modules.record()
+    while (lost === undefined && !this.#stop.signal.aborted) {
+      await this.#nextReport(heartbeatMs)
+      if (lost !== undefined || this.#stop.signal.aborted) break
+      this.#loadChanged = false
+      const record = this.#modules.record()
+      try {
+        await this.#report(connection, record === shown ? null : record)
+      } catch (error) {
+        // A connection that broke says so itself; a gateway that refuses a report has to be joined anew.
+        if (lost === undefined) lost = `report failed: ${asIsochroneError(error).message}`
+      }
+      shown = record
+    }
+    return lost ?? 'the node is stopping'
+  }
+
+  async #report(connection: Connection, record: SignedNodeRecord | null): Promise<void> {
+    const message = encodeReport({ load: this.#modules.load(), record })
+    const answer = await callUnary(connection, methods.report, message, {
+      deadlineMs: this.#options.limits.reportTimeoutMs,
+    })
+    decodeReportAck(answer)
+  }
+
+  /** Resolves at the next heartbeat, or a moment after a change of load. */
+  async #nextReport(heartbeatMs: number): Promise<void> {
+    const { clock } = this.#modules
+    await sleep(clock, this.#options.limits.reportIntervalMinMs, this.#stop.signal).catch(() => {})
+    if (this.#loadChanged || this.#stop.signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(heartbeatMs, resolve)
+      this.#wakeReporter = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    this.#wakeReporter = undefined
+  }
+}
+
+function unreachable(address: string): string {
+  return `the gateway at ${address} does not answer; is it running, and is the address right?`
+}
+
+/** In a person's words: what to do when the gateway is not the one that was expected, or not there. */
+function explainDial(
+  error: unknown,
+  gateway: GatewayAddress,
+  remembered: NodeId | undefined,
+): IsochroneError {
+  const fault = asIsochroneError(error, 'peer_unreachable')
+  const detail = { ...fault.detail, gateway: gateway.address }
+  if (fault.code === 'identity_mismatch') {
+    const message =
+      gateway.id === undefined && remembered !== undefined
+        ? `the gateway at ${gateway.address} has another key than when it was first met ` +
+          `(${shortId(remembered)}…). If its operator changed the key, give the new id: ` +
+          `--join NEW_ID@${gateway.address}. If not, somebody else answers there.`
+        : `the gateway at ${gateway.address} is not ${gateway.id ?? 'the expected one'}: ${fault.message}`
+    return new IsochroneError('identity_mismatch', message, { detail, cause: error })
+  }
+  if (fault.code !== 'peer_unreachable') return fault
+  const message = `${unreachable(gateway.address)} (${fault.message})`
+  return new IsochroneError('peer_unreachable', message, { detail, cause: error })
+}

@@ -1,0 +1,234 @@
+/**
+ * The worker: it joins gateways, tells them what it has and how busy it is, and serves what they ask.
+ */
+import { type Clock, type Log, type Random, sleep } from '../base/index.ts'
+import type { Engine } from '../engine/index.ts'
+import {
+  type HardwareReport,
+  type Identity,
+  IsochroneError,
+  type LoadReport,
+  methods,
+  type NodeId,
+  type NodeRecord,
+  type OfferedModel,
+} from '../protocol/index.ts'
+import {
+  healthHandler,
+  serveCalls,
+  type Transport,
+  type TransportEvents,
+} from '../transport/index.ts'
+import type { GatewayAddress } from './gateway-address.ts'
+import { GatewayLink, type KnownGateways } from './gateway-link.ts'
+import { type NodeLimits, nodeLimits } from './limits.ts'
+import { type MeasuredSpeed, notMeasured } from './measure/benchmark.ts'
+import { RecordKeeper } from './record-keeper.ts'
+import { createHandlers } from './serve.ts'
+
+export interface NodeOptions {
+  readonly gateways: readonly GatewayAddress[]
+  readonly token: string
+  readonly network: string
+  readonly softwareVersion: string
+  /** Declared; empty: not declared. */
+  readonly region: string
+  /** `host:port` to be dialled at; undefined: only over connections that this node opens. */
+  readonly listen?: string
+  /** Micro-dollars per million tokens. */
+  readonly promptPrice?: number
+  readonly completionPrice?: number
+  readonly limits?: Partial<NodeLimits>
+}
+
+export interface NodeModules {
+  readonly identity: Identity
+  readonly engine: Engine
+  readonly createTransport: (events: TransportEvents) => Transport
+  readonly hardware: HardwareReport
+  /** By model name. */
+  readonly speeds: ReadonlyMap<string, MeasuredSpeed>
+  readonly known: KnownGateways
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly onJoined?: (gateway: NodeId, address: string) => void
+  readonly onLost?: (gateway: NodeId, reason: string) => void
+}
+
+export interface IsochroneNode {
+  readonly id: NodeId
+  /**
+   * Resolves once a gateway is joined; the node keeps trying the others.
+   * @throws IsochroneError when no gateway can be joined and trying again would not help
+   */
+  start(): Promise<void>
+  /** What the node says of itself now. */
+  record(): NodeRecord
+  load(): LoadReport
+  /** The gateways joined at present. */
+  joined(): readonly NodeId[]
+  /** Takes no new work, finishes what runs within the limit, leaves. */
+  drain(): Promise<void>
+  /** Leaves at once. */
+  close(): Promise<void>
+}
+
+export function createNode(options: NodeOptions, modules: NodeModules): IsochroneNode {
+  return new Worker(options, modules)
+}
+
+class Worker implements IsochroneNode {
+  readonly #options: NodeOptions
+  readonly #modules: NodeModules
+  readonly #limits: NodeLimits
+  readonly #records: RecordKeeper
+  readonly #transport: Transport
+  readonly #links: readonly GatewayLink[]
+  readonly #stop = new AbortController()
+  #running = 0
+  #draining = false
+  #onIdle: (() => void) | undefined
+  #onFirstJoin: (() => void) | undefined
+
+  constructor(options: NodeOptions, modules: NodeModules) {
+    this.#options = options
+    this.#modules = modules
+    this.#limits = { ...nodeLimits, ...options.limits }
+    const { network, region, softwareVersion } = options
+    const lifeMs = this.#limits.recordLifeMs
+    this.#records = new RecordKeeper({ network, region, softwareVersion, lifeMs }, modules)
+    this.#transport = modules.createTransport({ onStream: this.#serveStreams() })
+    this.#links = options.gateways.map((gateway) => this.#linkTo(gateway))
+  }
+
+  get id(): NodeId {
+    return this.#modules.identity.id
+  }
+
+  async start(): Promise<void> {
+    if (this.#options.listen !== undefined) {
+      const listener = await this.#transport.listen(this.#options.listen)
+      this.#records.setAddresses([listener.address])
+    }
+    const joined = new Promise<void>((resolve) => {
+      this.#onFirstJoin = resolve
+    })
+    // A link ends only when the node stops, or with a fault that a person has to mend.
+    const ended = this.#links.map((link) =>
+      link.run().catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error)
+        this.#modules.log.error('a gateway cannot be joined', { reason })
+        throw error
+      }),
+    )
+    await Promise.race([joined, allFailed(ended)])
+  }
+
+  record(): NodeRecord {
+    return this.#records.record(this.#offered(), this.#modules.clock.now()).record
+  }
+
+  load(): LoadReport {
+    const load = this.#modules.engine.load()
+    return { ...load, draining: this.#draining }
+  }
+
+  joined(): readonly NodeId[] {
+    return this.#links.flatMap((link) => link.gateway ?? [])
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true
+    // A gateway that does not hear it learns it by the refusal of its next call.
+    await Promise.allSettled(this.#links.map((link) => link.reportNow()))
+    if (this.#running > 0) {
+      const idle = new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
+      await Promise.race([idle, sleep(this.#modules.clock, this.#limits.drainLimitMs)])
+    }
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true
+    this.#stop.abort(new IsochroneError('node_draining', 'the node is stopping'))
+    await Promise.allSettled(this.#links.map((link) => link.close()))
+    await this.#transport.close()
+  }
+
+  #serveStreams(): TransportEvents['onStream'] {
+    const { clock, engine, identity, log, random } = this.#modules
+    const handlers = createHandlers(
+      { network: this.#options.network, limits: this.#limits },
+      {
+        identity,
+        engine,
+        clock,
+        random,
+        log,
+        models: () => this.#offered(),
+        isJoined: (gateway) => this.#links.some((link) => link.gateway === gateway),
+        isDraining: () => this.#draining,
+        onWork: (change) => this.#onWork(change),
+        running: () => this.#running,
+        stop: this.#stop.signal,
+      },
+    )
+    const health = healthHandler(() => !this.#draining && this.joined().length > 0)
+    return serveCalls({ ...handlers, [methods.health]: health }, { log, clock })
+  }
+
+  #linkTo(gateway: GatewayAddress): GatewayLink {
+    const { clock, known, log, random } = this.#modules
+    const { network, token } = this.#options
+    return new GatewayLink(
+      { gateway, token, network, limits: this.#limits },
+      {
+        transport: this.#transport,
+        known,
+        clock,
+        random,
+        log,
+        record: () => this.#records.record(this.#offered(), clock.now()),
+        load: () => this.load(),
+        onJoined: (id, address) => {
+          log.info('joined a gateway', { gateway: id, address })
+          this.#modules.onJoined?.(id, address)
+          this.#onFirstJoin?.()
+        },
+        onLost: (id, reason) => {
+          log.warn('lost a gateway', { gateway: id, reason })
+          this.#modules.onLost?.(id, reason)
+        },
+      },
+    )
+  }
+
+  #onWork(change: 1 | -1): void {
+    this.#running += change
+    if (this.#running === 0) this.#onIdle?.()
+    for (const link of this.#links) link.loadChanged()
+  }
+
+  #offered(): readonly OfferedModel[] {
+    const { engine, speeds } = this.#modules
+    return engine
+      .models()
+      .slice(0, this.#limits.modelsMax)
+      .map((model) => ({
+        ...model,
+        ...(speeds.get(model.name) ?? notMeasured),
+        promptPrice: this.#options.promptPrice ?? 0,
+        completionPrice: this.#options.completionPrice ?? 0,
+      }))
+  }
+}
+
+/** Rejects with the first fault once every one has failed; never resolves. */
+async function allFailed(links: readonly Promise<void>[]): Promise<never> {
+  const results = await Promise.allSettled(links)
+  const failed = results.find((result) => result.status === 'rejected')
+  throw failed?.reason ?? new IsochroneError('cancelled', 'the node was stopped before it joined')
+}
