@@ -4,6 +4,8 @@
  */
 export type { Engine, EngineLoad, EngineModel } from './engine.ts'
 export type { DecodeStep, ModelRunner } from './model-runner.ts'
+export { availableBackends, type BackendReport, measureMemoryBandwidth } from './onnx/backends.ts'
+export { type IntegerReport, verifyIntegerMatmul } from './onnx/integer-check.ts'
 export { createOnnxRunner, type OnnxRunnerOptions } from './onnx/onnx-runner.ts'
 export { type OnnxBackend, onnxBackends } from './onnx/runtime.ts'
 export { createOnnxEngine, type LoadedModel, type OnnxEngineOptions } from './onnx-engine.ts'

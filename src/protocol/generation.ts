@@ -117,6 +117,8 @@ export interface GenerationUsage {
   readonly promptTokens: number
   readonly completionTokens: number
   readonly cachedTokens: number
+  /** The server behind the engine gave no count: these are guessed from text and deltas. */
+  readonly estimated?: true
 }
 
 export type GenerationEvent = GenerationDelta | GenerationFinish | GenerationUsage

@@ -1,0 +1,231 @@
+/**
+ * One streamed generation on an upstream server. Works inside undici's callbacks: all events of one read go to
+ * the reader as one batch, with no promise in between.
+ */
+import type { Dispatcher } from 'undici'
+import {
+  asIsochroneError,
+  type GenerationEvent,
+  type GenerationRequest,
+  IsochroneError,
+} from '../../protocol/index.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { EventChannel } from './event-channel.ts'
+import { parseJson } from './json-value.ts'
+import type { Server } from './server.ts'
+import { SseParser } from './sse-parser.ts'
+import { errorFromConnection, errorFromResponse } from './upstream-errors.ts'
+
+/** A reader this far behind pauses the socket. */
+const eventsGatheredMax = 1024
+/** A refusal's text; the rest of it is not read. */
+const refusalBytesMax = 64 * 1024
+/** A whole answer from a server that does not stream. */
+const answerBytesMax = 32 * 1024 * 1024
+
+type Controller = Dispatcher.DispatchController
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+type Mode = 'stream' | 'answer' | 'refusal'
+
+export interface StreamingCall {
+  readonly request: GenerationRequest
+  readonly path: string
+  readonly body: string
+  readonly signal: AbortSignal
+  /** Called once, when the call no longer occupies the server. */
+  readonly onEnd: () => void
+}
+
+export function startStreamingCall(server: Server, call: StreamingCall): EventChannel {
+  const handler = new StreamHandler(server, call)
+  try {
+    server.pool.dispatch(
+      {
+        method: 'POST',
+        path: `${server.basePath}${call.path}`,
+        headers: [
+          ...server.headers,
+          'accept',
+          'text/event-stream',
+          'x-request-id',
+          call.request.requestId,
+        ],
+        body: call.body,
+      },
+      handler,
+    )
+  } catch (error) {
+    handler.fail(errorFromConnection(error, server.title))
+  }
+  return handler.channel
+}
+
+class StreamHandler implements Dispatcher.DispatchHandler {
+  readonly channel: EventChannel
+  readonly #server: Server
+  readonly #call: StreamingCall
+  readonly #chunks: ChunkReader
+  readonly #sse: SseParser
+  readonly #onAbort: () => void
+  #controller: Controller | null = null
+  #mode: Mode = 'stream'
+  #status = 0
+  #retryAfter: string | null = null
+  #body: Buffer[] = []
+  #bodyBytes = 0
+  #batch: GenerationEvent[] = []
+  #sawDone = false
+  #ended = false
+
+  constructor(server: Server, call: StreamingCall) {
+    this.#server = server
+    this.#call = call
+    this.#chunks = new ChunkReader(call.request, server.title)
+    this.#sse = new SseParser((payload) => this.#onPayload(payload))
+    this.channel = new EventChannel({
+      onDrained: () => this.#resume(),
+      onLeft: () => this.#stop(new Error('the reader left')),
+    })
+    this.#onAbort = () => {
+      const error = new IsochroneError('cancelled', 'The caller cancelled the generation.')
+      this.fail(error)
+    }
+    if (call.signal.aborted) this.#onAbort()
+    else call.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** Ends the call with an error; the connection is given up. */
+  fail(error: IsochroneError): void {
+    this.channel.fail(error)
+    this.#stop(error)
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller
+    if (this.#ended) controller.abort(new Error('cancelled'))
+  }
+
+  onResponseStart(_: Controller, status: number, headers: Headers): void {
+    this.#status = status
+    const type = headers['content-type']
+    const retryAfter = headers['retry-after']
+    this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : null
+    if (status !== 200) this.#mode = 'refusal'
+    else if (typeof type === 'string' && type.startsWith('application/json')) this.#mode = 'answer'
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#ended) return
+    if (this.#mode !== 'stream') {
+      this.#collect(chunk)
+      return
+    }
+    try {
+      this.#sse.push(chunk)
+      this.#deliver()
+    } catch (error) {
+      this.#broken(error)
+      return
+    }
+    if (this.channel.length > eventsGatheredMax) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    this.#controller = null
+    if (this.#ended) return
+    if (this.#mode === 'refusal') {
+      this.#refuse()
+      return
+    }
+    try {
+      if (this.#mode === 'answer') {
+        const text = Buffer.concat(this.#body).toString('utf8')
+        this.#chunks.readValue(parseJson(text), this.#batch)
+      } else this.#sse.end()
+      if (!this.#ended) this.#finish()
+    } catch (error) {
+      this.#broken(error)
+    }
+  }
+
+  onResponseError(_: Controller, error: Error): void {
+    this.#controller = null
+    if (this.#ended) return
+    this.fail(errorFromConnection(error, this.#server.title))
+  }
+
+  #onPayload(payload: string): void {
+    if (this.#sawDone) return
+    if (payload === '[DONE]') {
+      this.#sawDone = true
+      this.#finish()
+    } else if (payload !== '') this.#chunks.read(payload, this.#batch)
+  }
+
+  #deliver(): void {
+    if (this.#batch.length === 0) return
+    const batch = this.#batch
+    this.#batch = []
+    this.channel.push(batch)
+  }
+
+  /** The server says, by `[DONE]` or by ending its response, that this was all. */
+  #finish(): void {
+    if (!this.#chunks.complete) {
+      throw new IsochroneError(
+        'upstream_failed',
+        `${this.#server.title} ended the stream before the answer was complete (no finish_reason).`,
+      )
+    }
+    this.#batch.push(this.#chunks.usage())
+    this.#deliver()
+    this.channel.end()
+    this.#leave()
+  }
+
+  #collect(chunk: Buffer): void {
+    this.#body.push(chunk)
+    this.#bodyBytes += chunk.length
+    if (this.#mode === 'refusal' && this.#bodyBytes > refusalBytesMax) this.#refuse()
+    else if (this.#bodyBytes > answerBytesMax) {
+      this.#broken(new Error(`the answer has more than ${answerBytesMax} bytes`))
+    }
+  }
+
+  #refuse(): void {
+    const body = Buffer.concat(this.#body).toString('utf8', 0, refusalBytesMax)
+    this.fail(
+      errorFromResponse({
+        status: this.#status,
+        body,
+        retryAfter: this.#retryAfter,
+        server: this.#server.title,
+      }),
+    )
+  }
+
+  /** What came before the fault is still delivered. */
+  #broken(error: unknown): void {
+    this.#deliver()
+    this.fail(asIsochroneError(error, 'upstream_failed'))
+  }
+
+  #resume(): void {
+    if (this.#controller?.paused) this.#controller.resume()
+  }
+
+  /** Gives the connection up; a response that has already ended has none. */
+  #stop(reason: Error): void {
+    this.#leave()
+    this.#controller?.abort(reason)
+    this.#controller = null
+  }
+
+  #leave(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#body = []
+    this.#call.signal.removeEventListener('abort', this.#onAbort)
+    this.#call.onEnd()
+  }
+}

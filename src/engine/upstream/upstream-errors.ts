@@ -1,0 +1,95 @@
+/** What an OpenAI-compatible server says when it refuses or fails, as this project's error codes. */
+import { type ErrorCode, type ErrorDetail, IsochroneError } from '../../protocol/index.ts'
+import { isObject, numberField, parseJson, stringField } from './json-value.ts'
+
+const messageLengthMax = 500
+const contextPattern = /context[ _](length|size|window)|maximum context|exceed_context_size/i
+
+export interface Refusal {
+  readonly status: number
+  readonly body: string
+  readonly retryAfter: string | null
+  /** For a person: which server it was. */
+  readonly server: string
+}
+
+/** A response whose status is not 200. */
+export function errorFromResponse(refusal: Refusal): IsochroneError {
+  const payload = parseJson(refusal.body)
+  const said = messageOf(payload) ?? refusal.body.trim().slice(0, messageLengthMax)
+  return errorOf(refusal, said, payload)
+}
+
+/** An error object in the middle of a stream. */
+export function errorFromPayload(payload: unknown, server: string): IsochroneError {
+  const error = isObject(payload) && isObject(payload['error']) ? payload['error'] : {}
+  const status = numberField(error, 'code') || 500
+  const said = messageOf(payload) ?? 'no reason given'
+  return errorOf({ status, body: '', retryAfter: null, server }, said, payload)
+}
+
+/** The connection failed, or the response never came. */
+export function errorFromConnection(cause: unknown, server: string): IsochroneError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const reason = text === '' ? code : text
+  return new IsochroneError(
+    'upstream_failed',
+    `${server} cannot be reached or broke off: ${reason}.`,
+    {
+      detail: { reason: code || reason },
+      cause,
+    },
+  )
+}
+
+function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneError {
+  const { status, server, retryAfter } = refusal
+  const detail: ErrorDetail = { status }
+  const make = (code: ErrorCode, message: string, more: ErrorDetail = {}) =>
+    new IsochroneError(code, message, { detail: { ...detail, ...more } })
+  if (status === 401 || status === 403) {
+    return make(
+      'engine_unavailable',
+      `${server} refuses the API key that is configured for it (status ${status}); set the right key for this upstream.`,
+    )
+  }
+  if (status === 404) return make('model_not_found', `${server} says: ${said || 'not found'}`)
+  if (status === 429) {
+    const seconds = Number(retryAfter)
+    const known = retryAfter !== null && Number.isFinite(seconds) && seconds >= 0
+    return make(
+      'all_nodes_busy',
+      `${server} is busy: ${said || 'too many requests'}`,
+      known ? { retryAfterSeconds: seconds } : {},
+    )
+  }
+  if (status >= 400 && status < 500 && status !== 408) {
+    const code = contextPattern.test(`${said} ${codeOf(payload)}`)
+      ? 'context_length_exceeded'
+      : 'upstream_rejected'
+    return make(code, `${server} rejected the request: ${said || `status ${status}`}`)
+  }
+  return make(
+    'upstream_failed',
+    `${server} failed (status ${status}): ${said || 'no reason given'}`,
+  )
+}
+
+/** OpenAI and llama-server: `error.message`; older vLLM: `message`; FastAPI: `detail`; Ollama: `error`. */
+function messageOf(payload: unknown): string | null {
+  if (!isObject(payload)) return null
+  const { error, detail } = payload
+  const text =
+    (isObject(error) ? stringField(error, 'message') : stringField(payload, 'error')) ??
+    stringField(payload, 'message') ??
+    stringField(payload, 'detail') ??
+    (detail === undefined || detail === null ? null : JSON.stringify(detail))
+  return text === null ? null : text.slice(0, messageLengthMax)
+}
+
+function codeOf(payload: unknown): string {
+  if (!isObject(payload)) return ''
+  const error = isObject(payload['error']) ? payload['error'] : payload
+  return `${stringField(error, 'code') ?? ''} ${stringField(error, 'type') ?? ''}`
+}
