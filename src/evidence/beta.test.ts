@@ -18,7 +18,7 @@ test('ln Γ is right at known points', () => {
   assertClose(logGamma(x), stirling, 1e-13)
 })
 
-test('with whole parameters it is a sum of binomial probabilities (Abramowitz and Stegun, 26.5.24)', () => {
+test('with whole parameters it is a sum of binomials (Abramowitz and Stegun, 26.5.24)', () => {
   const parameters = fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }))
   fc.assert(
     fc.property(parameters, fc.double({ min: 0.001, max: 0.999, noNaN: true }), ([a, b], x) => {

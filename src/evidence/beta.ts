@@ -1,9 +1,10 @@
 /**
  * The Beta distribution: its cumulative probability and quantiles, for bounds on probabilities.
  *
- * The regularised incomplete beta function by its continued fraction, evaluated by the modified Lentz
- * method (Press et al., Numerical Recipes, 3rd ed., section 6.4); the quantile by Newton's method inside a
- * bracket, which halves the bracket wherever a step would leave it, and so always converges.
+ * The regularised incomplete beta function by its continued fraction, evaluated by the modified
+ * Lentz method (Press et al., Numerical Recipes, 3rd ed., section 6.4); the quantile by Newton's
+ * method inside a bracket, which halves the bracket wherever a step would leave it, and so always
+ * converges.
  */
 import { assert } from '../base/index.ts'
 

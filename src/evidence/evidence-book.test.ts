@@ -143,7 +143,7 @@ test('a new duration outweighs an old one', () => {
   assert.ok((read(book).ttft?.meanMs ?? 0) > 800)
 })
 
-test('replaying the observations gives the very same numbers, whenever it was read in between', () => {
+test('replaying the observations gives the very same numbers, read in between or not', () => {
   const step = fc.record({
     afterMs: fc.integer({ min: 0, max: 3_600_000 }),
     worker: fc.integer({ min: 1, max: 3 }),

@@ -1,13 +1,14 @@
 /**
  * The records of all workers, one per worker and model, kept up to date by observations.
  *
- * What counts against a worker: failures blamed on the node, and failures blamed on the network, because
- * the record answers "does a request that *this* gateway sends there come back?", and a path that breaks is
- * as bad for the client as a node that breaks. Failures of the client, of this gateway or of nobody never
- * count. Whoever abandons a request says nothing about completion, but what was measured until then counts.
+ * What counts against a worker: failures blamed on the node, and failures blamed on the network,
+ * because the record answers "does a request that *this* gateway sends there come back?", and a
+ * path that breaks is as bad for the client as a node that breaks. Failures of the client, of this
+ * gateway or of nobody never count. Whoever abandons a request says nothing about completion, but
+ * what was measured until then counts.
  *
- * Everything fades by observation time alone, and reading changes nothing: replaying the same observations
- * in the same order gives the same numbers.
+ * Everything fades by observation time alone, and reading changes nothing: replaying the same
+ * observations in the same order gives the same numbers.
  */
 import { assert, type Clock } from '../base/index.ts'
 import type { WorkerId } from '../protocol/index.ts'
@@ -15,7 +16,10 @@ import { betaQuantile } from './beta.ts'
 import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
 import type { Observation } from './observation.ts'
 
-/** A home computer's behaviour changes over hours (somebody starts a game); a day-old record is history. */
+/**
+ * A home computer's behaviour changes over hours (somebody starts a game); a day-old record is
+ * history.
+ */
 export const completionHalfLifeMs = 60 * 60_000
 /** Speed changes faster than soundness: load, heat, other programs. */
 export const latencyHalfLifeMs = 10 * 60_000
@@ -29,7 +33,9 @@ const boundProbability = 0.05
 const successesAndFailuresMax = 1_000
 /** Worker and model pairs; at about 400 bytes each this is 8 MB. The longest unseen goes first. */
 const entriesMaxDefault = 20_000
-/** A bound moves by less than 0.02 % per second of fading, so a computed estimate serves that long. */
+/**
+ * A bound moves by less than 0.02 % per second of fading, so a computed estimate serves that long.
+ */
 const estimateAgeMaxMs = 1_000
 
 export interface EvidenceBookOptions {

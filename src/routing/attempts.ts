@@ -1,4 +1,7 @@
-/** What was tried after the decision: pure functions that give a new decision with the attempts in it. */
+/**
+ * What was tried after the decision: pure functions that give a new decision with the attempts in
+ * it.
+ */
 import type { Attempt, Decision } from './decision.ts'
 import { withAttempts } from './decision-record.ts'
 

@@ -20,8 +20,8 @@ export interface Candidate {
 }
 
 /**
- * Requests at the worker now: others' as reported, and this gateway's own as it knows them. Where it is not
- * known how many of the reported ones are its own, as many as can be are taken to be.
+ * Requests at the worker now: others' as reported, and this gateway's own as it knows them. Where
+ * it is not known how many of the reported ones are its own, as many as can be are taken to be.
  */
 export function occupancyOf(candidate: Candidate): number {
   const { load, inFlight } = candidate

@@ -32,11 +32,12 @@ const linesMax = 10
 
 function otherwise(decision: Decision, chosen: Ranking, other: Ranking): string {
   const name = workerName(other.worker)
+  const atBest = other.completionUpperBound * other.timely
   switch (decision.decidedBy) {
     case 'reliability':
       return (
-        `${name} could have been chosen if its record allowed for ${percent(chosen.reliability)}; with 90 % ` +
-        `certainty it reaches at most ${percent(other.completionUpperBound * other.timely)}.`
+        `${name} could have been chosen if its record allowed for ` +
+        `${percent(chosen.reliability)}; with 90 % certainty it reaches at most ${percent(atBest)}.`
       )
     case 'time':
       return (
@@ -44,13 +45,16 @@ function otherwise(decision: Decision, chosen: Ranking, other: Ranking): string 
         `${milliseconds(chosen.predictedTotalMs)}, not ${milliseconds(other.predictedTotalMs)}.`
       )
     case 'load':
-      return `${name} would have been chosen with fewer than ${fixed(chosen.load)} requests per slot.`
+      return `${name} would have been chosen with under ${fixed(chosen.load)} requests per slot.`
     case 'price':
       return `${name} would have been chosen for less than ${fixed(chosen.price)} µ$.`
     case 'chance':
       return `Another draw might have chosen ${name}.`
     case 'exploration':
-      return `${name}, or another of the best, would have been chosen had this not been a turn to explore.`
+      return (
+        `${name}, or another of the best, would have been chosen had this not been a turn ` +
+        'to explore.'
+      )
     case 'spill':
       return `${name} would have been chosen with a free slot.`
     default:

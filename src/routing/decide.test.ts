@@ -18,7 +18,7 @@ import {
   sampleInput,
   sampleRequest,
   sampleWorker,
-} from './samples.ts'
+} from './samples.fixture.ts'
 
 const region = fc.constantFrom('eu', 'us', '')
 const anyRequest = fc

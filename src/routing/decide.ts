@@ -34,8 +34,8 @@ export function decide(input: DecideInput): Decision {
 export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'>
 
 /**
- * Another worker for the same request, after an attempt failed: the same decision with its attempts, made
- * anew on the present candidates without those that failed at it.
+ * Another worker for the same request, after an attempt failed: the same decision with its
+ * attempts, made anew on the present candidates without those that failed at it.
  */
 export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decision {
   const { id: decisionId, request, attempts } = decision
@@ -68,7 +68,7 @@ function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision 
   const picked = pick({ pool, order, policy, random: input.random })
   const decided = {
     indistinguishable: order.groupSize,
-    rankings: rank(pool, order, picked, policy),
+    rankings: rank(pool, order, { picked, policy }),
     outcome: 'chosen' as const,
     chosen: pool.candidates[picked.chosen]?.id ?? null,
     comparedWith: pool.candidates[picked.comparedWith ?? -1]?.id ?? null,
@@ -140,8 +140,9 @@ function sooner(aMs: number | null, bMs: number): number {
 const scratch = emptyPrediction()
 
 /**
- * When the candidate can be expected to have room: slots become free one after the other, on average after
- * one answer's time shared by all of them; with an objective, when the queue is short enough for it.
+ * When the candidate can be expected to have room: slots become free one after the other, on
+ * average after one answer's time shared by all of them; with an objective, when the queue is
+ * short enough for it.
  */
 function freeAfterMs(candidate: Candidate, demand: Demand): number {
   predict(candidate, demand, scratch)
@@ -152,8 +153,13 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   return Math.ceil(Math.max(roomMs, scratch.ttftMs - objectiveMs))
 }
 
+interface RankBy {
+  readonly picked: Picked
+  readonly policy: RoutingPolicy
+}
+
 /** The best few, the chosen one, and whom it was compared with. */
-function rank(pool: Pool, order: Order, picked: Picked, policy: RoutingPolicy): readonly Ranking[] {
+function rank(pool: Pool, order: Order, { picked, policy }: RankBy): readonly Ranking[] {
   const compare = compareRank(pool, order)
   const best: number[] = []
   for (let i = 0; i < pool.size; i += 1) {

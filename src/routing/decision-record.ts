@@ -1,8 +1,8 @@
 /**
  * How decisions are made into objects: the only place that gives the brand.
  *
- * What costs words (rejections, reason) is made when it is first read, from bare facts that hold on to no
- * snapshot of the candidates.
+ * What costs words (rejections, reason) is made when it is first read, from bare facts that hold
+ * on to no snapshot of the candidates.
  */
 import type { WorkerId } from '../protocol/index.ts'
 import type { Attempt, Decision, Rejection } from './decision.ts'

@@ -1,6 +1,6 @@
 /**
- * A decision: which worker, why, and why not the others. Kept as structure, rendered only when read.
- * Only this room makes one.
+ * A decision: which worker, why, and why not the others. Kept as structure, rendered only when
+ * read. Only this room makes one.
  */
 import type { DecisionId, ErrorCode, RequestId, WorkerId } from '../protocol/index.ts'
 import type { RouteRequest } from './request.ts'
@@ -19,7 +19,9 @@ export interface Ranking {
   readonly worker: WorkerId
   /** 1 is the best. */
   readonly rank: number
-  /** Lower bound of the probability that the request comes back complete and within its objective. */
+  /**
+   * Lower bound of the probability that the request comes back complete and within its objective.
+   */
   readonly reliability: number
   readonly completionMean: number
   readonly completionLowerBound: number

@@ -1,6 +1,6 @@
 /**
- * Every factor by which decisions are made: two candidates alike in all but that one thing, and the decision
- * follows it, whatever the rest and the seed.
+ * Every factor by which decisions are made: two candidates alike in all but that one thing, and
+ * the decision follows it, whatever the rest and the seed.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -18,7 +18,7 @@ import {
   sampleInput,
   sampleRequest,
   sampleWorker,
-} from './samples.ts'
+} from './samples.fixture.ts'
 
 /** What both candidates share. */
 const common = fc.record({
@@ -79,7 +79,7 @@ test('completion: the one whose requests come back', () => {
   })
 })
 
-test('length of the record: the proven one before the newcomer, whatever the newcomer states', () => {
+test('length of the record: the proven before the newcomer, whatever the newcomer states', () => {
   follows({
     better: ({ ttftMs }) => ({ evidence: sampleEvidence(1, 300, ttftMs) }),
     worse: () => ({
@@ -216,7 +216,7 @@ test('price and load never outweigh reliability', () => {
   })
 })
 
-test('spill: whoever has a free slot and is done sooner, when the more reliable have queues', () => {
+test('spill: a free slot that is done sooner, when the more reliable have queues', () => {
   follows({
     better: ({ samples, ttftMs }) => ({ evidence: sampleEvidence(0.85, samples, ttftMs) }),
     worse: ({ slots }) => ({ load: { running: slots, waiting: slots * 3 } }),

@@ -1,6 +1,6 @@
 /**
  * routing: one request → one decision.
- * Gates remove who cannot, an order ranks the rest by evidence, a pick balances load, an explanation says why.
+ * Gates remove who cannot, an order ranks the rest, a pick balances load, words explain it.
  */
 export { type AttemptEnd, type AttemptStart, endAttempt, withAttempt } from './attempts.ts'
 export type { Candidate } from './candidate.ts'

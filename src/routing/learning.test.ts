@@ -1,11 +1,14 @@
-/** Decisions and evidence together, over many requests: who wins, who stops winning, who gets a chance. */
+/**
+ * Decisions and evidence together, over many requests: who wins, who stops winning, who gets a
+ * chance.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock, seededRandom } from '../base/index.ts'
 import { EvidenceBook } from '../evidence/index.ts'
 import type { WorkerId } from '../protocol/index.ts'
 import { decide } from './decide.ts'
-import { sampleCandidate, sampleInput, sampleWorker } from './samples.ts'
+import { sampleCandidate, sampleInput, sampleWorker } from './samples.fixture.ts'
 
 interface Behaviour {
   readonly fails: (random: () => number) => boolean

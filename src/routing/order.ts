@@ -1,9 +1,10 @@
 /**
  * The order of the eligible: reliability first, then time, then price.
  *
- * A candidate cannot be told apart from the most reliable one while its upper bound reaches that one's
- * lower bound: it leaves the group once the evidence tells them apart (successive elimination, Even-Dar,
- * Mannor and Mansour, 2006). Within the group the time until a right answer decides.
+ * A candidate cannot be told apart from the most reliable one while its upper bound reaches that
+ * one's lower bound: it leaves the group once the evidence tells them apart (successive
+ * elimination, Even-Dar, Mannor and Mansour, 2006). Within the group the time until a right answer
+ * decides.
  */
 import { newcomer } from '../evidence/index.ts'
 import { occupancyOf, slotsOf } from './candidate.ts'
@@ -74,10 +75,10 @@ function markGroup(pool: Pool, policy: RoutingPolicy, inGroup: Uint8Array): numb
 }
 
 /**
- * The predicted times, made safe to compare. Whoever has only its own word for its speed is not believed to
- * be faster than the fastest that was seen at work. A record worse than a newcomer's means repeats: the
- * time grows as completion falls, so that an instant failure is not a fast answer (as in peak EWMA with a
- * failure penalty, but by evidence).
+ * The predicted times, made safe to compare. Whoever has only its own word for its speed is not
+ * believed to be faster than the fastest that was seen at work. A record worse than a newcomer's
+ * means repeats: the time grows as completion falls, so that an instant failure is not a fast
+ * answer (as in peak EWMA with a failure penalty, but by evidence).
  */
 function believedTimes(pool: Pool, policy: RoutingPolicy, inGroup: Uint8Array): Float64Array {
   let seenMs = 0
@@ -121,8 +122,8 @@ interface Spill {
 }
 
 /**
- * Where everybody in the group has a queue: the others with a free slot that would be done sooner, unless
- * their record is worse than a newcomer's; of these the most reliable and those like it.
+ * Where everybody in the group has a queue: the others with a free slot that would be done sooner,
+ * unless their record is worse than a newcomer's; of these the most reliable and those like it.
  */
 function spillFrom({ pool, inGroup, timeMs, policy, fastestMs }: Spill): number[] {
   const free: number[] = []

@@ -1,6 +1,7 @@
 /**
- * One of the candidates that are alike: power of two choices by load (Mitzenmacher, 2001), then price, then
- * chance. A small share of the requests goes to workers whose record is too short to judge them by.
+ * One of the candidates that are alike: power of two choices by load (Mitzenmacher, 2001), then
+ * price, then chance. A small share of the requests goes to workers whose record is too short to
+ * judge them by.
  */
 import type { Random } from '../base/index.ts'
 import { newcomer } from '../evidence/index.ts'
@@ -48,13 +49,14 @@ function amongAlike(input: PickInput): Pick {
   }
   const second = otherOf(alike, first, random)
   const byLoad = loadOf(pool, first) - loadOf(pool, second)
-  if (byLoad !== 0) return choice(first, second, byLoad, 'load')
+  if (byLoad !== 0) return choice([first, second], byLoad, 'load')
   const byPrice = (pool.price[first] ?? 0) - (pool.price[second] ?? 0)
-  if (byPrice !== 0) return choice(first, second, byPrice, 'price')
+  if (byPrice !== 0) return choice([first, second], byPrice, 'price')
   return { chosen: first, comparedWith: second, decidedBy: 'chance' }
 }
 
-function choice(first: number, second: number, by: number, decidedBy: DecidingFactor): Pick {
+function choice(pair: readonly [number, number], by: number, decidedBy: DecidingFactor): Pick {
+  const [first, second] = pair
   return by < 0
     ? { chosen: first, comparedWith: second, decidedBy }
     : { chosen: second, comparedWith: first, decidedBy }
@@ -66,8 +68,9 @@ function otherOf(alike: readonly number[], first: number, random: Random): numbe
 }
 
 /**
- * Rarely, somebody else with a short record and a free slot. The longer the record or the more failures in
- * it, the less likely: a worker that only fails soon gets next to nothing, and yet can come back.
+ * Rarely, somebody else with a short record and a free slot. The longer the record or the more
+ * failures in it, the less likely: a worker that only fails soon gets next to nothing, and yet can
+ * come back.
  */
 function explore({ pool, order, policy, random }: PickInput): number | undefined {
   if (random.float() >= policy.explorationShare) return undefined

@@ -1,5 +1,6 @@
 /**
- * The numbers that decisions follow. `version` is recorded in every decision, so change it with them.
+ * The numbers that decisions follow. `version` is recorded in every decision, so change it with
+ * them.
  */
 export interface RoutingPolicy {
   readonly version: string
@@ -10,7 +11,9 @@ export interface RoutingPolicy {
   /** Workers within this factor, or these ms, of the fastest take turns by load. */
   readonly sameSpeedFactor: number
   readonly sameSpeedMs: number
-  /** The share of requests that may go to workers with too short a record, while others are better. */
+  /**
+   * The share of requests that may go to workers with too short a record, while others are better.
+   */
   readonly explorationShare: number
   /** From this many observations on, a record stands for itself. */
   readonly explorationSamplesMax: number
@@ -36,7 +39,8 @@ export const defaultPolicy: RoutingPolicy = Object.freeze({
   // Finer differences are within the error of the prediction itself.
   sameSpeedFactor: 1.25,
   sameSpeedMs: 20,
-  // Small enough that unproven workers cost nearly nothing, large enough that the good soon prove themselves.
+  // Small enough that unproven workers cost nearly nothing, large enough that the good soon prove
+  // themselves.
   explorationShare: 0.03,
   // A hundred clean answers put the lower bound of completion at 0.97.
   explorationSamplesMax: 100,

@@ -1,5 +1,6 @@
 /**
- * The eligible candidates of one decision, a column per number, so that ordering thousands stays cheap.
+ * The eligible candidates of one decision, a column per number, so that ordering thousands stays
+ * cheap.
  */
 import type { Candidate } from './candidate.ts'
 import { type Demand, emptyPrediction, predict, timelyProbability } from './prediction.ts'

@@ -47,7 +47,8 @@ export function predict(candidate: Candidate, demand: Demand, into: Prediction):
   const linkMs = candidate.roundTripMs ?? policy.assumedRoundTripMs
   const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
   const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
-  // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts took.
+  // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
+  // took.
   const leastMs =
     prefillSpeed > 0 ? linkMs + (demand.request.promptTokens * 1e3) / prefillSpeed : linkMs
   const claimedTtftMs = prefillSpeed > 0 ? leastMs : linkMs + policy.assumedTtftMs
@@ -67,8 +68,8 @@ export function predict(candidate: Candidate, demand: Demand, into: Prediction):
 }
 
 /**
- * Probability that the objective is met, taking the time to the first token and per token as normal and
- * independent; 1 where there is no objective.
+ * Probability that the objective is met, taking the time to the first token and per token as
+ * normal and independent; 1 where there is no objective.
  */
 export function timelyProbability(
   candidate: Candidate,
@@ -109,7 +110,9 @@ function spread(observed: DurationEstimate | undefined, meanMs: number, samples:
   return Math.sqrt((seen * observed.samples + unseen * samples) / (observed.samples + samples))
 }
 
-/** P(X ≤ limit), X normal: the logistic approximation, off by at most 0.01 (Bowling et al., 2009). */
+/**
+ * P(X ≤ limit), X normal: the logistic approximation, off by at most 0.01 (Bowling et al., 2009).
+ */
 function within(limitMs: number, meanMs: number, deviationMs: number): number {
   const z = (limitMs - meanMs) / Math.max(deviationMs, 1e-9)
   return 1 / (1 + Math.exp(-1.702 * z))

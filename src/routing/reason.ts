@@ -29,13 +29,14 @@ function whyThis(by: Exclude<DecidingFactor, 'only'>, chosen: Ranking, other: Ra
   switch (by) {
     case 'reliability':
       return (
-        `It is the more reliable: at least ${percent(chosen.reliability)} of such requests come back right ` +
-        `and in time, and of ${name} at least ${percent(other.reliability)}.`
+        `It is the more reliable: at least ${percent(chosen.reliability)} of such requests come ` +
+        `back right and in time, and of ${name} at least ${percent(other.reliability)}.`
       )
     case 'time':
       return (
         `It is as reliable as ${name} as far as can be told, and is predicted to be done in ` +
-        `${milliseconds(chosen.predictedTotalMs)} rather than ${milliseconds(other.predictedTotalMs)}.`
+        `${milliseconds(chosen.predictedTotalMs)} rather than ` +
+        `${milliseconds(other.predictedTotalMs)}.`
       )
     case 'load':
       return (
@@ -51,13 +52,15 @@ function whyThis(by: Exclude<DecidingFactor, 'only'>, chosen: Ranking, other: Ra
       return `It was drawn by lot: nothing sets it apart from ${name}.`
     case 'exploration':
       return (
-        `Its record is short (${fixed(chosen.completionSamples)} observations), and a small share of ` +
-        `requests goes to such workers to learn of them. Otherwise ${name} was the next best.`
+        `Its record is short (${fixed(chosen.completionSamples)} observations), and a small ` +
+        `share of requests goes to such workers to learn of them. Otherwise ${name} was the ` +
+        'next best.'
       )
     case 'spill':
       return (
-        `Every more reliable worker has a queue; it has a free slot and is predicted to be done in ` +
-        `${milliseconds(chosen.predictedTotalMs)}, ${name} only in ${milliseconds(other.predictedTotalMs)}.`
+        'Every more reliable worker has a queue; it has a free slot and is predicted to be done ' +
+        `in ${milliseconds(chosen.predictedTotalMs)}, ${name} only in ` +
+        `${milliseconds(other.predictedTotalMs)}.`
       )
   }
 }
@@ -76,7 +79,9 @@ export function gateCountsInWords(gateCounts: Readonly<Record<string, number>>):
   return counts.map(([gate, count]) => `${gate} ${count}`).join(', ')
 }
 
-/** The first characters of a node's id are enough for people; an upstream's name is short already. */
+/**
+ * The first characters of a node's id are enough for people; an upstream's name is short already.
+ */
 export function workerName(worker: WorkerId): string {
   return worker.startsWith('upstream-') ? worker : worker.slice(0, 8)
 }

@@ -23,30 +23,35 @@ export function refusalOf(decision: Decision): Refusal | null {
 
 /** One line: what kept everybody out, with an example for the gate that rejected most. */
 export function summarizeRejections(decision: Decision): string {
+  const counts = gateCountsInWords(decision.gateCounts)
   const { candidates, model, outcome, gateCounts, rejections } = decision
   if (candidates === 0) return `No node is connected to this gateway, so none can serve ${model}.`
   if (outcome === 'chosen') {
     const rejected = candidates - decision.eligible
-    return `${rejected} of ${candidates} candidates were rejected (${gateCountsInWords(gateCounts)}).`
+    return `${rejected} of ${candidates} candidates were rejected (${counts}).`
   }
   if (outcome === 'busy') {
     const again =
       decision.retryAfterMs === null ? '' : `, try again in ${milliseconds(decision.retryAfterMs)}`
-    return `Every node that can serve this request is busy${again} (${gateCountsInWords(gateCounts)}).`
+    return `Every node that can serve this request is busy${again} (${counts}).`
   }
   const most = Object.entries(gateCounts).sort((a, b) => b[1] - a[1])[0]?.[0]
   const example = rejections.find(({ gate }) => gate === most)
   const words =
     example === undefined
       ? ''
-      : ` For example ${workerName(example.worker)}: required ${example.required}, but ${example.actual}.`
+      : ` For example ${workerName(example.worker)}: required ${example.required}, ` +
+        `but ${example.actual}.`
   return (
     `None of ${candidates} candidates can serve this request for ${model}: rejected by ` +
-    `${gateCountsInWords(gateCounts)}.${words}`
+    `${counts}.${words}`
   )
 }
 
-/** The most telling code: a model that nobody has and a prompt that fits nowhere are the client's to mend. */
+/**
+ * The most telling code: a model that nobody has and a prompt that fits nowhere are the client's
+ * to mend.
+ */
 function codeOf({ candidates, gateCounts }: Decision): ErrorCode {
   const count = (gate: string) => gateCounts[gate] ?? 0
   if (candidates > 0 && count('model') === candidates) return 'model_not_found'

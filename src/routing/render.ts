@@ -1,6 +1,6 @@
 /**
- * A decision as an answer to a person: why this node, why it was qualified, what each rejected one lacked,
- * why not the next best, what would have changed it, and what happened then.
+ * A decision as an answer to a person: why this node, why it was qualified, what each rejected one
+ * lacked, why not the next best, what would have changed it, and what happened then.
  */
 
 import { whatWouldChange } from './counterfactual.ts'
@@ -28,7 +28,8 @@ function heading(decision: Decision): string {
   const time = new Date(decision.atMs).toISOString()
   return (
     `Decision ${decision.id}, for request ${decision.requestId}\n` +
-    `${decision.model}, ${demandInWords(decision)}, at ${time} under policy ${decision.policyVersion}`
+    `${decision.model}, ${demandInWords(decision)}, at ${time} ` +
+    `under policy ${decision.policyVersion}`
   )
 }
 
@@ -46,7 +47,8 @@ function demandInWords({ request }: Decision): string {
 
 function answer(decision: Decision): string {
   if (decision.chosen === null) return `Nobody was chosen. ${summarizeRejections(decision)}`
-  return `Why ${workerName(decision.chosen)}?\n  ${decision.reason}\n  Its full id is ${decision.chosen}.`
+  const name = workerName(decision.chosen)
+  return `Why ${name}?\n  ${decision.reason}\n  Its full id is ${decision.chosen}.`
 }
 
 function qualification(decision: Decision): string {
@@ -71,7 +73,8 @@ function recordInWords(ranking: Ranking): readonly string[] {
     `Completion: ${percent(ranking.completionMean)} expected, with 90 % certainty between ` +
       `${percent(ranking.completionLowerBound)} and ${percent(ranking.completionUpperBound)}, ` +
       `from ${fixed(ranking.completionSamples)} observations that still count.`,
-    `In time: ${percent(ranking.timely)}; with completion, at least ${percent(ranking.reliability)} reliable.`,
+    `In time: ${percent(ranking.timely)}; with completion, at least ` +
+      `${percent(ranking.reliability)} reliable.`,
     `Predicted ${basis}: first token after ${milliseconds(ranking.predictedTtftMs)} ` +
       `(${milliseconds(ranking.predictedQueueMs)} of it in the queue), done after ` +
       `${milliseconds(ranking.predictedTotalMs)}.`,
@@ -94,8 +97,9 @@ function nextBest(decision: Decision): string {
 
 function whyNot(other: Ranking, chosen: Ranking): string {
   const record =
-    `at least ${percent(other.reliability)} reliable, done after ${milliseconds(other.predictedTotalMs)}, ` +
-    `load ${fixed(other.load)}, ${fixed(other.price)} µ$`
+    `at least ${percent(other.reliability)} reliable, ` +
+    `done after ${milliseconds(other.predictedTotalMs)}, load ${fixed(other.load)}, ` +
+    `${fixed(other.price)} µ$`
   if (!other.indistinguishable) return `measurably less reliable than the best (${record}).`
   if (!chosen.indistinguishable) return `would be chosen otherwise (${record}).`
   if (other.predictedTotalMs > chosen.predictedTotalMs) return `as reliable, slower (${record}).`

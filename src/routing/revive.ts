@@ -1,4 +1,7 @@
-/** Decisions read back from a disk or a wire: checked in every field before they are decisions again. */
+/**
+ * Decisions read back from a disk or a wire: checked in every field before they are decisions
+ * again.
+ */
 import Type, { type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { errorCodes, IsochroneError, modelFeatures } from '../protocol/index.ts'

@@ -10,7 +10,7 @@ import {
   endAttempt,
   withAttempt,
 } from '../routing/index.ts'
-import { sampleCandidate, sampleInput, sampleWorker } from '../routing/samples.ts'
+import { sampleCandidate, sampleInput, sampleWorker } from '../routing/samples.fixture.ts'
 
 export interface OpenStores {
   readonly observations: ObservationStore

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { connectedGate } from './connected.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('a worker without a connection is rejected', () => {
   assert.equal(checkInWords(connectedGate, {}, {}), 'pass')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { drainingGate } from './draining.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('a worker about to stop is rejected', () => {
   assert.equal(checkInWords(drainingGate, {}, {}), 'pass')

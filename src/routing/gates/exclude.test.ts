@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sampleWorker } from '../samples.ts'
+import { sampleWorker } from '../samples.fixture.ts'
 import { excludeGate } from './exclude.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('a worker that the request excludes is rejected', () => {
   assert.equal(checkInWords(excludeGate, {}, {}), 'not asked')

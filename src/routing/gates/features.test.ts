@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { modelFeatures } from '../../protocol/index.ts'
 import { featuresGate } from './features.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('every feature that the request needs is checked by itself', () => {
   for (const feature of modelFeatures) {

@@ -1,8 +1,8 @@
 /**
  * A gate: one check that a candidate passes or not, with what was required and what was found.
  *
- * A check gives a bare value, not words: a decision checks thousands of candidates, and words are made only
- * when somebody reads them.
+ * A check gives a bare value, not words: a decision checks thousands of candidates, and words are
+ * made only when somebody reads them.
  */
 import type { Candidate } from '../candidate.ts'
 import type { Demand } from '../prediction.ts'

@@ -1,6 +1,7 @@
 /**
- * All gates in the order in which they are asked. First what the worker is, then what the request wants,
- * last what the worker has to do just now: so whoever fails at a temporary gate could do the work.
+ * All gates in the order in which they are asked. First what the worker is, then what the request
+ * wants, last what the worker has to do just now: so whoever fails at a temporary gate could do
+ * the work.
  */
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { latencyAtLoadGate } from './latency-at-load.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 const objective = (ttftMs: number | null) => ({ objective: { ttftMs, tpotMs: null } })
 

@@ -14,5 +14,8 @@ export function latencyInWords(fact: Fact, when: string): string {
   if (!Array.isArray(fact)) return `${fact}`
   const [ttftMs = 0, tpotMs = 0] = fact as readonly number[]
   const perToken = Math.round(tpotMs * 10) / 10
-  return `first token after ${Math.round(ttftMs)} ms ${when}, ${perToken} ms per further token (predicted)`
+  return (
+    `first token after ${Math.round(ttftMs)} ms ${when}, ` +
+    `${perToken} ms per further token (predicted)`
+  )
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sampleEvidence } from '../samples.ts'
+import { sampleEvidence } from '../samples.fixture.ts'
 import { latencyGate } from './latency.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 const objective = (ttftMs: number | null, tpotMs: number | null) => ({
   objective: { ttftMs, tpotMs },
@@ -18,7 +18,8 @@ test('a worker that states too slow a prefill is rejected', () => {
   const rejected = checkInWords(latencyGate, objective(219, null), {})
   assert.equal(
     rejected,
-    'first token within 219 ms / first token after 220 ms when idle, 20 ms per further token (predicted)',
+    'first token within 219 ms / first token after 220 ms when idle, ' +
+      '20 ms per further token (predicted)',
   )
 })
 

@@ -1,4 +1,7 @@
-/** The worker, were it idle, would meet the request's objective for the first and each further token. */
+/**
+ * The worker, were it idle, would meet the request's objective for the first and each further
+ * token.
+ */
 import { emptyPrediction, predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'

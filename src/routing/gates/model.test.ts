@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { modelGate } from './model.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('a worker without the model is rejected', () => {
   assert.equal(checkInWords(modelGate, {}, {}), 'pass')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { priceGate } from './price.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('both prices must be within the cap', () => {
   const prices = (promptPrice: number, completionPrice: number) => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { regionGate } from './region.ts'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 
 test('only the demanded region passes', () => {
   assert.equal(checkInWords(regionGate, {}, { region: 'us-east' }), 'not asked')

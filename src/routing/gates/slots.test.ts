@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkInWords } from './sample-check.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 import { slotsGate } from './slots.ts'
 
 test('a worker with full slots and a full queue is rejected', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sampleCandidate, sampleDemand, sampleWorker } from '../samples.ts'
-import { checkInWords } from './sample-check.ts'
+import { sampleCandidate, sampleDemand, sampleWorker } from '../samples.fixture.ts'
+import { checkInWords } from './sample-check.fixture.ts'
 import { triedGate } from './tried.ts'
 
 test('a worker that failed at this request is rejected', () => {

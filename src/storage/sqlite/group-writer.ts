@@ -1,11 +1,12 @@
 /**
- * The main thread's side of writing: gathers what is appended and hands it to the writing thread in groups.
+ * The main thread's side of writing: gathers what is appended and hands it to the writing thread
+ * in groups.
  *
- * A group leaves `groupDelayMs` after its first item, or when it is full, or on `flush`; while one is being
- * committed the next one gathers. When more gathers than `backlogMax`, `append` blocks until the running
- * commit is done: the disk's pace becomes the gateway's, and nothing is lost. Only while the disk *fails*
- * are the oldest items dropped, counted and logged; everything since then is still served from memory, and
- * written once the disk works again.
+ * A group leaves `groupDelayMs` after its first item, or when it is full, or on `flush`; while one
+ * is being committed the next one gathers. When more gathers than `backlogMax`, `append` blocks
+ * until the running commit is done: the disk's pace becomes the gateway's, and nothing is lost.
+ * Only while the disk *fails* are the oldest items dropped, counted and logged; everything since
+ * then is still served from memory, and written once the disk works again.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock, Log, Timer } from '../../base/index.ts'
@@ -15,6 +16,7 @@ import type { Decision } from '../../routing/index.ts'
 import { type Group, repliesIndex, type WriterOptions, type WriterReply } from './group.ts'
 import { rowOf } from './observation-rows.ts'
 import { storageFailed } from './storage-error.ts'
+import type { ThreadData } from './writer-thread.ts'
 
 /** A crash loses at most this much of what nobody waited for. */
 const groupDelayMs = 50
@@ -110,7 +112,10 @@ export class GroupWriter {
     this.#afterAppend()
   }
 
-  /** Resolves when all that was appended before is on the disk; throws `storage_failed` if it cannot be. */
+  /**
+   * Resolves when all that was appended before is on the disk; throws `storage_failed` if it
+   * cannot be.
+   */
   flush(): Promise<void> {
     if (this.#length() === 0 && this.#committing === undefined) return Promise.resolve()
     return new Promise((resolve, reject) => {
@@ -126,7 +131,8 @@ export class GroupWriter {
   async close(): Promise<void> {
     if (this.#closed) return
     try {
-      // What failed while it was being committed comes back as gathered: once more, then it is over.
+      // What failed while it was being committed comes back as gathered: once more, then it is
+      // over.
       await this.flush()
     } catch (error) {
       const lost = this.#length()
@@ -229,8 +235,9 @@ export class GroupWriter {
   #thread(): MessagePort {
     if (this.#port !== undefined) return this.#port
     const { port1, port2 } = new MessageChannel()
+    const data: ThreadData = { options: this.#options, port: port2, replies: this.#replies }
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-      workerData: { options: this.#options, port: port2, replies: this.#replies },
+      workerData: data,
       transferList: [port2],
     })
     port1.on('message', (reply: WriterReply) => this.#onReply(reply))

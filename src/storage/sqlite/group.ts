@@ -1,4 +1,7 @@
-/** What the main thread and the writing thread say to each other. Imports nothing: the thread starts fast. */
+/**
+ * What the main thread and the writing thread say to each other. Imports nothing: the thread
+ * starts fast.
+ */
 
 /** The values of the columns of an observation, in the order of the statement below. */
 export type ObservationRow = readonly (string | number | null)[]
@@ -7,8 +10,11 @@ const columns =
   'at_ms, worker, model, decision, attempt, outcome, code, phase, blame, ttft_ms, tpot_ms, ' +
   'prompt_tokens, completion_tokens, in_flight'
 
-export const insertObservation = `INSERT INTO observations (${columns}) VALUES (${'?, '.repeat(13)}?)`
-export const selectObservations = `SELECT ${columns} FROM observations WHERE at_ms >= ? AND sequence <= ? ORDER BY at_ms, sequence`
+const values = `VALUES (${'?, '.repeat(13)}?)`
+export const insertObservation = `INSERT INTO observations (${columns}) ${values}`
+export const selectObservations =
+  `SELECT ${columns} FROM observations ` +
+  'WHERE at_ms >= ? AND sequence <= ? ORDER BY at_ms, sequence'
 
 export interface WriterOptions {
   readonly file: string

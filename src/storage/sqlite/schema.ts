@@ -34,7 +34,8 @@ export const schemaVersion = migrations.length
 /** Brings the file to this version; throws `storage_failed` for one of a later version. */
 export function migrate(database: DatabaseSync, file: string, now: number): void {
   database.exec(
-    'CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at_ms REAL NOT NULL) STRICT',
+    'CREATE TABLE IF NOT EXISTS migrations ' +
+      '(version INTEGER PRIMARY KEY, applied_at_ms REAL NOT NULL) STRICT',
   )
   const row = database.prepare('SELECT max(version) AS version FROM migrations').get()
   const found = Number(row?.['version'] ?? 0)

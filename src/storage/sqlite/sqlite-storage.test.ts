@@ -1,4 +1,7 @@
-/** SQLite keeps the stores' contract, survives restarts and kills, and says how to mend a broken file. */
+/**
+ * SQLite keeps the stores' contract, survives restarts and kills, and says how to mend a broken
+ * file.
+ */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
@@ -9,7 +12,7 @@ import { after, test } from 'node:test'
 import { createLog, ManualClock, silentLog } from '../../base/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
 import { hasCode } from '../../protocol/index.ts'
-import { sampleWorker } from '../../routing/samples.ts'
+import { sampleWorker } from '../../routing/samples.fixture.ts'
 import {
   sampleDecision,
   sampleDecisionId,
@@ -56,7 +59,7 @@ test('a restart keeps observations, decisions and so the evidence', async () => 
 
 test('what flush resolved for survives a kill of the process', async () => {
   const file = newFile()
-  const program = join(import.meta.dirname, 'sqlite-storage.child.ts')
+  const program = join(import.meta.dirname, 'flushing-child.fixture.ts')
   const child = spawn(process.execPath, [program, file], { stdio: ['ignore', 'pipe', 'inherit'] })
   let acknowledged = 0
   await new Promise<void>((resolve) => {
@@ -155,7 +158,7 @@ test('damaged rows are left out, the others are served', async () => {
   await storage.close()
 })
 
-test('a full disk: flush says so, memory serves, and all is written once there is room', async () => {
+test('a full disk: flush fails, memory serves, and all is written once there is room', async () => {
   const file = newFile()
   const clock = new ManualClock(1_700_000_100_000)
   const lines: string[] = []

@@ -1,8 +1,9 @@
 /**
- * Observations and decisions in one SQLite file (write-ahead log, every commit flushed to the disk).
+ * Observations and decisions in one SQLite file (write-ahead log, every commit flushed to the
+ * disk).
  *
- * Reading is done here, on a connection of its own, and sees what was appended at once; writing is done in
- * groups by a thread (`group-writer.ts`).
+ * Reading is done here, on a connection of its own, and sees what was appended at once; writing is
+ * done in groups by a thread (`group-writer.ts`).
  */
 import { chmodSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
@@ -34,7 +35,10 @@ export interface Storage {
 
 /** What the limits of the stores come to, with room. */
 const fileBytesMaxDefault = 4 * 1024 ** 3
-/** Checking reads the whole file, about a second per this many bytes; larger ones are taken as they are. */
+/**
+ * Checking reads the whole file, about a second per this many bytes; larger ones are taken as they
+ * are.
+ */
 const checkedBytesMax = 256 * 1024 ** 2
 const busyTimeoutMs = 2_000
 

@@ -1,6 +1,6 @@
 /**
- * The writing thread: commits groups, each with one flush of the disk (synchronous = FULL), which takes
- * milliseconds that the gateway's own thread does not have. Removes what is over the limits.
+ * The writing thread: commits groups, each with one flush of the disk (synchronous = FULL), which
+ * takes milliseconds that the gateway's own thread does not have. Removes what is over the limits.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { type MessagePort, workerData } from 'node:worker_threads'
@@ -14,7 +14,7 @@ import {
   type WriterRequest,
 } from './group.ts'
 
-interface ThreadData {
+export interface ThreadData {
   readonly options: WriterOptions
   readonly port: MessagePort
   readonly replies: Int32Array<SharedArrayBuffer>

@@ -1,7 +1,7 @@
 /** For the tests of gates: whom a gate rejects, in words. */
 
 import type { RouteRequest } from '../request.ts'
-import { type CandidateChange, sampleCandidate, sampleDemand } from '../samples.ts'
+import { type CandidateChange, sampleCandidate, sampleDemand } from '../samples.fixture.ts'
 import type { Gate } from './gate.ts'
 
 /** 'pass', or `required / actual`. */
