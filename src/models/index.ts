@@ -11,6 +11,7 @@ export type {
   Quantisation,
   RopeScaling,
 } from './manifest.ts'
+export { encodeOnnxModel, type OnnxGraph } from './onnx/onnx-model.ts'
 export {
   listModels,
   openModel,
