@@ -1,0 +1,94 @@
+/** docs/http.md, from the OpenAPI description that a running gateway gives of itself. */
+import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
+import { EvidenceBook } from '../../src/evidence/index.ts'
+import { createGateway } from '../../src/gateway/index.ts'
+import { createIdentity } from '../../src/protocol/index.ts'
+import { defaultPolicy } from '../../src/routing/index.ts'
+import { MemoryDecisionStore, MemoryObservationStore } from '../../src/storage/index.ts'
+import { code, markdownTable, page } from './markdown.ts'
+
+interface Operation {
+  readonly summary?: string
+  readonly tags?: readonly string[]
+  readonly security?: readonly unknown[]
+}
+
+export interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}
+
+/** Headers of answers; a test finds each one in the gateway's sources. */
+export const answerHeaders: readonly (readonly [name: string, meaning: string])[] = [
+  ['x-request-id', 'the caller’s own, or one made by the gateway'],
+  ['x-isochrone-decision', 'the id of the routing decision: `GET /v1/decisions/ID` says why'],
+  ['x-isochrone-worker', 'the node or upstream that answered'],
+  ['x-isochrone-seed', 'the seed that sampling used; the same one gives the same text'],
+  ['openai-processing-ms', 'time until the answer began'],
+  ['retry-after', 'with 429 and 503: seconds to wait'],
+  ['x-ratelimit-limit-requests', 'requests that the key may send per minute'],
+  ['x-ratelimit-remaining-requests', 'how many of them are left'],
+  ['x-ratelimit-reset-requests', 'when all of them are there again'],
+  ['x-ratelimit-limit-tokens', 'tokens that the key may use per minute'],
+  ['x-ratelimit-remaining-tokens', 'how many of them are left'],
+  ['x-ratelimit-reset-tokens', 'when all of them are there again'],
+]
+
+export async function httpPage(): Promise<string> {
+  const { paths } = await describeGateway()
+  const rows = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { summary, security }]) => [
+      code(`${method.toUpperCase()} ${path}`),
+      security?.length === 0 ? 'no' : 'yes',
+      summary ?? '',
+    ]),
+  )
+  return page('HTTP interface', [
+    `The gateway speaks OpenAI's interface; \`GET /openapi.json\` describes every route and body in full. An API
+key goes into \`authorization: Bearer iso_…\`. Errors are in OpenAI's shape, with the codes of
+[errors.md](errors.md).`,
+    '## Routes',
+    markdownTable(['route', 'API key', 'what it does'], rows),
+    '## Streams',
+    `With \`"stream": true\` the answer is a stream of server-sent events: a first chunk with the role, deltas, a chunk with
+\`finish_reason\`, with \`"stream_options": {"include_usage": true}\` a chunk with the usage, and \`data: [DONE]\`.
+When the node dies in mid-stream, an event with an \`error\` object comes instead, never a silent end.`,
+    '## What a request may add',
+    `Fields under \`isochrone\` say what routing has to respect:
+
+\`\`\`json
+{"isochrone": {"slo": {"ttft_ms": 500, "tpot_ms": 50}, "max_price": 20, "region": "eu-west", "exclude": ["NODE_ID"]}}
+\`\`\``,
+    '## Headers of answers',
+    markdownTable(
+      ['header', 'meaning'],
+      answerHeaders.map(([name, meaning]) => [code(name), meaning]),
+    ),
+  ])
+}
+
+/** What a gateway with nothing behind it says of itself. */
+export async function describeGateway(): Promise<OpenApi> {
+  const clock = systemClock
+  const gateway = await createGateway(
+    { httpAddress: '127.0.0.1:0', network: 'docs', softwareVersion: '0.0.0' },
+    {
+      clock,
+      random: secureRandom,
+      log: silentLog,
+      identity: createIdentity(),
+      apiKeys: { find: () => undefined },
+      joinTokens: { accepts: () => false },
+      policy: defaultPolicy,
+      evidence: new EvidenceBook({ clock }),
+      observations: new MemoryObservationStore(),
+      decisions: new MemoryDecisionStore(),
+    },
+  )
+  try {
+    const address = await gateway.listen()
+    const response = await fetch(`http://${address}/openapi.json`)
+    return (await response.json()) as OpenApi
+  } finally {
+    await gateway.close()
+  }
+}

@@ -1,0 +1,52 @@
+/** docs/options.md, from the tables that also parse the options and print `--help`. */
+import { commands } from '../../src/cli/commands/all.ts'
+import type { Command } from '../../src/cli/options/command.ts'
+import { defaultInWords } from '../../src/cli/options/help.ts'
+import { spellingOf, variableOf } from '../../src/cli/options/option.ts'
+import { code, markdownTable, page } from './markdown.ts'
+
+export function optionsPage(): string {
+  return page('Commands and options', [
+    `\`npm run --silent isochrone -- COMMAND …\` in a clone, or \`isochrone COMMAND …\` where it is installed.`,
+    `An option comes from its flag, else from its variable, else from the command's section in
+\`isochrone.yaml\`, where it has the same name:
+
+\`\`\`yaml
+gateway:
+  port: 9090
+\`\`\`
+
+Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly.`,
+    ...commands.flatMap(commandSection),
+  ])
+}
+
+function commandSection(command: Command): readonly string[] {
+  const { name, summary, options, examples, actions } = command
+  const taken = command.arguments.map(argumentInWords).join('')
+  const lines =
+    actions.length === 0
+      ? [`isochrone ${name}${taken} [OPTIONS]`]
+      : actions.map((action) => {
+          const words = action.arguments.map(argumentInWords).join('')
+          return `isochrone ${name} ${action.name}${words} [OPTIONS]   # ${action.help}`
+        })
+  const rows = Object.entries(options).map(([option, definition]) => [
+    code(spellingOf(option, definition)),
+    code(variableOf(option)),
+    defaultInWords(definition) || '–',
+    definition.help,
+  ])
+  return [
+    `## ${name}`,
+    `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
+    `\`\`\`\n${lines.join('\n')}\n\`\`\``,
+    markdownTable(['option', 'variable', 'default', 'meaning'], rows),
+    ['Examples:', ...examples.map((one) => `\n- ${code(one.command)}: ${one.meaning}`)].join('\n'),
+  ]
+}
+
+function argumentInWords({ name, required, many }: Command['arguments'][number]): string {
+  const shown = many === true ? `${name} …` : name
+  return required ? ` ${shown}` : ` [${shown}]`
+}
