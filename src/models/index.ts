@@ -12,6 +12,7 @@ export type {
   RopeScaling,
 } from './manifest.ts'
 export { encodeOnnxModel, type OnnxGraph } from './onnx/onnx-model.ts'
+export { type PullOptions, pullModel } from './pull-model.ts'
 export {
   listModels,
   openModel,

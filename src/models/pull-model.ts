@@ -1,0 +1,126 @@
+/**
+ * Fetches a model from a hub with Hugging Face's HTTP layout and imports it.
+ *
+ * The revision is pinned to a commit first, so that a resumed download never mixes two versions.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { type Clock, systemClock } from '../base/index.ts'
+import { IsochroneError } from '../protocol/index.ts'
+import { checkpointFiles } from './checkpoint.ts'
+import { cancelled, downloadFile } from './download-file.ts'
+import { type HubOptions, hubJson } from './hub-client.ts'
+import { type ImportOptions, importModel, sideFiles } from './import-model.ts'
+import type { ModelManifest } from './manifest.ts'
+import { unsupported } from './model-fault.ts'
+import { storageFault } from './store.ts'
+
+export interface PullOptions extends ImportOptions, HubOptions {
+  /** A branch, tag or commit; default `main`. */
+  readonly revision?: string
+  readonly clock?: Clock
+}
+
+const indexFile = 'model.safetensors.index.json'
+const idPattern = /^[A-Za-z0-9][\w.-]{0,95}(\/[A-Za-z0-9][\w.-]{0,95})?$/
+const revisionPattern = /^[A-Za-z0-9][\w./-]{0,127}$/
+
+interface HubModel {
+  readonly commit: string
+  /** Sizes in bytes; undefined where the hub does not say. */
+  readonly files: ReadonlyMap<string, number | undefined>
+}
+
+/**
+ * @param id for example `HuggingFaceTB/SmolLM2-135M-Instruct`
+ * @throws IsochroneError `model_download_failed`, `model_not_found`, `cancelled` and what `importModel` throws
+ */
+export async function pullModel(id: string, options: PullOptions): Promise<ModelManifest> {
+  const revision = options.revision ?? 'main'
+  if (!idPattern.test(id) || !revisionPattern.test(revision) || revision.includes('..')) {
+    const message = `"${id.slice(0, 100)}" at "${revision.slice(0, 100)}" is no model's id and revision.`
+    throw new IsochroneError('invalid_configuration', message)
+  }
+  const model = await describe(id, revision, options)
+  const key = createHash('sha256').update(`${options.hub.href}\0${id}\0${model.commit}`)
+  const folder = path.join(options.storeDir, '.downloads', key.digest('hex').slice(0, 32))
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    throw storageFault(error, options.storeDir)
+  }
+  await download(id, model, { ...options, folder })
+  const base = id.slice(id.lastIndexOf('/') + 1)
+  const { quantisation = 'float32' } = options
+  const name = quantisation === 'float32' ? base : `${base}-${quantisation}`
+  const manifest = await importModel(folder, { name, ...options })
+  await rm(folder, { recursive: true, force: true })
+  return manifest
+}
+
+async function describe(id: string, revision: string, options: HubOptions): Promise<HubModel> {
+  const encoded = encodeURIComponent(revision)
+  const url = new URL(`api/models/${id}/revision/${encoded}?blobs=true`, withSlash(options.hub))
+  const answer = await hubJson(url, options).catch((error: unknown) => {
+    if (options.signal?.aborted) throw cancelled(url, error)
+    if (error instanceof IsochroneError) throw error
+    const message = `${url.href}: the hub cannot be reached. Check the network and --hub.`
+    throw new IsochroneError('model_download_failed', message, { cause: error })
+  })
+  const { sha, siblings } = (answer ?? {}) as { sha?: unknown; siblings?: unknown }
+  if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) {
+    throw new IsochroneError('model_download_failed', `${url.href}: the answer lists no files.`)
+  }
+  const files = new Map<string, number | undefined>()
+  for (const sibling of siblings as readonly unknown[]) {
+    const { rfilename, size } = (sibling ?? {}) as { rfilename?: unknown; size?: unknown }
+    if (typeof rfilename !== 'string') continue
+    files.set(rfilename, Number.isSafeInteger(size) ? (size as number) : undefined)
+  }
+  return { commit: sha, files }
+}
+
+async function download(
+  id: string,
+  model: HubModel,
+  options: PullOptions & { readonly folder: string },
+): Promise<void> {
+  const { folder, onProgress, clock = systemClock } = options
+  const { files } = model
+  const first = sideFiles.filter((file) => files.has(file))
+  if (!files.has(indexFile) && !files.has('model.safetensors')) {
+    const mend = 'Choose one that offers safetensors.'
+    throw unsupported({ file: id, mend }, 'the model has no safetensors files')
+  }
+  const done = new Map<string, number>()
+  let wanted: readonly string[] = first
+  const report = () => {
+    const bytesDone = [...done.values()].reduce((sum, bytes) => sum + bytes, 0)
+    const sizes = wanted.map((file) => files.get(file) ?? done.get(file) ?? 0)
+    const bytesTotal = sizes.reduce((sum, bytes) => sum + bytes, 0)
+    onProgress?.({ phase: 'downloading', bytesDone, bytesTotal: Math.max(bytesDone, bytesTotal) })
+  }
+  const fetchAll = async (names: readonly string[]) => {
+    for (const file of names) {
+      const url = new URL(`${id}/resolve/${model.commit}/${file}`, withSlash(options.hub))
+      const onBytes = (bytes: number) => {
+        done.set(file, bytes)
+        report()
+      }
+      const there = await stat(path.join(folder, file)).catch(() => undefined)
+      if (there === undefined) {
+        await downloadFile(url, path.join(folder, file), { ...options, clock, onBytes })
+      } else onBytes(there.size)
+    }
+  }
+  const index = files.has(indexFile) ? [indexFile] : []
+  await fetchAll([...index, ...first])
+  const weights = await checkpointFiles(folder)
+  wanted = [...index, ...first, ...weights]
+  await fetchAll(weights)
+}
+
+function withSlash(hub: URL): URL {
+  return new URL(hub.href.endsWith('/') ? hub.href : `${hub.href}/`)
+}
