@@ -3,13 +3,13 @@ import { availableParallelism } from 'node:os'
 import { type Log, systemClock } from '../../base/index.ts'
 import {
   availableBackends,
-  type Backend,
   createOnnxEngine,
   createOnnxRunner,
   createUpstreamEngine,
   type Engine,
   type LoadedModel,
   loadTokenizer,
+  type OnnxBackend,
 } from '../../engine/index.ts'
 import { listModels, openModel, type StoredModel } from '../../models/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
@@ -18,7 +18,7 @@ import { usageError } from '../options/usage-error.ts'
 export interface EngineChoice {
   readonly engine: 'onnx' | 'upstream'
   readonly model: readonly string[]
-  readonly backend: 'auto' | Backend
+  readonly backend: 'auto' | OnnxBackend
   readonly slots: number
   readonly threads: number
   readonly 'context-max': number
@@ -62,7 +62,7 @@ async function chosenModels(
 
 async function load(
   stored: StoredModel,
-  about: { readonly choice: EngineChoice; readonly backend: Backend },
+  about: { readonly choice: EngineChoice; readonly backend: OnnxBackend },
 ): Promise<LoadedModel> {
   const { choice, backend } = about
   const contextTokensMax = choice['context-max']
@@ -79,9 +79,9 @@ async function load(
 }
 
 /** The fastest that is there; WebAssembly only when asked for, since the CPU is never slower. */
-async function bestBackend(): Promise<Backend> {
+async function bestBackend(): Promise<OnnxBackend> {
   const found = await availableBackends()
-  const order: readonly Backend[] = ['cuda', 'webgpu', 'cpu', 'wasm']
+  const order: readonly OnnxBackend[] = ['cuda', 'webgpu', 'cpu', 'wasm']
   const best = order.find((name) => found.some((one) => one.backend === name && one.available))
   if (best !== undefined) return best
   const reasons = found.map(({ backend, detail }) => `${backend}: ${detail}`).join('; ')

@@ -138,8 +138,8 @@ async function openGateway(
     observations: storage.observations,
     decisions: storage.decisions,
   })
-  const { onConnection, onStream } = gateway
-  const transport = createTlsTransport({ ...base, identity }, { onConnection, onStream })
+  const { onStream } = gateway
+  const transport = createTlsTransport({ ...base, identity }, { onStream })
   const engines = await addUpstreams(gateway, { options, modules })
   const httpAddress = await gateway.listen()
   const meshHost = options['mesh-host']

@@ -1,12 +1,11 @@
 /** The composition root of a node. */
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { secureRandom, systemClock } from '../../base/index.ts'
+import { join, resolve } from 'node:path'
+import { type Log, secureRandom, systemClock } from '../../base/index.ts'
 import type { Engine } from '../../engine/index.ts'
 import {
   createNode,
   type IsochroneNode,
-  measureMachine,
   measureSpeeds,
   type NodeModules,
   type NodeOptions,
@@ -16,6 +15,7 @@ import { asIsochroneError, type Identity, shortId } from '../../protocol/index.t
 import { createTlsTransport, emulateWideArea } from '../../transport/index.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { lockDataFolder } from '../files/data-lock.ts'
+import { takeTurn } from '../files/exclusive-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { openKnownGateways } from '../files/known-gateways-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
@@ -25,7 +25,7 @@ import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
 import { composeEngine, type EngineChoice } from './engine.ts'
-import { engineProbes } from './probes.ts'
+import { machineFindings } from './probes.ts'
 
 export interface NodeCommandOptions extends EngineChoice {
   readonly join: readonly string[]
@@ -48,6 +48,8 @@ export interface NodeCommandOptions extends EngineChoice {
 
 /** Real paths vary by some percent of their delay. */
 const emulatedJitterShare = 0.03
+/** Longer than a dozen nodes take; a node that waits still joins. */
+const measuringPatienceMs = 15_000
 
 export async function runNode(
   options: NodeCommandOptions,
@@ -132,10 +134,7 @@ async function compose(
   const folder = dataFolder(options.data, context.folder).node(options.name)
   const identity = openIdentity(folder)
   reportToParent({ type: 'stage', stage: 'measuring' })
-  const { hardware, faults } = await measureMachine(engineProbes)
-  for (const fault of faults) log.warn('a measurement failed', { fault })
-  const budget = { budgetMs: options['benchmark-ms'] }
-  const speeds = await measureSpeeds(engine, budget, systemClock)
+  const { hardware, speeds } = await measure(options, { ...parts, log })
   const modules: NodeModules = {
     identity,
     engine,
@@ -148,6 +147,21 @@ async function compose(
     log,
   }
   return createNode(nodeOptions(options), modules)
+}
+
+/** One node of a data folder at a time: measurements beside each other would measure one another. */
+async function measure(
+  options: NodeCommandOptions,
+  parts: { readonly context: CommandContext; readonly engine: Engine; readonly log: Log },
+): Promise<Pick<NodeModules, 'hardware' | 'speeds'>> {
+  const { root } = dataFolder(options.data, parts.context.folder)
+  return takeTurn(join(root, 'measuring'), measuringPatienceMs, async () => {
+    const { hardware, faults } = await machineFindings(root)
+    for (const fault of faults) parts.log.warn('a measurement failed', { fault })
+    const budget = { budgetMs: options['benchmark-ms'] }
+    const speeds = await measureSpeeds(parts.engine, budget, systemClock)
+    return { hardware, speeds }
+  })
 }
 
 function nodeOptions(options: ComposeOptions): NodeOptions {
@@ -167,7 +181,7 @@ function nodeOptions(options: ComposeOptions): NodeOptions {
 function transportOf(
   options: NodeCommandOptions,
   identity: Identity,
-  log: NodeModules['log'],
+  log: Log,
 ): NodeModules['createTransport'] {
   const oneWayDelayMs = options['emulated-wan']
   const base = { identity, log, clock: systemClock, random: secureRandom }

@@ -1,10 +1,23 @@
-/** What the engine's back ends tell of this machine; the node and `doctor` ask the same. */
+/**
+ * What the engine's back ends tell of this machine. It is asked once for all nodes of a data folder: what they
+ * share need not be measured by each, and measurements beside each other would measure one another.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   availableBackends,
   measureMemoryBandwidth,
   verifyIntegerMatmul,
 } from '../../engine/index.ts'
-import type { MachineProbes } from '../../node/index.ts'
+import {
+  detectHardware,
+  type MachineFindings,
+  type MachineProbes,
+  measureMachine,
+} from '../../node/index.ts'
+import type { HardwareReport } from '../../protocol/index.ts'
+import { writeFileAtomically } from '../files/atomic-file.ts'
+import { softwareVersion } from '../version.ts'
 
 export const engineProbes: MachineProbes = {
   async gpu() {
@@ -12,8 +25,54 @@ export const engineProbes: MachineProbes = {
     const gpu = found.find(
       ({ backend, available }) => available && (backend === 'webgpu' || backend === 'cuda'),
     )
-    return { name: gpu?.detail ?? '', memoryBytes: 0 }
+    // The back end does not tell the adapter's name, only that one works.
+    const name = gpu === undefined ? '' : gpu.detail || `an adapter through ${gpu.backend}`
+    return { name, memoryBytes: 0 }
   },
   memoryBandwidth: () => measureMemoryBandwidth(),
   integerExact: async () => (await verifyIntegerMatmul('cpu')).exact,
+}
+
+/** A machine's memory or processor can change under a container; an hour bounds how long that is missed. */
+const findingsLifeMs = 3600 * 1000
+
+interface KeptFindings {
+  readonly key: string
+  readonly measuredAtMs: number
+  readonly hardware: HardwareReport
+}
+
+/** To be called while no other process measures. */
+export async function machineFindings(root: string): Promise<MachineFindings> {
+  const file = join(root, 'machine.json')
+  const detected = detectHardware()
+  const key = [softwareVersion(), detected.cpu, detected.cores, detected.memoryBytes].join('|')
+  const kept = readFindings(file)
+  const age = Date.now() - (kept?.measuredAtMs ?? 0)
+  if (kept !== undefined && kept.key === key && age >= 0 && age < findingsLifeMs) {
+    return { hardware: { ...kept.hardware, ...detected }, faults: [] }
+  }
+  const findings = await measureMachine(engineProbes)
+  // What failed is tried again next time.
+  if (findings.faults.length === 0) {
+    const keep: KeptFindings = { key, measuredAtMs: Date.now(), hardware: findings.hardware }
+    writeFileAtomically(file, `${JSON.stringify(keep, null, 2)}\n`, 0o600)
+  }
+  return findings
+}
+
+function readFindings(file: string): KeptFindings | undefined {
+  try {
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as Partial<KeptFindings> | null
+    const { hardware, key, measuredAtMs } = kept ?? {}
+    if (typeof key !== 'string' || typeof measuredAtMs !== 'number') return undefined
+    if (typeof hardware?.integerExact !== 'boolean') return undefined
+    if (typeof hardware.memoryBandwidthBytesPerSecond !== 'number') return undefined
+    if (typeof hardware.gpu !== 'string' || typeof hardware.gpuMemoryBytes !== 'number') {
+      return undefined
+    }
+    return { key, measuredAtMs, hardware }
+  } catch {
+    return undefined
+  }
 }

@@ -1,46 +1,30 @@
-/**
- * One process per data folder, held by an exclusive lock of SQLite on a file there: the operating system
- * releases it when the process ends, however it ends, so no stale lock can remain.
- */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+/** One process per data folder. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { IsochroneError } from '../../protocol/index.ts'
 import { storageFault } from './atomic-file.ts'
-
-export interface DataLock {
-  release(): void
-}
+import { type ExclusiveLock, tryLock } from './exclusive-lock.ts'
 
 /** @throws IsochroneError `storage_failed` when another process holds the folder, or it cannot be written */
-export function lockDataFolder(folder: string): DataLock {
+export function lockDataFolder(folder: string): ExclusiveLock {
   const owner = join(folder, 'owner')
-  const database = openLockFile(folder)
-  try {
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
-  } catch (cause) {
-    database.close()
-    if (!String(cause).includes('locked')) throw storageFault(folder, cause)
+  const lock = tryLock(join(folder, 'lock'))
+  if (lock === undefined) {
     throw new IsochroneError(
       'storage_failed',
       `the data folder ${folder} is in use by another process${ownerOf(owner)}; ` +
         'stop it first, or choose another folder with --data DIR',
-      { detail: { folder }, cause },
+      { detail: { folder } },
     )
   }
-  // For the message above only; the lock itself is SQLite's.
-  writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 })
-  return { release: () => database.close() }
-}
-
-function openLockFile(folder: string): DatabaseSync {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const database = new DatabaseSync(join(folder, 'lock'))
-    return database
+    // For the message above only; the lock itself is SQLite's.
+    writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 })
   } catch (cause) {
-    throw storageFault(folder, cause)
+    lock.release()
+    throw storageFault(owner, cause)
   }
+  return lock
 }
 
 function ownerOf(file: string): string {

@@ -1,0 +1,81 @@
+/** `isochrone nodes`: the network as its gateway sees it. */
+import type { LoadReport, OfferedModel } from '../../protocol/index.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { renderTable } from '../terminal/table.ts'
+import type { Style } from '../terminal/terminal.ts'
+import { type ClientOptions, openGatewayClient } from './gateway-client.ts'
+
+/** What the table shows of `GET /v1/nodes`. */
+interface NodeView {
+  readonly id: string
+  readonly kind: string
+  readonly region: string
+  readonly connected: boolean
+  readonly round_trip_ms: number | null
+  readonly in_flight: number
+  readonly load: LoadReport
+  readonly models: readonly OfferedModel[]
+  readonly evidence: readonly {
+    readonly completion: { readonly mean: number; readonly samples: number }
+  }[]
+}
+
+export async function runNodes(options: ClientOptions, context: CommandContext): Promise<number> {
+  const client = openGatewayClient(options, context.folder)
+  const body = (await (await client.get('/v1/nodes')).json()) as {
+    readonly data?: readonly NodeView[]
+  }
+  const nodes = body.data ?? []
+  const { terminal } = context
+  if (options.json) terminal.out(`${JSON.stringify(nodes)}\n`)
+  else if (nodes.length === 0) terminal.note('No node has joined yet.\n')
+  else terminal.out(renderNodes(nodes, terminal.style))
+  return exitCode.ok
+}
+
+export function renderNodes(nodes: readonly NodeView[], style: Style): string {
+  const columns = [
+    { title: 'NODE' },
+    { title: 'REGION' },
+    { title: 'STATE' },
+    { title: 'ROUND TRIP', align: 'right' },
+    { title: 'BUSY', align: 'right' },
+    { title: 'TOKENS/S', align: 'right' },
+    { title: 'SEEN', align: 'right' },
+    { title: 'COMPLETED', align: 'right' },
+    { title: 'MODELS' },
+  ] as const
+  return renderTable(
+    columns,
+    nodes.map((node) => rowOf(node, style)),
+    style.bold,
+  )
+}
+
+function rowOf(node: NodeView, style: Style): readonly string[] {
+  const slots = Math.max(0, ...node.models.map((model) => model.slots))
+  const speed = Math.max(0, ...node.models.map((model) => model.decodeTokensPerSecond))
+  const samples = node.evidence.reduce((sum, { completion }) => sum + completion.samples, 0)
+  const [evidence] = node.evidence
+  const names = node.models.map((model) => model.name)
+  return [
+    node.kind === 'node' ? node.id.slice(0, 8) : node.id,
+    node.region === '' ? '–' : node.region,
+    stateOf(node, style),
+    node.round_trip_ms === null ? '–' : `${node.round_trip_ms.toFixed(1)} ms`,
+    `${node.load.running} of ${slots}`,
+    speed === 0 ? '–' : speed.toFixed(0),
+    samples.toFixed(0),
+    evidence === undefined || samples === 0
+      ? '–'
+      : `${(evidence.completion.mean * 100).toFixed(1)} %`,
+    names.length > 3
+      ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
+      : names.join(', '),
+  ]
+}
+
+function stateOf(node: NodeView, style: Style): string {
+  if (!node.connected) return style.red('gone')
+  return node.load.draining ? style.yellow('leaving') : style.green('up')
+}

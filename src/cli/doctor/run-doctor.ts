@@ -1,0 +1,133 @@
+/** `isochrone doctor`: what a node would find out about this machine, and what would keep it from working. */
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { availableBackends, type BackendReport } from '../../engine/index.ts'
+import { listModels } from '../../models/index.ts'
+import { detectHardware, measureMachine } from '../../node/index.ts'
+import { asIsochroneError, type HardwareReport } from '../../protocol/index.ts'
+import { engineProbes } from '../compose/probes.ts'
+import { type DataFolder, dataFolder } from '../files/data-folder.ts'
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { formatBytes } from '../terminal/progress.ts'
+import { type Check, fail, ok, renderChecks, warn } from './check.ts'
+
+export interface DoctorOptions {
+  readonly measure: boolean
+  readonly data: string
+  readonly json: boolean
+}
+
+/** What sources and packages are written for. */
+const nodeMajorMin = 26
+/** The reference model needs a tenth of it; a small useful model about this. */
+const memoryBytesMin = 2e9
+const diskBytesMin = 1e9
+
+export async function runDoctor(options: DoctorOptions, context: CommandContext): Promise<number> {
+  const folder = dataFolder(options.data, context.folder)
+  const { terminal } = context
+  if (!options.json) terminal.note(terminal.noteStyle.dim('Looking and measuring …\n\n'))
+  const backends = await availableBackends()
+  const hardware = options.measure ? await measured(backends) : undefined
+  const checks = [
+    nodeVersion(),
+    ...machine(),
+    dataFolderCheck(folder),
+    disk(folder),
+    await store(folder),
+    ...backends.map(backendCheck),
+    ...(hardware ?? []),
+  ]
+  if (options.json) terminal.out(`${JSON.stringify({ hardware: detectHardware(), checks })}\n`)
+  else terminal.out(renderChecks(checks, terminal.style))
+  return checks.some(({ status }) => status === 'fail') ? exitCode.failed : exitCode.ok
+}
+
+function nodeVersion(): Check {
+  const version = process.versions.node
+  const major = Number(version.split('.')[0])
+  if (major >= nodeMajorMin) return ok('Node', version)
+  return fail(
+    'Node',
+    `${version}, but ${nodeMajorMin} is needed`,
+    'run: npm ci, and start with npm',
+  )
+}
+
+function machine(): readonly Check[] {
+  const { cores, cpu, memoryBytes, memoryFreeBytes, platform } = detectHardware()
+  const memory = `${formatBytes(memoryBytes)}, ${formatBytes(memoryFreeBytes)} free`
+  return [
+    ok('platform', platform),
+    ok('processor', `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}`),
+    memoryFreeBytes >= memoryBytesMin
+      ? ok('memory', memory)
+      : warn('memory', memory, 'close other programs, or serve small models only'),
+  ]
+}
+
+function dataFolderCheck(folder: DataFolder): Check {
+  const place = nearestExisting(folder.root)
+  try {
+    accessSync(place, constants.W_OK)
+    return ok('data folder', folder.root)
+  } catch {
+    return fail(
+      'data folder',
+      `${folder.root} cannot be written`,
+      'choose another with --data DIR, or change its owner',
+    )
+  }
+}
+
+function disk(folder: DataFolder): Check {
+  const { bavail, bsize } = statfsSync(nearestExisting(folder.root))
+  const free = bavail * bsize
+  const finding = `${formatBytes(free)} free`
+  if (free >= diskBytesMin) return ok('disk', finding)
+  return warn('disk', finding, 'free some space before bringing models')
+}
+
+async function store(folder: DataFolder): Promise<Check> {
+  try {
+    const names = (await listModels(folder.store)).map(({ manifest }) => manifest.name)
+    if (names.length > 0) return ok('models', names.join(', '))
+    return warn('models', 'none yet', 'isochrone models import DIR, or isochrone models pull ID')
+  } catch (error) {
+    return fail('models', asIsochroneError(error).message, 'choose another folder with --data DIR')
+  }
+}
+
+function backendCheck({ available, backend, detail }: BackendReport): Check {
+  const name = `engine onnx/${backend}`
+  if (available) return ok(name, detail === '' ? 'works' : `works, ${detail}`)
+  // Without a CPU back end there is no engine; the others only make it faster.
+  if (backend === 'cpu') return fail(name, detail, 'reinstall the packages: npm ci')
+  return { name, status: 'ok', finding: `not here: ${detail}`, mend: '' }
+}
+
+async function measured(backends: readonly BackendReport[]): Promise<readonly Check[]> {
+  const works = backends.some(({ available, backend }) => backend === 'cpu' && available)
+  if (!works) return []
+  const { faults, hardware } = await measureMachine(engineProbes)
+  return [...measurementChecks(hardware), ...faults.map((fault) => warn('measurement', fault, ''))]
+}
+
+function measurementChecks(hardware: HardwareReport): readonly Check[] {
+  const { gpu, integerExact, memoryBandwidthBytesPerSecond: bandwidth } = hardware
+  return [
+    ok('GPU', gpu === '' ? 'none found; the CPU is used' : gpu),
+    ok('memory bandwidth', `${formatBytes(bandwidth)}/s`),
+    integerExact
+      ? ok('integer products', 'exact: answers of integer models can be audited')
+      : warn(
+          'integer products',
+          'not exact on this machine',
+          'nodes here serve float models only; a newer processor or ONNX Runtime may help',
+        ),
+  ]
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path))
+}
