@@ -13,7 +13,7 @@ import { gates } from './gates/gates.ts'
 import { compareRank, loadOf, type Order, orderOf } from './order.ts'
 import { type Pick as Picked, pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { type Pool, poolOf } from './pool.ts'
+import { addToPool, emptyPool, type Pool } from './pool.ts'
 import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
 import type { RouteRequest } from './request.ts'
 
@@ -45,7 +45,7 @@ export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decisi
 function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision {
   const { request, candidates, policy } = input
   const demand = demandOf(input, attempts)
-  const sorted = sift(candidates, demand)
+  const sifted = sift(candidates, demand)
   const base = {
     id: input.decisionId,
     requestId: request.requestId,
@@ -54,16 +54,16 @@ function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision 
     model: request.model,
     request,
     candidates: candidates.length,
-    eligible: sorted.eligible.length,
-    gateCounts: sorted.gateCounts,
+    eligible: sifted.pool.size,
+    gateCounts: sifted.gateCounts,
     attempts,
   }
-  if (sorted.eligible.length === 0) {
-    const retryAfterMs = sorted.retryAfterMs
+  const { pool } = sifted
+  if (pool.size === 0) {
+    const retryAfterMs = sifted.retryAfterMs
     const outcome: DecisionOutcome = retryAfterMs === null ? 'none' : 'busy'
-    return newDecision({ ...base, ...nobody, outcome, retryAfterMs }, sorted.rejected, demand)
+    return newDecision({ ...base, ...nobody, outcome, retryAfterMs }, sifted.rejected, demand)
   }
-  const pool = poolOf(sorted.eligible, demand)
   const order = orderOf(pool, policy)
   const picked = pick({ pool, order, policy, random: input.random })
   const decided = {
@@ -75,7 +75,7 @@ function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision 
     decidedBy: picked.decidedBy,
     retryAfterMs: null,
   }
-  return newDecision({ ...base, ...decided }, sorted.rejected, demand)
+  return newDecision({ ...base, ...decided }, sifted.rejected, demand)
 }
 
 const nobody = {
@@ -94,11 +94,13 @@ function demandOf({ request, policy }: DecideInput, attempts: readonly Attempt[]
     excluded: new Set(request.exclude),
     tried: new Set(failed.map(({ worker }) => worker)),
     completionTokens: expectedCompletionTokens(request, policy),
+    prediction: emptyPrediction(),
   }
 }
 
 interface Sifted {
-  readonly eligible: readonly Candidate[]
+  /** The eligible. */
+  readonly pool: Pool
   readonly gateCounts: Readonly<Record<string, number>>
   readonly rejected: { workers: WorkerId[]; gates: Gate[]; facts: Fact[] }
   /** null: nobody was rejected by a temporary gate. */
@@ -107,37 +109,38 @@ interface Sifted {
 
 function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
   const asked = gates.filter((gate) => gate.applies(demand))
+  const checks = asked.map((gate) => gate.check)
   const counts = new Array<number>(asked.length).fill(0)
-  const eligible: Candidate[] = []
+  const pool = emptyPool(candidates.length)
   const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
   let retryAfterMs: number | null = null
   for (const candidate of candidates) {
-    let passed = true
-    for (let g = 0; g < asked.length; g += 1) {
-      const gate = asked[g]
-      const fact = gate?.check(candidate, demand)
-      if (gate === undefined || fact === undefined) continue
-      passed = false
-      counts[g] = (counts[g] ?? 0) + 1
-      if (rejected.workers.length < demand.policy.rejectionsMax) {
-        rejected.workers.push(candidate.id)
-        rejected.gates.push(gate)
-        rejected.facts.push(fact)
-      }
-      if (gate.temporary) retryAfterMs = sooner(retryAfterMs, freeAfterMs(candidate, demand))
-      break
+    let fact: Fact | undefined
+    let g = 0
+    for (const check of checks) {
+      fact = check(candidate, demand)
+      if (fact !== undefined) break
+      g += 1
     }
-    if (passed) eligible.push(candidate)
+    const gate = asked[g]
+    if (gate === undefined || fact === undefined) {
+      addToPool(pool, candidate, demand)
+      continue
+    }
+    counts[g] = (counts[g] ?? 0) + 1
+    if (gate.temporary) retryAfterMs = sooner(retryAfterMs, freeAfterMs(candidate, demand))
+    if (rejected.workers.length >= demand.policy.rejectionsMax) continue
+    rejected.workers.push(candidate.id)
+    rejected.gates.push(gate)
+    rejected.facts.push(fact)
   }
   const gateCounts = Object.fromEntries(asked.map((gate, g) => [gate.name, counts[g] ?? 0]))
-  return { eligible, gateCounts, rejected, retryAfterMs }
+  return { pool, gateCounts, rejected, retryAfterMs }
 }
 
 function sooner(aMs: number | null, bMs: number): number {
   return aMs === null ? bMs : Math.min(aMs, bMs)
 }
-
-const scratch = emptyPrediction()
 
 /**
  * When the candidate can be expected to have room: slots become free one after the other, on
@@ -145,12 +148,12 @@ const scratch = emptyPrediction()
  * short enough for it.
  */
 function freeAfterMs(candidate: Candidate, demand: Demand): number {
-  predict(candidate, demand, scratch)
+  const prediction = predict(candidate, demand)
   const slots = slotsOf(candidate)
   const answersAhead = occupancyOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
-  const roomMs = (Math.max(1, answersAhead) * (scratch.totalMs - scratch.queueMs)) / slots
+  const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
   const objectiveMs = demand.request.objective.ttftMs ?? Number.POSITIVE_INFINITY
-  return Math.ceil(Math.max(roomMs, scratch.ttftMs - objectiveMs))
+  return Math.ceil(Math.max(roomMs, prediction.ttftMs - objectiveMs))
 }
 
 interface RankBy {

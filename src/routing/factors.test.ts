@@ -262,6 +262,18 @@ test('draws: of those alike in everything, each gets its share', () => {
   for (const { id } of candidates) assert.ok(Math.abs((counts.get(id) ?? 0) - 1_000) < 150)
 })
 
+test('exploration: a short record gets its chance by the policy’s share, with a free slot', () => {
+  const proven = sampleCandidate(1, { evidence: sampleEvidence(0.99, 300) })
+  const chosenAt = (explorationShare: number, running: number) => {
+    const candidates = [proven, sampleCandidate(2, { load: { running } })]
+    return decide(sampleInput({ candidates, policy: { ...policy, explorationShare } }))
+  }
+  assert.equal(chosenAt(1, 0).chosen, sampleWorker(2))
+  assert.equal(chosenAt(1, 0).decidedBy, 'exploration')
+  assert.equal(chosenAt(1, 4).chosen, proven.id)
+  assert.equal(chosenAt(0, 0).chosen, proven.id)
+})
+
 test('alone: whoever is left', () => {
   const candidates = [sampleCandidate(1, { connected: false }), sampleCandidate(2)]
   const decision = decide(sampleInput({ candidates }))

@@ -3,11 +3,11 @@
  * cheap.
  */
 import type { Candidate } from './candidate.ts'
-import { type Demand, emptyPrediction, predict, timelyProbability } from './prediction.ts'
+import { type Demand, predict, timelyProbability } from './prediction.ts'
 
 export interface Pool {
-  readonly candidates: readonly Candidate[]
-  readonly size: number
+  readonly candidates: Candidate[]
+  size: number
   /** Probability that the objective is met. */
   readonly timely: Float64Array
   /** Lower bound of the probability of a complete answer in time. */
@@ -20,43 +20,46 @@ export interface Pool {
   readonly price: Float64Array
 }
 
+const columns = 7
 const pricedTokens = 1_000_000
 
-export function poolOf(candidates: readonly Candidate[], demand: Demand): Pool {
-  const size = candidates.length
-  const column = () => new Float64Array(size)
-  const pool = {
-    candidates,
-    size,
-    timely: column(),
-    reliability: column(),
-    reliabilityAtBest: column(),
-    queueMs: column(),
-    ttftMs: column(),
-    totalMs: column(),
-    price: column(),
+export function emptyPool(sizeMax: number): Pool {
+  // One allocation for all columns.
+  const values = new Float64Array(columns * sizeMax)
+  const column = (number: number) => values.subarray(number * sizeMax, (number + 1) * sizeMax)
+  return {
+    candidates: [],
+    size: 0,
+    timely: column(0),
+    reliability: column(1),
+    reliabilityAtBest: column(2),
+    queueMs: column(3),
+    ttftMs: column(4),
+    totalMs: column(5),
+    price: column(6),
   }
-  const prediction = emptyPrediction()
-  let i = 0
-  for (const candidate of candidates) {
-    predict(candidate, demand, prediction)
-    const timely = timelyProbability(candidate, demand, prediction)
-    const { completion } = candidate.evidence
-    pool.timely[i] = timely
-    pool.reliability[i] = completion.lowerBound * timely
-    pool.reliabilityAtBest[i] = completion.upperBound * timely
-    pool.queueMs[i] = prediction.queueMs
-    pool.ttftMs[i] = prediction.ttftMs
-    pool.totalMs[i] = prediction.totalMs
-    pool.price[i] = priceOf(candidate, demand)
-    i += 1
-  }
-  return pool
+}
+
+export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): void {
+  const i = pool.size
+  const prediction = predict(candidate, demand)
+  const timely = timelyProbability(candidate, demand, prediction)
+  const { completion } = candidate.evidence
+  pool.timely[i] = timely
+  pool.reliability[i] = completion.lowerBound * timely
+  pool.reliabilityAtBest[i] = completion.upperBound * timely
+  pool.queueMs[i] = prediction.queueMs
+  pool.ttftMs[i] = prediction.ttftMs
+  pool.totalMs[i] = prediction.totalMs
+  pool.price[i] = priceOf(candidate, demand)
+  pool.candidates.push(candidate)
+  pool.size = i + 1
 }
 
 /** Expected price of the request, micro-dollars. */
 function priceOf(candidate: Candidate, demand: Demand): number {
-  const { promptPrice = 0, completionPrice = 0 } = candidate.offer ?? {}
-  const prompt = promptPrice * demand.request.promptTokens
-  return (prompt + completionPrice * demand.completionTokens) / pricedTokens
+  const { offer } = candidate
+  if (offer === null) return 0
+  const prompt = offer.promptPrice * demand.request.promptTokens
+  return (prompt + offer.completionPrice * demand.completionTokens) / pricedTokens
 }

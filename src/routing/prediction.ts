@@ -17,10 +17,13 @@ export interface Demand {
   readonly tried: ReadonlySet<string>
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number
+  /** The last prediction, which the gates and the order share. */
+  readonly prediction: Prediction
 }
 
-/** Filled in place: a decision predicts for thousands of candidates. */
+/** Filled in place: a decision predicts for thousands of candidates, one after the other. */
 export interface Prediction {
+  of: Candidate | undefined
   /** ms until the first token, were nobody waiting. */
   idleTtftMs: number
   queueMs: number
@@ -31,7 +34,7 @@ export interface Prediction {
 }
 
 export function emptyPrediction(): Prediction {
-  return { idleTtftMs: 0, queueMs: 0, ttftMs: 0, tpotMs: 0, totalMs: 0 }
+  return { of: undefined, idleTtftMs: 0, queueMs: 0, ttftMs: 0, tpotMs: 0, totalMs: 0 }
 }
 
 /** Embeddings have no decode phase. */
@@ -41,8 +44,11 @@ export function expectedCompletionTokens(request: RouteRequest, policy: RoutingP
   return Math.max(1, Math.min(request.maxTokens ?? assumed, assumed))
 }
 
-export function predict(candidate: Candidate, demand: Demand, into: Prediction): void {
-  const { policy } = demand
+/** The same object for every candidate of a decision: to be read before the next call. */
+export function predict(candidate: Candidate, demand: Demand): Readonly<Prediction> {
+  const { policy, prediction: into } = demand
+  if (into.of === candidate) return into
+  into.of = candidate
   const { evidence, offer } = candidate
   const linkMs = candidate.roundTripMs ?? policy.assumedRoundTripMs
   const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
@@ -65,6 +71,7 @@ export function predict(candidate: Candidate, demand: Demand, into: Prediction):
   into.ttftMs = bounded(idleTtftMs + queueMs)
   into.tpotMs = bounded(tpotMs)
   into.totalMs = bounded(idleTtftMs + queueMs + decodeMs)
+  return into
 }
 
 /**
@@ -74,7 +81,7 @@ export function predict(candidate: Candidate, demand: Demand, into: Prediction):
 export function timelyProbability(
   candidate: Candidate,
   demand: Demand,
-  prediction: Prediction,
+  prediction: Readonly<Prediction>,
 ): number {
   const { ttftMs, tpotMs } = demand.request.objective
   const { ttft, tpot } = candidate.evidence
@@ -115,5 +122,7 @@ function spread(observed: DurationEstimate | undefined, meanMs: number, samples:
  */
 function within(limitMs: number, meanMs: number, deviationMs: number): number {
   const z = (limitMs - meanMs) / Math.max(deviationMs, 1e-9)
+  // Beyond eight deviations the exponential would only cost time.
+  if (z > 8) return 1
   return 1 / (1 + Math.exp(-1.702 * z))
 }

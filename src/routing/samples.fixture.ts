@@ -11,7 +11,7 @@ import {
 import type { Candidate } from './candidate.ts'
 import type { DecideInput } from './decide.ts'
 import { defaultPolicy } from './policy.ts'
-import { type Demand, expectedCompletionTokens } from './prediction.ts'
+import { type Demand, emptyPrediction, expectedCompletionTokens } from './prediction.ts'
 import type { RouteRequest } from './request.ts'
 
 export function sampleWorker(number: number): WorkerId {
@@ -102,5 +102,6 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     excluded: new Set(asked.exclude),
     tried: new Set(),
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
+    prediction: emptyPrediction(),
   }
 }

@@ -1,9 +1,7 @@
 /** The worker, with the work that it has now, would meet the objective for the first token. */
-import { emptyPrediction, predict } from '../prediction.ts'
+import { predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'
-
-const prediction = emptyPrediction()
 
 export const latencyAtLoadGate: Gate = {
   name: 'latency-at-load',
@@ -11,7 +9,7 @@ export const latencyAtLoadGate: Gate = {
   applies: ({ request }) => request.objective.ttftMs !== null,
   check(candidate, demand) {
     const most = demand.request.objective.ttftMs
-    predict(candidate, demand, prediction)
+    const prediction = predict(candidate, demand)
     if (most === null || prediction.ttftMs <= most) return undefined
     return [prediction.ttftMs, prediction.tpotMs]
   },

@@ -2,11 +2,9 @@
  * The worker, were it idle, would meet the request's objective for the first and each further
  * token.
  */
-import { emptyPrediction, predict } from '../prediction.ts'
+import { predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'
-
-const prediction = emptyPrediction()
 
 export const latencyGate: Gate = {
   name: 'latency',
@@ -14,7 +12,7 @@ export const latencyGate: Gate = {
   applies: ({ request }) => request.objective.ttftMs !== null || request.objective.tpotMs !== null,
   check(candidate, demand) {
     const { ttftMs, tpotMs } = demand.request.objective
-    predict(candidate, demand, prediction)
+    const prediction = predict(candidate, demand)
     const meets =
       (ttftMs === null || prediction.idleTtftMs <= ttftMs) &&
       (tpotMs === null || prediction.tpotMs <= tpotMs)

@@ -179,6 +179,23 @@ test('a full disk: flush fails, memory serves, and all is written once there is 
   assert.ok(lines.some((line) => line.includes('works again')))
 })
 
+test('a disk that fails for long: the oldest are dropped and counted, the newest served', async () => {
+  const file = newFile()
+  const lines: string[] = []
+  const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
+  const storage = openSqliteStorage(file, { ...options, log })
+  await fill(file)
+  storage.observations.append(sampleObservation(0))
+  await assert.rejects(storage.observations.flush(), (error) => hasCode(error, 'storage_failed'))
+  for (let i = 1; i < 6_000; i += 1) storage.observations.append(sampleObservation(i))
+  const kept = [...storage.observations.since(0)]
+  assert.equal(kept.length, 5_000)
+  assert.deepEqual(kept.at(-1), sampleObservation(5_999))
+  await makeRoom(file)
+  await storage.close()
+  assert.ok(lines.some((line) => line.includes('"dropped":1000')))
+})
+
 test('a file at its size limit gives up its oldest observations', async () => {
   const file = newFile()
   const storage = openSqliteStorage(file, { ...options, fileBytesMax: 200_000 })
