@@ -36,10 +36,11 @@ export interface GatewayModules {
 export interface Gateway {
   /** Binds the HTTP address; resolves with the one bound, `host:port`. `address_in_use` when it is taken. */
   listen(): Promise<string>
-  /** What nodes call; already served by `onStream`. */
+  /** What nodes call, by method. */
   readonly callHandlers: Readonly<Record<string, CallHandler>>
-  /** For the transport's events. */
+  /** For the transport's events: serves `callHandlers`. */
   readonly onStream: (stream: Stream, connection: Connection) => void
+  /** For the transport's events: a peer that does not join in time is shown out. */
   readonly onConnection: (connection: Connection) => void
   /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */
   addUpstream(options: UpstreamOptions): WorkerId

@@ -25,8 +25,14 @@ export interface GatewayLimits {
   readonly workersMax: number
   /** A node that left is still named in decisions for this long, as not connected. */
   readonly disconnectedKeptMs: number
+  /** A peer that connected has this long to join: who only asks for health is done by then. */
+  readonly joinWaitMs: number
   /** How often a node reports its load. */
   readonly heartbeatMs: number
+  /** A signed request reaches its node within this time, or it is late for its client too. */
+  readonly envelopeLifeMs: number
+  /** Signed results remembered against replay, about 150 bytes each: 40 MB in the worst case. */
+  readonly noncesMax: number
   /** On closing, answers under way get this long to end. */
   readonly closeGraceMs: number
 }
@@ -45,6 +51,9 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   tokensPerMinute: 1_000_000_000,
   workersMax: 4096,
   disconnectedKeptMs: 600_000,
+  joinWaitMs: 60_000,
   heartbeatMs: 2_000,
+  envelopeLifeMs: 60_000,
+  noncesMax: 262_144,
   closeGraceMs: 5_000,
 })

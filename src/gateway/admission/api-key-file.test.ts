@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { ManualClock, secureRandom } from '../../base/index.ts'
+import { hasCode } from '../../protocol/index.ts'
+import { ApiKeyFile } from './api-key-file.ts'
+import { createJoinTokens, hashSecret } from './secrets.ts'
+
+function folder(context: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'api-keys-'))
+  context.after(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+test('a created key is found, its text is nowhere in the file, and the file is its owner’s', (t) => {
+  const path = join(folder(t), 'deep', 'keys.json')
+  const modules = { clock: new ManualClock(), random: secureRandom }
+  const file = new ApiKeyFile(path, modules)
+  const { key, info } = file.create({ name: 'laptop', limits: { requestsPerMinute: 5 } })
+  assert.match(key, /^iso_[A-Za-z0-9_-]{27}$/)
+  assert.equal(file.find(key)?.keyId, info.id)
+  assert.equal(file.find(key)?.limits.requestsPerMinute, 5)
+  assert.equal(file.find(`${key}x`), undefined)
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  assert.ok(!readFileSync(path, 'utf8').includes(key.slice(4)))
+  assert.deepEqual(readdirSync(join(path, '..')), ['keys.json'])
+  assert.equal(new ApiKeyFile(path, modules).find(key)?.name, 'laptop')
+})
+
+test('a key that another process creates or revokes is known within a second', (t) => {
+  const path = join(folder(t), 'keys.json')
+  const clock = new ManualClock()
+  const running = new ApiKeyFile(path, { clock, random: secureRandom })
+  const other = new ApiKeyFile(path, { clock, random: secureRandom })
+  assert.equal(running.find('iso_none'), undefined)
+  const { key, info } = other.create({ name: 'new' })
+  clock.advance(1000)
+  assert.equal(running.find(key)?.keyId, info.id)
+  assert.equal(other.revoke(info.id), true)
+  assert.equal(other.revoke(info.id), false)
+  clock.advance(1000)
+  assert.equal(running.find(key), undefined)
+})
+
+test('a damaged file is an error at the start, and no loss of keys while running', (t) => {
+  const path = join(folder(t), 'keys.json')
+  const modules = { clock: new ManualClock(), random: secureRandom }
+  const running = new ApiKeyFile(path, modules)
+  const { key } = running.create({ name: 'kept' })
+  for (const content of [
+    '',
+    '{',
+    '[]',
+    '{"format":1,"keys":[{"id":"x"}]}',
+    '{"format":2,"keys":[]}',
+  ]) {
+    writeFileSync(path, content)
+    assert.throws(
+      () => new ApiKeyFile(path, modules),
+      (error) => hasCode(error, 'storage_failed'),
+    )
+    modules.clock.advance(1000)
+    assert.equal(running.find(key)?.name, 'kept')
+  }
+})
+
+test('a join token is accepted by its hash alone', () => {
+  const tokens = createJoinTokens([hashSecret('join_a'), hashSecret('join_b')])
+  assert.ok(tokens.accepts('join_a'))
+  assert.ok(tokens.accepts('join_b'))
+  for (const token of ['', 'join_', hashSecret('join_a'), 'x'.repeat(1e6)]) {
+    assert.ok(!tokens.accepts(token))
+  }
+})
