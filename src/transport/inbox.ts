@@ -42,6 +42,11 @@ export class Inbox implements AsyncIterable<Batch>, AsyncIterator<Batch> {
     return this.#bytes
   }
 
+  /** Whether nothing more comes; what has gathered may still be unread. */
+  get over(): boolean {
+    return this.#ended || this.#error !== undefined
+  }
+
   /** Adds a message; `flush` wakes the reader once all that came together is in. */
   push(message: Uint8Array): void {
     if (this.#ended || this.#error !== undefined) return

@@ -44,7 +44,8 @@ export interface Stream {
   send(message: Uint8Array): Promise<void>
   /**
    * No more messages from this side. The side that accepted ends with trailers (`defaultTrailers` if none are
-   * given), also before it has read everything. Resolves when everything has been handed on.
+   * given); that ends the call, and what it has not read is thrown away. Resolves when everything has been
+   * handed on.
    */
   end(trailers?: Metadata): Promise<void>
   /**

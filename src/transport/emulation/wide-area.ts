@@ -26,6 +26,9 @@ export function emulateWideArea(options: WideAreaOptions): SocketDecorator {
 /** What may be on its way in one direction: 300 Mbit/s over 200 ms, and more than HTTP/2's stream window. */
 const inFlightBytesMax = 8 * 1024 * 1024
 
+/** Clocks count ms since 1970 in floating point: less than this is no time at all. */
+const resolutionMs = 0.001
+
 type Piece = { readonly bytes: Buffer } | 'end'
 
 /** One direction: pieces come out in order, each after its delay. */
@@ -97,7 +100,7 @@ class DelayLine {
     const now = this.#options.clock.monotonic()
     for (;;) {
       const next = this.#pieces[0]
-      if (next === undefined || next.at > now || this.#held) break
+      if (next === undefined || next.at > now + resolutionMs || this.#held) break
       this.#pieces.shift()
       if (next.piece !== 'end') this.#bytes -= next.piece.bytes.length
       this.#deliver(next.piece)

@@ -172,6 +172,7 @@ export class MemoryStream implements Stream {
     if (frame.kind !== 'trailers') return
     this.#setComplete()
     this.#release()
+    this.#inbox.end()
   }
 
   #release(): void {

@@ -35,6 +35,8 @@ export type Frame =
 /** Linux's minimum retransmission time-out. */
 const retransmissionMs = 200
 const doublingsMax = 6
+/** Clocks count ms since 1970 in floating point: less than this is no time at all. */
+const resolutionMs = 0.001
 
 export interface WireModules {
   readonly clock: Clock
@@ -99,7 +101,7 @@ export class Wire<T> {
       this.#arrive()
     }
     // Without delay no clock has to move: the order of microtasks is deterministic too.
-    if (waitMs <= 0) queueMicrotask(arrive)
+    if (waitMs <= resolutionMs) queueMicrotask(arrive)
     else this.#timer = this.#modules.clock.after(waitMs, arrive)
   }
 
@@ -107,7 +109,7 @@ export class Wire<T> {
     const now = this.#modules.clock.monotonic()
     while (!this.#cut && !this.#modules.link().partitioned) {
       const next = this.#items[0]
-      if (next === undefined || next.at > now) break
+      if (next === undefined || next.at > now + resolutionMs) break
       this.#items.shift()
       this.#deliver(next.item)
     }

@@ -8,7 +8,8 @@ import { defaultTrailers, type Metadata } from '../transport.ts'
 import { type Deferred, deferred, TlsStream, type TlsStreamOptions } from './stream.ts'
 
 const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' }
-const withTrailers = { waitForTrailers: true }
+const trailersOnly = { endStream: true, sendDate: false }
+const withTrailers = { waitForTrailers: true, sendDate: false }
 
 export class AcceptedStream extends TlsStream {
   readonly #h2: ServerHttp2Stream
@@ -45,6 +46,11 @@ export class AcceptedStream extends TlsStream {
     return this.#trailersSent.promise
   }
 
+  /** A last word that was given still goes out. */
+  override disconnect(): void {
+    if (!this.complete) this.abandon()
+  }
+
   protected beforeSend(): void {
     if (this.#h2.headersSent) return
     this.#h2.respond(responseHeaders, withTrailers)
@@ -68,7 +74,7 @@ export class AcceptedStream extends TlsStream {
   }
 
   #respondWithTrailersOnly(): void {
-    this.#h2.respond({ ...responseHeaders, ...this.#trailers }, { endStream: true })
+    this.#h2.respond({ ...responseHeaders, ...this.#trailers }, trailersOnly)
     this.#afterTrailers()
   }
 
@@ -76,6 +82,7 @@ export class AcceptedStream extends TlsStream {
     this.setComplete()
     this.#trailersSent?.resolve()
     if (this.#inputEnded) return
+    this.inbox.end()
     // RFC 9113 §8.1: a complete answer before the end of the request; the rest is not wanted.
     setImmediate(() => {
       if (!this.#h2.closed) this.#h2.close(constants.NGHTTP2_NO_ERROR)

@@ -17,6 +17,7 @@ import { formatAddress, parseAddress } from '../address.ts'
 import { type Listener, transportLimits } from '../transport.ts'
 import { certificateId } from './certificate.ts'
 import type { TlsConnection, TlsConnectionOptions } from './connection.ts'
+import { destroyLater } from './destroy-later.ts'
 import {
   forwardProtocol,
   openPath,
@@ -78,7 +79,7 @@ export class Acceptor {
     server.on('secureConnection', (socket) => this.#onSecure(socket))
     server.on('tlsClientError', (error, socket) => {
       this.#options.log.debug('a TLS handshake failed', { error: error.message })
-      socket.destroy()
+      destroyLater(socket)
     })
     await bind(server, host, port, address)
     server.on('error', (error) =>
@@ -94,38 +95,38 @@ export class Acceptor {
 
   /** Cuts sockets that belong to no connection. */
   close(): void {
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets) destroyLater(socket)
   }
 
   #closeServer(server: Server): Promise<void> {
     return new Promise((resolve) => {
       server.close(() => resolve())
-      for (const socket of this.#sockets) socket.destroy()
+      for (const socket of this.#sockets) destroyLater(socket)
     })
   }
 
   #onSecure(socket: TLSSocket): void {
-    socket.on('error', () => socket.destroy())
+    socket.on('error', () => destroyLater(socket))
     const peer = certificateId(socket.getPeerX509Certificate())
     if (peer === undefined) {
       this.#options.log.debug('refused a peer without an Ed25519 certificate')
-      socket.destroy()
+      destroyLater(socket)
       return
     }
     if (!this.#options.hasRoom()) {
       this.#options.log.warn('refused a peer: too many connections')
-      socket.destroy()
+      destroyLater(socket)
       return
     }
     const handshaken = this.#track(socket, peer)
     if (socket.alpnProtocol === reverseProtocol) this.#onReverse(handshaken)
     else if (socket.alpnProtocol === forwardProtocol) this.#onForward(handshaken)
-    else socket.destroy()
+    else destroyLater(socket)
   }
 
   #track(socket: TLSSocket, peer: NodeId): Handshaken {
     const timer = this.#options.clock.after(this.#options.handshakeTimeoutMs, () =>
-      socket.destroy(),
+      destroyLater(socket),
     )
     const settle = () => {
       timer.cancel()
@@ -167,7 +168,7 @@ export class Acceptor {
     call.resume()
     const token = String(headers[tokenKey])
     const other = this.#pairs.bringForward(handshaken.peer, token, half)
-    if (other === 'taken') handshaken.socket.destroy()
+    if (other === 'taken') destroyLater(handshaken.socket)
     else if (other !== 'waits') this.#pair(half, other)
     else call.once('close', () => this.#pairs.forget(handshaken.peer, token))
   }
@@ -181,7 +182,7 @@ export class Acceptor {
       socket.off('readable', read)
       const token = bytes.toString('base64url')
       const other = this.#pairs.bringReverse(peer, token, handshaken)
-      if (other === 'taken') socket.destroy()
+      if (other === 'taken') destroyLater(socket)
       else if (other === 'waits') socket.once('close', () => this.#pairs.forget(peer, token))
       else this.#pair(other, handshaken)
     }
@@ -191,7 +192,7 @@ export class Acceptor {
   #pair(forward: ForwardHalf, reverse: Handshaken): void {
     if (forward.session.destroyed || reverse.socket.destroyed) {
       forward.session.destroy()
-      reverse.socket.destroy()
+      destroyLater(reverse.socket)
       return
     }
     const calls = connect('https://isochrone', {

@@ -167,24 +167,30 @@ export class TlsConnection implements Connection {
     const why = 'detail' in reason ? reason.detail : closings[reason.kind]
     this.#error = connectionLost(this.#name, why)
     this.#prober.stop()
-    const orderly = reason.kind === 'local' || reason.kind === 'remote'
-    for (const stream of this.#streams) {
-      stream.break(this.#error)
-      stream.abandon()
-    }
-    void this.#closeSessions(orderly).then(() => this.#resolveClosed(reason))
+    void this.#closeSessions(reason.kind, this.#error).then(() => this.#resolveClosed(reason))
   }
 
-  async #closeSessions(orderly: boolean): Promise<void> {
+  async #closeSessions(kind: CloseReason['kind'], error: IsochroneError): Promise<void> {
     for (const session of this.#sessions) {
-      if (orderly && !session.destroyed) session.close()
+      // `close` says goodbye first, so that the peer sees a connection that closes and no cancelled calls.
+      if (kind === 'local' || kind === 'remote') session.close()
       else session.destroy(undefined, constants.NGHTTP2_NO_ERROR)
     }
+    // A peer that closes ends its calls itself: what it sent before may still be on its way on the other socket.
+    if (kind !== 'remote') this.#breakStreams(error)
     const timer = this.#options.clock.after(closeTimeoutMs, () => {
       for (const session of this.#sessions) session.destroy()
     })
     await this.#sessionsClosed
     timer.cancel()
+    this.#breakStreams(error)
+  }
+
+  #breakStreams(error: IsochroneError): void {
+    for (const stream of this.#streams) {
+      stream.break(error)
+      stream.disconnect()
+    }
   }
 }
 

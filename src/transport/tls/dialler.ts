@@ -10,6 +10,7 @@ import { parseAddress } from '../address.ts'
 import type { SocketDecorator } from '../transport.ts'
 import { certificateId } from './certificate.ts'
 import type { TlsConnection, TlsConnectionOptions } from './connection.ts'
+import { destroyLater } from './destroy-later.ts'
 import { forwardProtocol, openPath, reverseProtocol, tokenBytes, tokenKey } from './pairing.ts'
 import { clientSessionOptions, serverSessionOptions, widenWindow } from './session-options.ts'
 import { dialError } from './socket-errors.ts'
@@ -110,12 +111,13 @@ async function openSocket(
   })
   await reached(socket, 'secureConnect', attempt)
   if (socket.alpnProtocol !== protocol) {
-    socket.destroy()
+    destroyLater(socket)
     const text = `could not reach ${attempt.address}: it does not speak ${protocol}`
     throw new IsochroneError('peer_unreachable', text)
   }
-  // Errors after the handshake reach HTTP/2; this one keeps those before it from being unhandled.
-  socket.on('error', () => socket.destroy())
+  // HTTP/2 hears of errors once it has the socket; this keeps those before it from being unhandled.
+  socket.on('error', () => destroyLater(socket))
+  attempt.signal.addEventListener('abort', () => destroyLater(socket), { once: true })
   return socket
 }
 
@@ -126,7 +128,7 @@ async function openTcp(attempt: Attempt): Promise<Socket> {
   return socket
 }
 
-/** Waits for the socket's event; the socket is destroyed when the attempt fails, also later. */
+/** Waits for the socket's event; a socket that fails is destroyed. */
 function reached(
   socket: Socket,
   event: 'connect' | 'secureConnect',
@@ -135,18 +137,24 @@ function reached(
   return new Promise((resolve, reject) => {
     const { signal } = attempt
     const fail = (error: unknown) => {
-      socket.destroy()
+      settle()
+      socket.on('error', () => {})
+      destroyLater(socket)
       reject(dialError(error, attempt.address))
     }
     const onAbort = () => fail(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.on('error', fail)
-    socket.once('close', () => fail(closedEarly(attempt.address)))
-    socket.once(event, () => {
-      socket.off('error', fail)
+    const onClose = () => fail(closedEarly(attempt.address))
+    const onEvent = () => {
+      settle()
       resolve()
-    })
+    }
+    const settle = () => {
+      signal.removeEventListener('abort', onAbort)
+      socket.off('error', fail).off('close', onClose).off(event, onEvent)
+    }
+    signal.addEventListener('abort', onAbort)
+    socket.on('error', fail).on('close', onClose).on(event, onEvent)
+    if (signal.aborted) onAbort()
   })
 }
 

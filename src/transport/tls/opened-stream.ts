@@ -55,7 +55,7 @@ export class OpenedStream extends TlsStream {
 
   protected onInputRefused(error: IsochroneError): void {
     this.break(error)
-    this.#h2.close(constants.NGHTTP2_CANCEL)
+    this.abandon()
   }
 
   protected onBroken(error: IsochroneError): void {
@@ -67,8 +67,7 @@ export class OpenedStream extends TlsStream {
     const error = responseError(headers)
     if (error !== undefined) {
       this.break(error)
-      this.#h2.close(constants.NGHTTP2_CANCEL)
-      this.discardInput()
+      this.abandon()
     } else if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
       this.#onTrailers(headers)
     }

@@ -5,6 +5,7 @@
  * promises and the abort signal are made only when somebody asks for them.
  */
 import { type ClientHttp2Stream, constants, type ServerHttp2Stream } from 'node:http2'
+import { addAbortSignal } from 'node:stream'
 import { assert } from '../../base/index.ts'
 import { asIsochroneError, IsochroneError } from '../../protocol/index.ts'
 import { Inbox } from '../inbox.ts'
@@ -34,6 +35,8 @@ export function deferred<T>(): Deferred<T> {
   made.promise.catch(() => {})
   return made
 }
+
+const alreadyAborted = AbortSignal.abort()
 
 export const done: Promise<void> = Promise.resolve()
 
@@ -104,9 +107,9 @@ export abstract class TlsStream implements Stream {
   }
 
   cancel(reason = 'cancelled'): void {
-    if (this.#h2.closed) return
+    if (this.#h2.destroyed || (this.complete && this.inbox.over)) return
     this.break(new IsochroneError('cancelled', `the call was cancelled: ${reason}`), true)
-    this.#reset(constants.NGHTTP2_CANCEL)
+    this.abandon()
   }
 
   /** The stream is over with an error, and everything that waits is rejected. */
@@ -119,9 +122,17 @@ export abstract class TlsStream implements Stream {
     this.#controller?.abort(error)
   }
 
-  /** Lets HTTP/2 forget the stream, for its connection closes. */
+  /**
+   * Resets the stream (CANCEL). `close()` would first send an end of stream, which to the peer looks like a
+   * complete message; destroying with an abort does not.
+   */
   abandon(): void {
-    this.#reset(constants.NGHTTP2_CANCEL)
+    if (!this.#h2.destroyed) addAbortSignal(alreadyAborted, this.#h2)
+  }
+
+  /** Its connection closes: the stream holds it up no longer than it must. */
+  disconnect(): void {
+    this.abandon()
   }
 
   protected setComplete(): void {
@@ -146,11 +157,6 @@ export abstract class TlsStream implements Stream {
       })
     }
     return this.#drained.promise
-  }
-
-  #reset(code: number): void {
-    if (!this.#h2.closed) this.#h2.close(code)
-    this.discardInput()
   }
 
   #startReading(): void {
@@ -191,9 +197,13 @@ export abstract class TlsStream implements Stream {
     this.onInputRefused(error)
   }
 
-  /** The peer reset the stream while this side was still open. */
+  /**
+   * The peer reset the stream while this side was still open, or the socket died. Only a tick later is it
+   * known which, and are trailers told that came before.
+   */
   #onAborted(): void {
-    if (this.#h2.rstCode !== constants.NGHTTP2_NO_ERROR) this.break(this.#reason())
+    if (this.#h2.rstCode === constants.NGHTTP2_NO_ERROR) return
+    process.nextTick(() => this.break(this.#reason()))
   }
 
   #onClose(): void {
