@@ -179,7 +179,7 @@ test('a full disk: flush fails, memory serves, and all is written once there is 
   assert.ok(lines.some((line) => line.includes('works again')))
 })
 
-test('a disk that fails for long: the oldest are dropped and counted, the newest served', async () => {
+test('a disk that fails for long: the oldest are dropped and counted', async () => {
   const file = newFile()
   const lines: string[] = []
   const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
