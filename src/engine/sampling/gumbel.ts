@@ -7,9 +7,11 @@
  */
 import { philox4x32 } from './philox.ts'
 
-/** Noise never exceeds −ln(−ln(1 − 2^−33)). */
-const noiseMax = 22.88
-const ln2 = Math.LN2
+/**
+ * Uniform numbers have 24 bits, as in samplers that work in float32: noise stays below 25 · ln 2, and a token
+ * e^−17 times as probable as the best is never picked. That spares the noise for most of a vocabulary.
+ */
+const noiseMax = 17.33
 
 export class GumbelNoise {
   readonly #key: Uint32Array
@@ -27,51 +29,30 @@ export class GumbelNoise {
     return gumbel(this.#words[tokenId & 3] as number)
   }
 
-  /**
-   * The best of `count` candidates.
-   * @param ids candidate token ids
-   * @param logits their logits, as `ids`
-   */
-  pickAmong(ids: Int32Array, logits: Float32Array, count: number, draw: Draw): number {
-    let best = -1
-    let bestScore = Number.NEGATIVE_INFINITY
-    for (let i = 0; i < count; i += 1) {
-      const id = ids[i] as number
-      const gap = (draw.logitMax - (logits[i] as number)) / draw.temperature
-      if (noiseMax - gap < bestScore) continue
-      const score = this.at(draw.position, id) - gap
-      if (score > bestScore || (score === bestScore && id < best)) {
-        best = id
-        bestScore = score
-      }
-    }
-    return best
-  }
-
-  /** The best of a whole row of logits. Tokens that no noise could lift are skipped. */
-  pickFromRow(row: Float32Array, offset: number, size: number, draw: Draw): number {
-    const { logitMax, temperature, position } = draw
+  /** The best of a row of logits, from `offset` on. Tokens that no noise could lift are skipped. */
+  pick(row: Float32Array, offset: number, draw: Draw): number {
+    const { logitMax, temperature, position, size, cutLogit, cutId } = draw
     let best = draw.idOfMax
     let bestScore = this.at(position, best)
-    let least = logitMax - temperature * (noiseMax - bestScore)
+    let least = Math.max(cutLogit, logitMax - temperature * (noiseMax - bestScore))
     const words = this.#words
     for (let start = 0; start < size; start += 4) {
       const end = Math.min(start + 4, size)
       let filled = false
       for (let id = start; id < end; id += 1) {
         const logit = row[offset + id] as number
-        if (!(logit >= least)) continue
+        if (!(logit >= least) || (logit === cutLogit && id > cutId)) continue
         if (!filled) this.#fill(position, start >>> 2)
         filled = true
         const word = words[id & 3] as number
         const gap = (logitMax - logit) / temperature
         // noise ≤ (leading ones + 1) · ln 2: spares the logarithms for nearly every token.
-        if ((Math.clz32(~word) + 1) * ln2 - gap < bestScore) continue
+        if ((Math.clz32(~word) + 1) * Math.LN2 - gap < bestScore) continue
         const score = gumbel(word) - gap
         if (score > bestScore || (score === bestScore && id < best)) {
           best = id
           bestScore = score
-          least = logitMax - temperature * (noiseMax - bestScore)
+          least = Math.max(cutLogit, logitMax - temperature * (noiseMax - bestScore))
         }
       }
     }
@@ -86,12 +67,17 @@ export class GumbelNoise {
 }
 
 export interface Draw {
+  /** How many tokens come before the new one, prompt included. */
   readonly position: number
+  readonly size: number
   readonly temperature: number
   readonly logitMax: number
   readonly idOfMax: number
+  /** The last token that may be picked, in the order "higher logit, then lower id". */
+  readonly cutLogit: number
+  readonly cutId: number
 }
 
 function gumbel(word: number): number {
-  return -Math.log(-Math.log((word + 0.5) / 4294967296))
+  return -Math.log(-Math.log(((word >>> 8) + 0.5) / 16777216))
 }

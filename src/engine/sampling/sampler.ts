@@ -3,9 +3,9 @@
  * the same token, with no state but the counts of earlier tokens.
  */
 import { IsochroneError, type Sampling } from '../../protocol/index.ts'
-import { CandidateSet } from './candidates.ts'
-import { type Draw, GumbelNoise } from './gumbel.ts'
+import { GumbelNoise } from './gumbel.ts'
 import { Penalties } from './penalties.ts'
+import { Truncator } from './truncation.ts'
 
 /** Temperatures below this would only overflow; they are greedy. */
 const temperatureMin = 1e-6
@@ -13,11 +13,11 @@ const temperatureMin = 1e-6
 /** Buffers that all samplers of one model share; one pick at a time. */
 export class SamplingBuffers {
   readonly logits: Float32Array
-  readonly candidates: CandidateSet
+  readonly truncator: Truncator
 
   constructor(vocabularySize: number) {
     this.logits = new Float32Array(vocabularySize)
-    this.candidates = new CandidateSet(vocabularySize)
+    this.truncator = new Truncator(vocabularySize)
   }
 }
 
@@ -35,7 +35,6 @@ export class Sampler {
   readonly #penalised: boolean
   readonly #noise: GumbelNoise | null
   readonly #size: number
-  readonly #truncated: boolean
 
   /** Errors: `invalid_request`. */
   constructor(options: SamplerOptions) {
@@ -46,8 +45,6 @@ export class Sampler {
     this.#penalised = this.#penalties.active
     this.#noise =
       sampling.temperature < temperatureMin ? null : new GumbelNoise(sampling.seed + choice)
-    const { topK, topP, minP } = sampling
-    this.#truncated = topP < 1 || minP > 0 || (topK > 0 && topK < vocabularySize)
   }
 
   /**
@@ -80,11 +77,17 @@ export class Sampler {
     }
     if (this.#noise === null) return idOfMax
     const { temperature, topK, topP, minP } = this.#sampling
-    const draw: Draw = { position, temperature, logitMax, idOfMax }
-    if (!this.#truncated) return this.#noise.pickFromRow(row, offset, this.#size, draw)
-    const { candidates } = buffers
-    candidates.select(row, offset, { logitMax, temperature, topK, topP, minP })
-    return this.#noise.pickAmong(candidates.ids, candidates.logits, candidates.count, draw)
+    const { truncator } = buffers
+    truncator.cut(row, offset, { logitMax, temperature, topK, topP, minP })
+    return this.#noise.pick(row, offset, {
+      position,
+      size: this.#size,
+      temperature,
+      logitMax,
+      idOfMax,
+      cutLogit: truncator.cutLogit,
+      cutId: truncator.cutId,
+    })
   }
 }
 
