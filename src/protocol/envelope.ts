@@ -91,7 +91,13 @@ export function signEnvelope(
   identity: Identity,
   fields: Omit<Envelope, 'version' | 'sender'>,
 ): SignedEnvelope {
-  const envelope: Envelope = { ...fields, version: 1, sender: identity.id }
+  const envelope: Envelope = {
+    ...fields,
+    version: 1,
+    sender: identity.id,
+    issuedAtMs: Math.floor(fields.issuedAtMs),
+    expiresAtMs: Math.floor(fields.expiresAtMs),
+  }
   return { envelope, signature: identity.sign(canonicalBytes(envelope)) }
 }
 

@@ -53,6 +53,49 @@ export {
   type WorkerId,
 } from './ids.ts'
 export {
+  decodeEmbedReply,
+  type EmbedReply,
+  embeddingHash,
+  encodeEmbedReply,
+} from './messages/embed-reply.ts'
+export {
+  decodeGenerateReply,
+  encodeGenerateReply,
+  type GenerateReply,
+} from './messages/generate-reply.ts'
+export {
+  decodeJoin,
+  decodeJoinReply,
+  encodeJoin,
+  encodeJoinReply,
+  type Join,
+  type JoinReply,
+} from './messages/join.ts'
+export { messageLimits } from './messages/limits.ts'
+export {
+  decodeReport,
+  decodeReportAck,
+  encodeReport,
+  encodeReportAck,
+  type Report,
+  type ReportAck,
+} from './messages/report.ts'
+export {
+  decodeEmbeddingRequest,
+  decodeGenerationRequest,
+  encodeEmbeddingRequest,
+  encodeGenerationRequest,
+} from './messages/request.ts'
+export { requestLimits } from './messages/request-schema.ts'
+export {
+  decodeEmbedCall,
+  decodeGenerateCall,
+  type EmbedCall,
+  encodeEmbedCall,
+  encodeGenerateCall,
+  type GenerateCall,
+} from './messages/signed-call.ts'
+export {
   type HardwareReport,
   type LoadReport,
   type ModelFeature,
@@ -61,4 +104,11 @@ export {
   type OfferedModel,
 } from './node-record.ts'
 export { type NonceOutcome, NonceStore, type NonceStoreOptions } from './nonce-store.ts'
+export { OutputHash } from './output-hash.ts'
 export { type Method, methods } from './services.ts'
+export {
+  recordLifeMaxMs,
+  type SignedNodeRecord,
+  signNodeRecord,
+  verifyNodeRecord,
+} from './signed-node-record.ts'

@@ -1,0 +1,23 @@
+/** Bounds of what a message between peers may hold; a hostile peer meets them before any memory is taken. */
+export const messageLimits = {
+  /** The transport's own limit of one message. */
+  messageBytesMax: 8 * 1024 * 1024,
+  tokenBytesMax: 1024,
+  /** Names of models, runtimes, hardware, regions; addresses. */
+  nameBytesMax: 256,
+  networkBytesMax: 128,
+  addressesMax: 16,
+  /** One upstream server may list hundreds. */
+  modelsMax: 1024,
+  featuresMax: 64,
+  /** A node record with all its models. */
+  recordBytesMax: 1024 * 1024,
+  /** Events that became available together. */
+  eventsPerMessageMax: 16_384,
+  logprobsPerEventMax: 4_096,
+  /** OpenAI's own limit. */
+  topLogprobsMax: 20,
+  /** The choices of one request. */
+  choicesMax: 1_024,
+  embeddingRowsMax: 2_048,
+} as const

@@ -1,0 +1,85 @@
+/** A signed envelope as a part of other messages. The signature is checked by `verifyEnvelope`, not here. */
+import { type Builder, Encoding, type Offset } from 'flatbuffers'
+import {
+  type EnvelopeDomain,
+  hashLengthBytes,
+  nonceLengthBytes,
+  type SignedEnvelope,
+} from '../envelope.ts'
+import * as wire from '../generated/identity.js'
+import { signatureLengthBytes } from '../identity.ts'
+import { type ModelDigest, publicKeyOf } from '../ids.ts'
+import { fixedBytesOf, modelDigestFrom, nodeIdFrom, safeNumberOf, textOf } from './decode.ts'
+import { textOffset, uint53 } from './encode.ts'
+import { messageLimits } from './limits.ts'
+import { malformed } from './verify-buffer.ts'
+
+export function writeSignedEnvelope(to: Builder, signed: SignedEnvelope): Offset {
+  const { envelope, signature } = signed
+  const network = textOffset(to, envelope.network)
+  const sender = to.createByteVector(publicKeyOf(envelope.sender))
+  const recipient =
+    envelope.recipient === null ? 0 : to.createByteVector(publicKeyOf(envelope.recipient))
+  const bodyHash = to.createByteVector(envelope.bodyHash)
+  const nonce = to.createByteVector(envelope.nonce)
+  const digest = digestOffset(to, envelope.modelDigest)
+  const signatureOffset = to.createByteVector(signature)
+  wire.SignedEnvelope.startSignedEnvelope(to)
+  wire.SignedEnvelope.addIssuedAtMs(to, uint53(envelope.issuedAtMs, 'issuedAtMs'))
+  wire.SignedEnvelope.addExpiresAtMs(to, uint53(envelope.expiresAtMs, 'expiresAtMs'))
+  wire.SignedEnvelope.addNetwork(to, network)
+  wire.SignedEnvelope.addSender(to, sender)
+  wire.SignedEnvelope.addRecipient(to, recipient)
+  wire.SignedEnvelope.addBodyHash(to, bodyHash)
+  wire.SignedEnvelope.addNonce(to, nonce)
+  wire.SignedEnvelope.addModelDigest(to, digest)
+  wire.SignedEnvelope.addSignature(to, signatureOffset)
+  wire.SignedEnvelope.addVersion(to, envelope.version)
+  wire.SignedEnvelope.addDomain(to, wire.EnvelopeDomain[envelope.domain])
+  return wire.SignedEnvelope.endSignedEnvelope(to)
+}
+
+export function readSignedEnvelope(table: wire.SignedEnvelope | null): SignedEnvelope {
+  if (table === null) throw malformed('there is no envelope')
+  const version = table.version()
+  if (version !== 1) throw malformed(`an envelope of version ${version}; this program knows 1`)
+  const recipient = table.recipientArray()
+  return {
+    envelope: {
+      version,
+      domain: domainOf(table.domain()),
+      network: textOf(
+        table.network(Encoding.UTF8_BYTES),
+        'envelope.network',
+        messageLimits.networkBytesMax,
+      ),
+      sender: nodeIdFrom(table.senderArray(), 'envelope.sender'),
+      recipient: recipient === null ? null : nodeIdFrom(recipient, 'envelope.recipient'),
+      bodyHash: fixedBytesOf(table.bodyHashArray(), 'envelope.body_hash', hashLengthBytes),
+      nonce: fixedBytesOf(table.nonceArray(), 'envelope.nonce', nonceLengthBytes),
+      issuedAtMs: safeNumberOf(table.issuedAtMs(), 'envelope.issued_at_ms'),
+      expiresAtMs: safeNumberOf(table.expiresAtMs(), 'envelope.expires_at_ms'),
+      modelDigest: modelDigestFrom(table.modelDigestArray(), 'envelope.model_digest'),
+    },
+    signature: fixedBytesOf(table.signatureArray(), 'envelope.signature', signatureLengthBytes),
+  }
+}
+
+/** A digest's 32 bytes; 0, absent, for null. */
+export function digestOffset(to: Builder, digest: ModelDigest | null): Offset {
+  if (digest === null) return 0
+  return to.createByteVector(Buffer.from(digest.slice('sha256:'.length), 'hex'))
+}
+
+function domainOf(value: wire.EnvelopeDomain): EnvelopeDomain {
+  switch (value) {
+    case wire.EnvelopeDomain.request:
+      return 'request'
+    case wire.EnvelopeDomain.result:
+      return 'result'
+    case wire.EnvelopeDomain.record:
+      return 'record'
+    default:
+      throw malformed(`an envelope of the unknown domain ${value}`)
+  }
+}
