@@ -1,8 +1,11 @@
 /** For tests: an OpenAI-compatible server on loopback whose answers a test writes. */
+import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ManualClock, silentLog } from '../../base/index.ts'
+import { type GenerationRequest, IsochroneError } from '../../protocol/index.ts'
 import type { Engine } from '../engine.ts'
+import { collect, requestOf } from '../onnx-engine.fixture.ts'
 import { createUpstreamEngine, type UpstreamEngineOptions } from './upstream-engine.ts'
 
 export type Reply = (response: ServerResponse, request: IncomingMessage, body: string) => void
@@ -106,4 +109,46 @@ export async function openEngine(
     log: silentLog,
     ...options,
   })
+}
+
+export const chat: Partial<GenerationRequest> = {
+  kind: 'chat',
+  model: 'm',
+  messages: [{ role: 'user', content: 'Hi' }],
+}
+
+export const generate = (engine: Engine, changes: Partial<GenerationRequest> = {}) =>
+  collect(engine.generate(requestOf({ ...chat, ...changes }), new AbortController().signal))
+
+export async function withMock(
+  replies: Readonly<Record<string, Reply>>,
+  action: (engine: Engine, mock: MockUpstream) => Promise<void>,
+  options: Partial<UpstreamEngineOptions> = {},
+): Promise<void> {
+  const mock = await startMock(replies)
+  const engine = await openEngine(mock, options)
+  try {
+    await action(engine, mock)
+  } finally {
+    await engine.close()
+    await mock.close()
+  }
+}
+
+export const chatReply = (...parts: (string | Buffer)[]) => ({
+  '/v1/chat/completions': sse(...parts),
+})
+export const hello = [
+  delta({ role: 'assistant', content: '' }),
+  delta({ content: 'Hel' }),
+  delta({ content: 'lo' }),
+]
+
+export async function failureOf(promise: Promise<unknown>): Promise<IsochroneError> {
+  const error = await promise.then(
+    () => assert.fail('it must fail'),
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof IsochroneError, String(error))
+  return error
 }
