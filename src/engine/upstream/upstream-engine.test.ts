@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { requestOf } from '../onnx-engine.fixture.ts'
+import { greedy, requestOf } from '../onnx-engine.fixture.ts'
 import {
   chat,
   chatReply,
