@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { seededRandom, silentLog, systemClock } from '../../base/index.ts'
+import { createIdentity } from '../../protocol/index.ts'
 import { describeTransport } from '../transport.contract.ts'
 import type { Transport } from '../transport.ts'
-import { testIdentity } from './identity.fixture.ts'
 import { createTlsTransport } from './tls-transport.ts'
 
 describeTransport('tls', () => {
@@ -16,7 +16,7 @@ describeTransport('tls', () => {
     transport(events) {
       const transport = createTlsTransport(
         {
-          identity: testIdentity(),
+          identity: createIdentity(),
           log: silentLog,
           clock: systemClock,
           random: seededRandom(made.length),
@@ -27,7 +27,7 @@ describeTransport('tls', () => {
       made.push(transport)
       return transport
     },
-    strangersId: testIdentity().id,
+    strangersId: createIdentity().id,
     sever() {
       for (const socket of sockets) socket.destroy()
     },
