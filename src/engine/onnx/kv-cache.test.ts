@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { KvCache } from './kv-cache.ts'
+
+const rows = 5
+const capacity = 6
+const options = {
+  architecture: { keyValueHeads: 2, headSize: 3 },
+  layers: 2,
+  rows,
+  capacity,
+  type: 'float32',
+} as const
+
+test('gathered slots lie side by side and keep what they hold', () => {
+  const slot = fc.integer({ min: 0, max: rows - 1 })
+  const action = fc.oneof(
+    fc.record({ kind: fc.constant('hold' as const), slot, tokens: fc.nat(capacity) }),
+    fc.record({
+      kind: fc.constant('gather' as const),
+      slots: fc.uniqueArray(slot, { minLength: 1, maxLength: rows }),
+    }),
+  )
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 30 }), (actions) => {
+      const cache = new KvCache(options)
+      const held = new Array<number>(rows).fill(0)
+      let stamp = 0
+      const stamps = new Array<number>(rows).fill(0)
+      for (const step of actions) {
+        if (step.kind === 'hold') {
+          stamp += 1
+          stamps[step.slot] = stamp
+          held[step.slot] = step.tokens
+          write(cache, step.slot, step.tokens, stamp)
+        } else {
+          const first = cache.gather(step.slots)
+          const occupied = step.slots.map((s) => cache.rowOf(s)).sort((a, b) => a - b)
+          assert.deepEqual(
+            occupied,
+            step.slots.map((_, i) => first + i),
+          )
+        }
+        for (let s = 0; s < rows; s += 1) check(cache, s, held[s] ?? 0, stamps[s] ?? 0)
+      }
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('slots that lie side by side are not moved', () => {
+  const cache = new KvCache(options)
+  assert.equal(cache.gather([2, 1]), 1)
+  assert.equal(cache.rowOf(1), 1)
+  assert.equal(cache.rowOf(2), 2)
+})
+
+test('a view is the cache itself, not a copy', () => {
+  const cache = new KvCache(options)
+  cache.view(3, 1, 2).values[0] = 9
+  assert.equal(cache.view(3, 0, 5).values[36], 9)
+  assert.deepEqual(cache.view(3, 1, 2).shape, [2, 2, capacity, 3])
+})
+
+function write(cache: KvCache, slot: number, tokens: number, stamp: number): void {
+  for (let index = 0; index < 4; index += 1) {
+    const { values } = cache.view(index, cache.rowOf(slot), 1)
+    for (let head = 0; head < 2; head += 1) {
+      for (let i = 0; i < tokens * 3; i += 1) {
+        values[head * capacity * 3 + i] = stamp * 1000 + index * 100 + head * 50 + i
+      }
+    }
+  }
+  cache.hold(slot, tokens)
+}
+
+function check(cache: KvCache, slot: number, tokens: number, stamp: number): void {
+  for (let index = 0; index < 4; index += 1) {
+    const { values } = cache.view(index, cache.rowOf(slot), 1)
+    for (let head = 0; head < 2; head += 1) {
+      for (let i = 0; i < tokens * 3; i += 1) {
+        const expected = stamp * 1000 + index * 100 + head * 50 + i
+        assert.equal(values[head * capacity * 3 + i], expected)
+      }
+    }
+  }
+}
