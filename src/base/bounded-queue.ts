@@ -2,7 +2,7 @@
  * A first-in-first-out queue between one producer and one consumer, with back-pressure.
  *
  * The consumer takes everything that has gathered as one batch, so that a slow consumer pays one wake-up
- * for many items. The producer's `push` resolves when there is room again.
+ * for many items. The producer's `push` waits while the queue is full.
  */
 import { assert } from './assert.ts'
 
@@ -32,7 +32,7 @@ export class BoundedQueue<T> {
     return true
   }
 
-  /** Adds an item, and resolves once the queue is below its limit. Items after the end are dropped. */
+  /** Adds an item once there is room, then resolves. Items after the end are dropped. */
   async push(item: T): Promise<void> {
     while (this.#closing === undefined && this.#items.length >= this.#lengthMax) {
       await new Promise<void>((resolve) => this.#wakeProducers.push(resolve))
@@ -82,11 +82,17 @@ export class BoundedQueue<T> {
     return batch
   }
 
+  /** Leaving the loop early ends the queue: producers do not wait for a consumer that is gone. */
   async *batches(): AsyncGenerator<readonly T[], void, undefined> {
-    for (;;) {
-      const batch = await this.takeBatch()
-      if (batch === undefined) return
-      yield batch
+    try {
+      for (;;) {
+        const batch = await this.takeBatch()
+        if (batch === undefined) return
+        yield batch
+      }
+    } finally {
+      this.end()
+      this.#items = []
     }
   }
 }

@@ -4,6 +4,8 @@
  * `now()` is wall-clock time in ms since 1970 (for expiry and records that others read);
  * `monotonic()` is ms since some start and never jumps (for durations).
  */
+import { assert } from './assert.ts'
+
 export interface Timer {
   cancel(): void
 }
@@ -19,11 +21,19 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, action) {
-    const handle = setTimeout(action, delayMs)
-    handle.unref()
+    let handle: NodeJS.Timeout
+    const arm = (leftMs: number) => {
+      const nextMs = Math.min(leftMs, timeoutMaxMs)
+      handle = setTimeout(() => (leftMs > nextMs ? arm(leftMs - nextMs) : action()), nextMs)
+      handle.unref()
+    }
+    arm(delayMs)
     return { cancel: () => clearTimeout(handle) }
   },
 }
+
+/** `setTimeout` counts in 32 bits (25 days) and fires at once for more. */
+const timeoutMaxMs = 2 ** 31 - 1
 
 /** Resolves after `delayMs`; rejects with the signal's reason if it aborts first. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -68,6 +78,7 @@ export class ManualClock implements Clock {
   }
 
   after(delayMs: number, action: () => void): Timer {
+    assert(!Number.isNaN(delayMs), 'a delay is a number')
     const entry: Pending = { at: this.#now + Math.max(0, delayMs), order: this.#order++, action }
     this.#pending.push(entry)
     this.#pending.sort((a, b) => a.at - b.at || a.order - b.order)
@@ -80,6 +91,7 @@ export class ManualClock implements Clock {
 
   /** Moves time forward, running what falls due on the way. */
   advance(byMs: number): void {
+    assert(byMs >= 0, 'time moves forward')
     const end = this.#now + byMs
     for (;;) {
       const next = this.#pending[0]

@@ -27,7 +27,9 @@ export function createLog(options: LogOptions, fields: LogFields = {}): Log {
   const at = (level: LogLevel) => (message: string, more?: LogFields) => {
     if (severity[level] < severity[options.level]) return
     const time = new Date(options.clock.now()).toISOString()
-    options.write(`${JSON.stringify({ time, level, message, ...fields, ...more })}\n`)
+    // The event's own three come first, and no field takes their place.
+    const own = { time, level, message }
+    options.write(`${JSON.stringify(Object.assign({ ...own }, fields, more, own))}\n`)
   }
   return {
     debug: at('debug'),
