@@ -1,4 +1,5 @@
 /** Composes a gateway from its options and modules. */
+import { methods } from '../protocol/index.ts'
 import { healthHandler, serveCalls } from '../transport/index.ts'
 import { Admission } from './admission/admission.ts'
 import { DecisionLog } from './dispatch/decision-log.ts'
@@ -11,7 +12,9 @@ import { HttpServer } from './http/server.ts'
 import { Journey } from './journey.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { GatewayMetrics } from './metrics.ts'
+import { Joining } from './workers/joining.ts'
 import { WorkerRegistry } from './workers/registry.ts'
+import { SignedCalls } from './workers/signed-calls.ts'
 import { createUpstreamWorker } from './workers/upstream-worker.ts'
 
 export async function createGateway(
@@ -41,12 +44,16 @@ export async function createGateway(
   })
   addInformationRoutes(server.fastify, { ...common, startedAtMs: modules.clock.now() })
   const isReady = () => registry.offers().size > 0
-  const callHandlers = { [methodsOfHealth]: healthHandler(isReady) }
+  const { network } = options
+  const calls = new SignedCalls({ network, ...limits }, modules)
+  const gateway = modules.identity.id
+  const joining = new Joining({ network, gateway, ...limits }, { ...common, calls })
+  const callHandlers = { ...joining.handlers, [methods.health]: healthHandler(isReady) }
   return {
     listen: () => server.listen(options.httpAddress),
     callHandlers,
     onStream: serveCalls(callHandlers, modules),
-    onConnection: () => {},
+    onConnection: (connection) => joining.expect(connection),
     addUpstream(upstream) {
       const worker = createUpstreamWorker(upstream)
       registry.put(worker)
@@ -57,5 +64,3 @@ export async function createGateway(
     close: () => server.close(),
   }
 }
-
-const methodsOfHealth = '/grpc.health.v1.Health/Check'

@@ -64,6 +64,7 @@ export interface TestGatewayOptions {
   readonly apiKeys?: ApiKeys
   readonly clock?: Clock
   readonly requireApiKey?: boolean
+  readonly httpAddress?: string
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -72,11 +73,11 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const decisions = new KeptDecisions()
   const gateway = await createGateway(
     {
-      httpAddress: '127.0.0.1:0',
+      httpAddress: options.httpAddress ?? '127.0.0.1:0',
       network: 'test',
       softwareVersion: '0.0.0',
       requireApiKey: options.requireApiKey ?? true,
-      limits: { closeGraceMs: 100, ...options.limits },
+      limits: { closeGraceMs: 1000, ...options.limits },
     },
     {
       clock,

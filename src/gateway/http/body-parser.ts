@@ -3,7 +3,9 @@ import { IsochroneError } from '../../protocol/index.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
+/** undefined: there is no body. */
 export function parseJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined
   let text: string
   try {
     text = decoder.decode(bytes)

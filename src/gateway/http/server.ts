@@ -50,8 +50,8 @@ export interface ServerModules {
   readonly metrics: GatewayMetrics
 }
 
-/** How often Node looks for requests that take too long to arrive. */
-const arrivalCheckIntervalMs = 1000
+/** How often the server looks for requests that take too long to arrive. */
+const arrivalCheckIntervalMaxMs = 1000
 const callersRequestId = /^[A-Za-z0-9._:-]{1,128}$/
 const idLengthBytes = 16
 
@@ -173,7 +173,11 @@ function createFastify(limits: GatewayLimits): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256 },
-    http: { connectionsCheckingInterval: arrivalCheckIntervalMs },
+    http: {
+      headersTimeout: limits.requestArrivalMs,
+      requestTimeout: limits.requestArrivalMs,
+      connectionsCheckingInterval: Math.min(arrivalCheckIntervalMaxMs, limits.requestArrivalMs),
+    },
     clientErrorHandler(error, socket) {
       if (socket.writable) socket.end(rawRefusal(error.code))
       else socket.destroy()

@@ -1,0 +1,163 @@
+/**
+ * What nodes call: join with a token and a signed record, then report their load.
+ *
+ * A node is who its connection proves it to be; a record counts only if it speaks of that very key, for this
+ * network, and is not older than one seen before.
+ */
+import type { Clock, Log } from '../../base/index.ts'
+import {
+  asIsochroneError,
+  decodeJoin,
+  decodeReport,
+  encodeJoinReply,
+  encodeReportAck,
+  IsochroneError,
+  methods,
+  type NodeId,
+  type NodeRecord,
+  type SignedNodeRecord,
+  shortId,
+  verifyNodeRecord,
+} from '../../protocol/index.ts'
+import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
+import type { JoinTokens } from '../admission/credentials.ts'
+import type { GatewayMetrics } from '../metrics.ts'
+import type { WorkerRegistry } from './registry.ts'
+import { RemoteWorker } from './remote-worker.ts'
+import type { SignedCalls } from './signed-calls.ts'
+
+export interface JoiningOptions {
+  readonly network: string
+  readonly gateway: NodeId
+  readonly heartbeatMs: number
+  readonly joinWaitMs: number
+}
+
+export interface JoiningModules {
+  readonly clock: Clock
+  readonly log: Log
+  readonly registry: WorkerRegistry
+  readonly calls: SignedCalls
+  readonly joinTokens: JoinTokens
+  readonly metrics: GatewayMetrics
+}
+
+/** Nodes whose latest sequence is remembered, so that an old record cannot be shown again. */
+const sequencesMax = 10_000
+
+export class Joining {
+  readonly handlers: Readonly<Record<string, CallHandler>>
+  readonly #options: JoiningOptions
+  readonly #modules: JoiningModules
+  readonly #workers = new Map<NodeId, RemoteWorker>()
+  readonly #sequences = new Map<NodeId, number>()
+
+  constructor(options: JoiningOptions, modules: JoiningModules) {
+    this.#options = options
+    this.#modules = modules
+    this.handlers = {
+      [methods.join]: (call) => this.#join(call),
+      [methods.report]: (call) => this.#report(call),
+    }
+  }
+
+  /** Shows a peer out that connected and does not join. */
+  expect(connection: Connection): void {
+    const timer = this.#modules.clock.after(this.#options.joinWaitMs, () => {
+      if (this.#workers.get(connection.peer)?.connection === connection) return
+      connection.close().catch(() => {})
+    })
+    void connection.closed.then(() => timer.cancel())
+  }
+
+  async #join(call: IncomingCall): Promise<void> {
+    const { log, metrics } = this.#modules
+    try {
+      const record = this.#admitted(call, await call.request())
+      const { network, gateway, heartbeatMs } = this.#options
+      this.#enter(call, record)
+      metrics.join('accepted')
+      log.info('node joined', { node: shortId(record.id), region: record.region })
+      await call.send(encodeJoinReply({ network, gateway, heartbeatMs }))
+    } catch (error) {
+      const failure = asIsochroneError(error)
+      metrics.join(failure.code)
+      log.warn('node refused', { node: shortId(call.peer), code: failure.code })
+      throw failure
+    }
+  }
+
+  #admitted(call: IncomingCall, message: Uint8Array): NodeRecord {
+    const { token, record } = decodeJoin(message)
+    if (!this.#modules.joinTokens.accepts(token)) {
+      throw refused('the join token is not valid here; ask the operator of the gateway for one')
+    }
+    return this.#verified(record, call.peer)
+  }
+
+  #verified(signed: SignedNodeRecord, peer: NodeId): NodeRecord {
+    const record = verifyNodeRecord(signed.bytes, signed.signature, this.#modules.clock.now())
+    if (record.id !== peer) {
+      const text = `the record is of ${shortId(record.id)}, but the connection of ${shortId(peer)}`
+      throw new IsochroneError('identity_mismatch', text)
+    }
+    if (record.network !== this.#options.network) {
+      throw refused(`this gateway belongs to the network "${this.#options.network}"`)
+    }
+    const latest = this.#sequences.get(peer)
+    if (latest !== undefined && record.sequence < latest) {
+      throw refused(`the record ${record.sequence} is older than ${latest}, which is known here`)
+    }
+    return record
+  }
+
+  /** Takes the node in; an earlier connection of the same node gives way. */
+  #enter(call: IncomingCall, record: NodeRecord): void {
+    const { connection } = call
+    const worker = new RemoteWorker(connection, record, this.#modules)
+    this.#modules.registry.put(worker)
+    const before = this.#workers.get(record.id)
+    this.#workers.set(record.id, worker)
+    this.#remember(record)
+    if (before !== undefined && before.connection !== connection) {
+      before.disconnected()
+      before.connection.close().catch(() => {})
+    }
+    void connection.closed.then((reason) => this.#leave(worker, reason.kind))
+  }
+
+  #leave(worker: RemoteWorker, reason: string): void {
+    worker.disconnected()
+    this.#modules.registry.markGone(worker)
+    if (this.#workers.get(worker.id) !== worker) return
+    this.#workers.delete(worker.id)
+    this.#modules.log.info('node left', { node: shortId(worker.id), reason })
+  }
+
+  async #report(call: IncomingCall): Promise<void> {
+    const worker = this.#workers.get(call.peer)
+    if (worker === undefined || worker.connection !== call.connection) {
+      throw refused('join before reporting')
+    }
+    const { load, record } = decodeReport(await call.request())
+    if (record !== null) {
+      const verified = this.#verified(record, call.peer)
+      worker.renew(verified)
+      this.#remember(verified)
+    }
+    worker.report(load)
+    this.#modules.registry.noteReport(call.peer)
+    await call.send(encodeReportAck())
+  }
+
+  #remember({ id, sequence }: NodeRecord): void {
+    this.#sequences.delete(id)
+    this.#sequences.set(id, sequence)
+    const oldest = this.#sequences.keys().next().value
+    if (this.#sequences.size > sequencesMax && oldest !== undefined) this.#sequences.delete(oldest)
+  }
+}
+
+function refused(why: string): IsochroneError {
+  return new IsochroneError('join_refused', `The node is not admitted: ${why}.`)
+}

@@ -1,0 +1,157 @@
+/** A joined node, asked over the connection that it opened. */
+import type { Clock } from '../../base/index.ts'
+import {
+  decodeEmbedReply,
+  decodeGenerateReply,
+  type EmbeddingRequest,
+  type EmbeddingResult,
+  embeddingHash,
+  encodeEmbedCall,
+  encodeEmbeddingRequest,
+  encodeGenerateCall,
+  encodeGenerationRequest,
+  type GenerationEvent,
+  type GenerationRequest,
+  IsochroneError,
+  type LoadReport,
+  methods,
+  type NodeId,
+  type NodeRecord,
+  OutputHash,
+  type SignedEnvelope,
+} from '../../protocol/index.ts'
+import { type Connection, callUnary, openCall } from '../../transport/index.ts'
+import type { SignedCalls } from './signed-calls.ts'
+import type { CallLimits, Worker, WorkerView } from './worker.ts'
+
+export interface RemoteWorkerModules {
+  readonly clock: Clock
+  readonly calls: SignedCalls
+}
+
+const idle: LoadReport = { running: 0, waiting: 0, kvTokensFree: 0, draining: false }
+
+export class RemoteWorker implements Worker {
+  readonly id: NodeId
+  readonly #connection: Connection
+  readonly #modules: RemoteWorkerModules
+  #record: NodeRecord
+  #load: LoadReport = idle
+  #connected = true
+
+  constructor(connection: Connection, record: NodeRecord, modules: RemoteWorkerModules) {
+    this.id = record.id
+    this.#connection = connection
+    this.#record = record
+    this.#modules = modules
+  }
+
+  get connection(): Connection {
+    return this.#connection
+  }
+
+  get record(): NodeRecord {
+    return this.#record
+  }
+
+  report(load: LoadReport): void {
+    this.#load = load
+  }
+
+  renew(record: NodeRecord): void {
+    this.#record = record
+  }
+
+  disconnected(): void {
+    this.#connected = false
+  }
+
+  describe(): WorkerView {
+    const record = this.#record
+    return {
+      region: record.region,
+      models: record.models,
+      load: this.#load,
+      roundTripMs: this.#connected ? this.#connection.link().roundTripMs : undefined,
+      // A node that lets its record expire says nothing any more, connected or not.
+      connected: this.#connected && record.expiresAtMs > this.#modules.clock.now(),
+      integerExact: record.hardware.integerExact,
+      record,
+    }
+  }
+
+  async *generate(
+    request: GenerationRequest,
+    limits: CallLimits,
+  ): AsyncGenerator<readonly GenerationEvent[], void, undefined> {
+    const body = encodeGenerationRequest(request)
+    const envelope = this.#modules.calls.request(this.id, body, request.modelDigest)
+    const { signal, deadlineMs } = limits
+    const { clock } = this.#modules
+    const call = await openCall(this.#connection, methods.generate, { signal, deadlineMs, clock })
+    // A failure to send shows in the responses too.
+    call.send(encodeGenerateCall({ envelope, body })).catch(() => {})
+    call.end().catch(() => {})
+    const answer = new SignedAnswer(request.choices)
+    for await (const messages of call.responses()) {
+      const events = answer.read(messages)
+      if (events.length > 0) yield events
+    }
+    const { result, hash } = answer.end()
+    this.#modules.calls.checkResult(result, this.id, hash)
+  }
+
+  async embed(request: EmbeddingRequest, limits: CallLimits): Promise<EmbeddingResult> {
+    const body = encodeEmbeddingRequest(request)
+    const envelope = this.#modules.calls.request(this.id, body, request.modelDigest)
+    const { signal, deadlineMs } = limits
+    const message = encodeEmbedCall({ envelope, body })
+    const options = { signal, deadlineMs, clock: this.#modules.clock }
+    const answer = await callUnary(this.#connection, methods.embed, message, options)
+    const { result, ...embedding } = decodeEmbedReply(answer)
+    this.#modules.calls.checkResult(result, this.id, embeddingHash(embedding))
+    return embedding
+  }
+}
+
+/** Events as they come, their hash as it grows, and the signature over it at the end. */
+class SignedAnswer {
+  readonly #choices: number
+  readonly #hash = new OutputHash()
+  #result: SignedEnvelope | undefined
+
+  constructor(choices: number) {
+    this.#choices = choices
+  }
+
+  read(messages: readonly Uint8Array[]): readonly GenerationEvent[] {
+    const batches: (readonly GenerationEvent[])[] = []
+    for (const message of messages) {
+      const reply = decodeGenerateReply(message)
+      if (this.#result !== undefined) throw malformed('it goes on after its signed result')
+      if (reply.type === 'result') this.#result = reply.result
+      else batches.push(this.#checked(reply.events))
+    }
+    const [only] = batches
+    return batches.length === 1 && only !== undefined ? only : batches.flat()
+  }
+
+  end(): { readonly result: SignedEnvelope; readonly hash: Uint8Array } {
+    if (this.#result === undefined) throw malformed('it ended without a signed result')
+    return { result: this.#result, hash: this.#hash.digest() }
+  }
+
+  #checked(events: readonly GenerationEvent[]): readonly GenerationEvent[] {
+    for (const event of events) {
+      if (event.type !== 'usage' && event.choice >= this.#choices) {
+        throw malformed(`it speaks of choice ${event.choice} of ${this.#choices}`)
+      }
+    }
+    this.#hash.add(events)
+    return events
+  }
+}
+
+function malformed(what: string): IsochroneError {
+  return new IsochroneError('malformed_message', `The node’s answer is malformed: ${what}.`)
+}
