@@ -8,6 +8,8 @@ import { IsochroneError } from '../../protocol/index.ts'
 
 /** Real templates take well under a millisecond per message; a loop without end must not stop the node. */
 const renderTimeoutMs = 500
+/** Loop rounds that are too few to matter; a guard against time costs more than such a template. */
+const roundsUnguardedMax = 1e7
 /** Beyond any context in use today, at 4 bytes per token. */
 const outputLengthMax = 16 * 1024 * 1024
 /** The largest published templates have 20 kB. */
@@ -29,6 +31,8 @@ export class ChatTemplate {
   readonly #template: Template
   /** Templates that know no `developer` role get `system` in its place. */
   readonly knowsDeveloperRole: boolean
+  /** How deep its loops are nested; infinite where it can make long loops by itself. */
+  readonly #loopDepth: number
 
   constructor(source: string) {
     if (source.length > templateLengthMax) {
@@ -46,17 +50,18 @@ export class ChatTemplate {
         { cause: error },
       )
     }
+    this.#loopDepth = loopDepthOf(source)
     this.knowsDeveloperRole = source.includes('developer')
   }
 
   /** Errors: `invalid_request` with the template's own complaint. */
   render(input: TemplateInput): string {
-    const text = bounded(() =>
-      this.#template.render({
-        ...input.variables,
-        messages: input.messages,
-        add_generation_prompt: true,
-      }),
+    const { messages, variables } = input
+    const length = messages.reduce((sum, { content }) => sum + content.length + 1, 0)
+    const guarded = length ** this.#loopDepth > roundsUnguardedMax
+    const text = attempt(
+      () => this.#template.render({ ...variables, messages, add_generation_prompt: true }),
+      guarded,
     )
     if (text.length > outputLengthMax) {
       throw new IsochroneError(
@@ -73,8 +78,9 @@ const callInside = new Script('call()')
 const inside: { call: () => string } = { call: () => '' }
 createContext(inside)
 
-function bounded(action: () => string): string {
+function attempt(action: () => string, guarded: boolean): string {
   try {
+    if (!guarded) return action()
     inside.call = action
     return String(callInside.runInContext(inside, { timeout: renderTimeoutMs }))
   } catch (error) {
@@ -87,6 +93,18 @@ function bounded(action: () => string): string {
       { cause: error },
     )
   }
+}
+
+/** Jinja has no `while`: loops go over the messages, pieces of their text, or a `range`. */
+function loopDepthOf(source: string): number {
+  if (/\b(range|macro|recursive)\b/.test(source)) return Number.POSITIVE_INFINITY
+  let depth = 0
+  let deepest = 0
+  for (const [, keyword] of source.matchAll(/\{%[-+]?\s*(for|endfor)\b/g)) {
+    depth += keyword === 'for' ? 1 : -1
+    deepest = Math.max(deepest, depth)
+  }
+  return deepest
 }
 
 function messageOf(error: unknown): string {

@@ -23,6 +23,10 @@ const golden: Golden = JSON.parse(
   await readFile(`${root}tools/reference-model/golden.json`, 'utf8'),
 )
 
+const words = 'messages[0].content.split("x")'
+/** 10^12 rounds for a message of 1000 letters. */
+const longLoops = `${`{% for w in ${words} %}`.repeat(4)}${'{% endfor %}'.repeat(4)}`
+
 function withTemplate(source: string) {
   return tokenizerFrom(tinyJson, { bos_token: '<|bos|>', eos_token: '<|end|>' }, source)
 }
@@ -116,10 +120,11 @@ test('a template may trim and inspect what a user wrote', () => {
 })
 
 test('a template that complains, loops for ever or writes too much is an invalid request', () => {
-  const messages = [{ role: 'user' as const, content: 'x' }]
+  const messages = [{ role: 'user' as const, content: 'x'.repeat(1000) }]
   for (const source of [
     '{{ raise_exception("roles must alternate") }}',
     '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}',
+    longLoops,
     '{{ messages | no_such_filter }}',
   ]) {
     const tokenizer = withTemplate(source)
