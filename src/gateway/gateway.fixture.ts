@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   type GenerationEvent,
   type GenerationRequest,
+  type Identity,
   IsochroneError,
 } from '../protocol/index.ts'
 import { type Decision, type DecisionStore, defaultPolicy } from '../routing/index.ts'
@@ -65,6 +66,7 @@ export interface TestGatewayOptions {
   readonly clock?: Clock
   readonly requireApiKey?: boolean
   readonly httpAddress?: string
+  readonly identity?: Identity
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -83,7 +85,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       clock,
       random: secureRandom,
       log: silentLog,
-      identity: createIdentity(),
+      identity: options.identity ?? createIdentity(),
       apiKeys: options.apiKeys ?? oneKey,
       joinTokens: createJoinTokens([hashSecret(testToken)]),
       policy: defaultPolicy,

@@ -1,0 +1,220 @@
+/**
+ * For tests: the far end of the wire, as a node would be, honest or not. (The real node is another room's, and
+ * tests of a gateway do not import it.)
+ */
+import { createHash } from 'node:crypto'
+import { secureRandom, silentLog, systemClock } from '../../base/index.ts'
+import {
+  createIdentity,
+  decodeEmbedCall,
+  decodeEmbeddingRequest,
+  decodeGenerateCall,
+  decodeGenerationRequest,
+  decodeJoinReply,
+  embeddingHash,
+  encodeEmbedReply,
+  encodeGenerateReply,
+  encodeJoin,
+  encodeReport,
+  type GenerationEvent,
+  type Identity,
+  type JoinReply,
+  type LoadReport,
+  methods,
+  type NodeId,
+  type NodeRecord,
+  NonceStore,
+  OutputHash,
+  type SignedEnvelope,
+  signEnvelope,
+  signNodeRecord,
+  verifyEnvelope,
+} from '../../protocol/index.ts'
+import {
+  type Connection,
+  callUnary,
+  type IncomingCall,
+  serveCalls,
+  type Transport,
+  type TransportEvents,
+} from '../../transport/index.ts'
+import type { Script } from '../gateway.fixture.ts'
+
+/** How the stand-in breaks the rules. */
+export type Misdeed =
+  | 'no-result'
+  | 'other-output'
+  | 'foreign-signature'
+  | 'replayed-result'
+  | 'more-after-result'
+  | 'unknown-choice'
+  | 'garbage'
+
+export interface StandInOptions {
+  readonly script: Script
+  readonly createTransport: (identity: Identity, events: TransportEvents) => Transport
+  readonly misdeed?: Misdeed
+  readonly record?: Partial<NodeRecord>
+}
+
+export class StandInNode {
+  readonly identity = createIdentity()
+  readonly transport: Transport
+  readonly #options: StandInOptions
+  readonly #nonces = new NonceStore({ entriesMax: 10_000, clock: systemClock })
+  connection: Connection | undefined
+  generations = 0
+  cancelled = 0
+  #kept: SignedEnvelope | undefined
+
+  constructor(options: StandInOptions) {
+    this.#options = options
+    const handlers = {
+      [methods.generate]: (call: IncomingCall) => this.#generate(call),
+      [methods.embed]: (call: IncomingCall) => this.#embed(call),
+    }
+    const onStream = serveCalls(handlers, { log: silentLog, clock: systemClock })
+    this.transport = options.createTransport(this.identity, { onStream })
+  }
+
+  get id(): NodeId {
+    return this.identity.id
+  }
+
+  recordOf(more: Partial<NodeRecord> = {}): NodeRecord {
+    const now = systemClock.now()
+    return {
+      id: this.id,
+      network: 'test',
+      sequence: 1,
+      issuedAtMs: now,
+      expiresAtMs: now + 60_000,
+      softwareVersion: '0.0.0',
+      region: 'here',
+      addresses: [],
+      hardware: {
+        platform: 'test',
+        cpu: 'test',
+        cores: 1,
+        memoryBytes: 1,
+        memoryFreeBytes: 1,
+        gpu: '',
+        gpuMemoryBytes: 0,
+        memoryBandwidthBytesPerSecond: 1,
+        integerExact: true,
+      },
+      models: [
+        {
+          name: 'm',
+          digest: null,
+          runtime: 'test',
+          quantisation: 'float32',
+          contextTokensMax: 4096,
+          decodeTokensPerSecond: 100,
+          prefillTokensPerSecond: 100,
+          slots: 8,
+          features: ['chat', 'completion', 'embedding', 'logprobs', 'seed'],
+          promptPrice: 0,
+          completionPrice: 0,
+        },
+      ],
+      ...this.#options.record,
+      ...more,
+    }
+  }
+
+  async join(address: string, token: string, more: Partial<NodeRecord> = {}): Promise<JoinReply> {
+    this.connection ??= await this.transport.dial(address, undefined)
+    const record = signNodeRecord(this.identity, this.recordOf(more))
+    return this.call(methods.join, encodeJoin({ token, record })).then(decodeJoinReply)
+  }
+
+  async report(load: LoadReport): Promise<void> {
+    await this.call(methods.report, encodeReport({ load, record: null }))
+  }
+
+  /** Any bytes to any method. */
+  async call(method: string, message: Uint8Array): Promise<Uint8Array> {
+    if (this.connection === undefined) throw new Error('join first')
+    return callUnary(this.connection, method, message)
+  }
+
+  async #generate(call: IncomingCall): Promise<void> {
+    this.generations += 1
+    const { envelope, body } = decodeGenerateCall(await call.request())
+    this.#verify(call, envelope, body)
+    const hash = new OutputHash()
+    const { script, misdeed } = this.#options
+    const onAbort = () => {
+      this.cancelled += 1
+    }
+    call.signal.addEventListener('abort', onAbort, { once: true })
+    for await (const batch of script(decodeGenerationRequest(body), call.signal)) {
+      const events = misdeed === 'unknown-choice' ? batch.map(elsewhere) : batch
+      hash.add(events)
+      await call.send(
+        misdeed === 'garbage'
+          ? Uint8Array.of(1, 2, 3)
+          : encodeGenerateReply({ type: 'events', events }),
+      )
+    }
+    call.signal.removeEventListener('abort', onAbort)
+    if (misdeed === 'no-result') return
+    if (misdeed === 'other-output') hash.add([usage])
+    const signer = misdeed === 'foreign-signature' ? createIdentity() : this.identity
+    const signed = this.#sign(signer, call.peer, hash.digest())
+    const result = misdeed === 'replayed-result' ? (this.#kept ?? signed) : signed
+    this.#kept ??= result
+    await call.send(encodeGenerateReply({ type: 'result', result }))
+    if (misdeed === 'more-after-result') {
+      await call.send(encodeGenerateReply({ type: 'events', events: [usage] }))
+    }
+  }
+
+  async #embed(call: IncomingCall): Promise<void> {
+    const { envelope, body } = decodeEmbedCall(await call.request())
+    this.#verify(call, envelope, body)
+    const { input } = decodeEmbeddingRequest(body)
+    const answer = { vectors: input.map(() => Float32Array.of(1, 2)), promptTokens: input.length }
+    const hash = embeddingHash(this.#options.misdeed ? { ...answer, promptTokens: 99 } : answer)
+    const result = this.#sign(this.identity, call.peer, hash)
+    await call.send(encodeEmbedReply({ ...answer, result }))
+  }
+
+  #verify(call: IncomingCall, envelope: SignedEnvelope, body: Uint8Array): void {
+    verifyEnvelope(envelope, {
+      expectedDomain: 'request',
+      network: 'test',
+      self: this.id,
+      peer: call.peer,
+      bodyHash: createHash('sha256').update(body).digest(),
+      now: systemClock.now(),
+      nonces: this.#nonces,
+    })
+  }
+
+  #sign(signer: Identity, recipient: NodeId, bodyHash: Uint8Array): SignedEnvelope {
+    const now = systemClock.now()
+    return signEnvelope(signer, {
+      domain: 'result',
+      network: 'test',
+      recipient,
+      bodyHash,
+      nonce: secureRandom.bytes(16),
+      issuedAtMs: now,
+      expiresAtMs: now + 60_000,
+      modelDigest: null,
+    })
+  }
+}
+
+const usage: GenerationEvent = {
+  type: 'usage',
+  promptTokens: 1,
+  completionTokens: 1,
+  cachedTokens: 0,
+}
+
+function elsewhere(event: GenerationEvent): GenerationEvent {
+  return event.type === 'usage' ? event : { ...event, choice: 7 }
+}
