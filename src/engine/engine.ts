@@ -34,10 +34,10 @@ export interface Engine {
   models(): readonly EngineModel[]
   load(): EngineLoad
   /**
-   * Runs one request: batches of events, a usage event last. Errors (`IsochroneError`): `invalid_request`,
-   * `context_length_exceeded`, `model_not_found`, `capability_missing`, `all_nodes_busy`, `engine_failed`,
-   * `upstream_failed`, `upstream_rejected`. When the signal aborts, work stops at the next step and the
-   * iterable throws `cancelled`.
+   * Runs one request: batches of events, a usage event last. Errors (`IsochroneError`):
+   * `invalid_request`, `context_length_exceeded`, `model_not_found`, `capability_missing`,
+   * `all_nodes_busy`, `engine_failed`, `upstream_failed`, `upstream_rejected`. When the signal
+   * aborts, work stops at the next step and the iterable throws `cancelled`.
    */
   generate(
     request: GenerationRequest,

@@ -1,7 +1,8 @@
 /**
  * The steps of one loaded decoder model, below batching and sampling. Implemented by `onnx/`.
  *
- * A slot holds one generation's KV cache. Calls on one runner never overlap: the scheduler awaits each.
+ * A slot holds one generation's KV cache. Calls on one runner never overlap: the scheduler awaits
+ * each.
  */
 export interface ModelRunner {
   readonly slots: number

@@ -1,6 +1,6 @@
 /**
- * For tests: a model runner whose next token is a pure function of the tokens before it, and requests with
- * every field filled in. The runner checks that it is used as its contract says.
+ * For tests: a model runner whose next token is a pure function of the tokens before it, and
+ * requests with every field filled in. The runner checks that it is used as its contract says.
  */
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'

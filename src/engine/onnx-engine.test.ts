@@ -186,7 +186,7 @@ test('a reader that leaves its loop frees the slot', async () => {
   assert.equal(engine.load().running, 0)
 })
 
-test('a slow reader is parked, holds up nobody, and gets everything when it reads again', async () => {
+test('a slow reader is parked, holds up nobody, and gets everything in the end', async () => {
   const runner = new ScriptedRunner(2, noisyScript)
   const engine = scriptedEngine(runner, { limits: { eventsMax: 4 } })
   const slow = engine.generate(requestOf({ maxTokens: 50 }), new AbortController().signal)

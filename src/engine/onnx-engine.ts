@@ -1,5 +1,6 @@
 /**
- * The engine over models that run here: checks a request, tokenizes it and hands it to its model's scheduler.
+ * The engine over models that run here: checks a request, tokenizes it and hands it to its
+ * model's scheduler.
  */
 import type { Clock, Log } from '../base/index.ts'
 import type { ModelManifest } from '../models/index.ts'
@@ -159,7 +160,8 @@ function promptOf(
   if (textLength > tokenizer.textLengthMax(runner.contextTokensMax)) {
     throw new IsochroneError(
       'context_length_exceeded',
-      `The prompt has ${textLength} characters, which cannot fit into ${runner.contextTokensMax} tokens.`,
+      `The prompt has ${textLength} characters, which cannot fit into ` +
+        `${runner.contextTokensMax} tokens.`,
       { detail: { contextTokensMax: runner.contextTokensMax } },
     )
   }
@@ -178,7 +180,9 @@ function promptOf(
   return ids
 }
 
-/** As other servers, `chat_template_kwargs` reaches the template (for example `enable_thinking`). */
+/**
+ * As other servers, `chat_template_kwargs` reaches the template (for example `enable_thinking`).
+ */
 function templateSwitches(passThrough: JsonObject): JsonObject {
   const switches = passThrough['chat_template_kwargs']
   return isObject(switches) ? switches : {}
@@ -213,7 +217,8 @@ function tokensMaxOf(request: GenerationRequest, promptTokens: number, contextMa
   if (wanted <= room) return wanted
   throw new IsochroneError(
     'context_length_exceeded',
-    `This model's context holds ${contextMax} tokens; the prompt has ${promptTokens} and ${wanted} more are asked for. Shorten the prompt or lower max_tokens.`,
+    `This model's context holds ${contextMax} tokens; the prompt has ${promptTokens} and ` +
+      `${wanted} more are asked for. Shorten the prompt or lower max_tokens.`,
     { detail: { contextTokensMax: contextMax, promptTokens, maxTokens: wanted } },
   )
 }

@@ -1,9 +1,9 @@
 /**
- * Stop strings in a stream of text: finds the first that is completed, wherever pieces end, and holds back
- * what may yet become one (Aho and Corasick, 1975).
+ * Stop strings in a stream of text: finds the first that is completed, wherever pieces end, and
+ * holds back what may yet become one (Aho and Corasick, 1975).
  *
- * Of several stop strings the one that ends first counts; of those that end together, the longest. So the
- * result does not depend on how the text is cut into tokens.
+ * Of several stop strings the one that ends first counts; of those that end together, the
+ * longest. So the result does not depend on how the text is cut into tokens.
  */
 import { IsochroneError } from '../protocol/index.ts'
 

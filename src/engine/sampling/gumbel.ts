@@ -1,15 +1,18 @@
 /**
- * Gumbel-max sampling: the largest of logit / temperature + Gumbel noise is a draw from the softmax.
+ * Gumbel-max sampling: the largest of logit / temperature + Gumbel noise is a draw from the
+ * softmax.
  *
- * The noise is a pure function of (seed, position, token id), so the same seed gives the same text on any
- * node, whatever is batched beside it; arithmetic that differs between machines changes a pick only where
- * two perturbed scores nearly tie. Counter: (token id ÷ 4, position, 0, 0); lane: token id mod 4; key: seed.
+ * The noise is a pure function of (seed, position, token id), so the same seed gives the same
+ * text on any node, whatever is batched beside it; arithmetic that differs between machines
+ * changes a pick only where two perturbed scores nearly tie. Counter: (token id ÷ 4, position, 0,
+ * 0); lane: token id mod 4; key: seed.
  */
 import { philox4x32 } from './philox.ts'
 
 /**
- * Uniform numbers have 24 bits, as in samplers that work in float32: noise stays below 25 · ln 2, and a token
- * e^−17 times as probable as the best is never picked. That spares the noise for most of a vocabulary.
+ * Uniform numbers have 24 bits, as in samplers that work in float32: noise stays below 25 · ln 2,
+ * and a token e^−17 times as probable as the best is never picked. That spares the noise for most
+ * of a vocabulary.
  */
 const noiseMax = 17.33
 

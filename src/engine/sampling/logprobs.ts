@@ -1,4 +1,6 @@
-/** Log-probabilities of the model's own distribution, before temperature, penalties and truncation. */
+/**
+ * Log-probabilities of the model's own distribution, before temperature, penalties and truncation.
+ */
 export interface TokenScores {
   readonly logprob: number
   /** The most probable tokens, best first, ties by lowest id. */

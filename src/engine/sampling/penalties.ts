@@ -1,6 +1,7 @@
 /**
- * What changes a model's logits before a token is picked, in this order: repetition penalty (tokens of prompt
- * and answer; Keskar et al., 2019), frequency and presence penalty (tokens of the answer, as OpenAI's), bias.
+ * What changes a model's logits before a token is picked, in this order: repetition penalty
+ * (tokens of prompt and answer; Keskar et al., 2019), frequency and presence penalty (tokens of
+ * the answer, as OpenAI's), bias.
  */
 import { IsochroneError, type Sampling } from '../../protocol/index.ts'
 

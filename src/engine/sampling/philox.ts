@@ -1,6 +1,6 @@
 /**
- * Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
- * 2011): four random words that are a pure function of counter and key.
+ * Philox4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as
+ * 1, 2, 3", 2011): four random words that are a pure function of counter and key.
  */
 const multiplier0 = 0xd2511f53
 const multiplier1 = 0xcd9e8d57
@@ -37,7 +37,10 @@ export function philox4x32(counter: Uint32Array, key: Uint32Array, out: Uint32Ar
   out[3] = c3
 }
 
-/** The upper 32 bits of the unsigned 64-bit product; no partial sum exceeds 32 bits (Hacker's Delight, 8-2). */
+/**
+ * The upper 32 bits of the unsigned 64-bit product; no partial sum exceeds 32 bits (Hacker's
+ * Delight, 8-2).
+ */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff
   const aHigh = a >>> 16

@@ -1,6 +1,6 @@
 /**
- * Picks the next token of one answer from its logits. Pure: the same logits, settings and tokens so far give
- * the same token, with no state but the counts of earlier tokens.
+ * Picks the next token of one answer from its logits. Pure: the same logits, settings and tokens
+ * so far give the same token, with no state but the counts of earlier tokens.
  */
 import { IsochroneError, type Sampling } from '../../protocol/index.ts'
 import { GumbelNoise } from './gumbel.ts'
@@ -27,6 +27,7 @@ export interface SamplerOptions {
   readonly choice: number
   readonly promptIds: readonly number[]
   readonly vocabularySize: number
+  readonly buffers: SamplingBuffers
 }
 
 export class Sampler {
@@ -34,6 +35,7 @@ export class Sampler {
   readonly #penalties: Penalties
   readonly #penalised: boolean
   readonly #noise: GumbelNoise | null
+  readonly #buffers: SamplingBuffers
   readonly #size: number
 
   /** Errors: `invalid_request`. */
@@ -41,6 +43,7 @@ export class Sampler {
     const { sampling, choice, promptIds, vocabularySize } = options
     this.#sampling = sampling
     this.#size = vocabularySize
+    this.#buffers = options.buffers
     this.#penalties = new Penalties(sampling, promptIds, vocabularySize)
     this.#penalised = this.#penalties.active
     this.#noise =
@@ -52,32 +55,33 @@ export class Sampler {
    * @param rows logits; this answer's begin at `offset`
    * @param position how many tokens come before the new one, prompt included
    */
-  pick(rows: Float32Array, offset: number, position: number, buffers: SamplingBuffers): number {
+  pick(rows: Float32Array, offset: number, position: number): number {
     let row = rows
     let from = offset
     if (this.#penalised) {
-      row = buffers.logits
+      row = this.#buffers.logits
       row.set(rows.subarray(offset, offset + this.#size))
       this.#penalties.apply(row)
       from = 0
     }
-    const id = this.#choose(row, from, position, buffers)
+    const id = this.#choose(row, from, position)
     if (this.#penalised) this.#penalties.accept(id)
     return id
   }
 
-  #choose(row: Float32Array, offset: number, position: number, buffers: SamplingBuffers): number {
+  #choose(row: Float32Array, offset: number, position: number): number {
     const idOfMax = argmax(row, offset, this.#size)
     const logitMax = idOfMax < 0 ? Number.NaN : (row[offset + idOfMax] as number)
     if (!Number.isFinite(logitMax)) {
       throw new IsochroneError(
         'engine_failed',
-        'The model’s logits are not finite numbers; its weights or this machine’s arithmetic are broken.',
+        'The model’s logits are not finite numbers; its weights or this machine’s arithmetic ' +
+          'are broken.',
       )
     }
     if (this.#noise === null) return idOfMax
     const { temperature, topK, topP, minP } = this.#sampling
-    const { truncator } = buffers
+    const { truncator } = this.#buffers
     truncator.cut(row, offset, { logitMax, temperature, topK, topP, minP })
     return this.#noise.pick(row, offset, {
       position,

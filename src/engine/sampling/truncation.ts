@@ -1,9 +1,9 @@
 /**
  * Which tokens may be picked: min_p, then top_k, then top_p over what remains (renormalised).
  *
- * All three keep the first tokens in the order "higher logit, then lower id", so together they are one cut in
- * that order. It is found without sorting the vocabulary: tokens are counted and weighed in bins by their
- * distance from the best, and only the bin with the cut in it is sorted.
+ * All three keep the first tokens in the order "higher logit, then lower id", so together they
+ * are one cut in that order. It is found without sorting the vocabulary: tokens are counted and
+ * weighed in bins by their distance from the best, and only the bin with the cut in it is sorted.
  */
 export interface Truncation {
   readonly logitMax: number
@@ -67,7 +67,10 @@ export class Truncator {
     }
   }
 
-  /** Keeps the first `topK`; bins beyond are emptied, the one with the cut weighs what is kept of it. */
+  /**
+   * Keeps the first `topK`; bins beyond are emptied, the one with the cut weighs what is kept of
+   * it.
+   */
   #cutAtCount(row: Float32Array, offset: number, truncation: Truncation): void {
     let before = 0
     let bin = 0

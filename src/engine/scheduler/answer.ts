@@ -1,6 +1,6 @@
 /**
- * One answer being written: one choice of one request. Takes the logits of each step and turns them into
- * events, until an end token, a stop string or the limit.
+ * One answer being written: one choice of one request. Takes the logits of each step and turns
+ * them into events, until an end token, a stop string or the limit.
  */
 import type {
   FinishReason,
@@ -24,6 +24,7 @@ export interface AnswerOptions {
   readonly endTokenIds: ReadonlySet<number>
   readonly vocabularySize: number
   readonly tokenizer: Tokenizer
+  readonly buffers: SamplingBuffers
 }
 
 /** A token's log-probability, kept until its text may be shown. */
@@ -53,11 +54,12 @@ export class Answer {
 
   /** Errors: `invalid_request`. */
   constructor(options: AnswerOptions) {
-    const { request, choice, promptIds, vocabularySize } = options
+    const { request, choice, promptIds, vocabularySize, buffers } = options
     this.#options = options
     this.choice = choice
     this.promptIds = promptIds
-    this.#sampler = new Sampler({ sampling: request.sampling, choice, promptIds, vocabularySize })
+    const { sampling } = request
+    this.#sampler = new Sampler({ sampling, choice, promptIds, vocabularySize, buffers })
     this.#stops = new StopMatcher(request.stop)
     this.#stream = options.tokenizer.textStream()
   }
@@ -66,9 +68,9 @@ export class Answer {
    * Picks the next token and returns what can be shown of it.
    * @param rows logits of a step; this answer's row begins at `offset`
    */
-  advance(rows: Float32Array, offset: number, buffers: SamplingBuffers): GenerationEvent[] {
+  advance(rows: Float32Array, offset: number): GenerationEvent[] {
     const { endTokenIds, tokensMax, promptIds } = this.#options
-    const id = this.#sampler.pick(rows, offset, promptIds.length + this.completionTokens, buffers)
+    const id = this.#sampler.pick(rows, offset, promptIds.length + this.completionTokens)
     this.completionTokens += 1
     this.lastTokenId = id
     const isEnd = endTokenIds.has(id)

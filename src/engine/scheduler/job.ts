@@ -1,6 +1,6 @@
 /**
- * One request in the scheduler: its answers, and the bounded queue through which its reader gets events.
- * A reader that falls behind parks the request's slots instead of holding up the others.
+ * One request in the scheduler: its answers, and the bounded queue through which its reader gets
+ * events. A reader that falls behind parks the request's slots instead of holding up the others.
  */
 import { BoundedQueue, type Clock, type Timer } from '../../base/index.ts'
 import { type GenerationEvent, IsochroneError } from '../../protocol/index.ts'
@@ -48,7 +48,8 @@ export class Job {
       this.fail(
         new IsochroneError(
           'cancelled',
-          `The reader took nothing for ${this.#options.stalledMs / 1000} s; its generation was stopped.`,
+          `The reader took nothing for ${this.#options.stalledMs / 1000} s; its generation ` +
+            `was stopped.`,
         ),
       )
       this.#options.wake()

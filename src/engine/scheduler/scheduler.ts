@@ -1,7 +1,7 @@
 /**
- * Continuous batching (Yu et al., "Orca", OSDI 2022): several generations share each step of one model, join
- * when a slot is free and leave when they are done. Prompts are read in chunks between the steps, so that
- * running answers go on.
+ * Continuous batching (Yu et al., "Orca", OSDI 2022): several generations share each step of one
+ * model, join when a slot is free and leave when they are done. Prompts are read in chunks
+ * between the steps, so that running answers go on.
  */
 import type { Clock, Log } from '../../base/index.ts'
 import {
@@ -102,6 +102,7 @@ export class Scheduler {
           endTokenIds,
           vocabularySize: runner.vocabularySize,
           tokenizer,
+          buffers: this.#buffers,
         }),
     )
     const { eventsMax, stalledMs } = this.#limits
@@ -146,7 +147,8 @@ export class Scheduler {
     }
     throw new IsochroneError(
       'all_nodes_busy',
-      `${this.#waiting.length} answers wait for one of ${this.#modules.runner.slots} slots; try again later.`,
+      `${this.#waiting.length} answers wait for one of ${this.#modules.runner.slots} slots; ` +
+        `try again later.`,
       { detail: { waiting: this.#waiting.length, slots: this.#modules.runner.slots } },
     )
   }
@@ -245,7 +247,7 @@ export class Scheduler {
     if (entry.job.closed) return
     let events: GenerationEvent[]
     try {
-      events = entry.answer.advance(logits, offset, this.#buffers)
+      events = entry.answer.advance(logits, offset)
     } catch (error) {
       entry.job.fail(asIsochroneError(error, 'engine_failed'))
       this.#dropClosed()

@@ -1,6 +1,7 @@
 /**
- * Added tokens: texts that a tokenizer treats as one token wherever they occur. The *special* ones are
- * control tokens (end of turn, a role's mark), which only the template may write, never a user.
+ * Added tokens: texts that a tokenizer treats as one token wherever they occur. The *special*
+ * ones are control tokens (end of turn, a role's mark), which only the template may write, never
+ * a user.
  */
 export interface AddedToken {
   readonly id: number
@@ -50,17 +51,19 @@ export class AddedTokenSplitter {
 }
 
 /**
- * Breaks special tokens in text that somebody else wrote, by a sentinel character inside each occurrence
- * and at ends that a template could complete into one. The tokenizer drops the sentinels after it has looked
- * for special tokens, so the ids are those of the plain characters.
+ * Breaks special tokens in text that somebody else wrote, by a sentinel character inside each
+ * occurrence and at ends that a template could complete into one. The tokenizer drops the
+ * sentinels after it has looked for special tokens, so the ids are those of the plain characters.
  */
 export class SpecialTokenGuard {
   readonly #pattern: RegExp | null
   readonly #prefixes = new Set<string>()
   readonly #suffixes = new Set<string>()
   readonly #lengthMax: number
+  readonly #contents: readonly string[]
 
   constructor(contents: readonly string[]) {
+    this.#contents = contents
     this.#pattern = alternatives(contents)
     this.#lengthMax = contents.reduce((most, content) => Math.max(most, content.length), 0)
     for (const content of contents) {
@@ -74,9 +77,14 @@ export class SpecialTokenGuard {
   protect(text: string, sentinel: string): string {
     if (this.#pattern === null || text === '') return text
     let guarded = text.replace(this.#pattern, (found) => breakUp(found, sentinel))
-    if (this.#endsLikeToken(text)) guarded += sentinel
-    if (this.#beginsLikeToken(text)) guarded = sentinel + guarded
+    const inside = this.#isInsideToken(text)
+    if (inside || this.#endsLikeToken(text)) guarded += sentinel
+    if (inside || this.#beginsLikeToken(text)) guarded = sentinel + guarded
     return guarded
+  }
+
+  #isInsideToken(text: string): boolean {
+    return text.length < this.#lengthMax && this.#contents.some((token) => token.includes(text))
   }
 
   #endsLikeToken(text: string): boolean {
@@ -100,7 +108,8 @@ export function unusedSentinel(texts: readonly string[]): string {
     const character = String.fromCharCode(code)
     if (!texts.some((text) => text.includes(character))) return character
   }
-  // All 6400 characters are in use: text made for that. U+FDD0 and its 31 neighbours are noncharacters.
+  // All 6400 characters are in use: text made for that. U+FDD0 and its 31 neighbours are
+  // noncharacters.
   return '\ufdd0'
 }
 

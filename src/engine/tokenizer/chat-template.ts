@@ -1,12 +1,15 @@
 /**
- * Chat templates: the Jinja text that comes with a model and lays out messages as it was trained to see
- * them. A template comes from strangers, so its time and its output are bounded.
+ * Chat templates: the Jinja text that comes with a model and lays out messages as it was trained
+ * to see them. A template comes from strangers, so its time and its output are bounded.
  */
 import { createContext, Script } from 'node:vm'
 import { Template } from '@huggingface/jinja'
 import { IsochroneError } from '../../protocol/index.ts'
 
-/** Real templates take well under a millisecond per message; a loop without end must not stop the node. */
+/**
+ * Real templates take well under a millisecond per message; a loop without end must not stop the
+ * node.
+ */
 const renderTimeoutMs = 500
 /** Loop rounds that are too few to matter; a guard against time costs more than such a template. */
 const roundsUnguardedMax = 1e7
@@ -38,7 +41,8 @@ export class ChatTemplate {
     if (source.length > templateLengthMax) {
       throw new IsochroneError(
         'model_unsupported',
-        `The model's chat template has ${source.length} characters; the limit is ${templateLengthMax}.`,
+        `The model's chat template has ${source.length} characters; the limit is ` +
+          `${templateLengthMax}.`,
       )
     }
     try {
@@ -66,7 +70,8 @@ export class ChatTemplate {
     if (text.length > outputLengthMax) {
       throw new IsochroneError(
         'invalid_request',
-        `The chat template makes ${text.length} characters of these messages; the limit is ${outputLengthMax}.`,
+        `The chat template makes ${text.length} characters of these messages; the limit is ` +
+          `${outputLengthMax}.`,
       )
     }
     return text

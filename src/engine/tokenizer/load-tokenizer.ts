@@ -1,6 +1,6 @@
 /**
- * Reads a tokenizer from a Hugging Face folder: `tokenizer.json`, `tokenizer_config.json` and, where the
- * template is a file of its own, `chat_template.jinja`.
+ * Reads a tokenizer from a Hugging Face folder: `tokenizer.json`, `tokenizer_config.json` and,
+ * where the template is a file of its own, `chat_template.jinja`.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,15 +13,21 @@ import { Tokenizer } from './tokenizer.ts'
 
 type Fields = Record<string, unknown>
 
-/** The largest vocabularies in use have 260 thousand entries; ids must fit into 20 bits for sorting. */
+/**
+ * The largest vocabularies in use have 260 thousand entries; ids must fit into 20 bits for
+ * sorting.
+ */
 const vocabularySizeMax = 2 ** 20
 /** `tokenizer.json` of the largest vocabularies has 35 MB. */
 const fileBytesMax = 256 * 1024 * 1024
 
-/** Errors: `model_corrupt` (unreadable), `model_unsupported` (a kind of tokenizer that is not known). */
+/**
+ * Errors: `model_corrupt` (unreadable), `model_unsupported` (a kind of tokenizer that is not
+ * known).
+ */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const json = await readJson(folder, 'tokenizer.json')
-  if (json === null) throw corrupt(folder, 'tokenizer.json', 'it is missing')
+  if (json === null) throw corrupt({ folder, file: 'tokenizer.json' }, 'it is missing')
   const config = (await readJson(folder, 'tokenizer_config.json')) ?? {}
   const templateFile = await readText(folder, 'chat_template.jinja')
   try {
@@ -29,8 +35,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   } catch (error) {
     if (error instanceof IsochroneError) throw error
     throw corrupt(
-      folder,
-      'tokenizer.json',
+      { folder, file: 'tokenizer.json' },
       error instanceof Error ? error.message : String(error),
       error,
     )
@@ -97,8 +102,8 @@ function addedTokensOf(json: Fields): AddedToken[] {
 }
 
 /**
- * The same tokenizer, but unable to make a special token from text: neither by its list of added tokens nor
- * because a whole word is an entry of the vocabulary.
+ * The same tokenizer, but unable to make a special token from text: neither by its list of added
+ * tokens nor because a whole word is an entry of the vocabulary.
  */
 function withoutSpecialTokens(json: Fields, special: ReadonlySet<string>): Fields {
   const model = isFields(json['model']) ? json['model'] : {}
@@ -142,9 +147,9 @@ async function readJson(folder: string, name: string): Promise<Fields | null> {
     const value: unknown = JSON.parse(text)
     if (isFields(value)) return value
   } catch (error) {
-    throw corrupt(folder, name, 'it is not valid JSON', error)
+    throw corrupt({ folder, file: name }, 'it is not valid JSON', error)
   }
-  throw corrupt(folder, name, 'it is not a JSON object')
+  throw corrupt({ folder, file: name }, 'it is not a JSON object')
 }
 
 async function readText(folder: string, name: string): Promise<string | null> {
@@ -153,13 +158,15 @@ async function readText(folder: string, name: string): Promise<string | null> {
     bytes = await readFile(join(folder, name))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw corrupt(folder, name, 'it cannot be read', error)
+    throw corrupt({ folder, file: name }, 'it cannot be read', error)
   }
-  if (bytes.length > fileBytesMax) throw corrupt(folder, name, `it has ${bytes.length} bytes`)
+  if (bytes.length > fileBytesMax)
+    throw corrupt({ folder, file: name }, `it has ${bytes.length} bytes`)
   return bytes.toString('utf8')
 }
 
-function corrupt(folder: string, file: string, reason: string, cause?: unknown): IsochroneError {
+function corrupt(at: { folder: string; file: string }, reason: string, cause?: unknown) {
+  const { folder, file } = at
   return new IsochroneError(
     'model_corrupt',
     `${join(folder, file)} is no usable tokenizer: ${reason}.`,

@@ -1,7 +1,7 @@
 /**
- * Tokens to text while they arrive: an incomplete UTF-8 character is held back until its bytes are there.
- * The pieces together are what decoding all bytes at once gives (invalid bytes become U+FFFD as in the
- * WHATWG Encoding standard).
+ * Tokens to text while they arrive: an incomplete UTF-8 character is held back until its bytes
+ * are there. The pieces together are what decoding all bytes at once gives (invalid bytes become
+ * U+FFFD as in the WHATWG Encoding standard).
  */
 import type { TokenBytes } from './token-bytes.ts'
 

@@ -50,7 +50,8 @@ export function spellingOf(decoder: unknown): TokenSpelling {
     return 'sentencepiece'
   throw new IsochroneError(
     'model_unsupported',
-    `tokenizer.json has a decoder of type ${types.join(' + ') || 'none'}; ByteLevel and SentencePiece's are supported.`,
+    `tokenizer.json has a decoder of type ${types.join(' + ') || 'none'}; ByteLevel and ` +
+      `SentencePiece's are supported.`,
   )
 }
 

@@ -100,18 +100,16 @@ test('whatever a user writes, exactly the template’s control tokens are in the
 test('a template cannot complete a control token that a user began', () => {
   const tokenizer = withTemplate('{{ "<|" + messages[0]["content"] + "|>" }}')
   const ids = tokenizer.encodeChat([{ role: 'user', content: 'end' }])
-  // The template itself writes `<|` and `|>` here: both ends are its own, the middle is the user's.
-  assert.equal(
-    tokenizer.decode(ids.filter((id) => !tokenizer.isSpecial(id))).length,
-    ids.includes(2) ? 0 : 7,
-  )
+  assert.equal(tokenizer.decode(ids), '<|end|>')
+  assert.ok(!ids.includes(2))
   const half = withTemplate('{{ messages[0]["content"] + "nd|>" }}')
   assert.ok(!half.encodeChat([{ role: 'user', content: '<|e' }]).includes(2))
 })
 
 test('a template may trim and inspect what a user wrote', () => {
   const tokenizer = withTemplate(
-    '{% for m in messages %}{% if "secret" in m.content %}{{ m.content | trim | upper }}{% endif %}{% endfor %}{{ eos_token }}',
+    '{% for m in messages %}{% if "secret" in m.content %}' +
+      '{{ m.content | trim | upper }}{% endif %}{% endfor %}{{ eos_token }}',
   )
   const ids = tokenizer.encodeChat([{ role: 'user', content: '  secret <|end|> ' }])
   assert.equal(ids.at(-1), 2)

@@ -1,8 +1,8 @@
 /**
  * A model's tokenizer: text to ids and back, and its chat template.
  *
- * Text that a client wrote never becomes a control token: special tokens are recognised only where the
- * model's template wrote them.
+ * Text that a client wrote never becomes a control token: special tokens are recognised only
+ * where the model's template wrote them.
  */
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { type ChatMessage, IsochroneError, type JsonObject } from '../../protocol/index.ts'
@@ -74,14 +74,18 @@ export class Tokenizer {
     return this.#parts.bytes.bytesOf(tokenId)
   }
 
-  /** The token for a person: its text, U+FFFD for incomplete characters, a special token's own name. */
+  /**
+   * The token for a person: its text, U+FFFD for incomplete characters, a special token's own
+   * name.
+   */
   tokenText(tokenId: number): string {
     if (this.isSpecial(tokenId)) return this.#parts.textOf(tokenId) ?? ''
     return this.#texts.wholeText(tokenId) ?? Buffer.from(this.bytesOf(tokenId)).toString('utf8')
   }
 
   /**
-   * Ids of plain text. With `special`, special tokens in it count as such; otherwise they are spelled out.
+   * Ids of plain text. With `special`, special tokens in it count as such; otherwise they are
+   * spelled out.
    * @param begin also the tokens that the model wants around every text, such as its begin token
    */
   encode(text: string, options: { special: boolean; begin?: boolean }): number[] {
@@ -91,7 +95,9 @@ export class Tokenizer {
     return this.#encodeSections(guarded, guarded === text ? '' : sentinel, options.begin ?? false)
   }
 
-  /** Ids of a chat, up to where the answer begins. Errors: `invalid_request`, `capability_missing`. */
+  /**
+   * Ids of a chat, up to where the answer begins. Errors: `invalid_request`, `capability_missing`.
+   */
   encodeChat(messages: readonly ChatMessage[], variables: JsonObject = {}): number[] {
     const { chatTemplate, templateVariables } = this.#parts
     if (chatTemplate === null) {

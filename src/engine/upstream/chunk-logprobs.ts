@@ -1,4 +1,7 @@
-/** OpenAI's two layouts of log-probabilities, both to this project's one. Entries of another form are left out. */
+/**
+ * OpenAI's two layouts of log-probabilities, both to this project's one. Entries of another form
+ * are left out.
+ */
 import type { JsonObject, JsonValue, TokenLogprob, TokenLogprobs } from '../../protocol/index.ts'
 import { arrayField, isObject } from './json-value.ts'
 

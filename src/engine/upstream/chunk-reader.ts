@@ -1,6 +1,6 @@
 /**
- * OpenAI's streamed chunks to events. Knows the dialects of vLLM, SGLang, llama-server, Ollama and OpenAI, and
- * whether the answer is complete.
+ * OpenAI's streamed chunks to events. Knows the dialects of vLLM, SGLang, llama-server, Ollama
+ * and OpenAI, and whether the answer is complete.
  */
 import {
   type FinishReason,
@@ -159,7 +159,10 @@ function deltaEvent(
   return { type: 'delta', choice, text, tokenIds: [], logprobs, extra }
 }
 
-/** Everything besides role and content that says something, for example `tool_calls`, `reasoning_content`. */
+/**
+ * Everything besides role and content that says something, for example `tool_calls`,
+ * `reasoning_content`.
+ */
 function extraOf(delta: JsonObject): JsonObject | null {
   let extra: Record<string, JsonObject[string]> | null = null
   for (const key in delta) {

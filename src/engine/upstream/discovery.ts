@@ -10,7 +10,9 @@ const discoveryTimeoutMs = 10_000
 const listBytesMax = 8 * 1024 * 1024
 const modelsMax = 2000
 const nameLengthMax = 256
-/** Where the server does not say; a request that does not fit is then refused by the server itself. */
+/**
+ * Where the server does not say; a request that does not fit is then refused by the server itself.
+ */
 const contextTokensAssumed = 8192
 
 export interface Discovery {
@@ -32,7 +34,8 @@ export async function discover(server: Server, options: DiscoveryOptions): Promi
   if (!isObject(list) || !Array.isArray(list['data'])) {
     throw new IsochroneError(
       'upstream_failed',
-      `${server.title} answered /models with something else than a list of models; is it an OpenAI-compatible server?`,
+      `${server.title} answered /models with something else than a list of models; is it an ` +
+        `OpenAI-compatible server?`,
     )
   }
   const entries = arrayField(list, 'data')
@@ -82,8 +85,9 @@ function modelOf(
 }
 
 /**
- * `/v1/models` does not say what a model can do. An embedding model is known by its name; of the others all is
- * assumed, since the server refuses by itself what it cannot do, with a message that is passed on.
+ * `/v1/models` does not say what a model can do. An embedding model is known by its name; of the
+ * others all is assumed, since the server refuses by itself what it cannot do, with a message
+ * that is passed on.
  */
 function featuresOf(name: string): readonly ModelFeature[] {
   if (/embed|(^|[/-])(bge|gte|e5)-|minilm/i.test(name)) return ['embedding']

@@ -9,7 +9,9 @@ import {
 import { arrayField, isObject, numberField } from './json-value.ts'
 import { callJson, type Server } from './server.ts'
 
-/** 2048 inputs of 4096 numbers, each up to 12 characters, are 100 MB; the usual answer has 20 kB. */
+/**
+ * 2048 inputs of 4096 numbers, each up to 12 characters, are 100 MB; the usual answer has 20 kB.
+ */
 const answerBytesMax = 128 * 1024 * 1024
 const answerTimeoutMs = 120_000
 
@@ -43,7 +45,8 @@ export async function embedUpstream(
   if (complete.length !== request.input.length) {
     throw new IsochroneError(
       'upstream_failed',
-      `${server.title} returned ${complete.length} usable vectors for ${request.input.length} inputs.`,
+      `${server.title} returned ${complete.length} usable vectors for ` +
+        `${request.input.length} inputs.`,
     )
   }
   const usage = isObject(answer) ? answer['usage'] : null

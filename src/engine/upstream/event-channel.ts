@@ -1,6 +1,6 @@
 /**
- * Batches of events from a network callback to one reader, without a promise per event: the reader gets
- * everything that has gathered since it last asked.
+ * Batches of events from a network callback to one reader, without a promise per event: the
+ * reader gets everything that has gathered since it last asked.
  */
 import type { GenerationEvent } from '../../protocol/index.ts'
 

@@ -1,6 +1,6 @@
 /**
- * A request as OpenAI-compatible servers read it. Settings at OpenAI's defaults are left out, so that a
- * server's own defaults for a model stay in force.
+ * A request as OpenAI-compatible servers read it. Settings at OpenAI's defaults are left out, so
+ * that a server's own defaults for a model stay in force.
  */
 import type { GenerationRequest, JsonObject, JsonValue } from '../../protocol/index.ts'
 import type { ServerKind } from './server-kind.ts'

@@ -1,6 +1,7 @@
 /**
- * Server-sent events as OpenAI-compatible servers write them: lines of bytes in, the payload of each `data:`
- * line out. Bytes are decoded once per read, up to the last line end, so no character is ever cut.
+ * Server-sent events as OpenAI-compatible servers write them: lines of bytes in, the payload of
+ * each `data:` line out. Bytes are decoded once per read, up to the last line end, so no
+ * character is ever cut.
  */
 import { IsochroneError } from '../../protocol/index.ts'
 

@@ -1,6 +1,6 @@
 /**
- * One streamed generation on an upstream server. Works inside undici's callbacks: all events of one read go to
- * the reader as one batch, with no promise in between.
+ * One streamed generation on an upstream server. Works inside undici's callbacks: all events of
+ * one read go to the reader as one batch, with no promise in between.
  */
 import type { Dispatcher } from 'undici'
 import {

@@ -198,7 +198,7 @@ test('an answer that comes whole instead of streamed is read as well', async () 
   })
 })
 
-test('comments, event names, carriage returns and a missing last line end are no trouble', async () => {
+test('comments, event names, carriage returns and a cut last line are no trouble', async () => {
   const parts = [
     ': ping\r\n\r\n',
     `event: message\r\n${delta({ content: 'Grü' }).replaceAll('\n', '\r\n')}`,

@@ -29,7 +29,9 @@ const refreshDefaultMs = 30_000
 /** A list that fails this often in a row is taken as empty: the server is gone. */
 const failuresMax = 3
 
-/** Errors: `invalid_configuration`, `upstream_failed`, `engine_unavailable` (the key is refused). */
+/**
+ * Errors: `invalid_configuration`, `upstream_failed`, `engine_unavailable` (the key is refused).
+ */
 export async function createUpstreamEngine(options: UpstreamEngineOptions): Promise<Engine> {
   const server = openServer(options)
   const log = options.log.child({ module: 'upstream' })

@@ -1,4 +1,6 @@
-/** What an OpenAI-compatible server says when it refuses or fails, as this project's error codes. */
+/**
+ * What an OpenAI-compatible server says when it refuses or fails, as this project's error codes.
+ */
 import { type ErrorCode, type ErrorDetail, IsochroneError } from '../../protocol/index.ts'
 import { isObject, numberField, parseJson, stringField } from './json-value.ts'
 
@@ -51,7 +53,8 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
   if (status === 401 || status === 403) {
     return make(
       'engine_unavailable',
-      `${server} refuses the API key that is configured for it (status ${status}); set the right key for this upstream.`,
+      `${server} refuses the API key that is configured for it (status ${status}); set the ` +
+        `right key for this upstream.`,
     )
   }
   if (status === 404) return make('model_not_found', `${server} says: ${said || 'not found'}`)
@@ -76,7 +79,10 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
   )
 }
 
-/** OpenAI and llama-server: `error.message`; older vLLM: `message`; FastAPI: `detail`; Ollama: `error`. */
+/**
+ * OpenAI and llama-server: `error.message`; older vLLM: `message`; FastAPI: `detail`; Ollama:
+ * `error`.
+ */
 function messageOf(payload: unknown): string | null {
   if (!isObject(payload)) return null
   const { error, detail } = payload
