@@ -1,9 +1,10 @@
 /**
  * `npm run generate`: schemas/*.fbs → src/protocol/generated/, which is committed.
  *
- * flatc (Debian: `flatbuffers-compiler`) writes TypeScript with enums, which Node's type stripping refuses; so
- * `.js` and `.d.ts` are made of it. Beside the accessors come the tables' layouts: flatc has no verifier for
- * JavaScript, and `src/protocol/messages/verify-buffer.ts` needs to know what lies where.
+ * flatc (Debian: `flatbuffers-compiler`) writes TypeScript with enums, which Node's type stripping
+ * refuses; so `.js` and `.d.ts` are made of it. Beside the accessors come the tables' layouts:
+ * flatc has no verifier for JavaScript, and `src/protocol/messages/verify-buffer.ts` needs to know
+ * what lies where.
  */
 import { execFileSync } from 'node:child_process'
 import {
@@ -72,7 +73,8 @@ function writeLayouts(): void {
   const definitions = tables.map(({ name, fields }) => {
     const rows = fields.map((field) => {
       const table = field.table === undefined ? '' : `, table: ${field.table}`
-      return `    { name: '${field.name}', kind: '${field.kind}', bytes: ${field.bytes}${table} },\n`
+      const { name, kind, bytes } = field
+      return `    { name: '${name}', kind: '${kind}', bytes: ${bytes}${table} },\n`
     })
     return `export const ${name} = {\n  name: '${name}',\n  fields: [\n${rows.join('')}  ],\n}\n`
   })

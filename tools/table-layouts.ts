@@ -1,6 +1,7 @@
 /**
- * Reads of FlatBuffers schemas what a verifier has to know: the tables, and of each field whether it lies in
- * its table or is pointed at. Pure. Understands what this project's schemas use, and says so otherwise.
+ * Reads of FlatBuffers schemas what a verifier has to know: the tables, and of each field whether
+ * it lies in its table or is pointed at. Pure. Understands what this project's schemas use, and
+ * says so otherwise.
  */
 export interface FieldDefinition {
   readonly name: string

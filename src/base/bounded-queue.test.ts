@@ -6,7 +6,7 @@ import { BoundedQueue } from './bounded-queue.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-test('everything comes out once and in order, and the queue never holds more than its limit', async () => {
+test('everything comes out once, in order, and never over the limit', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 5 }),

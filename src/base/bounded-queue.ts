@@ -1,8 +1,8 @@
 /**
  * A first-in-first-out queue between one producer and one consumer, with back-pressure.
  *
- * The consumer takes everything that has gathered as one batch, so that a slow consumer pays one wake-up
- * for many items. The producer's `push` waits while the queue is full.
+ * The consumer takes everything that has gathered as one batch, so that a slow consumer pays one
+ * wake-up for many items. The producer's `push` waits while the queue is full.
  */
 import { assert } from './assert.ts'
 

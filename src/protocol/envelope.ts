@@ -1,9 +1,9 @@
 /**
  * The signed envelope (assurance level A0): key K gave this to that recipient, once, and not later.
  *
- * What is signed is a canonical sequence of bytes, not a message's encoding: a prefix that keeps these
- * signatures apart from all others of the same key, then every field with its length before it, so that two
- * different envelopes never have the same bytes.
+ * What is signed is a canonical sequence of bytes, not a message's encoding: a prefix that keeps
+ * these signatures apart from all others of the same key, then every field with its length before
+ * it, so that two different envelopes never have the same bytes.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { assert } from '../base/index.ts'
@@ -12,7 +12,10 @@ import { type Identity, verifySignature } from './identity.ts'
 import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from './ids.ts'
 import type { NonceStore } from './nonce-store.ts'
 
-/** What the body is: `request` a request's body, `result` what an output hash is of, `record` a statement. */
+/**
+ * What the body is: `request` a request's body, `result` what an output hash is of, `record` a
+ * statement.
+ */
 export const envelopeDomains = ['request', 'result', 'record'] as const
 export type EnvelopeDomain = (typeof envelopeDomains)[number]
 
@@ -53,7 +56,10 @@ export const hashLengthBytes = 32
 export const nonceLengthBytes = 16
 
 export const envelopeLimits = {
-  /** How far two machines' clocks may differ; NTP keeps them within a second, 30 s forgives a bad day. */
+  /**
+   * How far two machines' clocks may differ; NTP keeps them within a second, 30 s forgives a bad
+   * day.
+   */
   clockSkewMaxMs: 30_000,
   /** A nonce has to be remembered this long: one hour covers the longest generation. */
   lifeMaxMs: 60 * 60 * 1000,
@@ -102,9 +108,10 @@ export function signEnvelope(
 }
 
 /**
- * Returns if the envelope is what it has to be, and remembers its nonce. The order is from cheap to dear; the
- * nonce comes last, so that a forged envelope uses up nobody's.
- * @throws IsochroneError `identity_mismatch`, `invalid_signature`, `envelope_expired`, `envelope_replayed`,
+ * Returns if the envelope is what it has to be, and remembers its nonce. The order is from cheap
+ * to dear; the nonce comes last, so that a forged envelope uses up nobody's.
+ * @throws IsochroneError `identity_mismatch`, `invalid_signature`, `envelope_expired`,
+ *   `envelope_replayed`,
  *   `all_nodes_busy` when the nonce store is full
  */
 export function verifyEnvelope(signed: SignedEnvelope, expectation: EnvelopeExpectation): void {
@@ -147,7 +154,7 @@ function checkSubject(envelope: Envelope, expectation: EnvelopeExpectation): voi
     throw new IsochroneError('invalid_signature', message)
   }
   if (envelope.network !== network) {
-    const message = `the envelope is for the network "${envelope.network}", and this is "${network}"`
+    const message = `the envelope is for network "${envelope.network}", and this is "${network}"`
     throw new IsochroneError('invalid_signature', message)
   }
   const isSameLength = envelope.bodyHash.length === bodyHash.length

@@ -1,8 +1,9 @@
 /**
  * Operating errors: what can go wrong although the program is right.
  *
- * Every one carries a `code` from `errorCodes`, a message for a person that says what, where and how
- * to mend it, typed `detail`, and its `cause`. Programmer errors are assertions (`assert.ts`) instead.
+ * Every one carries a `code` from `errorCodes`, a message for a person that says what, where and
+ * how to mend it, typed `detail`, and its `cause`. Programmer errors are assertions (`assert.ts`)
+ * instead.
  */
 import { type ErrorCode, errorCodes } from './error-codes.ts'
 

@@ -1,8 +1,9 @@
 /**
  * One inference request and what comes back, as gateway, node and engine speak of it.
  *
- * A request is already validated and normalised: defaults are filled in, OpenAI's several spellings of a
- * thing are one. A stream of answers is an async iterable of *batches*: what became available together.
+ * A request is already validated and normalised: defaults are filled in, OpenAI's several
+ * spellings of a thing are one. A stream of answers is an async iterable of *batches*: what became
+ * available together.
  */
 import type { ModelDigest, RequestId } from './ids.ts'
 
@@ -19,7 +20,10 @@ export type JsonObject = { readonly [key: string]: JsonValue }
 /** A chat message in OpenAI's form; an engine that cannot use a part of it has a gate for that. */
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool'
-  /** Plain text, or OpenAI's content parts (`{type: 'text' | 'image_url' | …}`); null beside tool calls. */
+  /**
+   * Plain text, or OpenAI's content parts (`{type: 'text' | 'image_url' | …}`); null beside tool
+   * calls.
+   */
   readonly content: string | readonly JsonObject[] | null
   readonly name?: string
   readonly tool_calls?: readonly JsonObject[]
@@ -101,7 +105,10 @@ export interface GenerationDelta {
   /** The tokens behind it, where the engine knows them: what a continuation elsewhere replays. */
   readonly tokenIds: readonly number[]
   readonly logprobs: readonly TokenLogprobs[]
-  /** Further fields of OpenAI's `delta`, for example `tool_calls` or `reasoning_content`; null: none. */
+  /**
+   * Further fields of OpenAI's `delta`, for example `tool_calls` or `reasoning_content`; null:
+   * none.
+   */
   readonly extra: JsonObject | null
 }
 

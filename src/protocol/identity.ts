@@ -79,7 +79,9 @@ function identityOf(privateKey: KeyObject): Identity {
 
 /** What precedes the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4). */
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
-/** Parsed keys; parsing costs a fifth of a verification. A gateway talks to fewer peers than this. */
+/**
+ * Parsed keys; parsing costs a fifth of a verification. A gateway talks to fewer peers than this.
+ */
 const keyObjectsMax = 4096
 const keyObjects = new Map<NodeId, KeyObject>()
 

@@ -1,14 +1,17 @@
 /**
  * Identifiers, each a string of its own type so that they cannot be mixed up.
  *
- * A node's id *is* its Ed25519 public key (RFC 8032), in lower-case base32 without padding (RFC 4648):
- * 52 characters. Gateways have ids of the same form.
+ * A node's id *is* its Ed25519 public key (RFC 8032), in lower-case base32 without padding (RFC
+ * 4648): 52 characters. Gateways have ids of the same form.
  */
 declare const brand: unique symbol
 type Branded<TName extends string> = string & { readonly [brand]: TName }
 
 export type NodeId = Branded<'NodeId'>
-/** `upstream-` and a configured name: an OpenAI-compatible server without a node of ours in front of it. */
+/**
+ * `upstream-` and a configured name: an OpenAI-compatible server without a node of ours in front
+ * of it.
+ */
 export type UpstreamId = Branded<'UpstreamId'>
 /** What can be sent a request. */
 export type WorkerId = NodeId | UpstreamId

@@ -1,6 +1,6 @@
 /**
- * protocol: the words that both sides of the wire share.
- * Ids, error codes, requests and their events, node records, signed envelopes, FlatBuffers messages.
+ * protocol: the words that both sides of the wire share. Ids, error codes, requests and their
+ * events, node records, signed envelopes, FlatBuffers messages.
  */
 export {
   canonicalBytes,

@@ -1,6 +1,6 @@
 /**
- * What a node says of itself, signed by its key. Statements marked "measured" come from a benchmark that
- * the node runs on joining; a gateway checks them against what it sees.
+ * What a node says of itself, signed by its key. Statements marked "measured" come from a
+ * benchmark that the node runs on joining; a gateway checks them against what it sees.
  */
 import type { ModelDigest, NodeId } from './ids.ts'
 
@@ -20,7 +20,9 @@ export type ModelFeature = (typeof modelFeatures)[number]
 export interface OfferedModel {
   /** The name that clients use, for example `isochrone-tiny`. */
   readonly name: string
-  /** null: the engine fronts a server that gives only a name; like is compared with like by name. */
+  /**
+   * null: the engine fronts a server that gives only a name; like is compared with like by name.
+   */
   readonly digest: ModelDigest | null
   /** `onnx` or `upstream`; with the back end, for example `onnx/cpu`. */
   readonly runtime: string
@@ -64,13 +66,19 @@ export interface NodeRecord {
   readonly softwareVersion: string
   /** Declared; a claim until the speed of light has been asked. Empty: not declared. */
   readonly region: string
-  /** Where the node itself can be dialled, `host:port`; empty: only over connections that it opened. */
+  /**
+   * Where the node itself can be dialled, `host:port`; empty: only over connections that it
+   * opened.
+   */
   readonly addresses: readonly string[]
   readonly hardware: HardwareReport
   readonly models: readonly OfferedModel[]
 }
 
-/** What a node reports of its present work, often; not signed on its own (the connection is authenticated). */
+/**
+ * What a node reports of its present work, often; not signed on its own (the connection is
+ * authenticated).
+ */
 export interface LoadReport {
   readonly running: number
   readonly waiting: number

@@ -1,9 +1,10 @@
 /**
  * Which nonces were seen, for as long as an envelope that carries them could still be accepted.
  *
- * Constant time per nonce: entries lie in buckets of time, and a bucket is dropped as a whole once it is over.
- * The number of entries is bounded, in all and per sender; when a bound is reached, new envelopes are refused
- * instead of old nonces forgotten, since forgetting would let a replay through.
+ * Constant time per nonce: entries lie in buckets of time, and a bucket is dropped as a whole once
+ * it is over. The number of entries is bounded, in all and per sender; when a bound is reached,
+ * new envelopes are refused instead of old nonces forgotten, since forgetting would let a replay
+ * through.
  */
 import { assert, type Clock } from '../base/index.ts'
 import type { NodeId } from './ids.ts'

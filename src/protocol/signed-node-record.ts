@@ -1,8 +1,8 @@
 /**
  * A node's record with the signature of the node's own key over its very bytes.
  *
- * Who only passes a record on keeps the bytes: a record that was decoded and encoded again would lose what a
- * newer program had put into it, and with that its signature.
+ * Who only passes a record on keeps the bytes: a record that was decoded and encoded again would
+ * lose what a newer program had put into it, and with that its signature.
  */
 import { envelopeLimits } from './envelope.ts'
 import { IsochroneError } from './errors.ts'
@@ -29,8 +29,8 @@ export function signNodeRecord(identity: Identity, record: NodeRecord): SignedNo
 }
 
 /**
- * The record, if its own node signed these bytes and it is valid now. That the node is the connection's peer is
- * for the caller to check.
+ * The record, if its own node signed these bytes and it is valid now. That the node is the
+ * connection's peer is for the caller to check.
  * @throws IsochroneError `malformed_message`, `invalid_signature`, `envelope_expired`
  */
 export function verifyNodeRecord(

@@ -1,7 +1,8 @@
 /**
  * Reading messages: what comes in is hostile until every field has been looked at.
  *
- * A decoder returns a value or throws `malformed_message` or `message_too_large`, whatever the bytes are.
+ * A decoder returns a value or throws `malformed_message` or `message_too_large`, whatever the
+ * bytes are.
  */
 import { ByteBuffer } from 'flatbuffers'
 import { hashLengthBytes } from '../envelope.ts'

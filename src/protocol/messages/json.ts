@@ -1,4 +1,6 @@
-/** JSON inside messages: parsed, and not nested so deeply that whoever walks it runs out of stack. */
+/**
+ * JSON inside messages: parsed, and not nested so deeply that whoever walks it runs out of stack.
+ */
 import type { JsonObject } from '../generation.ts'
 import { malformed } from './verify-buffer.ts'
 

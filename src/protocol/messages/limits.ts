@@ -1,4 +1,7 @@
-/** Bounds of what a message between peers may hold; a hostile peer meets them before any memory is taken. */
+/**
+ * Bounds of what a message between peers may hold; a hostile peer meets them before any memory is
+ * taken.
+ */
 export const messageLimits = {
   /** The transport's own limit of one message. */
   messageBytesMax: 8 * 1024 * 1024,

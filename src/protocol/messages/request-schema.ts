@@ -2,7 +2,10 @@
 import Type from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 
-/** What a node accepts at most; a gateway that accepts no more never sees its own requests refused. */
+/**
+ * What a node accepts at most; a gateway that accepts no more never sees its own requests
+ * refused.
+ */
 export const requestLimits = {
   /** Fits into one message, with room for the envelope. */
   requestBytesMax: 8 * 1024 * 1024 - 64 * 1024,

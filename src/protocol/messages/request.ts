@@ -1,12 +1,12 @@
 /**
- * The body of a call: a request as JSON, since half of it is JSON that clients wrote (messages, tools, schemas).
+ * The body of a call: a request as JSON, since half of it is JSON that clients wrote (messages,
+ * tools, schemas).
  *
  * A node believes nothing of it because a gateway sent it: shape and bounds are checked again.
  */
 import { isUtf8 } from 'node:buffer'
 import { IsochroneError } from '../errors.ts'
 import type { EmbeddingRequest, GenerationRequest } from '../generation.ts'
-import { checkMessageBytes } from './encode.ts'
 import { parseJson } from './json.ts'
 import {
   embeddingRequestFields,

@@ -1,4 +1,7 @@
-/** A signed envelope as a part of other messages. The signature is checked by `verifyEnvelope`, not here. */
+/**
+ * A signed envelope as a part of other messages. The signature is checked by `verifyEnvelope`,
+ * not here.
+ */
 import { type Builder, Encoding, type Offset } from 'flatbuffers'
 import {
   type EnvelopeDomain,

@@ -1,4 +1,7 @@
-/** What lies where in a FlatBuffers table; `generated/layouts.js` has one for every table of the schemas. */
+/**
+ * What lies where in a FlatBuffers table; `generated/layouts.js` has one for every table of the
+ * schemas.
+ */
 export interface TableLayout {
   readonly name: string
   /** In the order of the schema: field i has the vtable's entry i. */

@@ -1,10 +1,11 @@
 /**
  * Checks that a FlatBuffers message lies within its bytes before anything is read from it.
  *
- * The accessors that flatc writes for JavaScript believe every offset and length. This walks the whole message
- * once and shows that each of them stays inside. Every byte of a table, string or vector may be reached only
- * once: writers do not share them (they share vtables), and a reader that follows a small message of shared
- * offsets could be kept busy for very long. So reading what has passed takes time linear in its length.
+ * The accessors that flatc writes for JavaScript believe every offset and length. This walks the
+ * whole message once and shows that each of them stays inside. Every byte of a table, string or
+ * vector may be reached only once: writers do not share them (they share vtables), and a reader
+ * that follows a small message of shared offsets could be kept busy for very long. So reading what
+ * has passed takes time linear in its length.
  */
 import { IsochroneError } from '../errors.ts'
 import type { FieldLayout, TableLayout } from './table-layout.ts'

@@ -1,0 +1,195 @@
+/** Arbitrary values of every kind that the protocol carries, for property-based tests. */
+import fc from 'fast-check'
+import type { Envelope, SignedEnvelope } from './envelope.ts'
+import type {
+  EmbeddingRequest,
+  GenerationEvent,
+  GenerationRequest,
+  JsonObject,
+  TokenLogprob,
+} from './generation.ts'
+import { createIdentity, type Identity } from './identity.ts'
+import { modelDigestOf, type NodeId, nodeIdOf, requestIdOf } from './ids.ts'
+import { modelFeatures, type NodeRecord } from './node-record.ts'
+
+/** Key pairs cost 50 µs each, and which one it is does not matter. */
+export const identities: readonly Identity[] = [
+  createIdentity(),
+  createIdentity(),
+  createIdentity(),
+]
+
+export const bytes = (length: number) =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Uint8Array.from(array))
+export const text = fc.string({ unit: 'binary' }).map((string) => string.toWellFormed())
+export const time = fc.integer({ min: 0, max: 2 ** 45 })
+export const nodeId: fc.Arbitrary<NodeId> = bytes(32).map(nodeIdOf)
+export const modelDigest = fc.option(
+  bytes(32).map((digest) => modelDigestOf(Buffer.from(digest).toString('hex'))),
+)
+const uint32 = fc.integer({ min: 0, max: 0xffffffff })
+const uint53 = fc.maxSafeNat()
+const quantity = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })
+/** As JSON brings it back: no −0. */
+export const jsonObject: fc.Arbitrary<JsonObject> = fc
+  .dictionary(text, fc.jsonValue({ maxDepth: 3 }))
+  .map((object) => JSON.parse(JSON.stringify(object)))
+
+export const envelope: fc.Arbitrary<Envelope> = fc.record({
+  version: fc.constant(1 as const),
+  domain: fc.constantFrom('request' as const, 'result' as const, 'record' as const),
+  network: fc.string({ unit: 'grapheme', maxLength: 20 }).map((name) => name.toWellFormed()),
+  sender: nodeId,
+  recipient: fc.option(nodeId),
+  bodyHash: bytes(32),
+  nonce: bytes(16),
+  issuedAtMs: time,
+  expiresAtMs: time,
+  modelDigest,
+})
+
+export const signedEnvelope: fc.Arbitrary<SignedEnvelope> = fc.record({
+  envelope,
+  signature: bytes(64),
+})
+
+export const nodeRecord: fc.Arbitrary<NodeRecord> = fc.record({
+  id: nodeId,
+  network: fc.string({ maxLength: 30 }),
+  sequence: uint53,
+  issuedAtMs: time,
+  expiresAtMs: time,
+  softwareVersion: fc.string({ maxLength: 20 }),
+  region: fc.string({ maxLength: 20 }),
+  addresses: fc.array(fc.string({ maxLength: 40 }), { maxLength: 4 }),
+  hardware: fc.record({
+    platform: fc.string({ maxLength: 20 }),
+    cpu: text.map((name) => name.slice(0, 30).toWellFormed()),
+    cores: uint32,
+    memoryBytes: uint53,
+    memoryFreeBytes: uint53,
+    gpu: fc.string({ maxLength: 20 }),
+    gpuMemoryBytes: uint53,
+    memoryBandwidthBytesPerSecond: quantity,
+    integerExact: fc.boolean(),
+  }),
+  models: fc.array(
+    fc.record({
+      name: fc.string({ maxLength: 20 }),
+      digest: modelDigest,
+      runtime: fc.string({ maxLength: 20 }),
+      quantisation: fc.string({ maxLength: 20 }),
+      contextTokensMax: uint32,
+      decodeTokensPerSecond: quantity,
+      prefillTokensPerSecond: quantity,
+      slots: uint32,
+      features: fc.uniqueArray(fc.constantFrom(...modelFeatures)),
+      promptPrice: quantity,
+      completionPrice: quantity,
+    }),
+    { maxLength: 3 },
+  ),
+})
+
+const choice = fc.integer({ min: 0, max: 15 })
+const tokenLogprob: fc.Arbitrary<TokenLogprob> = fc.record({
+  token: text,
+  logprob: fc.double({ noNaN: true }),
+  bytes: fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 8 }),
+})
+
+export const generationEvent: fc.Arbitrary<GenerationEvent> = fc.oneof(
+  fc.record({
+    type: fc.constant('delta' as const),
+    choice,
+    text,
+    tokenIds: fc.array(uint32, { maxLength: 4 }),
+    logprobs: fc.array(
+      fc
+        .tuple(tokenLogprob, fc.array(tokenLogprob, { maxLength: 3 }))
+        .map(([token, top]) => ({ ...token, top })),
+      { maxLength: 3 },
+    ),
+    extra: fc.option(jsonObject),
+  }),
+  fc.record({
+    type: fc.constant('finish' as const),
+    choice,
+    reason: fc.constantFrom(
+      'stop' as const,
+      'length' as const,
+      'tool_calls' as const,
+      'content_filter' as const,
+    ),
+  }),
+  fc.record(
+    {
+      type: fc.constant('usage' as const),
+      promptTokens: uint32,
+      completionTokens: uint32,
+      cachedTokens: uint32,
+      estimated: fc.constant(true as const),
+    },
+    { requiredKeys: ['type', 'promptTokens', 'completionTokens', 'cachedTokens'] },
+  ),
+)
+
+const subject = {
+  requestId: bytes(16).map(requestIdOf),
+  model: fc.string({ minLength: 1, maxLength: 20 }),
+  modelDigest,
+}
+/** As JSON brings it back: no −0. */
+const number = (min: number, max: number) =>
+  fc.double({ min, max, noNaN: true }).map((value) => value + 0)
+const tokenIds = fc.array(uint32, { maxLength: 5 })
+
+const message = fc.record(
+  {
+    role: fc.constantFrom('system', 'developer', 'user', 'assistant', 'tool'),
+    content: fc.oneof(text, fc.array(jsonObject, { maxLength: 2 }), fc.constant(null)),
+    name: fc.string({ maxLength: 10 }),
+    tool_calls: fc.array(jsonObject, { maxLength: 2 }),
+    tool_call_id: fc.string({ maxLength: 10 }),
+  },
+  { requiredKeys: ['role', 'content'] },
+)
+
+export const generationRequest = fc.record({
+  ...subject,
+  kind: fc.constantFrom('chat', 'completion'),
+  messages: fc.array(message, { maxLength: 4 }),
+  prompt: fc.oneof(text, tokenIds),
+  choices: fc.integer({ min: 1, max: 16 }),
+  maxTokens: fc.option(fc.nat(100_000)),
+  stop: fc.array(text, { maxLength: 16 }),
+  sampling: fc.record({
+    temperature: number(0, 2),
+    topP: number(0, 1),
+    topK: fc.nat(1000),
+    minP: number(0, 1),
+    frequencyPenalty: number(-2, 2),
+    presencePenalty: number(-2, 2),
+    repetitionPenalty: number(0, 2),
+    logitBias: fc.dictionary(fc.nat(100_000).map(String), number(-100, 100), { maxKeys: 5 }),
+    seed: uint53,
+  }),
+  topLogprobs: fc.option(fc.nat(20)),
+  echo: fc.boolean(),
+  tools: fc.array(jsonObject, { maxLength: 2 }),
+  toolChoice: fc.oneof(fc.constantFrom('auto', 'none', null), jsonObject),
+  parallelToolCalls: fc.option(fc.boolean()),
+  responseFormat: fc.oneof(
+    fc.constant({ type: 'text' as const }),
+    fc.constant({ type: 'json_object' as const }),
+    jsonObject.map((schema) => ({ type: 'json_schema' as const, json_schema: schema })),
+  ),
+  passThrough: jsonObject,
+}) as fc.Arbitrary<GenerationRequest>
+
+export const embeddingRequest: fc.Arbitrary<EmbeddingRequest> = fc.record({
+  ...subject,
+  kind: fc.constant('embedding' as const),
+  input: fc.array(fc.oneof(text, tokenIds), { minLength: 1, maxLength: 4 }),
+  dimensions: fc.option(fc.integer({ min: 1, max: 4096 })),
+})
