@@ -127,7 +127,9 @@ export type Script = (
   signal: AbortSignal,
 ) => AsyncIterable<readonly GenerationEvent[]>
 
-/** An engine that does what a script says; it counts what runs, so that a test sees cancellation. */
+/**
+ * An engine that does what a script says; it counts what runs, so that a test sees cancellation.
+ */
 export class ScriptedEngine implements UpstreamEngine {
   running = 0
   calls = 0

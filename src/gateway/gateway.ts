@@ -34,7 +34,10 @@ export interface GatewayModules {
 }
 
 export interface Gateway {
-  /** Binds the HTTP address; resolves with the one bound, `host:port`. `address_in_use` when it is taken. */
+  /**
+   * Binds the HTTP address; resolves with the one bound, `host:port`. `address_in_use` when it is
+   * taken.
+   */
   listen(): Promise<string>
   /** What nodes call, by method. */
   readonly callHandlers: Readonly<Record<string, CallHandler>>
@@ -48,6 +51,9 @@ export interface Gateway {
   isReady(): boolean
   /** Connected workers. */
   workerCount(): number
-  /** Takes no new request, lets answers end for a short while, then closes. Stores stay the caller's. */
+  /**
+   * Takes no new request, lets answers end for a short while, then closes. Stores stay the
+   * caller's.
+   */
   close(): Promise<void>
 }

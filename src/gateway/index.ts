@@ -1,6 +1,6 @@
 /**
- * gateway: where clients enter.
- * OpenAI's HTTP interface in front, joined nodes and upstreams behind, and a decision for every request.
+ * gateway: where clients enter. OpenAI's HTTP interface in front, joined nodes and upstreams
+ * behind, and a decision for every request.
  */
 
 export { ApiKeyFile, type ApiKeyInfo, type NewApiKey } from './admission/api-key-file.ts'

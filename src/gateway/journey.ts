@@ -1,11 +1,15 @@
 /**
  * The journey of one request, a line per room:
  *
- *   client ─ openai (parse) ─ admission (limits) ─ routing (decision) ─ dispatch (attempts at workers)
- *          ─ tokens stream back ─ evidence (what was seen, at the end of every attempt)
+ *   client ─ openai     parse what is asked
+ *          │ admission  limits of the key and of the gateway
+ *          │ routing    gates → order → pick                 → Decision
+ *          │ dispatch   attempts at workers; tokens stream back
+ *          └ evidence   what was seen, at the end of every attempt
  *
- * By then the HTTP layer has authenticated the caller and checked the body against its schema. An error anywhere
- * before the first token leaves as an HTTP error in OpenAI's shape; after it, as an event in the stream.
+ * By then the HTTP layer has authenticated the caller and checked the body against its schema. An
+ * error anywhere before the first token leaves as an HTTP error in OpenAI's shape; after it, as an
+ * event in the stream.
  */
 import type { Clock, Log, Random } from '../base/index.ts'
 import { asIsochroneError, type IsochroneError } from '../protocol/index.ts'
@@ -47,6 +51,12 @@ interface Arrival {
   readonly code: IsochroneError['code'] | null
 }
 
+interface Trip {
+  readonly operation: Operation
+  readonly route: RouteRequest
+  readonly client: Client
+}
+
 export class Journey {
   readonly #modules: JourneyModules
 
@@ -66,7 +76,8 @@ export class Journey {
 
   embedding(body: EmbeddingBody, client: Client): Promise<void> {
     const asked = parseEmbedding(body, client.requestId)
-    return this.#travel('embeddings', asked.route, client, async (journeying) => {
+    const trip: Trip = { operation: 'embeddings', route: asked.route, client }
+    return this.#travel(trip, async (journeying) => {
       const { worker, result } = await this.#modules.dispatch.embed(asked.request, journeying)
       client.header('x-isochrone-worker', worker.id)
       client.sendJson(renderEmbeddings(result, asked.request.model, asked.encoding))
@@ -79,7 +90,7 @@ export class Journey {
   #generation(asked: AskedGeneration, client: Client): Promise<void> {
     const operation = asked.request.kind === 'chat' ? 'chat' : 'text_completion'
     client.header('x-isochrone-seed', String(asked.request.sampling.seed))
-    return this.#travel(operation, asked.route, client, (journeying) =>
+    return this.#travel({ operation, route: asked.route, client }, (journeying) =>
       asked.stream
         ? this.#stream(asked, client, journeying)
         : this.#whole(asked, client, journeying),
@@ -87,13 +98,9 @@ export class Journey {
   }
 
   /** What every request has in common: admission, routing, and the figures at the end. */
-  async #travel(
-    operation: Operation,
-    route: RouteRequest,
-    client: Client,
-    carry: (journeying: Journeying) => Promise<Arrival>,
-  ): Promise<void> {
+  async #travel(trip: Trip, carry: (journeying: Journeying) => Promise<Arrival>): Promise<void> {
     const { admission, router } = this.#modules
+    const { client, route } = trip
     const permit = this.#admit(client, route)
     client.allowance(admission.allowance(client.account))
     const trail = new Trail(router.route(route), this.#modules)
@@ -108,11 +115,11 @@ export class Journey {
     } finally {
       trail.close()
       permit.release(tokensOf(arrival))
-      this.#measure(operation, arrival, client, trail)
+      this.#measure(trip, arrival, trail)
     }
   }
 
-  #measure(operation: Operation, arrival: Arrival, client: Client, trail: Trail): void {
+  #measure({ operation, client }: Trip, arrival: Arrival, trail: Trail): void {
     const { clock, metrics } = this.#modules
     const { figures, code } = arrival
     const { tpotMs, usage } = figures
@@ -135,7 +142,10 @@ export class Journey {
     }
   }
 
-  /** Also here the worker is asked for a stream: its tokens are watched, and nothing is sent before the end. */
+  /**
+   * Also here the worker is asked for a stream: its tokens are watched, and nothing is sent before
+   * the end.
+   */
   async #whole(asked: AskedGeneration, client: Client, journeying: Journeying): Promise<Arrival> {
     const { dispatch, clock } = this.#modules
     const head = answerHead(asked, clock.now())

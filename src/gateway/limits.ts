@@ -1,6 +1,9 @@
 /** Every bound of the gateway, each with its reason. All can be changed when a gateway is made. */
 export interface GatewayLimits {
-  /** One HTTP body. Below the transport's largest message (8 MiB), so that what is accepted can be sent on. */
+  /**
+   * One HTTP body. Below the transport's largest message (8 MiB), so that what is accepted can be
+   * sent on.
+   */
   readonly bodyBytesMax: number
   /** Head and body of a request have arrived by then: a slow sender holds a socket, not a slot. */
   readonly requestArrivalMs: number
@@ -8,11 +11,15 @@ export interface GatewayLimits {
   readonly keepAliveMs: number
   /** From sending the request to a worker until its first token; then the next worker is tried. */
   readonly firstTokenMs: number
-  /** Between two batches of a running answer; a worker that is silent for longer is taken for dead. */
+  /**
+   * Between two batches of a running answer; a worker that is silent for longer is taken for dead.
+   */
   readonly silenceMs: number
   /** From the request's arrival to the end of the answer, all attempts together. */
   readonly totalMs: number
-  /** A client that takes nothing for this long is taken for gone; the worker's slot is worth more. */
+  /**
+   * A client that takes nothing for this long is taken for gone; the worker's slot is worth more.
+   */
   readonly clientStallMs: number
   /** Workers tried for one request, the first included. */
   readonly attemptsMax: number

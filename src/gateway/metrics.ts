@@ -139,7 +139,9 @@ export class GatewayMetrics {
   }
 }
 
-/** Lets the first values through and counts the rest as `other`: a client must not grow our memory. */
+/**
+ * Lets the first values through and counts the rest as `other`: a client must not grow our memory.
+ */
 class LabelCap {
   readonly #max: number
   readonly #seen = new Set<string>()

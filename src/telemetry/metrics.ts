@@ -1,8 +1,9 @@
 /**
  * The one table of metrics. `docs/metrics.md` is held to it by a test.
  *
- * Where OpenTelemetry's conventions for generative AI have a metric, it has that name in Prometheus spelling.
- * Labels that come from clients (model names) are capped by whoever observes; see `labelValuesMax`.
+ * Where OpenTelemetry's conventions for generative AI have a metric, it has that name in Prometheus
+ * spelling. Labels that come from clients (model names) are capped by whoever observes; see
+ * `labelValuesMax`.
  */
 export interface MetricDefinition {
   readonly name: string
@@ -42,7 +43,7 @@ export const metrics = {
   requestDuration: {
     name: 'gen_ai_server_request_duration_seconds',
     type: 'histogram',
-    help: 'From the arrival of a request to the end of its answer, with the error code if it failed.',
+    help: 'From the arrival of a request to the end of its answer; with a code if it failed.',
     labels: [operation, model, 'error_type'],
     buckets: durationBuckets,
   },
@@ -70,7 +71,7 @@ export const metrics = {
   httpRequests: {
     name: 'isochrone_http_requests_total',
     type: 'counter',
-    help: 'HTTP requests by route and status; a stream that broke after it began counts with its first status.',
+    help: 'HTTP requests by route and status; a stream counts with the status it began with.',
     labels: ['route', 'status'],
   },
   requestsInFlight: {

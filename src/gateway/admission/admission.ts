@@ -35,7 +35,9 @@ export const anonymous: Account = Object.freeze({
   limits: Object.freeze({ requestsPerMinute: null, tokensPerMinute: null }),
 })
 
-/** Accounts whose buckets are kept; the longest unused goes first and starts again with full ones. */
+/**
+ * Accounts whose buckets are kept; the longest unused goes first and starts again with full ones.
+ */
 const accountsMax = 10_000
 
 interface Buckets {

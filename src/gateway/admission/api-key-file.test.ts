@@ -14,7 +14,7 @@ function folder(context: TestContext): string {
   return path
 }
 
-test('a created key is found, its text is nowhere in the file, and the file is its owner’s', (t) => {
+test('a created key is found, only its hash is kept, and the file is its owner’s', (t) => {
   const path = join(folder(t), 'deep', 'keys.json')
   const modules = { clock: new ManualClock(), random: secureRandom }
   const file = new ApiKeyFile(path, modules)

@@ -1,6 +1,6 @@
 /**
- * API keys in a JSON file that holds only their hashes. Readable by its owner alone, replaced atomically, and
- * read again when another process (`isochrone keys`) changed it.
+ * API keys in a JSON file that holds only their hashes. Readable by its owner alone, replaced
+ * atomically, and read again when another process (`isochrone keys`) changed it.
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -152,7 +152,8 @@ export class ApiKeyFile implements ApiKeys {
   }
 
   #fault(what: string, cause?: unknown): IsochroneError {
-    const message = `The API key file ${this.#path}: ${what}. Restore it, or move it away and create new keys.`
+    const mend = 'Restore it, or move it away and create new keys.'
+    const message = `The API key file ${this.#path}: ${what}. ${mend}`
     return new IsochroneError('storage_failed', message, { cause })
   }
 }

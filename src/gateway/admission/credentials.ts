@@ -1,4 +1,7 @@
-/** What admission needs to know of a client's or a node's credentials; secrets themselves are not kept. */
+/**
+ * What admission needs to know of a client's or a node's credentials; secrets themselves are not
+ * kept.
+ */
 
 /** null: the gateway's default. */
 export interface KeyLimits {

@@ -1,6 +1,6 @@
 /**
- * Secrets that are shown once and then known only by their SHA-256 hash. They carry 160 random bits, so a fast
- * hash is enough: there is nothing to guess.
+ * Secrets that are shown once and then known only by their SHA-256 hash. They carry 160 random
+ * bits, so a fast hash is enough: there is nothing to guess.
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Random } from '../../base/index.ts'
@@ -24,9 +24,14 @@ export function isSecretHash(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text)
 }
 
-/** Finds a secret's entry by its hash, in a time that does not depend on which entry comes close. */
+/**
+ * Finds a secret's entry by its hash, in a time that does not depend on which entry comes close.
+ */
 export class SecretTable<T> {
-  /** By the first digits of the hash, which the caller cannot steer; the whole is compared in constant time. */
+  /**
+   * By the first digits of the hash, which the caller cannot steer; the whole is compared in
+   * constant time.
+   */
   readonly #buckets = new Map<string, { readonly hash: Buffer; readonly entry: T }[]>()
 
   constructor(entries: Iterable<readonly [hash: string, entry: T]>) {

@@ -1,5 +1,6 @@
 /**
- * A token bucket: holds a minute's worth, refills evenly. Pure: time is passed in, ms on a clock that never jumps.
+ * A token bucket: holds a minute's worth, refills evenly. Pure: time is passed in, ms on a clock
+ * that never jumps.
  */
 const minuteMs = 60_000
 
@@ -21,14 +22,20 @@ export class TokenBucket {
     this.#atMs = nowMs
   }
 
-  /** 0 when `amount` can be taken now; otherwise ms until it can. More than a minute's worth waits for a full one. */
+  /**
+   * 0 when `amount` can be taken now; otherwise ms until it can. More than a minute's worth waits
+   * for a full one.
+   */
   waitMs(amount: number, nowMs: number): number {
     this.#refill(nowMs)
     const missing = Math.min(amount, this.limit) - this.#level
     return missing <= 0 ? 0 : Math.ceil((missing * minuteMs) / this.limit)
   }
 
-  /** May leave the bucket in debt, when an answer was longer than expected. A negative amount gives back. */
+  /**
+   * May leave the bucket in debt, when an answer was longer than expected. A negative amount gives
+   * back.
+   */
   take(amount: number, nowMs: number): void {
     this.#refill(nowMs)
     this.#level = Math.min(this.limit, this.#level - amount)

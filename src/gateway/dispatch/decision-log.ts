@@ -1,4 +1,6 @@
-/** Decisions of requests under way, readable at once, and the store that keeps the finished ones. */
+/**
+ * Decisions of requests under way, readable at once, and the store that keeps the finished ones.
+ */
 import type { DecisionId } from '../../protocol/index.ts'
 import type { Decision, DecisionStore } from '../../routing/index.ts'
 

@@ -1,4 +1,7 @@
-/** What becomes of requests when workers fail: retries before anything was sent, and what they are blamed for. */
+/**
+ * What becomes of requests when workers fail: retries before anything was sent, and what they are
+ * blamed for.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
@@ -47,7 +50,7 @@ const midway: Script = async function* (request) {
   }
 }
 
-test('a worker that fails before its first token is followed by another, for every request', async (t) => {
+test('a worker that fails before its first token is followed by another', async (t) => {
   const { gateway } = await gatewayWith(t, {
     broken: failing('upstream_failed'),
     sound: saying(['fine']),
@@ -78,7 +81,7 @@ test('a worker that fails before its first token is followed by another, for eve
   )
 })
 
-test('a whole answer is begun again elsewhere when its worker dies midway: nothing was sent yet', async (t) => {
+test('a whole answer is begun again elsewhere when its worker dies midway', async (t) => {
   const { gateway } = await gatewayWith(t, { dying: midway, sound: saying(['fine']) })
   for (let i = 0; i < 20; i += 1) {
     const { status, text } = await ask(gateway)

@@ -1,8 +1,9 @@
 /**
  * Carries a routed request to workers until one answers.
  *
- * As long as the client has seen nothing of an answer, a failure that another worker may not have is tried
- * again elsewhere, within the request's time. Afterwards it is an explicit `stream_interrupted`.
+ * As long as the client has seen nothing of an answer, a failure that another worker may not have
+ * is tried again elsewhere, within the request's time. Afterwards it is an explicit
+ * `stream_interrupted`.
  */
 import type { Clock, Log } from '../../base/index.ts'
 import {
@@ -47,8 +48,8 @@ export interface Answer {
   readonly worker: Worker
   readonly offer: OfferedModel
   /**
-   * All batches, the first of them at once. Throws `stream_interrupted`, or `client_closed_request`. Must be
-   * read right away: the attempt ends when the loop over it does.
+   * All batches, the first of them at once. Throws `stream_interrupted`, or
+   * `client_closed_request`. Must be read right away: the attempt ends when the loop over it does.
    */
   readonly batches: AsyncIterable<readonly GenerationEvent[]>
   figures(): Figures
@@ -145,7 +146,10 @@ export class Dispatch {
     })
   }
 
-  /** One attempt after the other, each at another worker, until one succeeds or there is no use in going on. */
+  /**
+   * One attempt after the other, each at another worker, until one succeeds or there is no use in
+   * going on.
+   */
   async #attempts<T>(journeying: Journeying, attempt: (target: Target) => Promise<T>): Promise<T> {
     const { trail, clientSignal } = journeying
     let failure = refusalError(trail.decision)
@@ -165,7 +169,9 @@ export class Dispatch {
     }
   }
 
-  /** Begins the attempt at the chosen worker; undefined when it left between decision and attempt. */
+  /**
+   * Begins the attempt at the chosen worker; undefined when it left between decision and attempt.
+   */
   #target(trail: Trail): Target | undefined {
     const { chosen, model } = trail.decision
     const worker = chosen === null ? undefined : this.#modules.registry.get(chosen)

@@ -1,8 +1,8 @@
 /**
  * Ends one attempt from outside: the client left, a time limit passed.
  *
- * The worker is told through the signal; whoever waits for it is released at once, also when the worker does
- * not listen.
+ * The worker is told through the signal; whoever waits for it is released at once, also when the
+ * worker does not listen.
  */
 export class Interruption {
   readonly #controller = new AbortController()

@@ -1,6 +1,6 @@
 /**
- * What happens to one request after its decision: attempts at workers. Each ends as an observation for the
- * evidence and as a line in the decision.
+ * What happens to one request after its decision: attempts at workers. Each ends as an observation
+ * for the evidence and as a line in the decision.
  */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, Observation, ObservedOutcome } from '../../evidence/index.ts'
@@ -128,6 +128,7 @@ function blameOf(kind: ObservedOutcome['kind'], code: ErrorCode | null): Observa
   if (kind === 'abandoned') return 'client'
   if (code === null) return 'nobody'
   const { blame } = errorCodes[code]
-  // The table speaks of errors where they arise; an internal error that came from a worker is the worker's.
+  // The table speaks of errors where they arise; an internal error that came from a worker is the
+  // worker's.
   return blame === 'gateway' ? 'node' : blame
 }

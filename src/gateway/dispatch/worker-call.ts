@@ -1,8 +1,8 @@
 /**
  * One generation at one worker, under the request's time limits, measured as it goes.
  *
- * Time that the reader takes (a slow client) is not the worker's: the silence limit runs only while a batch is
- * awaited, and an answer whose reader was slow says nothing of the worker's speed.
+ * Time that the reader takes (a slow client) is not the worker's: the silence limit runs only while
+ * a batch is awaited, and an answer whose reader was slow says nothing of the worker's speed.
  */
 import type { Clock, Timer } from '../../base/index.ts'
 import {

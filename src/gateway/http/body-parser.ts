@@ -1,4 +1,7 @@
-/** Bytes of a body → JSON, strictly: UTF-8 without errors, and an error that says where it went wrong. */
+/**
+ * Bytes of a body → JSON, strictly: UTF-8 without errors, and an error that says where it went
+ * wrong.
+ */
 import { IsochroneError } from '../../protocol/index.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

@@ -1,4 +1,7 @@
-/** The client of one HTTP request: who asked, since when, whether they are still there, and how to answer. */
+/**
+ * The client of one HTTP request: who asked, since when, whether they are still there, and how to
+ * answer.
+ */
 import type { FastifyReply } from 'fastify'
 import { IsochroneError, type RequestId } from '../../protocol/index.ts'
 import type { Allowance } from '../admission/admission.ts'

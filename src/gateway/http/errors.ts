@@ -1,4 +1,6 @@
-/** Whatever goes wrong on the way of a request → one `IsochroneError`, and that → an HTTP answer. */
+/**
+ * Whatever goes wrong on the way of a request → one `IsochroneError`, and that → an HTTP answer.
+ */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { asIsochroneError, errorCodes, IsochroneError } from '../../protocol/index.ts'

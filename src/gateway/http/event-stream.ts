@@ -1,6 +1,6 @@
 /**
- * A stream of server-sent events to one client, with back-pressure: whoever writes waits until the client took
- * what is there, and so does the worker behind.
+ * A stream of server-sent events to one client, with back-pressure: whoever writes waits until the
+ * client took what is there, and so does the worker behind.
  */
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../base/index.ts'

@@ -1,4 +1,7 @@
-/** Routes that only tell: models, nodes, decisions, health, metrics, and the description of all routes. */
+/**
+ * Routes that only tell: models, nodes, decisions, health, metrics, and the description of all
+ * routes.
+ */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import type { EvidenceBook } from '../../evidence/index.ts'

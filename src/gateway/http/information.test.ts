@@ -148,7 +148,7 @@ test('the OpenAPI document describes every route and body', async (t) => {
   assert.ok(document.paths['/v1/chat/completions']?.['post']?.requestBody)
 })
 
-test('a port that is taken is address_in_use, a malformed address invalid_configuration', async (t) => {
+test('a port that is taken and a malformed address are told apart', async (t) => {
   const gateway = await start(t)
   const address = new URL(gateway.url).host
   await assert.rejects(startGateway({ httpAddress: address }), { code: 'address_in_use' })

@@ -1,4 +1,7 @@
-/** What the OpenAPI document says besides the routes and the bodies' schemas: shapes of answers and headers. */
+/**
+ * What the OpenAPI document says besides the routes and the bodies' schemas: shapes of answers and
+ * headers.
+ */
 import Type from 'typebox'
 
 export function openApiInfo(softwareVersion: string) {

@@ -223,7 +223,7 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   const host = address.slice(0, at).replace(/^\[|\]$/g, '')
   const port = Number(address.slice(at + 1))
   if (at < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    const message = `'${address}' is not an address; write it as host:port, for example 127.0.0.1:8080`
+    const message = `'${address}' is not an address; write host:port, as in 127.0.0.1:8080`
     throw new IsochroneError('invalid_configuration', message)
   }
   return { host, port }

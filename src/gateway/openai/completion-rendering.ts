@@ -20,12 +20,14 @@ export function createCompletionStream(head: AnswerHead, fingerprint: string): S
   const usage = new UsageNote()
   const tail = head.includeUsage ? '}],"usage":null}\n\n' : '}]}\n\n'
   const offsets = new Array<number>(head.choices).fill(0)
+  const one = (text: string, choice: number, rest: string) =>
+    `${start}{"text":${text},"index":${choice},${rest}${tail}`
   const render = (event: GenerationEvent): string => {
     switch (event.type) {
       case 'delta':
         return event.text === '' && event.logprobs.length === 0 ? '' : renderDelta(event)
       case 'finish':
-        return `${start}{"text":"","index":${event.choice},"logprobs":null,"finish_reason":"${event.reason}"${tail}`
+        return one('""', event.choice, `"logprobs":null,"finish_reason":"${event.reason}"`)
       case 'usage':
         usage.add(event)
         return ''
@@ -36,7 +38,8 @@ export function createCompletionStream(head: AnswerHead, fingerprint: string): S
     logprobs.add(event.logprobs)
     offsets[event.choice] = logprobs.end
     const rendered = event.logprobs.length === 0 ? 'null' : JSON.stringify(logprobs.render())
-    return `${start}{"text":${JSON.stringify(event.text)},"index":${event.choice},"logprobs":${rendered},"finish_reason":null${tail}`
+    const rest = `"logprobs":${rendered},"finish_reason":null`
+    return one(JSON.stringify(event.text), event.choice, rest)
   }
   return {
     open: () => '',

@@ -1,7 +1,10 @@
 /** An error in OpenAI's shape. */
 import { errorCodes, type IsochroneError } from '../../protocol/index.ts'
 
-/** What a client may see; the message of an `internal` error may name our files, so it stays in the log. */
+/**
+ * What a client may see; the message of an `internal` error may name our files, so it stays in the
+ * log.
+ */
 export function renderError(error: IsochroneError): string {
   const entry = errorCodes[error.code]
   const param = error.detail['param']

@@ -1,4 +1,7 @@
-/** Joins the further fields of successive deltas (`tool_calls`, `reasoning_content` …) into one message's. */
+/**
+ * Joins the further fields of successive deltas (`tool_calls`, `reasoning_content` …) into one
+ * message's.
+ */
 import type { JsonObject, JsonValue } from '../../protocol/index.ts'
 
 export function mergeExtra(whole: JsonObject, more: JsonObject): JsonObject {
@@ -10,7 +13,10 @@ export function mergeExtra(whole: JsonObject, more: JsonObject): JsonObject {
   return merged
 }
 
-/** Strings grow, lists of indexed parts join by index, objects join by field; else the newer value counts. */
+/**
+ * Strings grow, lists of indexed parts join by index, objects join by field; else the newer value
+ * counts.
+ */
 function mergeValue(old: JsonValue | undefined, value: JsonValue): JsonValue {
   if (old === undefined || old === null) return Array.isArray(value) ? mergeParts([], value) : value
   if (typeof old === 'string' && typeof value === 'string') return old + value
@@ -40,7 +46,8 @@ function mergePart(old: JsonObject, more: JsonObject): JsonObject {
   for (const [key, value] of Object.entries(more)) {
     if (key === '__proto__') continue
     const before = merged[key]
-    // Ids, types and names come whole, and some servers repeat them; only text that grows is joined.
+    // Ids, types and names come whole, and some servers repeat them; only text that grows is
+    // joined.
     const grows = key === 'function' || key === 'arguments'
     merged[key] = grows ? mergeValue(before, value) : value
   }

@@ -47,7 +47,7 @@ test('a plain chat gets OpenAI’s defaults and a drawn seed', () => {
   assert.equal(includeUsage, false)
 })
 
-test('a given seed is kept and becomes a required feature; a negative one stays a safe whole number', () => {
+test('a given seed is kept and becomes a required feature; a negative one is made whole', () => {
   assert.equal(chat({ ...hello, seed: 42 }).request.sampling.seed, 42)
   assert.deepEqual(chat({ ...hello, seed: 42 }).route.features, ['chat', 'seed'])
   const { seed } = chat({ ...hello, seed: -1 }).request.sampling

@@ -1,6 +1,7 @@
 /**
- * Fields of OpenAI's interface, or of a server's dialect of it, that this project does not interpret.
- * They travel with the request, for engines that front another server; bounded, and never merged blindly.
+ * Fields of OpenAI's interface, or of a server's dialect of it, that this project does not
+ * interpret. They travel with the request, for engines that front another server; bounded, and
+ * never merged blindly.
  */
 import type { JsonObject, JsonValue } from '../../protocol/index.ts'
 import { fieldError } from './validation.ts'

@@ -1,8 +1,8 @@
 /**
  * What all renderings of an answer share.
  *
- * Everything in a chunk but its text is the same for the whole stream: it is serialised once, and a whole batch
- * of events becomes one string.
+ * Everything in a chunk but its text is the same for the whole stream: it is serialised once, and a
+ * whole batch of events becomes one string.
  */
 import type { GenerationEvent, GenerationUsage, JsonObject } from '../../protocol/index.ts'
 

@@ -1,13 +1,16 @@
 /**
  * The bodies that clients may send, as OpenAI's API reference has them, with our bounds.
  *
- * Unknown fields are allowed at the top (they are passed through, see `pass-through.ts`), not under `isochrone`.
+ * Unknown fields are allowed at the top (they are passed through, see `pass-through.ts`), not under
+ * `isochrone`.
  */
 import Type, { type Static } from 'typebox'
 
 /** Bounds on a client's body; together with the body's size they bound what validation can cost. */
 export const bodyLimits = {
-  /** As in OpenAI's reference a long conversation has hundreds of messages; agents reach thousands. */
+  /**
+   * As in OpenAI's reference a long conversation has hundreds of messages; agents reach thousands.
+   */
   messagesMax: 4096,
   partsPerMessageMax: 256,
   /** OpenAI allows 4; other servers more. */
@@ -49,7 +52,8 @@ const extension = Type.Object(
   {
     additionalProperties: false,
     description:
-      'Extensions: latency objectives in ms, price cap in micro-dollars per million tokens, region, workers to leave out.',
+      'Extensions: latency objectives in ms, price cap in micro-dollars per million tokens, ' +
+      'region, workers to leave out.',
   },
 )
 

@@ -1,7 +1,13 @@
-/** How many tokens a prompt has, roughly: gateways have no tokenizer, limits and routing need an order of size. */
+/**
+ * How many tokens a prompt has, roughly: gateways have no tokenizer, limits and routing need an
+ * order of size.
+ */
 import type { ChatMessage, EmbeddingRequest, GenerationRequest } from '../../protocol/index.ts'
 
-/** English text in common vocabularies; more for code and other scripts, which only makes limits milder. */
+/**
+ * English text in common vocabularies; more for code and other scripts, which only makes limits
+ * milder.
+ */
 const charactersPerToken = 4
 /** A role, its markers and a line end. */
 const tokensPerMessage = 4

@@ -1,11 +1,14 @@
-/** Checks a body against its schema, compiled once, and says in one sentence what is wrong and where. */
+/**
+ * Checks a body against its schema, compiled once, and says in one sentence what is wrong and
+ * where.
+ */
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { IsochroneError } from '../../protocol/index.ts'
 
 /**
- * Explaining what is wrong costs far more than finding that something is. Longer lists are cut to this
- * length before; it is above every bound on a list, so that "too long" is still found.
+ * Explaining what is wrong costs far more than finding that something is. Longer lists are cut to
+ * this length before; it is above every bound on a list, so that "too long" is still found.
  */
 const explainedItemsMax = 5000
 const explainedDepthMax = 4

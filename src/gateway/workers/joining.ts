@@ -1,8 +1,8 @@
 /**
  * What nodes call: join with a token and a signed record, then report their load.
  *
- * A node is who its connection proves it to be; a record counts only if it speaks of that very key, for this
- * network, and is not older than one seen before.
+ * A node is who its connection proves it to be; a record counts only if it speaks of that very key,
+ * for this network, and is not older than one seen before.
  */
 import type { Clock, Log } from '../../base/index.ts'
 import {

@@ -1,4 +1,7 @@
-/** The workers that this gateway knows, what it has under way at each, and the snapshot that routing gets. */
+/**
+ * The workers that this gateway knows, what it has under way at each, and the snapshot that routing
+ * gets.
+ */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook } from '../../evidence/index.ts'
 import { IsochroneError, type OfferedModel, type WorkerId } from '../../protocol/index.ts'

@@ -1,6 +1,6 @@
 /**
- * For tests: the far end of the wire, as a node would be, honest or not. (The real node is another room's, and
- * tests of a gateway do not import it.)
+ * For tests: the far end of the wire, as a node would be, honest or not. (The real node is another
+ * room's, and tests of a gateway do not import it.)
  */
 import { createHash } from 'node:crypto'
 import { secureRandom, silentLog, systemClock } from '../../base/index.ts'

@@ -1,4 +1,7 @@
-/** The narrow part of an engine that a gateway needs to use an upstream without a node in front of it. */
+/**
+ * The narrow part of an engine that a gateway needs to use an upstream without a node in front of
+ * it.
+ */
 import type {
   EmbeddingRequest,
   EmbeddingResult,

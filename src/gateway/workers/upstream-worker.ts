@@ -1,4 +1,6 @@
-/** An OpenAI-compatible server without a node of ours in front: its engine runs inside this process. */
+/**
+ * An OpenAI-compatible server without a node of ours in front: its engine runs inside this process.
+ */
 import { IsochroneError, isUpstreamId, type OfferedModel } from '../../protocol/index.ts'
 import type { UpstreamModel, UpstreamOptions } from './upstream-engine.ts'
 import type { Worker, WorkerView } from './worker.ts'
