@@ -1,8 +1,8 @@
 /**
  * `config.json` of a Hugging Face folder → a decoder in this project's words.
  *
- * What the graphs cannot express is refused by name, never ignored: a wrong answer that looks right is
- * worse than none. Defaults are those of the transformers library for each family.
+ * What the graphs cannot express is refused by name, never ignored: a wrong answer that looks right
+ * is worse than none. Defaults are those of the transformers library for each family.
  */
 import { JsonFields } from './json-fields.ts'
 import type { DecoderArchitecture } from './manifest.ts'
@@ -24,7 +24,10 @@ type Family = DecoderArchitecture['family']
 
 const families: readonly Family[] = ['llama', 'mistral', 'qwen2', 'qwen3', 'smollm3']
 
-/** Fields that change the arithmetic in a way that no supported family has, and their neutral values. */
+/**
+ * Fields that change the arithmetic in a way that no supported family has, and their neutral
+ * values.
+ */
 const neutral: Readonly<Record<string, readonly unknown[]>> = {
   quantization_config: [],
   partial_rotary_factor: [1],

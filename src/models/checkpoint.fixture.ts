@@ -56,7 +56,7 @@ export async function temporaryFolder(test: {
 export function randomTensors(config: RawConfig, dtype: 'F32' | 'F16' | 'BF16'): RawTensors {
   const random = seededRandom(7)
   const tensors = new Map<string, RawTensor>()
-  const add = (name: string, shape: readonly number[], around = 0, spread = 0.25) => {
+  const add = (name: string, shape: readonly number[], { around = 0, spread = 0.25 } = {}) => {
     const size = shape.reduce((a, b) => a * b, 1)
     const values = Float32Array.from({ length: size }, () => around + spread * normal(random))
     tensors.set(name, { shape, values: decode(encode(values, dtype), dtype) })
@@ -65,30 +65,30 @@ export function randomTensors(config: RawConfig, dtype: 'F32' | 'F16' | 'BF16'):
   const queryWidth = config.num_attention_heads * config.head_dim
   const keyWidth = config.num_key_value_heads * config.head_dim
   const type = config.model_type
-  const linear = (name: string, rows: number, columns: number, bias: unknown) => {
-    add(`${name}.weight`, [rows, columns])
-    if (bias === true) add(`${name}.bias`, [rows])
+  const linear = (name: string, shape: readonly [number, number], bias: unknown) => {
+    add(`${name}.weight`, shape)
+    if (bias === true) add(`${name}.bias`, [shape[0]])
   }
-  add('model.embed_tokens.weight', [config.vocab_size, width], 0, 1)
+  add('model.embed_tokens.weight', [config.vocab_size, width], { spread: 1 })
   for (let layer = 0; layer < config.num_hidden_layers; layer += 1) {
     const at = `model.layers.${layer}`
     const inputBias = type === 'qwen2' || config['attention_bias']
     const outputBias = type === 'qwen2' ? false : config['attention_bias']
-    add(`${at}.input_layernorm.weight`, [width], 1)
-    linear(`${at}.self_attn.q_proj`, queryWidth, width, inputBias)
-    linear(`${at}.self_attn.k_proj`, keyWidth, width, inputBias)
-    linear(`${at}.self_attn.v_proj`, keyWidth, width, inputBias)
-    linear(`${at}.self_attn.o_proj`, width, queryWidth, outputBias)
+    add(`${at}.input_layernorm.weight`, [width], { around: 1 })
+    linear(`${at}.self_attn.q_proj`, [queryWidth, width], inputBias)
+    linear(`${at}.self_attn.k_proj`, [keyWidth, width], inputBias)
+    linear(`${at}.self_attn.v_proj`, [keyWidth, width], inputBias)
+    linear(`${at}.self_attn.o_proj`, [width, queryWidth], outputBias)
     if (type === 'qwen3') {
-      add(`${at}.self_attn.q_norm.weight`, [config.head_dim], 1)
-      add(`${at}.self_attn.k_norm.weight`, [config.head_dim], 1)
+      add(`${at}.self_attn.q_norm.weight`, [config.head_dim], { around: 1 })
+      add(`${at}.self_attn.k_norm.weight`, [config.head_dim], { around: 1 })
     }
-    add(`${at}.post_attention_layernorm.weight`, [width], 1)
-    linear(`${at}.mlp.gate_proj`, config.intermediate_size, width, config['mlp_bias'])
-    linear(`${at}.mlp.up_proj`, config.intermediate_size, width, config['mlp_bias'])
-    linear(`${at}.mlp.down_proj`, width, config.intermediate_size, config['mlp_bias'])
+    add(`${at}.post_attention_layernorm.weight`, [width], { around: 1 })
+    linear(`${at}.mlp.gate_proj`, [config.intermediate_size, width], config['mlp_bias'])
+    linear(`${at}.mlp.up_proj`, [config.intermediate_size, width], config['mlp_bias'])
+    linear(`${at}.mlp.down_proj`, [width, config.intermediate_size], config['mlp_bias'])
   }
-  add('model.norm.weight', [width], 1)
+  add('model.norm.weight', [width], { around: 1 })
   if (config['tie_word_embeddings'] === false) add('lm_head.weight', [config.vocab_size, width])
   return tensors
 }

@@ -1,6 +1,6 @@
 /**
- * The tensors of a Hugging Face folder: one `model.safetensors`, or several with an index beside them.
- * Values come out as float32, a bounded number of rows at a time.
+ * The tensors of a Hugging Face folder: one `model.safetensors`, or several with an index beside
+ * them. Values come out as float32, a bounded number of rows at a time.
  */
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -115,7 +115,8 @@ function findEntry(
   if (entry === undefined) throw corrupt({ file: expected.file, tensor }, 'it is missing')
   const { file, shape, dtype } = entry
   if (shape.length !== expected.shape.length || shape.some((n, i) => n !== expected.shape[i])) {
-    const reason = `its shape is [${shape.join(', ')}]; config.json asks for [${expected.shape.join(', ')}]`
+    const wanted = expected.shape.join(', ')
+    const reason = `its shape is [${shape.join(', ')}]; config.json asks for [${wanted}]`
     throw corrupt({ file, tensor }, reason)
   }
   if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {

@@ -11,7 +11,7 @@
 import { assert } from '../base/index.ts'
 import type { DecoderArchitecture, ModelManifest } from './manifest.ts'
 import { GraphBuilder } from './onnx/graph-builder.ts'
-import type { Dimension } from './onnx/onnx-model.ts'
+import { type Dimension, elementTypes } from './onnx/onnx-model.ts'
 import { ropeTables } from './rope.ts'
 import { blockSize, type WeightLayout, weightLayout, weightsFile } from './weight-layout.ts'
 
@@ -27,8 +27,8 @@ export interface GraphOptions {
   /** What activations and the KV cache are: float16 on GPUs that are fast at it. */
   readonly compute: 'float32' | 'float16'
   /**
-   * How MatMulNBits takes the activations of 4-bit models: 0 as they are, 4 as 8-bit integers, which is
-   * faster on processors and a little less exact.
+   * How MatMulNBits takes the activations of 4-bit models: 0 as they are, 4 as 8-bit integers,
+   * which is faster on processors and a little less exact.
    */
   readonly int4AccuracyLevel: 0 | 4
 }
@@ -90,8 +90,8 @@ class DecoderGraph {
   }
 
   /**
-   * First of the outputs, for a runtime whose JavaScript binding copies every tensor that a run returns,
-   * also those it wrote in place: it stops before that at one that it cannot return.
+   * First of the outputs, for a runtime whose JavaScript binding copies every tensor that a run
+   * returns, also those it wrote in place: it stops before that at one that it cannot return.
    */
   #addDone(): void {
     this.#graph.output({ name: 'done', type: 'int32', shape: [1], isSequence: true })
@@ -225,7 +225,10 @@ class DecoderGraph {
       : this.#graph.node('Gemm', [flat, this.#weight('embedding')], { attributes: { transB: 1 } })
     const shape = ['batch', vocabularySize]
     const name = this.#graph.output({ name: 'logits', type: 'float32', shape })
-    this.#graph.node('Cast', [logits], { attributes: { to: 1 }, outputs: [name] })
+    this.#graph.node('Cast', [logits], {
+      attributes: { to: elementTypes.float32 },
+      outputs: [name],
+    })
   }
 
   /** Gives the residual stream on to the next stage. */
@@ -272,7 +275,11 @@ class DecoderGraph {
 
   /** A stored tensor in the type of the computation; the runtime folds the cast when it loads. */
   #weight(name: string): string {
-    return this.#cast(this.#stored(name), this.#typeOf(name), this.#options.compute, name)
+    const known = this.#castWeights.get(name)
+    if (known !== undefined) return known
+    const value = this.#cast(this.#stored(name), this.#typeOf(name), this.#options.compute)
+    this.#castWeights.set(name, value)
+    return value
   }
 
   #stored(name: string): string {
@@ -293,14 +300,9 @@ class DecoderGraph {
 
   readonly #castWeights = new Map<string, string>()
 
-  #cast(value: string, from: string, to: 'float32' | 'float16', weight?: string): string {
+  #cast(value: string, from: string, to: 'float32' | 'float16'): string {
     if (from === to) return value
-    const known = weight === undefined ? undefined : this.#castWeights.get(weight)
-    if (known !== undefined) return known
-    const attributes = { to: to === 'float32' ? 1 : 10 }
-    const result = this.#graph.node('Cast', [value], { attributes })
-    if (weight !== undefined) this.#castWeights.set(weight, result)
-    return result
+    return this.#graph.node('Cast', [value], { attributes: { to: elementTypes[to] } })
   }
 
   #reshape(value: string, shape: readonly number[]): string {

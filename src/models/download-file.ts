@@ -40,7 +40,9 @@ interface Expected {
   readonly gitSha1: string | undefined
 }
 
-/** @throws IsochroneError `model_download_failed`, `model_not_found`, `cancelled`, `storage_failed` */
+/**
+ * @throws IsochroneError `model_download_failed`, `model_not_found`, `cancelled`, `storage_failed`
+ */
 export async function downloadFile(
   url: URL,
   target: string,

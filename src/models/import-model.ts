@@ -1,6 +1,6 @@
 /**
- * Brings a Hugging Face folder into the store: reads its configuration, converts its weights once, copies
- * its tokenizer.
+ * Brings a Hugging Face folder into the store: reads its configuration, converts its weights once,
+ * copies its tokenizer.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
@@ -145,11 +145,12 @@ async function convert(
 async function checkSpace(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder)
   if (bavail * bsize >= bytes) return
-  const megabytes = (n: number) => Math.ceil(n / 1e6)
+  const megabytes = (n: number) => `${Math.ceil(n / 1e6)} MB`
+  const free = megabytes(bavail * bsize)
   throw new IsochroneError(
     'storage_failed',
-    `${path.dirname(folder)}: ${megabytes(bytes)} MB are needed and ${megabytes(bavail * bsize)} MB ` +
-      'are free. Free some space, or choose another data folder with --data.',
+    `${path.dirname(folder)}: ${megabytes(bytes)} are needed and ${free} are free. Free some ` +
+      'space, or choose another data folder with --data.',
     { detail: { bytesNeeded: bytes, bytesFree: bavail * bsize } },
   )
 }

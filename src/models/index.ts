@@ -1,6 +1,7 @@
 /**
  * models: what can be run.
- * Manifests, reading Hugging Face folders, building ONNX graphs for any layer range, the local store.
+ * Manifests, reading Hugging Face folders, building ONNX graphs for any layer range, the local
+ * store.
  */
 export { buildGraph, type GraphOptions, type LayerRange, wholeRange } from './decoder-graph.ts'
 export { type ImportOptions, importModel, type ModelProgress } from './import-model.ts'

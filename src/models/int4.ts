@@ -1,9 +1,13 @@
 /**
- * Weights in 4 bits: blocks of 32 share a scale, and a weight is (q − 8) · scale, as MatMulNBits reads it.
+ * Weights in 4 bits: blocks of 32 share a scale, and a weight is (q − 8) · scale, as MatMulNBits
+ * reads it.
  */
 import { blockSize } from './weight-layout.ts'
 
-/** Tried as multiples of the plain scale: clipping the largest weight a little is often closer overall. */
+/**
+ * Tried as multiples of the plain scale: clipping the largest weight a little is often closer
+ * overall.
+ */
 const stretches = [1, 0.96, 0.92, 0.88, 0.84, 0.8, 1.04, 8 / 7] as const
 
 /**

@@ -1,6 +1,6 @@
 /**
- * A model in the store: its architecture, its files and their hashes. The digest of the manifest is the
- * model's identity in the network.
+ * A model in the store: its architecture, its files and their hashes. The digest of the manifest is
+ * the model's identity in the network.
  */
 import type { ModelDigest } from '../protocol/index.ts'
 

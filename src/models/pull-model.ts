@@ -34,12 +34,14 @@ interface HubModel {
 
 /**
  * @param id for example `HuggingFaceTB/SmolLM2-135M-Instruct`
- * @throws IsochroneError `model_download_failed`, `model_not_found`, `cancelled` and what `importModel` throws
+ * @throws IsochroneError `model_download_failed`, `model_not_found`, `cancelled` and what
+ *   `importModel` throws
  */
 export async function pullModel(id: string, options: PullOptions): Promise<ModelManifest> {
   const revision = options.revision ?? 'main'
   if (!idPattern.test(id) || !revisionPattern.test(revision) || revision.includes('..')) {
-    const message = `"${id.slice(0, 100)}" at "${revision.slice(0, 100)}" is no model's id and revision.`
+    const what = `"${id.slice(0, 100)}" at "${revision.slice(0, 100)}"`
+    const message = `${what} is no model's id and revision. An id is like "owner/name".`
     throw new IsochroneError('invalid_configuration', message)
   }
   const model = await describe(id, revision, options)

@@ -1,6 +1,7 @@
 /**
  * For tests: a decoder of the Llama family in plain float64, written from the papers and from
- * transformers' formulas, sharing nothing with the graphs: it reads the raw configuration and tensors.
+ * transformers' formulas, sharing nothing with the graphs: it reads the raw configuration and
+ * tensors.
  */
 import type { RawConfig, RawTensor, RawTensors } from './checkpoint.fixture.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The rotary embedding's fields of `config.json`, in both spellings: `rope_scaling` beside `rope_theta`,
- * and the newer `rope_parameters` that holds both.
+ * The rotary embedding's fields of `config.json`, in both spellings: `rope_scaling` beside
+ * `rope_theta`, and the newer `rope_parameters` that holds both.
  */
 import type { JsonFields } from './json-fields.ts'
 import type { DecoderArchitecture, RopeScaling } from './manifest.ts'

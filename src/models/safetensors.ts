@@ -1,8 +1,8 @@
 /**
  * Reads the header of a safetensors file: https://github.com/huggingface/safetensors#format
  *
- * Eight bytes of length, that much JSON, then the data. The file is somebody else's: every number is
- * checked against the file's real size before anything is allocated or read.
+ * Eight bytes of length, that much JSON, then the data. The file is somebody else's: every number
+ * is checked against the file's real size before anything is allocated or read.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { corrupt } from './model-fault.ts'
@@ -15,7 +15,9 @@ export const safetensorsLimits = {
   rankMax: 8,
 } as const
 
-/** Bits per element. Only F32, F16 and BF16 can be used as weights; the others may lie beside them. */
+/**
+ * Bits per element. Only F32, F16 and BF16 can be used as weights; the others may lie beside them.
+ */
 const dtypeBits = {
   BOOL: 8,
   U8: 8,
@@ -107,7 +109,8 @@ export async function readExactly(
   while (done < range.bytes) {
     const { bytesRead } = await handle.read(target, done, range.bytes - done, range.offset + done)
     if (bytesRead === 0) {
-      const reason = `the file ended at byte ${range.offset + done}, ${range.bytes - done} bytes early`
+      const end = range.offset + done
+      const reason = `the file ended at byte ${end}, ${range.bytes - done} bytes early`
       throw corrupt({ file: range.file }, reason)
     }
     done += bytesRead

@@ -37,7 +37,7 @@ test('an imported model is listed, opened by name and digest, verified and remov
   await assert.rejects(removeModel(storeDir, 'small'), (e) => hasCode(e, 'model_not_found'))
 })
 
-test('the digest is the model’s, whatever its name, and differs with the quantisation', async (t) => {
+test('the digest is the model’s, whatever its name, and the quantisation’s', async (t) => {
   const root = await temporaryFolder(t)
   const storeDir = path.join(root, 'store')
   const one = await importSmall(storeDir, `${root}/hf`, 'one')

@@ -29,8 +29,8 @@ export function checkModelName(name: string): string {
   if (!namePattern.test(name)) {
     throw new IsochroneError(
       'invalid_configuration',
-      `"${name.slice(0, 100)}" cannot name a model: letters, digits, ".", "_" and "-", at most 96, ` +
-        'starting with a letter or digit. Choose another with --name.',
+      `"${name.slice(0, 100)}" cannot name a model: at most 96 letters, digits, ".", "_" and ` +
+        '"-", starting with a letter or digit. Choose another with --name.',
       { detail: { name: name.slice(0, 100) } },
     )
   }
@@ -118,7 +118,9 @@ export async function hashFile(file: string, signal?: AbortSignal): Promise<stri
   return hash.digest('hex')
 }
 
-/** Makes a folder's entries durable; some file systems refuse, and then the rename alone must do. */
+/**
+ * Makes a folder's entries durable; some file systems refuse, and then the rename alone must do.
+ */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined)
   await handle?.sync().catch(() => undefined)

@@ -1,6 +1,6 @@
 /**
- * Where each weight lies in a stored model's `weights.bin`: a function of architecture and quantisation
- * alone, so that import, whole graphs and every shard's graph agree without a table.
+ * Where each weight lies in a stored model's `weights.bin`: a function of architecture and
+ * quantisation alone, so that import, whole graphs and every shard's graph agree without a table.
  */
 import type { DecoderArchitecture, Quantisation } from './manifest.ts'
 
@@ -9,7 +9,9 @@ export const weightsFile = 'weights.bin'
 /** A page: the runtime maps weights from the file instead of reading them. */
 const alignmentBytes = 4096
 
-/** Weights per scale in 4-bit matrices; what MatMulNBits' kernels are fastest and exact enough at. */
+/**
+ * Weights per scale in 4-bit matrices; what MatMulNBits' kernels are fastest and exact enough at.
+ */
 export const blockSize = 32
 
 export type StoredType = 'float32' | 'float16' | 'uint8'
@@ -24,7 +26,8 @@ export interface SourceTensor {
  * How a stored tensor comes from the checkpoint:
  * - `copy`: one after another, as they are
  * - `transpose`: matrices [out, in] side by side as one [in, out…]
- * - `blocks`, `scales`: matrices [out, in] on top of each other, 4 bits per weight, and their scales
+ * - `blocks`, `scales`: matrices [out, in] on top of each other, 4 bits per weight, and their
+ *   scales
  */
 export interface StoredTensor {
   readonly name: string
@@ -96,21 +99,21 @@ function* layerTensors(
   const { width, feedForwardWidth, headSize } = architecture
   const from = `model.layers.${layer}`
   const name = `layers.${layer}`
-  const one = (to: string, part: string, shape: readonly [number, number], bias: boolean) =>
-    projection(`${name}.${to}`, {
-      parts: [{ name: `${from}.${part}`, shape }],
-      bias,
-      quantisation,
-    })
+  const one = (to: string, part: SourceTensor, bias: boolean) =>
+    projection(`${name}.${to}`, { parts: [part], bias, quantisation })
+  const source = (part: string, rows: number, columns: number): SourceTensor => ({
+    name: `${from}.${part}`,
+    shape: [rows, columns],
+  })
   yield vector(`${name}.attention_norm`, [`${from}.input_layernorm.weight`], width)
   yield* attentionInputs(architecture, { from: `${from}.self_attn`, name, quantisation })
   const attentionWidth = architecture.queryHeads * headSize
   const { outputBias, feedForwardBias } = architecture
-  yield* one('output', 'self_attn.o_proj', [width, attentionWidth], outputBias)
+  yield* one('output', source('self_attn.o_proj', width, attentionWidth), outputBias)
   yield vector(`${name}.feed_forward_norm`, [`${from}.post_attention_layernorm.weight`], width)
-  yield* one('gate', 'mlp.gate_proj', [feedForwardWidth, width], feedForwardBias)
-  yield* one('up', 'mlp.up_proj', [feedForwardWidth, width], feedForwardBias)
-  yield* one('down', 'mlp.down_proj', [width, feedForwardWidth], feedForwardBias)
+  yield* one('gate', source('mlp.gate_proj', feedForwardWidth, width), feedForwardBias)
+  yield* one('up', source('mlp.up_proj', feedForwardWidth, width), feedForwardBias)
+  yield* one('down', source('mlp.down_proj', width, feedForwardWidth), feedForwardBias)
 }
 
 /** Query, key and value as one product, or three where each head is normed before attention. */

@@ -1,8 +1,8 @@
 /**
  * Writes a checkpoint's weights as one `weights.bin` in the layout that the graphs expect.
  *
- * A bounded part of one tensor is in memory at a time; the file is written front to back and hashed on
- * the way.
+ * A bounded part of one tensor is in memory at a time; the file is written front to back and hashed
+ * on the way.
  */
 import { createHash, type Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'

@@ -20,16 +20,23 @@ export interface BackendReport {
   readonly detail: string
 }
 
-/** Each back end runs a small product; one that cannot says why. */
-export async function availableBackends(): Promise<readonly BackendReport[]> {
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Each back end runs a small product; one that cannot says why.
+ * @param environment the process's variables, of which two can name a Vulkan driver
+ */
+export async function availableBackends(
+  environment: Environment = {},
+): Promise<readonly BackendReport[]> {
   const reports: BackendReport[] = []
   // One after another: two back ends that load the same native library at once would race.
-  for (const backend of onnxBackends) reports.push(await probe(backend))
+  for (const backend of onnxBackends) reports.push(await probe(backend, environment))
   return reports
 }
 
-async function probe(backend: OnnxBackend): Promise<BackendReport> {
-  if (backend === 'webgpu' && !mayHaveGpu()) {
+async function probe(backend: OnnxBackend, environment: Environment): Promise<BackendReport> {
+  if (backend === 'webgpu' && !mayHaveGpu(environment)) {
     const detail = 'There is no GPU. With one, install its Vulkan driver.'
     return { backend, available: false, detail }
   }
@@ -51,9 +58,9 @@ async function probe(backend: OnnxBackend): Promise<BackendReport> {
 }
 
 /** Looking for an adapter where there is none makes the driver's loader write to standard error. */
-function mayHaveGpu(): boolean {
+function mayHaveGpu(environment: Environment): boolean {
   if (process.platform !== 'linux') return true
-  if (process.env['VK_DRIVER_FILES'] || process.env['VK_ICD_FILENAMES']) return true
+  if (environment['VK_DRIVER_FILES'] || environment['VK_ICD_FILENAMES']) return true
   return ['/dev/dri', '/dev/nvidia0', '/dev/dxg'].some((device) => existsSync(device))
 }
 
@@ -62,8 +69,8 @@ const bandwidthBytes = 256 * 1024 * 1024
 const bandwidthRuns = 5
 
 /**
- * Bytes that all threads together read per second, in a product of a vector with a matrix that no cache
- * holds: what bounds decoding. The best of a few runs, since others share the machine.
+ * Bytes that all threads together read per second, in a product of a vector with a matrix that no
+ * cache holds: what bounds decoding. The best of a few runs, since others share the machine.
  */
 export async function measureMemoryBandwidth(clock: Clock = systemClock): Promise<number> {
   const inner = 4096

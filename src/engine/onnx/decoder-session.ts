@@ -2,7 +2,8 @@
  * One graph of decoder layers, loaded, with the KV cache of its slots.
  *
  * The cache is fed and fetched as the very same buffers, which `GroupQueryAttention` recognises: it
- * writes the new tokens' rows and copies nothing. Feeds and fetches are built once per view of the cache.
+ * writes the new tokens' rows and copies nothing. Feeds and fetches are built once per view of the
+ * cache.
  */
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { buildGraph, type LayerRange, type StoredModel, weightsFile } from '../../models/index.ts'
@@ -22,7 +23,9 @@ export interface DecoderSessionOptions {
   readonly contextTokensMax: number
 }
 
-/** Token ids for the first range of layers, hidden states [batch, length, width] for a later one. */
+/**
+ * Token ids for the first range of layers, hidden states [batch, length, width] for a later one.
+ */
 export type StageInput = Int32Array | Float32Array
 
 /** Rows of the cache that one run reads and appends to. */

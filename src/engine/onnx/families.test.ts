@@ -71,7 +71,8 @@ test('float16 weights give what the reference gives with rounded weights', async
 
 test('4-bit weights give nearly what the reference gives with 4-bit weights', async (t) => {
   for (const type of ['llama', 'qwen2', 'qwen3']) {
-    // A width that is no multiple of a block, too. Activations are rounded to 8 bits on this back end.
+    // A width that is no multiple of a block, too. Activations are rounded to 8 bits on this back
+    // end.
     const config = { ...smallConfig, model_type: type, attention_bias: type !== 'qwen3' }
     const difference = await relativeError(t, config, 'int4')
     assert.ok(difference < 0.1, `${type} differs by ${difference}`)

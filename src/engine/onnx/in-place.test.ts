@@ -15,7 +15,8 @@ test('a step writes its own token into the cache and touches nothing else', asyn
   const { architecture } = model.manifest
   const session = await DecoderSession.open(model, wholeRange(architecture), options)
   const { values } = session.cache.view(0, 0, 2)
-  // Of the first slot 4 tokens are held; what lies behind them, and the other slot, is not looked at.
+  // Of the first slot 4 tokens are held; what lies behind them, and the other slot, is not looked
+  // at.
   values.fill(0.5)
   const output = new Float32Array(architecture.vocabularySize)
   const batch = { firstRow: 0, count: 1, length: 1 }

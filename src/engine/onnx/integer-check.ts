@@ -1,9 +1,9 @@
 /**
- * Are products of integer matrices exact on this machine? Audits compare integer results bit by bit, so a
- * node asks itself before it joins.
+ * Are products of integer matrices exact on this machine? Audits compare integer results bit by
+ * bit, so a node asks itself before it joins.
  *
- * Random bytes and the extremes, as one row and as many (other kernels), with the right matrix constant
- * (packed) and as an input, against whole numbers computed here.
+ * Random bytes and the extremes, as one row and as many (other kernels), with the right matrix
+ * constant (packed) and as an input, against whole numbers computed here.
  */
 import { seededRandom } from '../../base/index.ts'
 import { integerMultiplyGraph, type ProductShape } from './probe-graphs.ts'

@@ -33,7 +33,7 @@ test('gathered slots lie side by side and keep what they hold', () => {
           stamp += 1
           stamps[step.slot] = stamp
           held[step.slot] = step.tokens
-          write(cache, step.slot, step.tokens, stamp)
+          write(cache, step.slot, { tokens: step.tokens, stamp })
         } else {
           const first = cache.gather(step.slots)
           const occupied = step.slots.map((s) => cache.rowOf(s)).sort((a, b) => a - b)
@@ -42,7 +42,8 @@ test('gathered slots lie side by side and keep what they hold', () => {
             step.slots.map((_, i) => first + i),
           )
         }
-        for (let s = 0; s < rows; s += 1) check(cache, s, held[s] ?? 0, stamps[s] ?? 0)
+        for (let s = 0; s < rows; s += 1)
+          check(cache, s, { tokens: held[s] ?? 0, stamp: stamps[s] ?? 0 })
       }
     }),
     { numRuns: 200 },
@@ -63,7 +64,12 @@ test('a view is the cache itself, not a copy', () => {
   assert.deepEqual(cache.view(3, 1, 2).shape, [2, 2, capacity, 3])
 })
 
-function write(cache: KvCache, slot: number, tokens: number, stamp: number): void {
+interface Content {
+  readonly tokens: number
+  readonly stamp: number
+}
+
+function write(cache: KvCache, slot: number, { tokens, stamp }: Content): void {
   for (let index = 0; index < 4; index += 1) {
     const { values } = cache.view(index, cache.rowOf(slot), 1)
     for (let head = 0; head < 2; head += 1) {
@@ -75,7 +81,7 @@ function write(cache: KvCache, slot: number, tokens: number, stamp: number): voi
   cache.hold(slot, tokens)
 }
 
-function check(cache: KvCache, slot: number, tokens: number, stamp: number): void {
+function check(cache: KvCache, slot: number, { tokens, stamp }: Content): void {
   for (let index = 0; index < 4; index += 1) {
     const { values } = cache.view(index, cache.rowOf(slot), 1)
     for (let head = 0; head < 2; head += 1) {

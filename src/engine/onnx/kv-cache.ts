@@ -1,9 +1,10 @@
 /**
- * The KV cache of all slots: one buffer per layer and kind, [rows, keyValueHeads, capacity, headSize].
+ * The KV cache of all slots: one buffer per layer and kind, [rows, keyValueHeads, capacity,
+ * headSize].
  *
- * A row holds one slot's generation. The rows of a batch must lie side by side, since a batch is a view
- * into the buffers; when generations end in the middle, `gather` moves rows, which happens once per
- * change of the batch and not once per step.
+ * A row holds one slot's generation. The rows of a batch must lie side by side, since a batch is a
+ * view into the buffers; when generations end in the middle, `gather` moves rows, which happens
+ * once per change of the batch and not once per step.
  */
 import { assert } from '../../base/index.ts'
 import type { DecoderArchitecture } from '../../models/index.ts'
@@ -71,7 +72,10 @@ export class KvCache {
     }
   }
 
-  /** Moves these slots' rows side by side, with as little copying as it takes. @returns the first row */
+  /**
+   * Moves these slots' rows side by side, with as little copying as it takes. @returns the first
+   * row
+   */
   gather(slots: readonly number[]): number {
     let lowest = this.#slotOfRow.length
     let highest = -1

@@ -19,7 +19,9 @@ export interface OnnxRunnerOptions {
 const limits = {
   /** Prompt tokens per run: enough to use the processor well, few enough to keep memory small. */
   prefillTokensMax: 512,
-  /** A run blocks the process's event loop: about half a second at 40 GFLOP/s and 10^10 products. */
+  /**
+   * A run blocks the process's event loop: about half a second at 40 GFLOP/s and 10^10 products.
+   */
   prefillProductsMax: 1e10,
   prefillTokensMin: 16,
   /** Scratch for one layer's attention scores: heads × tokens × capacity × 4 bytes. */

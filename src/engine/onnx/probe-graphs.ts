@@ -34,8 +34,8 @@ export function multiplyGraph(shape: ProductShape): Uint8Array {
 }
 
 /**
- * product = (left − 128) × (right − 128) of bytes, as int32. Both operands unsigned with zero point 128:
- * other combinations saturate silently on some processors.
+ * product = (left − 128) × (right − 128) of bytes, as int32. Both operands unsigned with zero point
+ * 128: other combinations saturate silently on some processors.
  * @param right the matrix as a constant, which the runtime packs when it loads; undefined: an input
  */
 export function integerMultiplyGraph(shape: ProductShape, right?: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 /**
- * For tests: the embedded reference model, imported into a temporary store, and its golden transcripts.
+ * For tests: the embedded reference model, imported into a temporary store, and its golden
+ * transcripts.
  */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'

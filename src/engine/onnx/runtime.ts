@@ -29,8 +29,8 @@ export interface SessionSettings {
 }
 
 /**
- * Steps of small models last under a millisecond: more threads than this lose more by waking each other
- * than they gain.
+ * Steps of small models last under a millisecond: more threads than this lose more by waking each
+ * other than they gain.
  */
 export const threadsMax = availableParallelism()
 
@@ -110,7 +110,8 @@ function explain(
   text: string,
 ): { readonly reason: string; readonly mend: string } {
   if (/Cannot find (module|package)|ERR_MODULE_NOT_FOUND/.test(text)) {
-    const reason = `ONNX Runtime is not built for ${process.platform} on ${process.arch}, or not installed`
+    const machine = `${process.platform} on ${process.arch}`
+    const reason = `ONNX Runtime is not built for ${machine}, or not installed`
     return { reason, mend: 'Run `npm ci`, or use the wasm back end.' }
   }
   if (/GLIBC|libstdc\+\+|dlopen|cannot open shared object|ERR_DLOPEN/.test(text)) {
