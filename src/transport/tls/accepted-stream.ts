@@ -41,8 +41,13 @@ export class AcceptedStream extends TlsStream {
     this.ended = true
     this.#trailers = trailers
     this.#trailersSent = deferred()
-    if (this.#h2.headersSent) this.#h2.end()
-    else this.#respondWithTrailersOnly()
+    if (this.#inputEnded && !this.#h2.headersSent) {
+      this.#respondWithTrailersOnly()
+    } else {
+      // With a reset to follow, headers and trailers go out as data does: the reset cannot overtake them.
+      this.beforeSend()
+      this.#h2.end()
+    }
     return this.#trailersSent.promise
   }
 

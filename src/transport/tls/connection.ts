@@ -228,5 +228,6 @@ function errorReason(error: NodeJS.ErrnoException): CloseReason {
 function refuse(h2: ServerHttp2Stream, status: number): void {
   h2.on('error', () => {})
   h2.respond({ ':status': status }, { endStream: true })
-  h2.close(constants.NGHTTP2_NO_ERROR)
+  h2.resume()
+  setImmediate(() => h2.close(constants.NGHTTP2_NO_ERROR))
 }

@@ -54,16 +54,12 @@ describe('a hostile peer', () => {
     await withVictim({}, async ({ port, works }) => {
       const garbage = fc.uint8Array({ minLength: 64, maxLength: 4096 })
       await fc.assert(
-        fc.asyncProperty(
-          garbage,
-          fc.constantFrom('h2', reverseProtocol),
-          async (bytes, protocol) => {
-            const socket = await handshake(port, protocol)
-            socket.resume()
-            socket.end(bytes)
-            await once(socket, 'close')
-          },
-        ),
+        fc.asyncProperty(garbage, async (bytes) => {
+          const socket = await handshake(port, 'h2')
+          socket.resume()
+          socket.end(bytes)
+          await once(socket, 'close')
+        }),
         { numRuns: 30 },
       )
       await works()
