@@ -11,9 +11,16 @@ const valuePattern = /^[\x20-\x7e]*$/
 /** What HTTP/2 counts for an entry besides its key and value (RFC 9113 §6.5.2). */
 const entryOverheadBytes = 32
 
+/** As HTTP/2 counts it. */
+export function metadataBytes(metadata: Metadata): number {
+  let bytes = 0
+  for (const key in metadata)
+    bytes += key.length + (metadata[key]?.length ?? 0) + entryOverheadBytes
+  return bytes
+}
+
 /** Throws `malformed_message` or `message_too_large`. */
 export function checkMetadata(metadata: Metadata): void {
-  let bytes = 0
   for (const key in metadata) {
     const value = metadata[key] ?? ''
     if (!keyPattern.test(key)) {
@@ -22,8 +29,8 @@ export function checkMetadata(metadata: Metadata): void {
     if (!valuePattern.test(value)) {
       throw new IsochroneError('malformed_message', `metadata "${key}" is not printable ASCII`)
     }
-    bytes += key.length + value.length + entryOverheadBytes
   }
+  const bytes = metadataBytes(metadata)
   if (bytes > transportLimits.metadataBytesMax) {
     throw new IsochroneError(
       'message_too_large',

@@ -12,7 +12,7 @@ import {
 } from 'node:http2'
 import type { Clock, Log } from '../../base/index.ts'
 import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
-import { checkMetadata } from '../metadata.ts'
+import { checkMetadata, metadataBytes } from '../metadata.ts'
 import { Prober, type SendProbe } from '../prober.ts'
 import {
   type CloseReason,
@@ -112,16 +112,17 @@ export class TlsConnection implements Connection {
 
   /** A call that the peer opened. */
   accept(h2: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    const refused = headers[':method'] !== 'POST' ? 405 : isGrpc(headers) ? undefined : 415
-    if (refused !== undefined) {
-      refuse(h2, refused)
+    const metadata = metadataOf(headers)
+    const status = refusal(headers, metadata)
+    if (status !== undefined) {
+      refuse(h2, status)
       return
     }
     if (this.#error !== undefined) {
       h2.close(constants.NGHTTP2_CANCEL)
       return
     }
-    const stream = new AcceptedStream(h2, this.#streamOptions(metadataOf(headers)))
+    const stream = new AcceptedStream(h2, this.#streamOptions(metadata))
     h2.once('close', () => this.#streams.delete(stream))
     this.#streams.add(stream)
     this.#options.onStream(stream, this)
@@ -222,6 +223,13 @@ function goawayReason(code: number): CloseReason {
 function errorReason(error: NodeJS.ErrnoException): CloseReason {
   const kind = error.code?.startsWith('ERR_HTTP2') ? 'protocol-error' : 'lost'
   return { kind, detail: error.message }
+}
+
+/** The HTTP status for what is no call of gRPC, or one over a limit; undefined: it is one. */
+function refusal(headers: IncomingHttpHeaders, metadata: Metadata): number | undefined {
+  if (headers[':method'] !== 'POST') return 405
+  if (!isGrpc(headers)) return 415
+  return metadataBytes(metadata) > transportLimits.metadataBytesMax ? 431 : undefined
 }
 
 /** grpc/doc/PROTOCOL-HTTP2.md: what is not gRPC gets an HTTP status. */
