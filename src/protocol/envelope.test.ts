@@ -142,7 +142,7 @@ test('time: expired, from the future, too long, upside down', () => {
   }
 })
 
-test('whatever field is changed after signing, the envelope is refused and no nonce used up', () => {
+test('a field changed after signing: the envelope is refused and no nonce used up', () => {
   const { fields, expectation } = setUp()
   const signed = signEnvelope(alice, fields)
   const nonces = new NonceStore({ entriesMax: 10, clock: new ManualClock() })

@@ -84,7 +84,8 @@ export class OutputHash {
   #logprob({ token, logprob, bytes }: TokenLogprob): void {
     this.#text(token)
     this.#reserve(numberBytesMax)
-    this.#length = this.#buffer.writeDoubleBE(logprob, this.#length)
+    // The wire knows no −0: adding 0 makes it 0.
+    this.#length = this.#buffer.writeDoubleBE(logprob + 0, this.#length)
     this.#uint32(bytes.length)
     for (const byte of bytes) {
       this.#reserve(1)

@@ -94,7 +94,7 @@ export const nodeRecord: fc.Arbitrary<NodeRecord> = fc.record({
 const choice = fc.integer({ min: 0, max: 15 })
 const tokenLogprob: fc.Arbitrary<TokenLogprob> = fc.record({
   token: text,
-  logprob: fc.double({ noNaN: true }),
+  logprob: fc.double({ noNaN: true }).map((value) => value + 0),
   bytes: fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 8 }),
 })
 

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { hasCode, IsochroneError } from '../errors.ts'
+import { createIdentity } from '../identity.ts'
+import * as fixture from '../protocol.fixture.ts'
+import { signNodeRecord } from '../signed-node-record.ts'
+import { decodeEmbedReply, encodeEmbedReply } from './embed-reply.ts'
+import { decodeGenerateReply, encodeGenerateReply } from './generate-reply.ts'
+import { decodeJoin, decodeJoinReply, encodeJoin, encodeJoinReply } from './join.ts'
+import { messageLimits } from './limits.ts'
+import { decodeNodeRecord, encodeNodeRecord } from './node-record.ts'
+import { decodeReport, decodeReportAck, encodeReport, encodeReportAck } from './report.ts'
+import {
+  decodeEmbeddingRequest,
+  decodeGenerationRequest,
+  encodeEmbeddingRequest,
+  encodeGenerationRequest,
+} from './request.ts'
+import {
+  decodeEmbedCall,
+  decodeGenerateCall,
+  encodeEmbedCall,
+  encodeGenerateCall,
+} from './signed-call.ts'
+
+interface Codec<T> {
+  readonly value: fc.Arbitrary<T>
+  readonly encode: (value: T) => Uint8Array
+  readonly decode: (bytes: Uint8Array) => T
+}
+
+const identity = createIdentity()
+const signedRecord = fixture.nodeRecord.map((record) =>
+  signNodeRecord(identity, { ...record, id: identity.id }),
+)
+const count = fc.integer({ min: 0, max: 0xffffffff })
+const signedCall = fc.record({ envelope: fixture.signedEnvelope, body: fc.uint8Array() })
+
+const codecs = {
+  Join: codec({
+    value: fc.record({ token: fc.string({ maxLength: 40 }), record: signedRecord }),
+    encode: encodeJoin,
+    decode: decodeJoin,
+  }),
+  JoinReply: codec({
+    value: fc.record({
+      network: fc.string({ maxLength: 20 }),
+      gateway: fixture.nodeId,
+      heartbeatMs: count,
+    }),
+    encode: encodeJoinReply,
+    decode: decodeJoinReply,
+  }),
+  Report: codec({
+    value: fc.record({
+      load: fc.record({
+        running: count,
+        waiting: count,
+        kvTokensFree: fc.maxSafeNat(),
+        draining: fc.boolean(),
+      }),
+      record: fc.option(signedRecord),
+    }),
+    encode: encodeReport,
+    decode: decodeReport,
+  }),
+  ReportAck: codec({
+    value: fc.constant({}),
+    encode: encodeReportAck,
+    decode: decodeReportAck,
+  }),
+  NodeRecord: codec({
+    value: fixture.nodeRecord,
+    encode: encodeNodeRecord,
+    decode: decodeNodeRecord,
+  }),
+  GenerateCall: codec({
+    value: signedCall,
+    encode: encodeGenerateCall,
+    decode: decodeGenerateCall,
+  }),
+  EmbedCall: codec({ value: signedCall, encode: encodeEmbedCall, decode: decodeEmbedCall }),
+  GenerateReply: codec({
+    value: fc.oneof(
+      fc.record({
+        type: fc.constant('events' as const),
+        events: fc.array(fixture.generationEvent, { maxLength: 5 }),
+      }),
+      fc.record({ type: fc.constant('result' as const), result: fixture.signedEnvelope }),
+    ),
+    encode: encodeGenerateReply,
+    decode: decodeGenerateReply,
+  }),
+  EmbedReply: codec({
+    value: fc.record({
+      vectors: fc.tuple(fc.nat(4), fc.nat(8)).chain(([rows, dimensions]) => {
+        const number = fc.float({ noNaN: true, noDefaultInfinity: true })
+        const row = fc.array(number, { minLength: dimensions, maxLength: dimensions })
+        const vector = row.map((values) => Float32Array.from(values))
+        return fc.array(vector, { minLength: rows, maxLength: rows })
+      }),
+      promptTokens: count,
+      result: fixture.signedEnvelope,
+    }),
+    encode: encodeEmbedReply,
+    decode: decodeEmbedReply,
+  }),
+  GenerationRequest: codec({
+    value: fixture.generationRequest,
+    encode: encodeGenerationRequest,
+    decode: decodeGenerationRequest,
+  }),
+  EmbeddingRequest: codec({
+    value: fixture.embeddingRequest,
+    encode: encodeEmbeddingRequest,
+    decode: decodeEmbeddingRequest,
+  }),
+}
+
+for (const [name, { value, encode, decode }] of Object.entries(codecs)) {
+  test(`${name} comes out as it went in`, () => {
+    fc.assert(
+      fc.property(value, (original) => {
+        assert.deepEqual(plain(decode(encode(original))), plain(original))
+      }),
+    )
+  })
+
+  test(`${name}, cut off anywhere, is refused or a value`, () => {
+    fc.assert(
+      fc.property(value, fc.double({ min: 0, max: 0.999, noNaN: true }), (original, share) => {
+        const bytes = encode(original)
+        decodeOrRefuse(decode, bytes.slice(0, Math.floor(bytes.length * share)))
+      }),
+    )
+  })
+
+  test(`${name} with changed bytes is refused or a value`, () => {
+    const change = fc.record({
+      at: fc.nat(1_000_000),
+      value: fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.nat(255)),
+    })
+    const changes = fc.array(change, { minLength: 1, maxLength: 8 })
+    fc.assert(
+      fc.property(value, changes, (original, list) => {
+        const bytes = encode(original).slice()
+        for (const { at, value } of list) bytes[at % bytes.length] = value
+        decodeOrRefuse(decode, bytes)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test(`${name} of arbitrary bytes is refused or a value`, () => {
+    // Small numbers make offsets that stay inside, which random bytes hardly ever do.
+    const small = fc.array(fc.oneof(fc.nat(24), fc.nat(255)), { maxLength: 80 })
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), small), (bytes) => {
+        decodeOrRefuse(decode, Uint8Array.from(bytes))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test(`${name} over the limit is refused before it is looked at`, () => {
+    const bytes = new Uint8Array(messageLimits.messageBytesMax + 1)
+    assert.throws(
+      () => decode(bytes),
+      (error) => hasCode(error, 'message_too_large') || hasCode(error, 'malformed_message'),
+    )
+  })
+}
+
+test('a message that would be over the limit is not sent', () => {
+  const text = 'x'.repeat(messageLimits.messageBytesMax)
+  const delta = { type: 'delta' as const, choice: 0, text, tokenIds: [], logprobs: [], extra: null }
+  assert.throws(
+    () => encodeGenerateReply({ type: 'events', events: [delta] }),
+    (error) => hasCode(error, 'message_too_large'),
+  )
+  // The next one is none the worse for it.
+  const reply = { type: 'events' as const, events: [{ ...delta, text: 'y' }] }
+  assert.deepEqual(decodeGenerateReply(encodeGenerateReply(reply)), reply)
+})
+
+test('a byte order mark in a text stays there', () => {
+  const text = '\ufeffLima\ufeff'
+  const delta = { type: 'delta' as const, choice: 0, text, tokenIds: [], logprobs: [], extra: null }
+  const reply = { type: 'events' as const, events: [delta] }
+  assert.deepEqual(decodeGenerateReply(encodeGenerateReply(reply)), reply)
+})
+
+test('what is not UTF-8 is refused', () => {
+  const bytes = encodeJoinReply({
+    network: 'netname',
+    gateway: identity.id,
+    heartbeatMs: 1,
+  }).slice()
+  const at = Buffer.from(bytes).indexOf('netname')
+  for (const wrong of [0xff, 0xc0, 0xed]) {
+    bytes[at] = wrong
+    assert.throws(
+      () => decodeJoinReply(bytes),
+      (error) => hasCode(error, 'malformed_message'),
+    )
+  }
+})
+
+test('a message reads the same wherever it lies in memory', () => {
+  fc.assert(
+    fc.property(codecs.EmbedReply.value, fc.nat(9), (original, offset) => {
+      const bytes = codecs.EmbedReply.encode(original)
+      const memory = new Uint8Array(bytes.length + offset)
+      memory.set(bytes, offset)
+      const decoded = codecs.EmbedReply.decode(memory.subarray(offset))
+      assert.deepEqual(plain(decoded), plain(original))
+    }),
+  )
+})
+
+test('vectors are read in place', () => {
+  const result = fc.sample(fixture.signedEnvelope, { numRuns: 1, seed: 1 })[0]
+  assert.ok(result !== undefined)
+  const vectors = [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)]
+  const bytes = encodeEmbedReply({ vectors, promptTokens: 2, result })
+  const decoded = decodeEmbedReply(bytes)
+  assert.equal(decoded.vectors[1]?.buffer, bytes.buffer)
+})
+
+test('a message of a newer program, with fields that are not known here, is read', () => {
+  // To a reader that knows a table without fields, a report is one with five that it does not know.
+  const ack = decodeReportAck(
+    encodeReport({
+      load: { running: 1, waiting: 2, kvTokensFree: 3, draining: true },
+      record: null,
+    }),
+  )
+  assert.deepEqual(ack, {})
+})
+
+test('encoding writes into memory of its own', () => {
+  const encode = (heartbeatMs: number) =>
+    encodeJoinReply({ network: 'a', gateway: identity.id, heartbeatMs })
+  const first = encode(1)
+  encode(2)
+  assert.equal(decodeJoinReply(first).heartbeatMs, 1)
+})
+
+function codec<T>(of: Codec<T>): Codec<unknown> {
+  return {
+    value: of.value,
+    encode: (value) => of.encode(value as T),
+    decode: of.decode,
+  }
+}
+
+/** The codec's promise: a value, or one of two errors. */
+function decodeOrRefuse(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
+  try {
+    decode(bytes)
+  } catch (error) {
+    assert.ok(error instanceof IsochroneError, `another error: ${String(error)}`)
+    assert.ok(['malformed_message', 'message_too_large'].includes(error.code), error.code)
+  }
+}
+
+/** Compares objects by their own fields alone, whatever made them. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array || value instanceof Float32Array) return [...value]
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.entries(value).map(([key, item]) => [key, plain(item)])
+}
