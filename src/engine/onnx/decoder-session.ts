@@ -43,6 +43,9 @@ interface Bound {
   readonly totalLength: Int32Array
 }
 
+/** Tokens per slot at first, where the cache grows with what it holds. */
+const copiedCapacityMin = 64
+
 /** See `addDone` of the graph: this is not a failure. */
 const stoppedMessage = 'Non tensor type is temporarily not supported.'
 
@@ -55,6 +58,7 @@ export class DecoderSession {
   readonly #output: { readonly name: string; readonly width: number }
   readonly #bound = new Map<number, Bound>()
   readonly #slots: number
+  readonly #contextTokensMax: number
 
   static async open(
     model: StoredModel,
@@ -91,11 +95,14 @@ export class DecoderSession {
       parts.range.end === architecture.layers
         ? { name: 'logits', width: architecture.vocabularySize }
         : { name: 'hidden_out', width: architecture.width }
+    this.#contextTokensMax = parts.options.contextTokensMax
     this.cache = new KvCache({
       architecture,
       layers: parts.range.end - parts.range.first,
       rows: parts.options.slots,
-      capacity: parts.options.contextTokensMax,
+      capacity: this.#isNative
+        ? this.#contextTokensMax
+        : Math.min(copiedCapacityMin, this.#contextTokensMax),
       type: 'float32',
     })
   }
@@ -112,13 +119,11 @@ export class DecoderSession {
     lastIndex: readonly number[] | Int32Array,
     values: { readonly input: StageInput; readonly output: Float32Array },
   ): Promise<void> {
-    const { feeds, fetches, ...bound } = this.#bind(batch)
     let greatest = 0
-    for (let i = 0; i < batch.count; i += 1) {
-      const index = lastIndex[i] ?? 0
-      bound.lastIndex[i] = index
-      if (index > greatest) greatest = index
-    }
+    for (let i = 0; i < batch.count; i += 1) greatest = Math.max(greatest, lastIndex[i] ?? 0)
+    this.#makeRoom(greatest + 1)
+    const { feeds, fetches, ...bound } = this.#bind(batch)
+    for (let i = 0; i < batch.count; i += 1) bound.lastIndex[i] = lastIndex[i] ?? 0
     bound.totalLength[0] = greatest + 1
     this.#bindValues(batch, values, { feeds, fetches })
     try {
@@ -131,6 +136,15 @@ export class DecoderSession {
 
   async close(): Promise<void> {
     await this.#session.release()
+  }
+
+  /** Where the cache is copied with every step, it is kept no longer than it must be. */
+  #makeRoom(tokens: number): void {
+    if (tokens <= this.cache.capacity) return
+    let capacity = this.cache.capacity
+    while (capacity < tokens) capacity *= 2
+    this.cache.grow(Math.min(capacity, this.#contextTokensMax))
+    this.#bound.clear()
   }
 
   async #runInPlace(

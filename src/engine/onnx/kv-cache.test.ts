@@ -57,6 +57,24 @@ test('slots that lie side by side are not moved', () => {
   assert.equal(cache.rowOf(2), 2)
 })
 
+test('a cache that grows keeps what its slots hold', () => {
+  const cache = new KvCache({ ...options, capacity: 3 })
+  for (let slot = 0; slot < rows; slot += 1) {
+    write(cache, slot, { tokens: slot % 4, stamp: slot })
+  }
+  cache.gather([4, 0])
+  cache.grow(capacity)
+  assert.equal(cache.capacity, capacity)
+  for (let slot = 0; slot < rows; slot += 1) {
+    check(cache, slot, { tokens: slot % 4, stamp: slot })
+  }
+})
+
+test('a cache that no machine can hold is refused with its size', () => {
+  const huge = { ...options, rows: 2 ** 20, capacity: 2 ** 20 }
+  assert.throws(() => new KvCache(huge), /MB for the KV cache of 1048576 slots/)
+})
+
 test('a view is the cache itself, not a copy', () => {
   const cache = new KvCache(options)
   cache.view(3, 1, 2).values[0] = 9
@@ -74,7 +92,7 @@ function write(cache: KvCache, slot: number, { tokens, stamp }: Content): void {
     const { values } = cache.view(index, cache.rowOf(slot), 1)
     for (let head = 0; head < 2; head += 1) {
       for (let i = 0; i < tokens * 3; i += 1) {
-        values[head * capacity * 3 + i] = stamp * 1000 + index * 100 + head * 50 + i
+        values[head * cache.capacity * 3 + i] = stamp * 1000 + index * 100 + head * 50 + i
       }
     }
   }
@@ -87,7 +105,7 @@ function check(cache: KvCache, slot: number, { tokens, stamp }: Content): void {
     for (let head = 0; head < 2; head += 1) {
       for (let i = 0; i < tokens * 3; i += 1) {
         const expected = stamp * 1000 + index * 100 + head * 50 + i
-        assert.equal(values[head * capacity * 3 + i], expected)
+        assert.equal(values[head * cache.capacity * 3 + i], expected)
       }
     }
   }

@@ -8,6 +8,7 @@
  */
 import { assert } from '../../base/index.ts'
 import type { DecoderArchitecture } from '../../models/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
 
 export interface KvCacheOptions {
   readonly architecture: Pick<DecoderArchitecture, 'keyValueHeads' | 'headSize'>
@@ -21,27 +22,46 @@ export interface KvCacheOptions {
 export type KvValues = Float32Array | Float16Array
 
 export class KvCache {
-  readonly capacity: number
   readonly #options: KvCacheOptions
+  #capacity: number
   /** Key and value of layer i at 2i and 2i + 1. */
-  readonly #buffers: readonly KvValues[]
+  #buffers: readonly KvValues[]
   readonly #rowOfSlot: number[]
   readonly #slotOfRow: number[]
   /** Tokens that each row may hold; no row has anything valid beyond. */
   readonly #held: number[]
 
   constructor(options: KvCacheOptions) {
-    const { layers, rows, capacity, type } = options
-    const { keyValueHeads, headSize } = options.architecture
+    const { rows, capacity } = options
     this.#options = options
-    this.capacity = capacity
-    const elements = rows * keyValueHeads * capacity * headSize
-    this.#buffers = Array.from({ length: 2 * layers }, () =>
-      type === 'float16' ? new Float16Array(elements) : new Float32Array(elements),
-    )
+    this.#capacity = capacity
+    this.#buffers = this.#allocate(capacity)
     this.#rowOfSlot = Array.from({ length: rows }, (_, i) => i)
     this.#slotOfRow = Array.from({ length: rows }, (_, i) => i)
     this.#held = new Array<number>(rows).fill(0)
+  }
+
+  /** Tokens per row. */
+  get capacity(): number {
+    return this.#capacity
+  }
+
+  /** Makes room for more tokens per row. Views from before are no longer the cache. */
+  grow(capacity: number): void {
+    const { rows, architecture } = this.#options
+    const { keyValueHeads, headSize } = architecture
+    const before = this.#capacity
+    const buffers = this.#allocate(capacity)
+    for (const [index, buffer] of buffers.entries()) {
+      for (let head = 0; head < rows * keyValueHeads; head += 1) {
+        const tokens = this.#held[Math.floor(head / keyValueHeads)] ?? 0
+        const from = head * before * headSize
+        const values = this.#buffers[index]?.subarray(from, from + tokens * headSize)
+        buffer.set(values ?? [], head * capacity * headSize)
+      }
+    }
+    this.#buffers = buffers
+    this.#capacity = capacity
   }
 
   rowOf(slot: number): number {
@@ -52,7 +72,7 @@ export class KvCache {
 
   /** The slot now holds so many tokens. */
   hold(slot: number, tokens: number): void {
-    assert(tokens <= this.capacity, 'a slot holds no more than its capacity')
+    assert(tokens <= this.#capacity, 'a slot holds no more than its capacity')
     this.#held[this.rowOf(slot)] = tokens
   }
 
@@ -63,12 +83,12 @@ export class KvCache {
     count: number,
   ): { readonly values: KvValues; readonly shape: readonly number[] } {
     const { keyValueHeads, headSize } = this.#options.architecture
-    const size = keyValueHeads * this.capacity * headSize
+    const size = keyValueHeads * this.#capacity * headSize
     const buffer = this.#buffers[index]
     assert(buffer !== undefined, 'a layer of this runner')
     return {
       values: buffer.subarray(first * size, (first + count) * size),
-      shape: [count, keyValueHeads, this.capacity, headSize],
+      shape: [count, keyValueHeads, this.#capacity, headSize],
     }
   }
 
@@ -120,13 +140,31 @@ export class KvCache {
     return best
   }
 
+  #allocate(capacity: number): readonly KvValues[] {
+    const { architecture, layers, rows, type } = this.#options
+    const elements = rows * architecture.keyValueHeads * capacity * architecture.headSize
+    try {
+      return Array.from({ length: 2 * layers }, () =>
+        type === 'float16' ? new Float16Array(elements) : new Float32Array(elements),
+      )
+    } catch (error) {
+      const megabytes = Math.ceil((2 * layers * elements * (type === 'float16' ? 2 : 4)) / 1e6)
+      throw new IsochroneError(
+        'engine_unavailable',
+        `${megabytes} MB for the KV cache of ${rows} slots with ${capacity} tokens each are too ` +
+          'much for this machine. Ask for fewer slots or a shorter context.',
+        { detail: { rows, capacity, megabytes }, cause: error },
+      )
+    }
+  }
+
   #slotAt(row: number): number {
     return this.#slotOfRow[row] ?? -1
   }
 
   #swap(a: number, b: number): void {
     const { keyValueHeads, headSize } = this.#options.architecture
-    const headStride = this.capacity * headSize
+    const headStride = this.#capacity * headSize
     const rowStride = keyValueHeads * headStride
     const heldA = this.#held[a] ?? 0
     const heldB = this.#held[b] ?? 0

@@ -12,7 +12,7 @@ export interface OnnxRunnerOptions {
   /** Generations that run at once; each has its part of the KV cache. */
   readonly slots: number
   readonly threads: number
-  /** Tokens per slot; default: what the model was trained for. */
+  /** Tokens per slot; default: what the model was trained for, as far as memory allows. */
   readonly contextTokensMax?: number
 }
 
@@ -24,6 +24,8 @@ const limits = {
    */
   prefillProductsMax: 1e10,
   prefillTokensMin: 16,
+  /** All slots' KV cache together, where nobody says how long a context has to be. */
+  kvBytesMax: 2 * 1024 ** 3,
   /** Scratch for one layer's attention scores: heads × tokens × capacity × 4 bytes. */
   scratchBytesMax: 128 * 1024 * 1024,
 } as const
@@ -35,8 +37,11 @@ export async function createOnnxRunner(
 ): Promise<ModelRunner> {
   const { architecture } = model.manifest
   assert(options.slots >= 1, 'a runner has a slot')
+  const { keyValueHeads, headSize, layers } = architecture
+  const tokenBytes = 2 * layers * keyValueHeads * headSize * 4
+  const affordable = Math.max(1, Math.floor(limits.kvBytesMax / tokenBytes / options.slots))
   const contextTokensMax = Math.min(
-    options.contextTokensMax ?? architecture.contextTokensMax,
+    options.contextTokensMax ?? affordable,
     architecture.contextTokensMax,
   )
   const session = await DecoderSession.open(model, wholeRange(architecture), {
@@ -116,11 +121,11 @@ class OnnxRunner implements ModelRunner {
       const row = cache.rowOf(slot) - firstRow
       input[row] = tokenId
       this.#positions[row] = position
-      cache.hold(slot, position + 1)
       if (row !== i) isInOrder = false
     }
     const batch = { firstRow, count, length: 1 }
     await this.#session.run(batch, this.#positions, { input, output })
+    for (const { slot, position } of steps) cache.hold(slot, position + 1)
     return isInOrder ? output : this.#inOrderOf(steps, firstRow, output)
   }
 
