@@ -22,4 +22,9 @@ export const tidyExceptions: readonly TidyException[] = [
     rule: 'file-length',
     reason: 'one table, a row per error code: splitting it would make two tables',
   },
+  {
+    file: 'src/transport/calls/outgoing.ts',
+    rule: 'parameters',
+    reason: 'callUnary reads as connection, method, message; its options may be left out',
+  },
 ]

@@ -1,10 +1,11 @@
 /**
- * What probes say of a link: round trip, jitter, minimum and loss. Pure: durations go in, estimates come out.
+ * What probes say of a link: round trip, jitter, minimum and loss. Pure: durations go in, estimates
+ * come out.
  *
- * Smoothing is RFC 6298's. The minimum and the loss look at the latest probes only, so that they follow a
- * change of path. On an ordered transport a lost segment shows as delay: TCP sends again after at least
- * 200 ms (Linux's minimum retransmission time-out), so an answer later than that beyond the minimum counts
- * as lost.
+ * Smoothing is RFC 6298's. The minimum and the loss look at the latest probes only, so that they
+ * follow a change of path. On an ordered transport a lost segment shows as delay: TCP sends again
+ * after at least 200 ms (Linux's minimum retransmission time-out), so an answer later than that
+ * beyond the minimum counts as lost.
  */
 import type { LinkQuality } from './transport.ts'
 

@@ -1,42 +1,16 @@
 /**
- * What every transport adapter must do, as tests. An adapter's own test calls `describeTransport` with a way to make
- * transports that can reach each other.
+ * What every transport adapter must do, as tests. An adapter's own test calls `describeTransport`
+ * with a way to make transports that can reach each other.
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { hasCode, IsochroneError, type NodeId } from '../protocol/index.ts'
-import {
-  type CloseReason,
-  type Connection,
-  type Stream,
-  type Transport,
-  type TransportEvents,
-  transportLimits,
-} from './transport.ts'
-
-export interface TransportWorld {
-  /** A new transport with an identity of its own. */
-  transport(events: TransportEvents): Transport
-  /** A valid id that is nobody's here. */
-  readonly strangersId: NodeId
-  /** Breaks the connection as a dying process or network would: without a goodbye. */
-  sever(dialled: Connection, accepted: Connection): void
-  close(): Promise<void>
-}
-
-/** Both ends of one connection, and the streams that each end was offered. */
-interface Pair {
-  readonly dialler: Transport
-  readonly listener: Transport
-  readonly dialled: Connection
-  readonly accepted: Connection
-  /** Opens a stream from the dialler's side and takes it at the other. */
-  streams(): Promise<{ opened: Stream; taken: Stream }>
-  /** The same in the other direction. */
-  reverseStreams(): Promise<{ opened: Stream; taken: Stream }>
-}
+import { hasCode, IsochroneError } from '../protocol/index.ts'
+import { makePair, type Pair, type TransportWorld, takeNext } from './contract-pair.ts'
+import { type CloseReason, type Stream, transportLimits } from './transport.ts'
 
 type Body = (pair: Pair, world: TransportWorld) => Promise<void>
+
+export type { TransportWorld }
 
 export function describeTransport(name: string, makeWorld: () => TransportWorld): void {
   const test = (title: string, body: Body) =>
@@ -100,7 +74,7 @@ function describeMessages(test: Test): void {
     for (const message of received) assert.equal(message.byteOffset % 8, 0)
   })
 
-  test('are copies: memory that the sender uses again does not show at the reader', async (pair) => {
+  test('are copies: memory that the sender reuses does not show at the reader', async (pair) => {
     const { opened, taken } = await pair.streams()
     const memory = bytesOf('first')
     const sending = opened.send(memory)
@@ -327,68 +301,6 @@ function describeConnections(test: Test): void {
     await rejectsWith(pair.dialler.listen('127.0.0.1:0'), 'cancelled')
     await rejectsWith(pair.dialler.dial('127.0.0.1:1', undefined), 'cancelled')
   })
-}
-
-/** Streams that a connection was offered and nobody has taken yet, by connection. */
-const offered = new WeakMap<Connection, { queue: Stream[]; wake: (() => void) | undefined }>()
-
-async function makePair(world: TransportWorld): Promise<Pair> {
-  const accepting = Promise.withResolvers<Connection>()
-  const listener = world.transport({ onStream: serve, onConnection: accepting.resolve })
-  const dialler = world.transport({ onStream: serve })
-  const { address } = await listener.listen('127.0.0.1:0')
-  const dialled = await dialler.dial(address, listener.self)
-  const accepted = await accepting.promise
-  const streams = async (from: Connection, to: Connection) => ({
-    opened: await from.open({ ':path': '/contract.v1.Test/Take', take: '' }),
-    taken: await takeNext(to),
-  })
-  return {
-    dialler,
-    listener,
-    dialled,
-    accepted,
-    streams: () => streams(dialled, accepted),
-    reverseStreams: () => streams(accepted, dialled),
-  }
-}
-
-/** `take`: the test takes it; `hold`: left until the opener ends; otherwise echoed. */
-function serve(stream: Stream, connection: Connection): void {
-  if ('take' in stream.metadata) {
-    const entry = offeredTo(connection)
-    entry.queue.push(stream)
-    entry.wake?.()
-  } else {
-    void echo(stream, 'hold' in stream.metadata).catch(() => {})
-  }
-}
-
-async function echo(stream: Stream, silent: boolean): Promise<void> {
-  for await (const batch of stream.messages()) {
-    for (const message of batch) if (!silent) await stream.send(message)
-  }
-  await stream.end()
-}
-
-function offeredTo(connection: Connection) {
-  let entry = offered.get(connection)
-  if (entry === undefined) {
-    entry = { queue: [], wake: undefined }
-    offered.set(connection, entry)
-  }
-  return entry
-}
-
-async function takeNext(connection: Connection): Promise<Stream> {
-  const entry = offeredTo(connection)
-  for (;;) {
-    const stream = entry.queue.shift()
-    if (stream !== undefined) return stream
-    await new Promise<void>((resolve) => {
-      entry.wake = resolve
-    })
-  }
 }
 
 async function sendAll(stream: Stream, messages: readonly Uint8Array[]): Promise<void> {

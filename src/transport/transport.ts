@@ -1,10 +1,10 @@
 /**
  * The transport contract: authenticated connections to peers that open and accept streams.
  *
- * A `Stream` is one call: metadata first, then length-delimited messages both ways, then trailers from the
- * side that accepted it. Order is kept, a slow reader slows the writer, either side can cancel. It does not
- * matter who dialled: either side of a connection can open streams. `transport.contract.ts` is the test every
- * adapter passes.
+ * A `Stream` is one call: metadata first, then length-delimited messages both ways, then trailers
+ * from the side that accepted it. Order is kept, a slow reader slows the writer, either side can
+ * cancel. It does not matter who dialled: either side of a connection can open streams.
+ * `transport.contract.ts` is the test every adapter passes.
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -17,8 +17,10 @@ export type CloseReason =
   | { readonly kind: 'local' } // this side closed it
   | { readonly kind: 'remote' } // the peer closed it in order
   | { readonly kind: 'lost'; readonly detail: string } // the network or the peer's process died
-  | { readonly kind: 'identity-mismatch'; readonly detail: string } // the peer's key is not the expected one
-  | { readonly kind: 'protocol-error'; readonly detail: string } // the peer broke the protocol or a limit
+  // The peer's key is not the expected one.
+  | { readonly kind: 'identity-mismatch'; readonly detail: string }
+  // The peer broke the protocol or a limit.
+  | { readonly kind: 'protocol-error'; readonly detail: string }
 
 /** What is known of the path to the peer. Durations in ms. */
 export interface LinkQuality {
@@ -35,26 +37,31 @@ export interface LinkQuality {
 export interface Stream {
   /** What the opener sent first; for the opener, its own. */
   readonly metadata: Metadata
-  /** Aborts when the stream is cancelled, reset or its connection closes; the reason is an `IsochroneError`. */
+  /**
+   * Aborts when the stream is cancelled, reset or its connection closes; the reason is an
+   * `IsochroneError`.
+   */
   readonly signal: AbortSignal
   /**
-   * Sends one message; resolves when there is room for the next (back-pressure). The bytes are taken at
-   * once: their memory may be used again. After the acceptor's end it does nothing.
+   * Sends one message; resolves when there is room for the next (back-pressure). The bytes are
+   * taken at once: their memory may be used again. After the acceptor's end it does nothing.
    */
   send(message: Uint8Array): Promise<void>
   /**
-   * No more messages from this side. The side that accepted ends with trailers (`defaultTrailers` if none are
-   * given); that ends the call, and what it has not read is thrown away. Resolves when everything has been
-   * handed on.
+   * No more messages from this side. The side that accepted ends with trailers (`defaultTrailers`
+   * if none are given); that ends the call, and what it has not read is thrown away. Resolves when
+   * everything has been handed on.
    */
   end(trailers?: Metadata): Promise<void>
   /**
-   * Batches of whole messages in order; ends when the peer ended, throws when the stream broke. One reader;
-   * leaving it early cancels the stream. Whoever opened a stream reads it to its end or cancels it. Every
-   * message is in memory of its own that starts at a multiple of 8 bytes.
+   * Batches of whole messages in order; ends when the peer ended, throws when the stream broke. One
+   * reader; leaving it early cancels the stream. Whoever opened a stream reads it to its end or
+   * cancels it. Every message is in memory of its own that starts at a multiple of 8 bytes.
    */
   messages(): AsyncIterable<readonly Uint8Array[]>
-  /** What the accepting side ended with; rejects when the stream broke first. For the opener only. */
+  /**
+   * What the accepting side ended with; rejects when the stream broke first. For the opener only.
+   */
   readonly trailers: Promise<Metadata>
   /** Gives the stream up in both directions at once. */
   cancel(reason?: string): void
@@ -64,7 +71,10 @@ export interface Connection {
   readonly peer: NodeId
   /** For people and logs, `host:port` or the like. */
   readonly remoteAddress: string
-  /** Opens a stream; rejects when the connection is closed or the peer's limit of streams is reached. */
+  /**
+   * Opens a stream; rejects when the connection is closed or the peer's limit of streams is
+   * reached.
+   */
   open(metadata: Metadata): Promise<Stream>
   link(): LinkQuality
   /** Closes in order: streams that run are cancelled. */
@@ -80,8 +90,8 @@ export interface Listener {
 }
 
 /**
- * What the transport tells its owner. `onConnection` is for connections that peers dialled; `dial` gives the
- * others. `onStream` is for streams that peers open, on either kind.
+ * What the transport tells its owner. `onConnection` is for connections that peers dialled; `dial`
+ * gives the others. `onStream` is for streams that peers open, on either kind.
  */
 export interface TransportEvents {
   readonly onConnection?: (connection: Connection) => void
@@ -91,7 +101,9 @@ export interface TransportEvents {
 export interface Transport {
   readonly self: NodeId
   listen(address: string): Promise<Listener>
-  /** @param expected the peer's id; another key there is `identity_mismatch`. undefined: any key. */
+  /**
+   * @param expected the peer's id; another key there is `identity_mismatch`. undefined: any key.
+   */
   dial(address: string, expected: NodeId | undefined, signal?: AbortSignal): Promise<Connection>
   /** Closes every listener and connection. */
   close(): Promise<void>

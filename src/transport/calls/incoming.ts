@@ -107,7 +107,8 @@ class StreamIncomingCall implements IncomingCall {
   }
 
   async request(): Promise<Uint8Array> {
-    // Read by hand: leaving a `for await` early would cancel the stream and with it the error's status.
+    // Read by hand: leaving a `for await` early would cancel the stream and with it the error's
+    // status.
     const reader = this.#stream.messages()[Symbol.asyncIterator]()
     let message: Uint8Array | undefined
     for (;;) {

@@ -22,8 +22,8 @@ export interface OutgoingCall {
   send(message: Uint8Array): Promise<void>
   end(): Promise<void>
   /**
-   * Batches of messages; ends after a good status, throws what the trailers or the transport say otherwise.
-   * To be read to its end or cancelled; leaving it early cancels the call.
+   * Batches of messages; ends after a good status, throws what the trailers or the transport say
+   * otherwise. To be read to its end or cancelled; leaving it early cancels the call.
    */
   responses(): AsyncIterable<readonly Uint8Array[]>
   cancel(reason?: string): void

@@ -1,8 +1,8 @@
 /**
  * Between our errors and gRPC's status trailers.
  *
- * `grpc-status` and `grpc-message` are for every gRPC client; `isochrone-code` carries our own code, so that
- * it survives the wire.
+ * `grpc-status` and `grpc-message` are for every gRPC client; `isochrone-code` carries our own
+ * code, so that it survives the wire.
  */
 import {
   asIsochroneError,

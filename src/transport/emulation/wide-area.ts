@@ -1,10 +1,12 @@
 /**
- * EMULATION of a wide-area path, for demonstrations and tests on one machine. Nothing here is a real network.
+ * EMULATION of a wide-area path, for demonstrations and tests on one machine. Nothing here is a
+ * real network.
  *
- * Between a real socket and TLS, every byte waits for the one-way delay and some jitter, in both directions and in
- * order. What stands above runs unchanged and feels the path as a real one: TLS's and HTTP/2's round trips, probes,
- * calls. TCP's own handshake took place on the real socket before; its round trip is added to the first bytes.
- * Not emulated: loss, limits of bandwidth, TCP's slow start.
+ * Between a real socket and TLS, every byte waits for the one-way delay and some jitter, in both
+ * directions and in order. What stands above runs unchanged and feels the path as a real one: TLS's
+ * and HTTP/2's round trips, probes, calls. TCP's own handshake took place on the real socket
+ * before; its round trip is added to the first bytes. Not emulated: loss, limits of bandwidth,
+ * TCP's slow start.
  */
 import { Duplex } from 'node:stream'
 import type { Clock, Random, Timer } from '../../base/index.ts'
@@ -18,12 +20,17 @@ export interface WideAreaOptions {
   readonly clock: Clock
 }
 
-/** For the dialling side's sockets: both directions are delayed there, so the peer needs nothing. */
+/**
+ * For the dialling side's sockets: both directions are delayed there, so the peer needs nothing.
+ */
 export function emulateWideArea(options: WideAreaOptions): SocketDecorator {
   return (socket) => new WideAreaSocket(socket, options)
 }
 
-/** What may be on its way in one direction: 300 Mbit/s over 200 ms, and more than HTTP/2's stream window. */
+/**
+ * What may be on its way in one direction: 300 Mbit/s over 200 ms, and more than HTTP/2's stream
+ * window.
+ */
 const inFlightBytesMax = 8 * 1024 * 1024
 
 /** Clocks count ms since 1970 in floating point: less than this is no time at all. */
@@ -72,7 +79,10 @@ class DelayLine {
     this.#deliverDue()
   }
 
-  /** Delivers the rest now: the clock's timers do not keep a process alive, a socket that closed does not either. */
+  /**
+   * Delivers the rest now: the clock's timers do not keep a process alive, a socket that closed
+   * does not either.
+   */
   flush(): void {
     this.#timer?.cancel()
     const rest = this.#pieces

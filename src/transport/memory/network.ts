@@ -1,5 +1,6 @@
 /**
- * A network in memory: transports whose links have delay, jitter, loss and partitions, under a seed.
+ * A network in memory: transports whose links have delay, jitter, loss and partitions, under a
+ * seed.
  *
  * With a `ManualClock` and a seeded `Random` a run replays exactly. For tests and simulation.
  */
@@ -205,6 +206,7 @@ class MemoryTransport implements Transport {
 }
 
 function mismatch(address: string, expected: NodeId, found: NodeId): IsochroneError {
-  const text = `the peer at ${address} is another one: expected ${shortId(expected)}, found ${shortId(found)}; is the address right?`
+  const keys = `expected ${shortId(expected)}, found ${shortId(found)}`
+  const text = `the peer at ${address} is another one: ${keys}; is the address right?`
   return new IsochroneError('identity_mismatch', text, { detail: { address } })
 }

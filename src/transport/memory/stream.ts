@@ -1,5 +1,6 @@
 /**
- * One call on a simulated connection. Messages wait in an outbox until the reader's window has room.
+ * One call on a simulated connection. Messages wait in an outbox until the reader's window has
+ * room.
  */
 import { assert } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
@@ -11,7 +12,9 @@ import type { Frame } from './wire.ts'
 /** What a stream needs of its connection. */
 export interface StreamPort {
   send(frame: Frame): void
-  /** Takes bytes of the connection's window; false: none left, and `pump` is called when there is. */
+  /**
+   * Takes bytes of the connection's window; false: none left, and `pump` is called when there is.
+   */
   takeCredit(stream: MemoryStream, bytes: number): boolean
   forget(stream: MemoryStream): void
 }

@@ -1,8 +1,10 @@
 /**
- * One direction of a simulated link: frames in order, each after delay, jitter and what losses cost.
+ * One direction of a simulated link: frames in order, each after delay, jitter and what losses
+ * cost.
  *
- * It stands for TCP: a lost piece is sent again after a retransmission time-out that doubles, and what follows
- * waits for it. During a partition nothing arrives; afterwards everything does, after one time-out more.
+ * It stands for TCP: a lost piece is sent again after a retransmission time-out that doubles, and
+ * what follows waits for it. During a partition nothing arrives; afterwards everything does, after
+ * one time-out more.
  */
 import type { Clock, Random, Timer } from '../../base/index.ts'
 import type { Metadata } from '../transport.ts'

@@ -44,7 +44,8 @@ export class AcceptedStream extends TlsStream {
     if (this.#inputEnded && !this.#h2.headersSent) {
       this.#respondWithTrailersOnly()
     } else {
-      // With a reset to follow, headers and trailers go out as data does: the reset cannot overtake them.
+      // With a reset to follow, headers and trailers go out as data does: the reset cannot overtake
+      // them.
       this.beforeSend()
       this.#h2.end()
     }

@@ -1,7 +1,8 @@
 /**
  * The listening side: TLS handshakes, the identity check, pairing, and plain gRPC clients.
  *
- * A socket has `handshakeTimeoutMs` from its first byte to belong to a connection, whatever it does meanwhile.
+ * A socket has `handshakeTimeoutMs` from its first byte to belong to a connection, whatever it does
+ * meanwhile.
  */
 import {
   connect,
@@ -65,7 +66,6 @@ export class Acceptor {
   }
 
   async listen(address: string): Promise<Listener> {
-    const { host, port } = parseAddress(address)
     const server = createServer({
       ...this.#options.tlsOptions,
       minVersion: 'TLSv1.3',
@@ -81,7 +81,7 @@ export class Acceptor {
       this.#options.log.debug('a TLS handshake failed', { error: error.message })
       destroyLater(socket)
     })
-    await bind(server, host, port, address)
+    await bind(server, address)
     server.on('error', (error) =>
       this.#options.log.error('listener failed', { error: error.message }),
     )
@@ -138,7 +138,10 @@ export class Acceptor {
     return { socket, peer, remoteAddress, settle }
   }
 
-  /** HTTP/2 with this side as the server. The first call says who it is: a dialler of ours or a plain client. */
+  /**
+   * HTTP/2 with this side as the server. The first call says who it is: a dialler of ours or a
+   * plain client.
+   */
   #onForward(handshaken: Handshaken): void {
     const session = performServerHandshake(handshaken.socket, serverSessionOptions)
     widenWindow(session)
@@ -214,7 +217,8 @@ export class Acceptor {
   }
 }
 
-function bind(server: Server, host: string, port: number, address: string): Promise<void> {
+function bind(server: Server, address: string): Promise<void> {
+  const { host, port } = parseAddress(address)
   return new Promise((resolve, reject) => {
     const onError = (error: Error) => reject(listenError(error, address))
     server.once('error', onError)

@@ -1,9 +1,10 @@
 /**
- * The certificate that carries a node's Ed25519 key through TLS: self-signed, X.509 v3 (RFC 5280, RFC 8410).
+ * The certificate that carries a node's Ed25519 key through TLS: self-signed, X.509 v3 (RFC 5280,
+ * RFC 8410).
  *
- * Peers look only at its public key, which is the node's id, and at TLS's proof that the peer has the private
- * one. So it names the id, never expires (RFC 5280 §4.1.2.5) and says nothing else. The structure is fixed and
- * small enough to be written out here as DER.
+ * Peers look only at its public key, which is the node's id, and at TLS's proof that the peer has
+ * the private one. So it names the id, never expires (RFC 5280 §4.1.2.5) and says nothing else. The
+ * structure is fixed and small enough to be written out here as DER.
  */
 import { createPublicKey, type KeyObject, sign, type X509Certificate } from 'node:crypto'
 import { type NodeId, nodeIdOf, publicKeyOf } from '../../protocol/index.ts'
@@ -21,7 +22,9 @@ export interface Credentials {
   readonly privateKey: string
 }
 
-/** The fixed DER bytes before the 32 of the key in an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4). */
+/**
+ * The fixed DER bytes before the 32 of the key in an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4).
+ */
 const publicKeyInfoPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 const ed25519Algorithm = Buffer.from('300506032b6570', 'hex')
 
@@ -34,7 +37,10 @@ export function createCredentials(identity: CertificateIdentity): Credentials {
   }
 }
 
-/** The id that a peer's certificate stands for; undefined when there is none or its key is not Ed25519. */
+/**
+ * The id that a peer's certificate stands for; undefined when there is none or its key is not
+ * Ed25519.
+ */
 export function certificateId(certificate: X509Certificate | undefined): NodeId | undefined {
   if (certificate === undefined) return undefined
   try {

@@ -1,6 +1,6 @@
 /**
- * An authenticated connection: an HTTP/2 session for the calls that this side opens and one for those that the
- * peer opens, each on a socket of its own. They live and die together.
+ * An authenticated connection: an HTTP/2 session for the calls that this side opens and one for
+ * those that the peer opens, each on a socket of its own. They live and die together.
  */
 import {
   type ClientHttp2Session,
@@ -173,11 +173,13 @@ export class TlsConnection implements Connection {
 
   async #closeSessions(kind: CloseReason['kind'], error: IsochroneError): Promise<void> {
     for (const session of this.#sessions) {
-      // `close` says goodbye first, so that the peer sees a connection that closes and no cancelled calls.
+      // `close` says goodbye first, so that the peer sees a connection that closes and no cancelled
+      // calls.
       if (kind === 'local' || kind === 'remote') session.close()
       else session.destroy(undefined, constants.NGHTTP2_NO_ERROR)
     }
-    // A peer that closes ends its calls itself: what it sent before may still be on its way on the other socket.
+    // A peer that closes ends its calls itself: what it sent before may still be on its way on the
+    // other socket.
     if (kind !== 'remote') this.#breakStreams(error)
     const timer = this.#options.clock.after(closeTimeoutMs, () => {
       for (const session of this.#sessions) session.destroy()

@@ -1,10 +1,10 @@
 /**
  * gRPC's length-prefixed messages: a flag byte, four bytes of length (big-endian), the message.
  *
- * Hostile bytes are expected: a length over the limit is refused before anything is stored, nothing is
- * allocated on the word of a prefix alone, and what is stored of unfinished messages is bounded for a whole
- * connection. Every message is handed out in memory of its own that starts at a multiple of 8 bytes, so
- * that the tensors inside can be read in place.
+ * Hostile bytes are expected: a length over the limit is refused before anything is stored, nothing
+ * is allocated on the word of a prefix alone, and what is stored of unfinished messages is bounded
+ * for a whole connection. Every message is handed out in memory of its own that starts at a
+ * multiple of 8 bytes, so that the tensors inside can be read in place.
  */
 import { IsochroneError } from '../../protocol/index.ts'
 import { checkMessageSize } from '../metadata.ts'
@@ -46,7 +46,10 @@ export class MessageParser {
     return this.#prefixLength > 0 || this.#length !== undefined
   }
 
-  /** Hands each whole message to `take`. Throws what is wrong with the bytes; then it must not be fed again. */
+  /**
+   * Hands each whole message to `take`. Throws what is wrong with the bytes; then it must not be
+   * fed again.
+   */
   feed(chunk: Uint8Array, take: (message: Uint8Array) => void): void {
     let at = 0
     while (at < chunk.length || this.#length === 0) {
@@ -93,7 +96,7 @@ export class MessageParser {
     if (this.#budget.bytes + part.length > this.#budget.bytesMax) {
       throw new IsochroneError(
         'message_too_large',
-        `the peer has more than ${this.#budget.bytesMax} bytes of unfinished messages on one connection`,
+        `unfinished messages on one connection are over ${this.#budget.bytesMax} bytes`,
       )
     }
     this.#budget.bytes += part.length
@@ -120,7 +123,7 @@ function checkFlag(flag: number): void {
   if (flag === 1) {
     throw new IsochroneError(
       'method_not_found',
-      'the message is compressed, which this peer does not take: send it with grpc-encoding identity',
+      'compressed messages are not taken here: send them with grpc-encoding identity',
     )
   }
   throw new IsochroneError('malformed_message', `a message begins with ${flag} instead of 0 or 1`)

@@ -69,7 +69,7 @@ QJcwvlWhcK8WMyA1n+vFC4veZZ/XP0Oz/J/lCKTMJ4rfhcbyiHif+InS
 const raw = (bytes: Buffer) => bytes
 
 describe('a standard gRPC client', () => {
-  it('gets SERVING from grpc.health.v1.Health/Check, and the server’s key can be pinned', async () => {
+  it('gets SERVING from grpc.health.v1.Health/Check, with the key pinned', async () => {
     await withServer({}, async ({ address, server, credentials }) => {
       const definition = fromJSON(healthProto as unknown as ProtoJson, { enums: String })
       const Health = definition['grpc.health.v1.Health']

@@ -66,13 +66,13 @@ describe('a hostile peer', () => {
     })
   })
 
-  it('that sends HTTP/2 and then garbage frames is closed with protocol-error or lost', async () => {
+  it('that sends HTTP/2 and then garbage frames is closed', async () => {
     await withVictim({}, async ({ port, works, accepted }) => {
       const socket = await handshake(port, 'h2')
       socket.resume()
       socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-      socket.write(frame(4, 0, Buffer.alloc(0)))
-      socket.write(frame(0, 1, Buffer.from('data for a stream that is not there'), 1))
+      socket.write(frame(4, Buffer.alloc(0)))
+      socket.write(frame(0, Buffer.from('data for a stream that is not there'), 1))
       socket.write(Buffer.alloc(100, 0xff))
       await once(socket, 'close')
       await works()
@@ -125,7 +125,7 @@ describe('a hostile peer', () => {
     await withVictim({}, async ({ port, works }) => {
       const session = await http2(port)
       session.on('error', () => {})
-      for (let i = 0; i < 10_000 && !session.destroyed && !session.closed; i += 1) {
+      for (let i = 0; i < 6_000 && !session.destroyed && !session.closed; i += 1) {
         const call = session.request(post(health))
         call.on('error', () => {})
         call.close(constants.NGHTTP2_CANCEL)
@@ -172,11 +172,11 @@ describe('a peer that stops answering', () => {
       socket.on('error', () => {})
       socket.resume()
       if (socket.alpnProtocol !== 'h2') return
-      socket.write(frame(4, 0, Buffer.alloc(0)))
+      socket.write(frame(4, Buffer.alloc(0)))
       // Headers `:status: 200` (indexed) and grpc-status: 0 (literal), end of stream.
       const literal = (text: string) => Buffer.from([text.length, ...Buffer.from(text)])
       const headers = [Buffer.from([0x88, 0x00]), literal('grpc-status'), literal('0')]
-      const answer = frame(1, 5, Buffer.concat(headers), 1)
+      const answer = frame(1, Buffer.concat(headers), 5)
       socket.once('data', () => socket.write(answer))
     })
     server.listen(0, '127.0.0.1')
@@ -269,7 +269,9 @@ async function statusOf(session: ClientHttp2Session, bytes: Buffer): Promise<str
 }
 
 /** An HTTP/2 frame (RFC 9113 §4.1). */
-function frame(type: number, flags: number, payload: Buffer, stream = 0): Buffer {
+function frame(type: number, payload: Buffer, flags = 0): Buffer {
+  // SETTINGS are of the connection, all else here of the first stream.
+  const stream = type === 4 ? 0 : 1
   const head = Buffer.alloc(9)
   head.writeUIntBE(payload.length, 0, 3)
   head[3] = type

@@ -1,9 +1,9 @@
 /**
  * How the two sockets of a connection find each other at the side that accepts them.
  *
- * The dialler draws a token, sends it in a first call on the `h2` socket and as the first bytes of the reverse
- * socket, both inside TLS. Sockets are paired by token *and* authenticated peer, so a token is of no use to
- * anybody else. `PairingTable` is pure bookkeeping: who waits for whom.
+ * The dialler draws a token, sends it in a first call on the `h2` socket and as the first bytes of
+ * the reverse socket, both inside TLS. Sockets are paired by token *and* authenticated peer, so a
+ * token is of no use to anybody else. `PairingTable` is pure bookkeeping: who waits for whom.
  */
 import type { NodeId } from '../../protocol/index.ts'
 
@@ -27,11 +27,11 @@ export class PairingTable<TForward, TReverse> {
 
   /** The reverse half if it is there; otherwise this half waits. 'taken': the key is in use. */
   bringForward(peer: NodeId, token: string, half: TForward): TReverse | 'waits' | 'taken' {
-    return bring(keyOf(peer, token), half, this.#forward, this.#reverse)
+    return bring(keyOf(peer, token), half, [this.#forward, this.#reverse])
   }
 
   bringReverse(peer: NodeId, token: string, half: TReverse): TForward | 'waits' | 'taken' {
-    return bring(keyOf(peer, token), half, this.#reverse, this.#forward)
+    return bring(keyOf(peer, token), half, [this.#reverse, this.#forward])
   }
 
   /** Takes a waiting half out, because it died or nobody came; true if it waited. */
@@ -49,8 +49,7 @@ function keyOf(peer: NodeId, token: string): string {
 function bring<TMine, TOther>(
   key: string,
   half: TMine,
-  mine: Map<string, TMine>,
-  others: Map<string, TOther>,
+  [mine, others]: readonly [Map<string, TMine>, Map<string, TOther>],
 ): TOther | 'waits' | 'taken' {
   if (mine.has(key)) return 'taken'
   const other = others.get(key)

@@ -11,7 +11,9 @@ const shared = {
     maxConcurrentStreams: transportLimits.streamsPerConnectionMax,
     maxHeaderListSize: transportLimits.metadataBytesMax,
   },
-  /** MB: the connection's window, what unfinished messages may take, and each stream's own state. */
+  /**
+   * MB: the connection's window, what unfinished messages may take, and each stream's own state.
+   */
   maxSessionMemory: 128,
   /** Entries of metadata in one call. */
   maxHeaderListPairs: 64,

@@ -1,8 +1,9 @@
 /**
- * One call on HTTP/2, in gRPC's wire protocol: what the opener's and the acceptor's ends have in common.
+ * One call on HTTP/2, in gRPC's wire protocol: what the opener's and the acceptor's ends have in
+ * common.
  *
- * Written for little cost per message: `send` gives one shared resolved promise while there is room, and
- * promises and the abort signal are made only when somebody asks for them.
+ * Written for little cost per message: `send` gives one shared resolved promise while there is
+ * room, and promises and the abort signal are made only when somebody asks for them.
  */
 import { type ClientHttp2Stream, constants, type ServerHttp2Stream } from 'node:http2'
 import { addAbortSignal } from 'node:stream'
@@ -123,8 +124,8 @@ export abstract class TlsStream implements Stream {
   }
 
   /**
-   * Resets the stream (CANCEL). `close()` would first send an end of stream, which to the peer looks like a
-   * complete message; destroying with an abort does not.
+   * Resets the stream (CANCEL). `close()` would first send an end of stream, which to the peer
+   * looks like a complete message; destroying with an abort does not.
    */
   abandon(): void {
     if (!this.#h2.destroyed) addAbortSignal(alreadyAborted, this.#h2)
@@ -198,8 +199,8 @@ export abstract class TlsStream implements Stream {
   }
 
   /**
-   * The peer reset the stream while this side was still open, or the socket died. Only a tick later is it
-   * known which, and are trailers told that came before.
+   * The peer reset the stream while this side was still open, or the socket died. Only a tick later
+   * is it known which, and are trailers told that came before.
    */
   #onAborted(): void {
     if (this.#h2.rstCode === constants.NGHTTP2_NO_ERROR) return

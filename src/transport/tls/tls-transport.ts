@@ -1,5 +1,6 @@
 /**
- * The transport over TCP: TLS 1.3 with Ed25519 keys on both sides, HTTP/2 as the multiplexer, gRPC's wire protocol.
+ * The transport over TCP: TLS 1.3 with Ed25519 keys on both sides, HTTP/2 as the multiplexer,
+ * gRPC's wire protocol.
  */
 import type { Clock, Log, Random } from '../../base/index.ts'
 import { IsochroneError, type NodeId } from '../../protocol/index.ts'
