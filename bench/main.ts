@@ -1,8 +1,8 @@
 /**
  * Runs one benchmark: `npm run --silent bench -- NAME [options]`; `--help` lists them.
  *
- * Tables go to stdout, the last line there is one line of JSON (bench/report.ts). The exit code says
- * whether the benchmark ran, not whether it reached its figures.
+ * Tables go to stdout, the last line there is one line of JSON (bench/report.ts). The exit code
+ * says whether the benchmark ran, not whether it reached its figures.
  */
 import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'

@@ -1,7 +1,8 @@
 /**
  * What every benchmark ends with: tables for a person, then one line of JSON.
  *
- *   {"bench": NAME, "checks": [{"name", "value", "unit", "reach": "<= 0.4", "pass"}…], "context": {…}}
+ *   {"bench": NAME, "checks": [{"name", "value", "unit", "reach": "<= 0.4", "pass"}…], "context":
+ *   {…}}
  *
  * There is a check for every figure that is to be reached, also for one that falls short or could
  * not be measured (`value` null).

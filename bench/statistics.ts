@@ -1,6 +1,8 @@
 /** Medians and quantiles: what a noisy machine leaves of many measurements. */
 
-/** The value below which the given share lies, between neighbours by a straight line; NaN for none. */
+/**
+ * The value below which the given share lies, between neighbours by a straight line; NaN for none.
+ */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const position = (sorted.length - 1) * share

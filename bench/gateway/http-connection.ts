@@ -36,7 +36,9 @@ export class HttpConnection {
     this.#request = request
   }
 
-  /** Sends the request once; `settle` is called when the answer is complete, or with what is wrong. */
+  /**
+   * Sends the request once; `settle` is called when the answer is complete, or with what is wrong.
+   */
   send(settle: Settle): void {
     this.#settle = settle
     this.#head = Buffer.alloc(0)

@@ -1,6 +1,6 @@
 /**
- * The load, in a process of its own so that it shares no event loop with anything: jobs come in over
- * the channel to the parent one at a time, results go back.
+ * The load, in a process of its own so that it shares no event loop with anything: jobs come in
+ * over the channel to the parent one at a time, results go back.
  */
 import { HttpConnection, type PreparedRequest } from './http-connection.ts'
 

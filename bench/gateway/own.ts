@@ -1,4 +1,6 @@
-/** This project's gateway in its two ways: straight to an upstream, and by a node that fronts it. */
+/**
+ * This project's gateway in its two ways: straight to an upstream, and by a node that fronts it.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -57,7 +59,7 @@ function startOwn(args: readonly string[]): Service {
 
 /** For profiling: `ISOCHRONE_BENCH_NODE_OPTIONS="--cpu-prof --cpu-prof-dir=DIR"`. */
 function nodeOptions(): readonly string[] {
-  return process.env['ISOCHRONE_BENCH_NODE_OPTIONS']?.split(' ') ?? []
+  return (process.env['ISOCHRONE_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean)
 }
 
 function makeKey(folder: string): string {

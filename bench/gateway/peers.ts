@@ -1,6 +1,6 @@
 /**
- * The peers that stand between client and mock: proxies from Debian's packages, each with keep-alive on
- * both sides and without buffering, and Portkey's gateway from npm.
+ * The peers that stand between client and mock: proxies from Debian's packages, each with
+ * keep-alive on both sides and without buffering, and Portkey's gateway from npm.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'

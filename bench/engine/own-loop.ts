@@ -1,0 +1,99 @@
+/** This project's engine doing the same work: requests in, events out, all of them at once. */
+import { availableParallelism } from 'node:os'
+import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
+import {
+  createOnnxEngine,
+  createOnnxRunner,
+  type Engine,
+  loadTokenizer,
+  type OnnxBackend,
+} from '../../src/engine/index.ts'
+import type { StoredModel } from '../../src/models/index.ts'
+import { type GenerationRequest, requestIdOf } from '../../src/protocol/index.ts'
+import type { Timing, Work } from './bare-loop.ts'
+
+interface OwnOptions {
+  readonly backend: OnnxBackend
+  readonly slots: number
+  readonly contextTokensMax: number
+}
+
+export interface OwnLoop {
+  run(work: Work): Promise<Timing>
+  close(): Promise<void>
+}
+
+export async function openOwnLoop(stored: StoredModel, options: OwnOptions): Promise<OwnLoop> {
+  const threads = availableParallelism()
+  const runner = await createOnnxRunner(stored, { ...options, threads })
+  const tokenizer = await loadTokenizer(stored.folder)
+  // Without end tokens every answer has its full length, whatever the text.
+  const manifest = { ...stored.manifest, endTokenIds: [] }
+  const models = [{ stored: { manifest }, runner, tokenizer }]
+  const engine = createOnnxEngine({ models, clock: systemClock, log: silentLog })
+  return {
+    run: (work) => runRequests(engine, manifest.name, work),
+    close: () => engine.close(),
+  }
+}
+
+async function runRequests(engine: Engine, model: string, work: Work): Promise<Timing> {
+  const { signal } = new AbortController()
+  /** When each token came, of every answer. */
+  const arrivals: number[][] = work.prompts.map(() => [])
+  const tokenIds: number[][] = work.prompts.map(() => [])
+  const start = performance.now()
+  await Promise.all(
+    work.prompts.map(async (prompt, index) => {
+      const request = makeRequest(model, prompt, work.newTokens)
+      for await (const events of engine.generate(request, signal)) {
+        const now = performance.now()
+        for (const event of events) {
+          if (event.type !== 'delta') continue
+          tokenIds[index]?.push(...event.tokenIds)
+          for (const _ of event.tokenIds) arrivals[index]?.push(now)
+        }
+      }
+    }),
+  )
+  const decodeStart = Math.max(...arrivals.map((times) => times[0] ?? Number.NaN))
+  const end = Math.max(...arrivals.map((times) => times.at(-1) ?? Number.NaN))
+  const decodeTokens = arrivals.flat().filter((time) => time > decodeStart).length
+  return { wholeMs: end - start, decodeMs: end - decodeStart, decodeTokens, tokenIds }
+}
+
+function makeRequest(
+  model: string,
+  prompt: readonly number[],
+  maxTokens: number,
+): GenerationRequest {
+  return {
+    kind: 'completion',
+    requestId: requestIdOf(secureRandom.bytes(16)),
+    model,
+    modelDigest: null,
+    messages: [],
+    prompt,
+    choices: 1,
+    maxTokens,
+    stop: [],
+    sampling: {
+      temperature: 0,
+      topP: 1,
+      topK: 0,
+      minP: 0,
+      frequencyPenalty: 0,
+      presencePenalty: 0,
+      repetitionPenalty: 1,
+      logitBias: {},
+      seed: 1,
+    },
+    topLogprobs: null,
+    echo: false,
+    tools: [],
+    toolChoice: null,
+    parallelToolCalls: null,
+    responseFormat: { type: 'text' },
+    passThrough: {},
+  }
+}
