@@ -130,8 +130,9 @@ class Worker implements IsochroneNode {
   }
 
   load(): LoadReport {
-    const load = this.#modules.engine.load()
-    return { ...load, draining: this.#draining }
+    const { kvTokensFree, running, waiting } = this.#modules.engine.load()
+    // An upstream may run more than its slots, for other clients: that leaves nothing, not less.
+    return { running, waiting, kvTokensFree: Math.max(0, kvTokensFree), draining: this.#draining }
   }
 
   joined(): readonly NodeId[] {

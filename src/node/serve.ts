@@ -13,6 +13,7 @@ import {
   decodeGenerateCall,
   decodeGenerationRequest,
   type EmbeddingRequest,
+  embeddingHash,
   encodeEmbedReply,
   encodeGenerateReply,
   type GenerationRequest,
@@ -102,8 +103,10 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   refuseUnfit(request, context)
   await working(modules, async () => {
     const signal = AbortSignal.any([call.signal, modules.stop])
-    const result = await modules.engine.embed(request, signal)
-    await call.send(encodeEmbedReply(result))
+    const answer = await modules.engine.embed(request, signal)
+    const hash = embeddingHash(answer)
+    const result = signResult(call.peer, hash, { context, digest: request.modelDigest })
+    await call.send(encodeEmbedReply({ ...answer, result }))
   })
 }
 
