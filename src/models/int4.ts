@@ -36,7 +36,7 @@ function bestScale(block: Float32Array): number {
   for (const value of block) if (Math.abs(value) > Math.abs(extreme)) extreme = value
   if (extreme === 0) return 0
   // −8 is a value and +8 is not: the extreme weight takes the side that has room.
-  const plain = extreme / -8
+  const plain = Math.fround(extreme / -8)
   let best = plain
   let leastError = Number.POSITIVE_INFINITY
   for (const stretch of stretches) {
