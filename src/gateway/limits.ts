@@ -60,7 +60,7 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   disconnectedKeptMs: 600_000,
   joinWaitMs: 60_000,
   heartbeatMs: 2_000,
-  envelopeLifeMs: 60_000,
-  noncesMax: 262_144,
+  envelopeLifeMs: 15_000,
+  noncesMax: 300_000,
   closeGraceMs: 5_000,
 })
