@@ -25,7 +25,8 @@ test('zeros come back as zeros', () => {
 })
 
 test('no error is larger than plain rounding would make it, summed over a block', () => {
-  // Scales of values near the least that float32 can hold have no digits left; no weight is so small.
+  // Scales of values near the least that float32 can hold have no digits left; no weight is so
+  // small.
   const element = fc
     .float({ min: -100, max: 100, noNaN: true })
     .map((value) => (Math.abs(value) < 1e-30 ? 0 : value))
