@@ -87,6 +87,7 @@ class DelayLine {
     this.#timer?.cancel()
     const rest = this.#pieces
     this.#pieces = []
+    this.#bytes = 0
     for (const { piece } of rest) this.#deliver(piece)
   }
 
@@ -152,12 +153,16 @@ class WideAreaSocket extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    this.#outward.push({ bytes })
+    if (!this.#socket.destroyed) this.#outward.push({ bytes })
     if (this.#outward.full) this.#onRoom = callback
     else callback()
   }
 
   override _final(callback: () => void): void {
+    if (this.#socket.destroyed) {
+      callback()
+      return
+    }
     this.#onFlushed = callback
     this.#outward.push('end')
   }
@@ -170,13 +175,12 @@ class WideAreaSocket extends Duplex {
   }
 
   #sendOn(piece: Piece): void {
-    if (this.#socket.destroyed) return
     if (piece === 'end') {
       this.#socket.end()
       this.#onFlushed?.()
       return
     }
-    if (!this.#socket.write(piece.bytes)) this.#outward.hold()
+    if (!this.#socket.destroyed && !this.#socket.write(piece.bytes)) this.#outward.hold()
     if (this.#onRoom === undefined || this.#outward.full) return
     const onRoom = this.#onRoom
     this.#onRoom = undefined
@@ -190,7 +194,11 @@ class WideAreaSocket extends Duplex {
 
   /** After an orderly end what is on its way still arrives; without one the path is dead. */
   #onSocketClosed(): void {
-    if (!this.#socket.readableEnded) this.destroy()
-    else this.#inward.flush()
+    if (!this.#socket.readableEnded) {
+      this.destroy()
+      return
+    }
+    this.#inward.flush()
+    this.#outward.flush()
   }
 }

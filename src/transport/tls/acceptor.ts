@@ -17,7 +17,7 @@ import type { NodeId } from '../../protocol/index.ts'
 import { formatAddress, parseAddress } from '../address.ts'
 import { type Listener, transportLimits } from '../transport.ts'
 import { certificateId } from './certificate.ts'
-import type { TlsConnection, TlsConnectionOptions } from './connection.ts'
+import type { ConnectionParts, TlsConnection } from './connection.ts'
 import { destroyLater } from './destroy-later.ts'
 import {
   forwardProtocol,
@@ -37,12 +37,11 @@ export interface AcceptorOptions {
   readonly handshakeTimeoutMs: number
   /** Connections there may be in all, and how many there are. */
   readonly hasRoom: () => boolean
-  readonly makeConnection: (
-    parts: Pick<TlsConnectionOptions, 'peer' | 'remoteAddress' | 'calls' | 'serves'>,
-  ) => TlsConnection
+  readonly makeConnection: (parts: ConnectionParts) => TlsConnection
 }
 
 interface ForwardHalf {
+  readonly socket: TLSSocket
   readonly session: ServerHttp2Session
   readonly call: ServerHttp2Stream
   readonly adopt: (connection: TlsConnection) => void
@@ -155,10 +154,11 @@ export class Acceptor {
     session.on('stream', (call, headers) => {
       if (owner.connection === undefined) {
         if (headers[':path'] === openPath) {
-          this.#onOpenCall({ session, call, adopt }, headers, handshaken)
+          this.#onOpenCall({ socket: handshaken.socket, session, call, adopt }, headers, handshaken)
           return
         }
-        const parts = { peer, remoteAddress, calls: undefined, serves: session }
+        const sockets = [handshaken.socket]
+        const parts = { peer, remoteAddress, calls: undefined, serves: session, sockets }
         adopt(this.#options.makeConnection(parts))
       }
       owner.connection?.accept(call, headers)
@@ -210,6 +210,7 @@ export class Acceptor {
       remoteAddress,
       calls,
       serves: forward.session,
+      sockets: [forward.socket, reverse.socket],
     })
     forward.adopt(connection)
     const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '0' }

@@ -10,6 +10,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
+import type { Duplex } from 'node:stream'
 import type { Clock, Log } from '../../base/index.ts'
 import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
 import { checkMetadata, metadataBytes } from '../metadata.ts'
@@ -28,6 +29,12 @@ import { OpenedStream } from './opened-stream.ts'
 import type { TlsStream } from './stream.ts'
 import { isGrpc, metadataOf, requestHeaders } from './wire.ts'
 
+/** What a handshake, on either side, ends with. */
+export type ConnectionParts = Pick<
+  TlsConnectionOptions,
+  'peer' | 'remoteAddress' | 'calls' | 'serves' | 'sockets'
+>
+
 export interface TlsConnectionOptions {
   readonly peer: NodeId
   readonly remoteAddress: string
@@ -35,6 +42,8 @@ export interface TlsConnectionOptions {
   readonly calls: ClientHttp2Session | undefined
   /** For calls that the peer opens. */
   readonly serves: ServerHttp2Session
+  /** What the sessions stand on, for when they cannot close by themselves. */
+  readonly sockets: readonly Duplex[]
   readonly clock: Clock
   readonly log: Log
   readonly onStream: (stream: Stream, connection: Connection) => void
@@ -183,6 +192,7 @@ export class TlsConnection implements Connection {
     if (kind !== 'remote') this.#breakStreams(error)
     const timer = this.#options.clock.after(closeTimeoutMs, () => {
       for (const session of this.#sessions) session.destroy()
+      for (const socket of this.#options.sockets) socket.destroy()
     })
     await this.#sessionsClosed
     timer.cancel()

@@ -9,7 +9,7 @@ import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
 import { parseAddress } from '../address.ts'
 import type { SocketDecorator } from '../transport.ts'
 import { certificateId } from './certificate.ts'
-import type { TlsConnection, TlsConnectionOptions } from './connection.ts'
+import type { ConnectionParts, TlsConnection } from './connection.ts'
 import { destroyLater } from './destroy-later.ts'
 import { forwardProtocol, openPath, reverseProtocol, tokenBytes, tokenKey } from './pairing.ts'
 import { clientSessionOptions, serverSessionOptions, widenWindow } from './session-options.ts'
@@ -22,9 +22,7 @@ export interface DiallerOptions {
   readonly random: Random
   readonly handshakeTimeoutMs: number
   readonly decorateSocket: SocketDecorator | undefined
-  readonly makeConnection: (
-    parts: Pick<TlsConnectionOptions, 'peer' | 'remoteAddress' | 'calls' | 'serves'>,
-  ) => TlsConnection
+  readonly makeConnection: (parts: ConnectionParts) => TlsConnection
 }
 
 interface Attempt {
@@ -81,7 +79,13 @@ async function establish(options: DiallerOptions, attempt: Attempt): Promise<Tls
   const serves = performServerHandshake(reverse, serverSessionOptions)
   calls.once('connect', () => widenWindow(calls))
   widenWindow(serves)
-  const connection = options.makeConnection({ peer, remoteAddress: attempt.address, calls, serves })
+  const connection = options.makeConnection({
+    peer,
+    remoteAddress: attempt.address,
+    calls,
+    serves,
+    sockets: [forward, reverse],
+  })
   serves.on('stream', (call, headers) => connection.accept(call, headers))
   const headers = requestHeaders({
     ':path': openPath,

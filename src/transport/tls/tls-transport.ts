@@ -14,7 +14,7 @@ import {
 } from '../transport.ts'
 import { Acceptor } from './acceptor.ts'
 import { type CertificateIdentity, createCredentials } from './certificate.ts'
-import { TlsConnection, type TlsConnectionOptions } from './connection.ts'
+import { type ConnectionParts, TlsConnection } from './connection.ts'
 import { dial } from './dialler.ts'
 
 export interface TlsTransportOptions {
@@ -39,8 +39,6 @@ export function createTlsTransport(
 ): TlsTransport {
   return new NodeTlsTransport(options, events)
 }
-
-type Parts = Pick<TlsConnectionOptions, 'peer' | 'remoteAddress' | 'calls' | 'serves'>
 
 class NodeTlsTransport implements TlsTransport {
   readonly self: NodeId
@@ -99,7 +97,7 @@ class NodeTlsTransport implements TlsTransport {
       random,
       decorateSocket,
       handshakeTimeoutMs: this.#handshakeTimeoutMs,
-      makeConnection: (parts: Parts) => this.#makeConnection(parts),
+      makeConnection: (parts: ConnectionParts) => this.#makeConnection(parts),
     }
     const connection = await dial(diallerOptions, address, { expected, signal })
     if (this.#closed) await connection.close()
@@ -114,13 +112,13 @@ class NodeTlsTransport implements TlsTransport {
     await Promise.all([...connections, ...listeners])
   }
 
-  #accepted(parts: Parts): TlsConnection {
+  #accepted(parts: ConnectionParts): TlsConnection {
     const connection = this.#makeConnection(parts)
     this.#events.onConnection?.(connection)
     return connection
   }
 
-  #makeConnection(parts: Parts): TlsConnection {
+  #makeConnection(parts: ConnectionParts): TlsConnection {
     const { clock, log } = this.#options
     const connection = new TlsConnection({ ...parts, clock, log, onStream: this.#events.onStream })
     this.#connections.add(connection)
