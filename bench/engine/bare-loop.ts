@@ -12,7 +12,7 @@ import { buildGraph, type StoredModel, weightsFile, wholeRange } from '../../src
 export interface Timing {
   /** From the start to the last token. */
   readonly wholeMs: number
-  /** From when every answer has its first token to the last token, and the tokens made in it. */
+  /** While all answers of the batch are being written, and the tokens made in that time. */
   readonly decodeMs: number
   readonly decodeTokens: number
   /** What was made, to compare: ids per answer. */

@@ -58,8 +58,12 @@ async function runRequests(engine: Engine, model: string, work: Work): Promise<T
   )
   const decodeStart = Math.max(...arrivals.map((times) => times[0] ?? Number.NaN))
   const end = Math.max(...arrivals.map((times) => times.at(-1) ?? Number.NaN))
-  const decodeTokens = arrivals.flat().filter((time) => time > decodeStart).length
-  return { wholeMs: end - start, decodeMs: end - decodeStart, decodeTokens, tokenIds }
+  // Answers that began earlier end earlier: what follows is no full batch any more.
+  const decodeEnd = Math.min(...arrivals.map((times) => times.at(-1) ?? Number.NaN))
+  const decodeTokens = arrivals
+    .flat()
+    .filter((time) => time > decodeStart && time <= decodeEnd).length
+  return { wholeMs: end - start, decodeMs: decodeEnd - decodeStart, decodeTokens, tokenIds }
 }
 
 function makeRequest(
