@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { hasCode, IsochroneError } from '../protocol/index.ts'
-import { makePair, type Pair, type TransportWorld, takeNext } from './contract-pair.ts'
 import { type CloseReason, type Stream, transportLimits } from './transport.ts'
+import { makePair, type Pair, type TransportWorld, takeNext } from './transport-pair.contract.ts'
 
 type Body = (pair: Pair, world: TransportWorld) => Promise<void>
 
