@@ -1,4 +1,5 @@
-// Both loops of the engine benchmark make the same tokens: otherwise their times cannot be compared.
+// Both loops of the engine benchmark make the same tokens: otherwise their times cannot be
+// compared.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +9,7 @@ import { importModel, openModel } from '../../src/models/index.ts'
 import { openBareLoop } from './bare-loop.ts'
 import { openOwnLoop } from './own-loop.ts'
 
-test('the engine and ONNX Runtime alone make the same tokens, and every one is counted', async () => {
+test('the engine and ONNX Runtime alone make the same tokens, and each is counted', async () => {
   const storeDir = mkdtempSync(join(tmpdir(), 'isochrone-bench-'))
   try {
     const source = join(import.meta.dirname, '..', '..', 'models', 'isochrone-tiny')

@@ -73,7 +73,7 @@ test('a status other than 200 is a failure', async () => {
   await assert.rejects(connection(port, '}').sendAsync(), /status 503/)
 })
 
-test('a connection that closes too early is a failure, and the next request connects again', async () => {
+test('a connection that closes early is a failure, the next request connects again', async () => {
   let pieces = [sized.slice(0, -2)]
   const port = await serve(() => pieces, true)
   const opened = connection(port, '}')

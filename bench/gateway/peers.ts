@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { versionIn } from '../machine.ts'
 import { progress } from '../progress.ts'
 import { freePort, type Service, startService } from './service.ts'
-import type { StartContext, Started } from './target.ts'
+import type { StartContext, Started, Target } from './target.ts'
 
 const portkeyFolder = join(import.meta.dirname, '..', 'peers', 'portkey')
 const portkeyPackage = join(portkeyFolder, 'node_modules', '@portkey-ai', 'gateway')
@@ -29,11 +29,14 @@ events { worker_connections 1024; }
 http {
   access_log off; ${temporary.join(' ')}
   keepalive_requests 1000000000;
-  upstream mock { server 127.0.0.1:${context.mockPort}; keepalive 64; keepalive_requests 1000000000; }
+  upstream mock {
+    server 127.0.0.1:${context.mockPort}; keepalive 64; keepalive_requests 1000000000;
+  }
   server {
     listen 127.0.0.1:${port};
     location / {
-      proxy_pass http://mock; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+      proxy_pass http://mock; proxy_http_version 1.1;
+      proxy_set_header Connection ""; proxy_buffering off;
     }
   }
 }
@@ -100,10 +103,11 @@ export async function startPortkey(context: StartContext): Promise<Started> {
   const args = [join(portkeyPackage, 'build', 'start-server.js'), '--headless', `--port=${port}`]
   const env = { NODE_ENV: 'production' }
   const service = startService({ command: process.execPath, args, folder: context.folder, env })
-  return started('portkey', port, service, {
+  const headers = {
     'x-portkey-provider': 'openai',
     'x-portkey-custom-host': `http://127.0.0.1:${context.mockPort}/v1`,
-  })
+  }
+  return { target: { ...started('portkey', port, service).target, headers } }
 }
 
 /** What is compared with, by name; what is not installed is left out. */
@@ -123,13 +127,8 @@ export function peerVersions(): Readonly<Record<string, string>> {
   return found
 }
 
-function started(
-  name: string,
-  port: number,
-  service: Service,
-  headers: Readonly<Record<string, string>> = {},
-): Started {
-  return { target: { name, port, headers, model: 'mock-model', services: [service] } }
+function started(name: string, port: number, service: Service): { readonly target: Target } {
+  return { target: { name, port, headers: {}, model: 'mock-model', services: [service] } }
 }
 
 function isInstalled(command: string, args: readonly string[]): boolean {

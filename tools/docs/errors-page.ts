@@ -15,17 +15,18 @@ export function errorsPage(): string {
   ])
   const titles = ['code', 'HTTP', 'gRPC', 'type', 'retryable', 'blame', 'meaning']
   return page('Error codes', [
-    `Every failure carries one of these codes, over HTTP, between peers and in the log. A client sees it in
-OpenAI's shape:
+    `Every failure carries one of these codes, over HTTP, between peers and in the log. A client
+sees it in OpenAI's shape:
 
 \`\`\`json
-{"error": {"message": "…", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}}
+{"error": {"message": "…", "type": "invalid_request_error", "param": "model", "code": "not_found"}}
 \`\`\`
 
-In a stream that has begun, the same object comes as an event, and the stream ends after it. Between peers the
-code travels in the trailer \`isochrone-code\` beside the gRPC status.`,
-    `*Retryable*: another node may succeed where this one failed, so the gateway tries one if nothing was sent to the
-client yet. *Blame*: whose fault it is in the evidence; only \`node\` counts against a node.`,
+In a stream that has begun, the same object comes as an event, and the stream ends after it. Between
+peers the code travels in the trailer \`isochrone-code\` beside the gRPC status.`,
+    `*Retryable*: another node may succeed where this one failed, so the gateway tries one if
+nothing was sent to the client yet. *Blame*: whose fault it is in the evidence; only \`node\`
+counts against a node.`,
     markdownTable(titles, rows),
   ])
 }

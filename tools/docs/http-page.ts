@@ -43,20 +43,28 @@ export async function httpPage(): Promise<string> {
     ]),
   )
   return page('HTTP interface', [
-    `The gateway speaks OpenAI's interface; \`GET /openapi.json\` describes every route and body in full. An API
-key goes into \`authorization: Bearer iso_…\`. Errors are in OpenAI's shape, with the codes of
-[errors.md](errors.md).`,
+    `The gateway speaks OpenAI's interface; \`GET /openapi.json\` describes every route and body in
+full. An API key goes into \`authorization: Bearer iso_…\`. Errors are in OpenAI's shape, with the
+codes of [errors.md](errors.md).`,
     '## Routes',
     markdownTable(['route', 'API key', 'what it does'], rows),
     '## Streams',
-    `With \`"stream": true\` the answer is a stream of server-sent events: a first chunk with the role, deltas, a chunk with
-\`finish_reason\`, with \`"stream_options": {"include_usage": true}\` a chunk with the usage, and \`data: [DONE]\`.
-When the node dies in mid-stream, an event with an \`error\` object comes instead, never a silent end.`,
+    `With \`"stream": true\` the answer is a stream of server-sent events: a first chunk with the
+role, deltas, a chunk with \`finish_reason\`, with \`"stream_options": {"include_usage": true}\` a
+chunk with the usage, and \`data: [DONE]\`. When the node dies in mid-stream, an event with an
+\`error\` object comes instead, never a silent end.`,
     '## What a request may add',
     `Fields under \`isochrone\` say what routing has to respect:
 
 \`\`\`json
-{"isochrone": {"slo": {"ttft_ms": 500, "tpot_ms": 50}, "max_price": 20, "region": "eu-west", "exclude": ["NODE_ID"]}}
+{
+  "isochrone": {
+    "slo": {"ttft_ms": 500, "tpot_ms": 50},
+    "max_price": 20,
+    "region": "eu-west",
+    "exclude": ["NODE_ID"]
+  }
+}
 \`\`\``,
     '## Headers of answers',
     markdownTable(

@@ -10,8 +10,8 @@ export function metricsPage(): string {
     help,
   ])
   return page('Metrics', [
-    `The gateway serves these at \`GET /metrics\` for Prometheus, without an API key. Names that begin with
-\`gen_ai_\` are those of OpenTelemetry's conventions for generative AI.`,
+    `The gateway serves these at \`GET /metrics\` for Prometheus, without an API key. Names that
+begin with \`gen_ai_\` are those of OpenTelemetry's conventions for generative AI.`,
     `A label has at most ${labelValuesMax} values; what comes after them is counted as \`other\`.`,
     markdownTable(['name', 'type', 'labels', 'what it counts'], rows),
   ])

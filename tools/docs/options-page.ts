@@ -7,7 +7,8 @@ import { code, markdownTable, page } from './markdown.ts'
 
 export function optionsPage(): string {
   return page('Commands and options', [
-    `\`npm run --silent isochrone -- COMMAND …\` in a clone, or \`isochrone COMMAND …\` where it is installed.`,
+    `\`npm run --silent isochrone -- COMMAND …\` in a clone, or \`isochrone COMMAND …\` where it is
+installed.`,
     `An option comes from its flag, else from its variable, else from the command's section in
 \`isochrone.yaml\`, where it has the same name:
 
