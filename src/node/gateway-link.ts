@@ -59,7 +59,8 @@ export class GatewayLink {
   #everJoined = false
   #failures = 0
   #wakeReporter: (() => void) | undefined
-  #loadChanged = false
+  /** There is a reason not to wait for the next heartbeat. */
+  #woken = false
 
   constructor(options: LinkOptions, modules: LinkModules) {
     this.#options = options
@@ -97,8 +98,7 @@ export class GatewayLink {
 
   /** The load is another than the one reported last. */
   loadChanged(): void {
-    this.#loadChanged = true
-    this.#wakeReporter?.()
+    this.#wake()
   }
 
   /** Tells the gateway the present load at once; used for the last report before leaving. */
@@ -111,7 +111,7 @@ export class GatewayLink {
 
   async close(): Promise<void> {
     this.#stop.abort(new IsochroneError('cancelled', 'the node is stopping'))
-    this.#wakeReporter?.()
+    this.#wake()
     await this.#connection?.close()
   }
 
@@ -197,25 +197,27 @@ export class GatewayLink {
       Math.max(limits.heartbeatMinMs, reply.heartbeatMs),
     )
     let lost: string | undefined
+    this.#woken = false
     void connection.closed.then((reason) => {
       lost = 'detail' in reason ? `${reason.kind}: ${reason.detail}` : reason.kind
-      this.#wakeReporter?.()
+      this.#wake()
     })
     let shown = this.#modules.record()
     while (lost === undefined && !this.#stop.signal.aborted) {
       await this.#nextReport(heartbeatMs)
       if (lost !== undefined || this.#stop.signal.aborted) break
-      this.#loadChanged = false
+      this.#woken = false
       const record = this.#modules.record()
       try {
         await this.#report(connection, record === shown ? null : record)
       } catch (error) {
         // A connection that broke says so itself; a gateway that refuses a report has to be joined anew.
-        if (lost === undefined) lost = `report failed: ${asIsochroneError(error).message}`
+        if (lost === undefined && !this.#stop.signal.aborted)
+          lost = `report failed: ${asIsochroneError(error).message}`
       }
       shown = record
     }
-    return lost ?? 'the node is stopping'
+    return this.#stop.signal.aborted ? 'the node is stopping' : (lost ?? '')
   }
 
   async #report(connection: Connection, record: SignedNodeRecord | null): Promise<void> {
@@ -226,11 +228,16 @@ export class GatewayLink {
     decodeReportAck(answer)
   }
 
+  #wake(): void {
+    this.#woken = true
+    this.#wakeReporter?.()
+  }
+
   /** Resolves at the next heartbeat, or a moment after a change of load. */
   async #nextReport(heartbeatMs: number): Promise<void> {
     const { clock } = this.#modules
     await sleep(clock, this.#options.limits.reportIntervalMinMs, this.#stop.signal).catch(() => {})
-    if (this.#loadChanged || this.#stop.signal.aborted) return
+    if (this.#woken || this.#stop.signal.aborted) return
     await new Promise<void>((resolve) => {
       const timer = clock.after(heartbeatMs, resolve)
       this.#wakeReporter = () => {

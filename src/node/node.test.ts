@@ -269,6 +269,7 @@ describe('serving', () => {
     })
     const call = await openCall(gateway.connection, methods.generate)
     await call.send(signedCall(gateway, worker.node.id, countingRequest()))
+    await call.end()
     await stopped
     const idle = new Promise<void>((resolve) => {
       gateway.onReport = () => {

@@ -23,6 +23,7 @@ import type { GatewayAddress } from './gateway-address.ts'
 import { GatewayLink, type KnownGateways } from './gateway-link.ts'
 import { type NodeLimits, nodeLimits } from './limits.ts'
 import { type MeasuredSpeed, notMeasured } from './measure/benchmark.ts'
+import { OpenCalls } from './open-calls.ts'
 import { RecordKeeper } from './record-keeper.ts'
 import { createHandlers } from './serve.ts'
 
@@ -86,9 +87,9 @@ class Worker implements IsochroneNode {
   readonly #transport: Transport
   readonly #links: readonly GatewayLink[]
   readonly #stop = new AbortController()
+  readonly #calls = new OpenCalls()
   #running = 0
   #draining = false
-  #onIdle: (() => void) | undefined
   #onFirstJoin: (() => void) | undefined
 
   constructor(options: NodeOptions, modules: NodeModules) {
@@ -98,7 +99,9 @@ class Worker implements IsochroneNode {
     const { network, region, softwareVersion } = options
     const lifeMs = this.#limits.recordLifeMs
     this.#records = new RecordKeeper({ network, region, softwareVersion, lifeMs }, modules)
-    this.#transport = modules.createTransport({ onStream: this.#serveStreams() })
+    this.#transport = modules.createTransport({
+      onStream: this.#calls.counting(this.#serveStreams()),
+    })
     this.#links = options.gateways.map((gateway) => this.#linkTo(gateway))
   }
 
@@ -143,12 +146,8 @@ class Worker implements IsochroneNode {
     this.#draining = true
     // A gateway that does not hear it learns it by the refusal of its next call.
     await Promise.allSettled(this.#links.map((link) => link.reportNow()))
-    if (this.#running > 0) {
-      const idle = new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
-      await Promise.race([idle, sleep(this.#modules.clock, this.#limits.drainLimitMs)])
-    }
+    const limit = sleep(this.#modules.clock, this.#limits.drainLimitMs)
+    await Promise.race([this.#calls.none(), limit])
     await this.close()
   }
 
@@ -200,7 +199,8 @@ class Worker implements IsochroneNode {
           this.#onFirstJoin?.()
         },
         onLost: (id, reason) => {
-          log.warn('lost a gateway', { gateway: id, reason })
+          const level = this.#stop.signal.aborted ? 'info' : 'warn'
+          log[level]('lost a gateway', { gateway: id, reason })
           this.#modules.onLost?.(id, reason)
         },
       },
@@ -209,7 +209,6 @@ class Worker implements IsochroneNode {
 
   #onWork(change: 1 | -1): void {
     this.#running += change
-    if (this.#running === 0) this.#onIdle?.()
     for (const link of this.#links) link.loadChanged()
   }
 

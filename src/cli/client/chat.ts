@@ -75,6 +75,10 @@ async function converse(chat: Chat, system: readonly Message[]): Promise<void> {
     if (running === undefined) lines.close()
     else running.abort()
   })
+  let closed = false
+  lines.on('close', () => {
+    closed = true
+  })
   lines.setPrompt(prompt)
   lines.prompt()
   for await (const line of lines) {
@@ -91,7 +95,8 @@ async function converse(chat: Chat, system: readonly Message[]): Promise<void> {
       messages = messages.slice(0, -1)
     }
     running = undefined
-    lines.prompt()
+    // Lines from a pipe may all be there, and their end too, while the first is being answered.
+    if (!closed) lines.prompt()
   }
   lines.close()
 }

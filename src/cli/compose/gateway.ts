@@ -1,7 +1,7 @@
 /** The composition root of a gateway. */
 import { rmSync } from 'node:fs'
 import { type Log, secureRandom, systemClock } from '../../base/index.ts'
-import { createUpstreamEngine, type Engine } from '../../engine/index.ts'
+import type { Engine } from '../../engine/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
 import {
   ApiKeyFile,
@@ -173,6 +173,9 @@ async function addUpstreams(
   const { options, modules } = about
   const apiKey = options['upstream-key']
   const engines: Engine[] = []
+  if (modules.upstreams.length === 0) return engines
+  // Loaded only when needed: a gateway of nodes alone has no use for an engine's memory.
+  const { createUpstreamEngine } = await import('../../engine/index.ts')
   for (const { name, url } of modules.upstreams) {
     const engine = await createUpstreamEngine({
       url,

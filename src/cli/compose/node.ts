@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Log, secureRandom, systemClock } from '../../base/index.ts'
-import type { Engine } from '../../engine/index.ts'
 import {
   createNode,
   type IsochroneNode,
@@ -62,8 +61,8 @@ export async function runNode(
     const token = tokenOf(options, context.folder)
     const lock = lockDataFolder(lockable)
     try {
-      const engine = await openEngine(options, context)
-      const node = await compose({ ...options, gateways, token }, { context, engine })
+      const prepared = await prepare(options, context)
+      const node = compose({ ...options, gateways, token }, { context, prepared })
       try {
         reportToParent({ type: 'stage', stage: 'joining' })
         await Promise.race([node.start(), whenStopping(lifetime)])
@@ -72,7 +71,7 @@ export async function runNode(
         await node.drain()
       } finally {
         await node.close()
-        await engine.close()
+        await prepared.engine.close()
       }
     } finally {
       lock.release()
@@ -113,11 +112,27 @@ function tokenOf(options: NodeCommandOptions, folder: string): string {
   throw usageError(`--token-file ${file} is empty`)
 }
 
-async function openEngine(options: NodeCommandOptions, context: CommandContext): Promise<Engine> {
-  reportToParent({ type: 'stage', stage: 'loading the model' })
-  const store = options.store ?? dataFolder(options.data, context.folder).store
+type Prepared = Pick<NodeModules, 'engine' | 'hardware' | 'speeds'>
+
+/**
+ * Loads and measures, one node of a data folder at a time: beside each other they would measure one another,
+ * and a node that says it is slow is not asked.
+ */
+async function prepare(options: NodeCommandOptions, context: CommandContext): Promise<Prepared> {
+  const { root, store } = dataFolder(options.data, context.folder)
   const log = programLog(options['log-level'], context.terminal)
-  return composeEngine(options, { store: resolve(context.folder, store), log })
+  reportToParent({ type: 'stage', stage: 'waiting for its turn' })
+  return takeTurn(join(root, 'measuring'), measuringPatienceMs, async () => {
+    reportToParent({ type: 'stage', stage: 'loading the model' })
+    const storeDir = resolve(context.folder, options.store ?? store)
+    const engine = await composeEngine(options, { store: storeDir, log })
+    reportToParent({ type: 'stage', stage: 'measuring' })
+    const { hardware, faults } = await machineFindings(root)
+    for (const fault of faults) log.warn('a measurement failed', { fault })
+    const budget = { budgetMs: options['benchmark-ms'] }
+    const speeds = await measureSpeeds(engine, budget, systemClock)
+    return { engine, hardware, speeds }
+  })
 }
 
 interface ComposeOptions extends NodeCommandOptions {
@@ -125,42 +140,22 @@ interface ComposeOptions extends NodeCommandOptions {
   readonly token: string
 }
 
-async function compose(
+function compose(
   options: ComposeOptions,
-  parts: { readonly context: CommandContext; readonly engine: Engine },
-): Promise<IsochroneNode> {
-  const { context, engine } = parts
+  parts: { readonly context: CommandContext; readonly prepared: Prepared },
+): IsochroneNode {
+  const { context, prepared } = parts
   const log = programLog(options['log-level'], context.terminal)
   const folder = dataFolder(options.data, context.folder).node(options.name)
   const identity = openIdentity(folder)
-  reportToParent({ type: 'stage', stage: 'measuring' })
-  const { hardware, speeds } = await measure(options, { ...parts, log })
-  const modules: NodeModules = {
+  return createNode(nodeOptions(options), {
+    ...prepared,
     identity,
-    engine,
-    hardware,
-    speeds,
     createTransport: transportOf(options, identity, log),
     known: openKnownGateways(folder),
     clock: systemClock,
     random: secureRandom,
     log,
-  }
-  return createNode(nodeOptions(options), modules)
-}
-
-/** One node of a data folder at a time: measurements beside each other would measure one another. */
-async function measure(
-  options: NodeCommandOptions,
-  parts: { readonly context: CommandContext; readonly engine: Engine; readonly log: Log },
-): Promise<Pick<NodeModules, 'hardware' | 'speeds'>> {
-  const { root } = dataFolder(options.data, parts.context.folder)
-  return takeTurn(join(root, 'measuring'), measuringPatienceMs, async () => {
-    const { hardware, faults } = await machineFindings(root)
-    for (const fault of faults) parts.log.warn('a measurement failed', { fault })
-    const budget = { budgetMs: options['benchmark-ms'] }
-    const speeds = await measureSpeeds(parts.engine, budget, systemClock)
-    return { hardware, speeds }
   })
 }
 

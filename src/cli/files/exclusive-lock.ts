@@ -25,7 +25,7 @@ export function tryLock(file: string): ExclusiveLock | undefined {
 }
 
 /** Another process's turn is short; asking more often would only burn a core. */
-const turnPollMs = 25
+const turnPollMs = 40
 
 /** Runs `work` while no other process does so under the same file; after `patienceMs` all the same. */
 export async function takeTurn<T>(

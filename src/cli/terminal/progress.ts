@@ -7,6 +7,7 @@ import type { Terminal } from './terminal.ts'
 export interface Progress {
   /** @param done and @param total in bytes; a total of 0 is unknown */
   update(done: number, total: number): void
+  /** An empty message leaves nothing behind. */
   finish(message: string): void
 }
 
@@ -30,7 +31,8 @@ export function createProgress(label: string, terminal: Terminal, clock: Clock):
       terminal.note(terminal.redraws ? `\r\u001b[2K${line}` : `${line}\n`)
     },
     finish(message) {
-      terminal.note(`${terminal.redraws ? '\r\u001b[2K' : ''}${message}\n`)
+      if (terminal.redraws) terminal.note('\r\u001b[2K')
+      if (message !== '') terminal.note(`${message}\n`)
     },
   }
 }

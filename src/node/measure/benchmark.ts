@@ -4,12 +4,7 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { Engine, EngineModel } from '../../engine/index.ts'
-import type { GenerationRequest, RequestId } from '../../protocol/index.ts'
-
-export interface BenchmarkOptions {
-  /** For all models together. */
-  readonly budgetMs: number
-}
+import type { GenerationEvent, GenerationRequest, RequestId } from '../../protocol/index.ts'
 
 export interface MeasuredSpeed {
   /** Tokens per second; 0: not measured. */
@@ -21,7 +16,7 @@ export const notMeasured: MeasuredSpeed = { decodeTokensPerSecond: 0, prefillTok
 
 /** Long enough that fixed costs per request do not count, short enough for a slow machine. */
 const promptWords = 96
-const decodeTokensMax = 64
+const decodeTokensMax = 32
 const roundsMax = 3
 
 /** Never throws: a model that cannot be measured stays unmeasured. */
@@ -35,45 +30,58 @@ export async function measureModel(
   const timer = clock.after(budgetMs, () => stop.abort())
   const startedMs = clock.monotonic()
   let best = notMeasured
-  try {
-    // The first round also warms up; the best of a few is least disturbed by neighbours.
-    for (let round = 0; round < roundsMax; round += 1) {
-      if (clock.monotonic() - startedMs > budgetMs / 2) break
-      const measured = await measureOnce(engine, benchmarkRequest(model), { clock, stop })
-      best = faster(best, measured)
+  // The first round also warms up; the best of a few is least disturbed by neighbours.
+  for (let round = 0; round < roundsMax; round += 1) {
+    if (clock.monotonic() - startedMs > budgetMs / 2) break
+    const run = new MeasuredRun(clock)
+    try {
+      for await (const batch of engine.generate(benchmarkRequest(model), stop.signal)) {
+        run.see(batch)
+      }
+    } catch {
+      // Out of time, or the model refused the benchmark's request: what was seen until then counts.
     }
-  } catch {
-    // Out of time, or the model refused the benchmark's request: what was measured until then stands.
-  } finally {
-    timer.cancel()
+    best = faster(best, run.speed())
+    if (stop.signal.aborted) break
   }
+  timer.cancel()
   return best
 }
 
-async function measureOnce(
-  engine: Engine,
-  request: GenerationRequest,
-  modules: { readonly clock: Clock; readonly stop: AbortController },
-): Promise<MeasuredSpeed> {
-  const { clock, stop } = modules
-  const startedMs = clock.monotonic()
-  let firstMs: number | undefined
-  let lastMs = startedMs
-  let tokens = 0
-  let promptTokens = 0
-  for await (const batch of engine.generate(request, stop.signal)) {
-    for (const event of batch) {
-      if (event.type === 'usage') promptTokens = event.promptTokens
-      if (event.type !== 'delta') continue
-      lastMs = clock.monotonic()
-      firstMs ??= lastMs
-      tokens += Math.max(1, event.tokenIds.length)
-    }
+class MeasuredRun {
+  readonly #clock: Clock
+  readonly #startedMs: number
+  #firstMs: number | undefined
+  #firstTokens = 0
+  #lastMs = 0
+  #tokens = 0
+  #promptTokens = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#startedMs = clock.monotonic()
   }
-  if (firstMs === undefined) return notMeasured
-  return {
-    prefillTokensPerSecond: rate(promptTokens, firstMs - startedMs),
-    decodeTokensPerSecond: rate(tokens - 1, lastMs - firstMs),
+
+  see(events: readonly GenerationEvent[]): void {
+    const now = this.#clock.monotonic()
+    for (const event of events) {
+      if (event.type === 'usage') this.#promptTokens = event.promptTokens
+      if (event.type === 'delta') this.#tokens += Math.max(1, event.tokenIds.length)
+    }
+    if (this.#tokens === 0) return
+    if (this.#firstMs === undefined) {
+      this.#firstMs = now
+      this.#firstTokens = this.#tokens
+    }
+    this.#lastMs = now
+  }
+
+  speed(): MeasuredSpeed {
+    if (this.#firstMs === undefined) return notMeasured
+    return {
+      prefillTokensPerSecond: rate(this.#promptTokens, this.#firstMs - this.#startedMs),
+      decodeTokensPerSecond: rate(this.#tokens - this.#firstTokens, this.#lastMs - this.#firstMs),
+    }
   }
 }
 
