@@ -9,13 +9,13 @@ import {
   type ModelFeature,
   type RequestId,
   type ResponseFormat,
+  requestLimits,
   type Sampling,
   type WorkerId,
 } from '../../protocol/index.ts'
 import type { RouteRequest } from '../../routing/index.ts'
 import { boundedObjects, boundedValue, passThroughOf } from './pass-through.ts'
 import {
-  bodyLimits,
   type ChatBody,
   type CompletionBody,
   chatBody,
@@ -180,7 +180,7 @@ function parseSampling(body: ChatBody | CompletionBody, random: Random): Samplin
 
 /** Seeds are whole numbers from 0 on; choice i adds i, and the sum stays exact. */
 function naturalSeed(seed: number): number {
-  return seed < 0 ? seed + 2 ** 53 - bodyLimits.choicesMax : seed
+  return seed < 0 ? seed + 2 ** 53 - requestLimits.choicesMax : seed
 }
 
 function chatLogprobs(body: ChatBody): number | null {

@@ -5,26 +5,19 @@
  * `isochrone`.
  */
 import Type, { type Static } from 'typebox'
+import { requestLimits } from '../../protocol/index.ts'
 
-/** Bounds on a client's body; together with the body's size they bound what validation can cost. */
-export const bodyLimits = {
-  /**
-   * As in OpenAI's reference a long conversation has hundreds of messages; agents reach thousands.
-   */
-  messagesMax: 4096,
-  partsPerMessageMax: 256,
-  /** OpenAI allows 4; other servers more. */
-  stopsMax: 16,
-  stopLengthMax: 256,
-  choicesMax: 16,
-  toolsMax: 128,
-  topLogprobsMax: 20,
-  logitBiasMax: 1024,
-  inputsMax: 2048,
-  modelNameLengthMax: 256,
-  tokensMax: 10_000_000,
-  excludeMax: 256,
-} as const
+/** A node accepts as much, so whatever passes here can be sent on. */
+const limits = requestLimits
+/** Workers that one request may leave out; a federation's bad days name dozens. */
+const excludeMax = 256
+/** Penalties and temperature as in OpenAI's reference. */
+const temperatureMax = 2
+const penaltyMax = 2
+const logitBiasMax = 100
+/** Whole numbers that JSON carries exactly, with room for the choices' own seeds. */
+const seedMax = 2 ** 52
+const hourMs = 3_600_000
 
 const nullable = <T extends Type.TSchema>(type: T) => Type.Union([type, Type.Null()])
 const optional = <T extends Type.TSchema>(type: T) => Type.Optional(nullable(type))
@@ -33,20 +26,20 @@ const integer = (minimum: number, maximum: number) => Type.Integer({ minimum, ma
 const text = Type.String()
 /** An object whose inside is OpenAI's or the engine's business. */
 const freeObject = Type.Object({}, { additionalProperties: true })
-const tokenId = integer(0, 2 ** 31 - 1)
+const tokenId = integer(0, limits.tokenIdMax)
 
 const extension = Type.Object(
   {
     slo: optional(
       Type.Object(
-        { ttft_ms: optional(number(1, 3_600_000)), tpot_ms: optional(number(0.01, 3_600_000)) },
+        { ttft_ms: optional(number(1, hourMs)), tpot_ms: optional(number(0.01, hourMs)) },
         { additionalProperties: false },
       ),
     ),
     max_price: optional(number(0, 1e12)),
     region: optional(Type.String({ minLength: 1, maxLength: 64 })),
     exclude: optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 80 }), { maxItems: bodyLimits.excludeMax }),
+      Type.Array(Type.String({ minLength: 1, maxLength: 80 }), { maxItems: excludeMax }),
     ),
   },
   {
@@ -57,33 +50,33 @@ const extension = Type.Object(
   },
 )
 
-const model = Type.String({ minLength: 1, maxLength: bodyLimits.modelNameLengthMax })
+const model = Type.String({ minLength: 1, maxLength: limits.modelNameLengthMax })
 
 const sampling = {
-  temperature: optional(number(0, 2)),
+  temperature: optional(number(0, temperatureMax)),
   top_p: optional(number(0, 1)),
   top_k: optional(integer(-1, 1_000_000)),
   min_p: optional(number(0, 1)),
-  frequency_penalty: optional(number(-2, 2)),
-  presence_penalty: optional(number(-2, 2)),
+  frequency_penalty: optional(number(-penaltyMax, penaltyMax)),
+  presence_penalty: optional(number(-penaltyMax, penaltyMax)),
   repetition_penalty: optional(number(0.01, 100)),
   logit_bias: optional(
-    Type.Record(Type.String({ pattern: '^[0-9]{1,9}$' }), number(-100, 100), {
-      maxProperties: bodyLimits.logitBiasMax,
+    Type.Record(Type.String({ pattern: '^[0-9]{1,9}$' }), number(-logitBiasMax, logitBiasMax), {
+      maxProperties: limits.logitBiasMax,
       additionalProperties: false,
     }),
   ),
-  seed: optional(integer(-(2 ** 52), 2 ** 52)),
-  n: optional(integer(1, bodyLimits.choicesMax)),
+  seed: optional(integer(-seedMax, seedMax)),
+  n: optional(integer(1, limits.choicesMax)),
   stop: optional(
     Type.Union([
-      Type.String({ maxLength: bodyLimits.stopLengthMax }),
-      Type.Array(Type.String({ maxLength: bodyLimits.stopLengthMax }), {
-        maxItems: bodyLimits.stopsMax,
+      Type.String({ maxLength: limits.stopStringLengthMax }),
+      Type.Array(Type.String({ maxLength: limits.stopStringLengthMax }), {
+        maxItems: limits.stopStringsMax,
       }),
     ]),
   ),
-  max_tokens: optional(integer(1, bodyLimits.tokensMax)),
+  max_tokens: optional(integer(1, limits.tokensMax)),
   stream: optional(Type.Boolean()),
   stream_options: optional(
     Type.Object({ include_usage: optional(Type.Boolean()) }, { additionalProperties: true }),
@@ -98,12 +91,12 @@ const message = Type.Object(
       Type.Union([
         text,
         Type.Array(Type.Object({ type: text }, { additionalProperties: true }), {
-          maxItems: bodyLimits.partsPerMessageMax,
+          maxItems: limits.partsPerMessageMax,
         }),
       ]),
     ),
     name: optional(Type.String({ maxLength: 256 })),
-    tool_calls: optional(Type.Array(freeObject, { maxItems: bodyLimits.toolsMax })),
+    tool_calls: optional(Type.Array(freeObject, { maxItems: limits.toolsMax })),
     tool_call_id: optional(Type.String({ maxLength: 256 })),
   },
   { additionalProperties: true },
@@ -120,12 +113,12 @@ const responseFormat = Type.Object(
 export const chatBody = Type.Object(
   {
     model,
-    messages: Type.Array(message, { minItems: 1, maxItems: bodyLimits.messagesMax }),
+    messages: Type.Array(message, { minItems: 1, maxItems: limits.messagesMax }),
     ...sampling,
-    max_completion_tokens: optional(integer(1, bodyLimits.tokensMax)),
+    max_completion_tokens: optional(integer(1, limits.tokensMax)),
     logprobs: optional(Type.Boolean()),
-    top_logprobs: optional(integer(0, bodyLimits.topLogprobsMax)),
-    tools: optional(Type.Array(freeObject, { maxItems: bodyLimits.toolsMax })),
+    top_logprobs: optional(integer(0, limits.topLogprobsMax)),
+    tools: optional(Type.Array(freeObject, { maxItems: limits.toolsMax })),
     tool_choice: optional(Type.Union([text, freeObject])),
     parallel_tool_calls: optional(Type.Boolean()),
     response_format: optional(responseFormat),
@@ -141,7 +134,7 @@ export const completionBody = Type.Object(
     model,
     prompt: Type.Union([text, Type.Array(Type.Union([text, tokenId, tokenIds]), { minItems: 1 })]),
     ...sampling,
-    logprobs: optional(integer(0, bodyLimits.topLogprobsMax)),
+    logprobs: optional(integer(0, limits.topLogprobsMax)),
     echo: optional(Type.Boolean()),
     best_of: optional(integer(1, 1)),
   },
@@ -156,10 +149,10 @@ export const embeddingBody = Type.Object(
       Type.String({ minLength: 1 }),
       Type.Array(Type.Union([Type.String({ minLength: 1 }), tokenId, tokenIds]), {
         minItems: 1,
-        maxItems: bodyLimits.inputsMax,
+        maxItems: limits.embeddingInputsMax,
       }),
     ]),
-    dimensions: optional(integer(1, 65_536)),
+    dimensions: optional(integer(1, limits.dimensionsMax)),
     encoding_format: optional(Type.Enum(['float', 'base64'])),
     user: optional(text),
     isochrone: optional(extension),
