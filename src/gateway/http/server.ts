@@ -18,6 +18,7 @@ import { parseJson } from './body-parser.ts'
 import { Client } from './client.ts'
 import { httpError, rawRefusal, sendError } from './errors.ts'
 import { openApiInfo } from './openapi.ts'
+import { discardBody } from './unread-body.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -132,14 +133,16 @@ export class HttpServer {
   }
 
   #handleErrors(): void {
-    const { log } = this.#modules
-    this.fastify.setErrorHandler((error, _request, reply) => {
+    const { clock, log } = this.#modules
+    this.fastify.setErrorHandler(async (error, request, reply) => {
       const failure = httpError(error, this.#options.limits.bodyBytesMax)
       if (failure.code === 'internal') {
         log.error('a request failed', { error: failure.message, stack: failure.stack })
       }
       if (reply.sent || reply.raw.headersSent) return
+      if (failure.code === 'request_too_large') await discardBody(request.raw, clock)
       sendError(reply, failure)
+      return reply
     })
     this.fastify.setNotFoundHandler((request, reply) => {
       const path = request.url.split('?')[0] ?? ''

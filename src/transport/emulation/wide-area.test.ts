@@ -45,6 +45,20 @@ describe('emulation of the wide area', () => {
     assert.ok(new Set(seen.map(([, at]) => at)).size > 10)
   })
 
+  it('closes once the real socket has ended and closed', async () => {
+    const { clock, near, far, socket } = path({ oneWayDelayMs: 50, jitterMs: 0 })
+    let closed = false
+    near.on('close', () => {
+      closed = true
+    })
+    near.resume()
+    // As a socket does when the peer's process dies: an orderly end, then nothing can be sent any more.
+    socket.on('end', () => socket.destroy())
+    far.end()
+    await clock.advanceAsync(200)
+    assert.equal(closed, true)
+  })
+
   it('ends in order: the last bytes arrive, then the end', async () => {
     const { clock, near, far } = path({ oneWayDelayMs: 50, jitterMs: 0 })
     const seen = arrivals(clock, far)
@@ -110,7 +124,7 @@ function path(delay: { oneWayDelayMs: number; jitterMs: number }) {
   const decorate = emulateWideArea({ ...delay, clock, random: seededRandom(5) })
   assert.ok(!(socket instanceof Socket)) // a pair has all that the emulation uses of a socket
   const near = decorate(socket as Socket)
-  return { clock, near, far }
+  return { clock, near, far, socket }
 }
 
 function arrivals(clock: ManualClock, stream: Duplex): [string, number][] {

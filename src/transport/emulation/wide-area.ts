@@ -198,6 +198,8 @@ class WideAreaSocket extends Duplex {
       this.destroy()
       return
     }
+    // Nothing can be sent any more: the path closes once the rest was read.
+    this.once('end', () => this.destroy())
     this.#inward.flush()
     this.#outward.flush()
   }
