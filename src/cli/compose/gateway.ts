@@ -12,7 +12,7 @@ import {
   hashSecret,
   makeSecret,
 } from '../../gateway/index.ts'
-import { asIsochroneError, type Identity } from '../../protocol/index.ts'
+import { asIsochroneError, type Identity, IsochroneError } from '../../protocol/index.ts'
 import { defaultPolicy } from '../../routing/index.ts'
 import { openSqliteStorage, type Storage } from '../../storage/index.ts'
 import { createTlsTransport, type Transport } from '../../transport/index.ts'
@@ -141,12 +141,23 @@ async function openGateway(
   const { onStream } = gateway
   const transport = createTlsTransport({ ...base, identity }, { onStream })
   const engines = await addUpstreams(gateway, { options, modules })
-  const httpAddress = await gateway.listen()
-  const meshHost = options['mesh-host']
-  const listener = await transport.listen(joinHostPort(meshHost, options['mesh-port']))
+  const httpAddress = await naming('--port', gateway.listen())
+  const meshAt = joinHostPort(options['mesh-host'], options['mesh-port'])
+  const listener = await naming('--mesh-port', transport.listen(meshAt))
   const meshAddress = listener.address
   writeFileAtomically(folder.address, `http://${reachable(httpAddress)}\n`)
   return { identity, gateway, transport, storage, engines, httpAddress, meshAddress, token, keys }
+}
+
+/** A taken address is mended by another value of an option: says which. */
+async function naming<T>(option: string, bound: Promise<T>): Promise<T> {
+  try {
+    return await bound
+  } catch (error) {
+    if (!(error instanceof IsochroneError) || error.code !== 'address_in_use') throw error
+    const message = `${error.message} Another port is chosen with ${option} N; 0 takes a free one.`
+    throw new IsochroneError('address_in_use', message, { detail: error.detail, cause: error })
+  }
 }
 
 function gatewayOptions(options: GatewayCommandOptions): GatewayOptions {
