@@ -40,13 +40,16 @@ const intensities: readonly { kind: RequestKind; connections: number }[] = [
 export const gatewayBench: Bench = {
   name: 'gateway',
   summary: 'latency, requests/s and memory of the gateway, beside other proxies and Portkey',
-  options: { only: { type: 'string' } },
-  optionsHelp: ['--only A,B   only the ways whose names contain one of these words'],
+  options: { only: { type: 'string' }, rounds: { type: 'string' } },
+  optionsHelp: [
+    '--only A,B   only the ways whose names contain one of these words',
+    '--rounds N   instead of 7',
+  ],
   run,
 }
 
 async function run(options: BenchOptions, print: (line: string) => void): Promise<Report> {
-  const plan = options['quick'] === true ? quickPlan : fullPlan
+  const plan = planOf(options)
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-bench-'))
   const services: Service[] = []
   const load = startLoad()
@@ -80,6 +83,13 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
     await Promise.all(services.map((service) => service.stop()))
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function planOf(options: BenchOptions): Plan {
+  const plan = options['quick'] === true ? quickPlan : fullPlan
+  const rounds = options['rounds'] === undefined ? plan.rounds : Number(options['rounds'])
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--rounds is 1 or more')
+  return { ...plan, rounds }
 }
 
 function words(only: unknown): readonly string[] {
@@ -165,7 +175,8 @@ async function measure(targets: readonly Target[], load: Load, plan: Plan): Prom
         const { target, rates } = sample
         const durationMs = plan.windowMs
         const result = await load.throughput(target, kind, { connections, durationMs })
-        sample.failures.push(...result.failures)
+        sample.failed += result.failed
+        sample.firstFailure ||= result.firstFailure
         const name = `${kind}${connections}`
         rates[name] = [...(rates[name] ?? []), result.perSecond]
       }
@@ -179,14 +190,15 @@ interface Sample {
   readonly target: Target
   readonly latencyMs: number[]
   readonly rates: Record<string, readonly number[]>
-  readonly failures: string[]
+  failed: number
+  firstFailure: string
 }
 
 function newSample(target: Target): Sample {
-  return { target, latencyMs: [], rates: {}, failures: [] }
+  return { target, latencyMs: [], rates: {}, failed: 0, firstFailure: '' }
 }
 
-function figuresOf({ target, latencyMs, rates, failures }: Sample): Figures {
+function figuresOf({ target, latencyMs, rates, failed, firstFailure }: Sample): Figures {
   const [service] = target.services
   return {
     name: target.name,
@@ -196,8 +208,8 @@ function figuresOf({ target, latencyMs, rates, failures }: Sample): Figures {
     streamsPerSecondAt16: median(rates['stream16'] ?? []),
     streamsPerSecondAt32: median(rates['stream32'] ?? []),
     residentMb: service === undefined ? null : residentMegabytes(service.pid),
-    failed: failures.length,
-    firstFailure: failures[0] ?? '',
+    failed,
+    firstFailure,
   }
 }
 

@@ -32,8 +32,8 @@ export interface LatencyResult {
 
 export interface ThroughputResult {
   readonly perSecond: number
-  /** What went wrong, a line per request. */
-  readonly failures: readonly string[]
+  readonly failed: number
+  readonly firstFailure: string
 }
 
 process.on('message', async (job: LatencyJob | ThroughputJob) => {
@@ -66,7 +66,8 @@ async function throughput(job: ThroughputJob): Promise<ThroughputResult> {
   const start = performance.now()
   const end = start + job.durationMs
   let answered = 0
-  const failures: string[] = []
+  let failed = 0
+  let firstFailure = ''
   const keepBusy = async (): Promise<void> => {
     const connection = new HttpConnection(request)
     while (performance.now() < end) {
@@ -74,12 +75,13 @@ async function throughput(job: ThroughputJob): Promise<ThroughputResult> {
         await connection.sendAsync()
         if (performance.now() < end) answered += 1
       } catch (error) {
-        failures.push(String(error))
+        failed += 1
+        firstFailure ||= String(error)
         connection.close()
       }
     }
     connection.close()
   }
   await Promise.all(Array.from({ length: job.connections }, keepBusy))
-  return { perSecond: (answered * 1000) / job.durationMs, failures }
+  return { perSecond: (answered * 1000) / job.durationMs, failed, firstFailure }
 }

@@ -39,7 +39,8 @@ const events = [
 const usageEvent = `data: ${JSON.stringify({ ...chunk([]), usage })}\n\n`
 const done = 'data: [DONE]\n\n'
 
-createServer((request, response) => {
+// Idle connections stay open: a proxy that reuses one in the moment it closes would fail by chance.
+const server = createServer({ keepAliveTimeout: 3_600_000 }, (request, response) => {
   if (request.method === 'GET') return sendJson(response, models)
   readBody(request, (body) => {
     const asked: { stream?: boolean; stream_options?: { include_usage?: boolean } } =
@@ -48,9 +49,8 @@ createServer((request, response) => {
     const withUsage = asked.stream_options?.include_usage === true
     sendStream(response, withUsage ? [...events, usageEvent, done] : [...events, done])
   })
-}).listen(0, '127.0.0.1', function (this: { address(): AddressInfo | string | null }) {
-  console.log((this.address() as AddressInfo).port)
 })
+server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
 // Ends with whoever started it.
 process.stdin.resume().on('end', () => process.exit(0))
 

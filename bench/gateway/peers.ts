@@ -85,9 +85,7 @@ export async function startCaddy(context: StartContext): Promise<Started> {
   }
 }
 http://127.0.0.1:${port} {
-  reverse_proxy 127.0.0.1:${context.mockPort} {
-    flush_interval -1
-  }
+  reverse_proxy 127.0.0.1:${context.mockPort}
 }
 `,
   )
