@@ -17,8 +17,8 @@ if (nodeMajor >= nodeMajorMin) {
   const own = ownNode()
   if (own === undefined) {
     console.error(
-      `Isochrone needs Node ${nodeMajorMin} or newer; this is ${process.version}, and the project's own ` +
-        'is not installed. Run: npm ci',
+      `Isochrone needs Node ${nodeMajorMin} or newer; this is ${process.version}, ` +
+        "and the project's own is not installed. Run: npm ci",
     )
     process.exit(1)
   }

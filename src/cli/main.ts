@@ -2,8 +2,9 @@
 /**
  * The program's entry: `node src/cli/main.ts COMMAND`.
  *
- * The sources are stripped of their types as they are loaded; keeping the outcome halves the time to start and
- * saves the memory of the stripper. Where the folder cannot be written, nothing is kept.
+ * The sources are stripped of their types as they are loaded; keeping the outcome halves the time
+ * to start and saves the memory of the stripper. Where the folder cannot be written, nothing is
+ * kept.
  */
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'

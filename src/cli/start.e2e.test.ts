@@ -1,10 +1,9 @@
-/** `isochrone start` as a newcomer meets it: OpenAI's own client, every error class, explanations, and sudden ends. */
+/**
+ * `isochrone start` as a newcomer meets it: OpenAI's own client, every error class, explanations,
+ * and sudden ends.
+ */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import OpenAI from 'openai'
 import { allGone, runCli, StartedNetwork } from './start.fixture.ts'
@@ -330,33 +329,6 @@ describe('sudden ends', () => {
     await own.exitCode()
     assert.deepEqual(await allGone(pids, 15_000), [])
     rmSync(own.folder, { recursive: true, force: true })
-  })
-})
-
-describe('what keeps a network from starting', () => {
-  test('a busy port: one line that names it and says how to mend it', async () => {
-    const squatter = createServer().listen(0, '127.0.0.1')
-    await new Promise((resolve) => squatter.once('listening', resolve))
-    const { port } = squatter.address() as AddressInfo
-    const folder = mkdtempSync(join(tmpdir(), 'isochrone-busy-'))
-    const { code, err } = await runCli(['start', '--port', String(port), '--data', folder], {
-      folder,
-    })
-    squatter.close()
-    rmSync(folder, { recursive: true, force: true })
-    assert.equal(code, 1)
-    const errors = err.split('\n').filter((line) => line.startsWith('error:'))
-    assert.equal(errors.length, 1, err)
-    assert.match(errors[0] ?? '', new RegExp(`${port}.*--port`))
-  })
-
-  test('a data folder that cannot be: one line', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'isochrone-file-'))
-    writeFileSync(join(folder, 'file'), '')
-    const { code, err } = await runCli(['start', '--data', join(folder, 'file')], { folder })
-    rmSync(folder, { recursive: true, force: true })
-    assert.equal(code, 1)
-    assert.match(err.trim(), /^error: cannot write .*--data DIR$/)
   })
 })
 

@@ -25,11 +25,15 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 
 export async function runCli(
   args: readonly string[],
-  options: { readonly folder: string; readonly input?: string },
+  options: {
+    readonly folder: string
+    readonly input?: string
+    readonly env?: Readonly<Record<string, string>>
+  },
 ): Promise<Finished> {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: options.folder,
-    env: cleanEnvironment(),
+    env: { ...cleanEnvironment(), ...options.env },
     stdio: 'pipe',
   })
   const collected = { out: '', err: '' }

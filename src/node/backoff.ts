@@ -1,6 +1,6 @@
 /**
- * How long to wait before trying again: exponential with full jitter, so that nodes which lost the same
- * gateway do not return together (M. Brooker, "Exponential Backoff And Jitter", AWS 2015).
+ * How long to wait before trying again: exponential with full jitter, so that nodes which lost the
+ * same gateway do not return together (M. Brooker, "Exponential Backoff And Jitter", AWS 2015).
  */
 import type { Random } from '../base/index.ts'
 

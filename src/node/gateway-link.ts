@@ -1,5 +1,6 @@
 /**
- * One gateway, for as long as the node lives: dial, join, report, and again with back-off when it is lost.
+ * One gateway, for as long as the node lives: dial, join, report, and again with back-off when it
+ * is lost.
  */
 import { type Clock, type Log, type Random, sleep } from '../base/index.ts'
 import {
@@ -183,7 +184,8 @@ export class GatewayLink {
       throw new IsochroneError(
         'join_refused',
         `the gateway at ${this.#options.gateway.address} belongs to the network ` +
-          `"${reply.network}", this node to "${network}"; start the node with --network ${reply.network}`,
+          `"${reply.network}", this node to "${network}"; ` +
+          `start the node with --network ${reply.network}`,
       )
     }
     return reply
@@ -211,7 +213,8 @@ export class GatewayLink {
       try {
         await this.#report(connection, record === shown ? null : record)
       } catch (error) {
-        // A connection that broke says so itself; a gateway that refuses a report has to be joined anew.
+        // A connection that broke says so itself; a gateway that refuses a report has to be joined
+        // anew.
         if (lost === undefined && !this.#stop.signal.aborted)
           lost = `report failed: ${asIsochroneError(error).message}`
       }
@@ -253,7 +256,9 @@ function unreachable(address: string): string {
   return `the gateway at ${address} does not answer; is it running, and is the address right?`
 }
 
-/** In a person's words: what to do when the gateway is not the one that was expected, or not there. */
+/**
+ * In a person's words: what to do when the gateway is not the one that was expected, or not there.
+ */
 function explainDial(
   error: unknown,
   gateway: GatewayAddress,
@@ -267,7 +272,8 @@ function explainDial(
         ? `the gateway at ${gateway.address} has another key than when it was first met ` +
           `(${shortId(remembered)}…). If its operator changed the key, give the new id: ` +
           `--join NEW_ID@${gateway.address}. If not, somebody else answers there.`
-        : `the gateway at ${gateway.address} is not ${gateway.id ?? 'the expected one'}: ${fault.message}`
+        : `the gateway at ${gateway.address} is not ${gateway.id ?? 'the expected one'}: ` +
+          fault.message
     return new IsochroneError('identity_mismatch', message, { detail, cause: error })
   }
   if (fault.code !== 'peer_unreachable') return fault

@@ -1,6 +1,6 @@
 /**
- * node: the worker.
- * Measures its machine, joins gateways with a signed record, and serves what they ask of its engine.
+ * node: the worker. Measures its machine, joins gateways with a signed record, and serves what
+ * they ask of its engine.
  */
 export { type GatewayAddress, parseGatewayAddress } from './gateway-address.ts'
 export type { KnownGateways } from './gateway-link.ts'

@@ -1,6 +1,9 @@
 /** Every bound of a node, each with its reason. All can be changed when a node is made. */
 export interface NodeLimits {
-  /** Requests under way here, waiting ones included, per slot of the model: more wait better elsewhere. */
+  /**
+   * Requests under way here, waiting ones included, per slot of the model: more wait better
+   * elsewhere.
+   */
   readonly requestsPerSlotMax: number
   /** Nonces remembered against replays: 45 s of envelopes at 3,300 requests/s from one gateway. */
   readonly noncesMax: number
@@ -15,7 +18,10 @@ export interface NodeLimits {
   readonly heartbeatMaxMs: number
   /** A record is signed anew at half of its life. */
   readonly recordLifeMs: number
-  /** Signed answers need to be valid only while they travel: clocks of volunteers differ by seconds. */
+  /**
+   * Signed answers need to be valid only while they travel: clocks of volunteers differ by
+   * seconds.
+   */
   readonly resultLifeMs: number
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number

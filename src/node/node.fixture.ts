@@ -248,6 +248,7 @@ export function countingRequest(changes: Partial<GenerationRequest> = {}): Gener
 }
 
 export interface SigningChanges {
+  readonly request?: GenerationRequest
   readonly signer?: Identity
   readonly recipient?: NodeId
   readonly network?: string
@@ -262,9 +263,9 @@ const random = seededRandom(7)
 export function signedCall(
   gateway: TestGateway,
   node: NodeId,
-  request: GenerationRequest,
   changes: SigningChanges = {},
 ): Uint8Array {
+  const request = changes.request ?? countingRequest()
   const body = encodeGenerationRequest(request)
   const issuedAtMs = changes.issuedAtMs ?? systemClock.now()
   const envelope = signEnvelope(changes.signer ?? gateway.identity, {

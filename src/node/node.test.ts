@@ -1,14 +1,14 @@
-/** A node joins, reports, serves and leaves; and what a hostile or unlucky peer does not achieve. */
+/**
+ * A node joins, reports, serves and leaves; and what a hostile or unlucky peer does not achieve.
+ */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import fc from 'fast-check'
 import { ManualClock, seededRandom, systemClock } from '../base/index.ts'
 import {
   createIdentity,
   type ErrorCode,
   encodeEmbedCall,
   encodeEmbeddingRequest,
-  hasCode,
   hashBody,
   IsochroneError,
   methods,
@@ -54,7 +54,7 @@ const refusedWith = (code: ErrorCode) => (error: unknown) => {
 
 /** Still there and still right: what every hostile call must leave behind. */
 async function assertServes(): Promise<void> {
-  const message = signedCall(gateway, worker.node.id, countingRequest())
+  const message = signedCall(gateway, worker.node.id)
   const { events, result } = await callGenerate(gateway.connection, message)
   const text = events.map((event) => (event.type === 'delta' ? event.text : '')).join('')
   assert.equal(text, '1 2 3 ')
@@ -93,7 +93,7 @@ describe('joining', () => {
     await pinned.node.close()
   })
 
-  test('a gateway is trusted on first use, remembered, and refused once its key changed', async () => {
+  test('a gateway is trusted on first use, and refused once its key changed', async () => {
     await worker.node.start()
     assert.equal(worker.known.get(gateway.address), gateway.identity.id)
     await gateway.transport.close()
@@ -151,7 +151,7 @@ describe('reporting', () => {
       release = resolve
     })
     worker.engine.step = () => held
-    const message = signedCall(gateway, worker.node.id, countingRequest())
+    const message = signedCall(gateway, worker.node.id)
     const answer = callGenerate(gateway.connection, message)
     await busy
     release()
@@ -195,7 +195,7 @@ describe('serving', () => {
   beforeEach(() => worker.node.start())
 
   test('an answer ends with a signed result over exactly what was sent', async () => {
-    const message = signedCall(gateway, worker.node.id, countingRequest())
+    const message = signedCall(gateway, worker.node.id)
     const { events, result } = await callGenerate(gateway.connection, message)
     assert.ok(result !== undefined)
     const hash = new OutputHash()
@@ -220,7 +220,9 @@ describe('serving', () => {
       ['context_length_exceeded', { maxTokens: 5000 }],
     ]
     for (const [code, changes] of refusals) {
-      const message = signedCall(gateway, worker.node.id, countingRequest(changes))
+      const message = signedCall(gateway, worker.node.id, {
+        request: countingRequest(changes),
+      })
       await assert.rejects(callGenerate(gateway.connection, message), refusedWith(code))
     }
     await assertServes()
@@ -252,8 +254,7 @@ describe('serving', () => {
       release = resolve
     })
     worker.engine.step = () => held
-    const send = () =>
-      callGenerate(gateway.connection, signedCall(gateway, worker.node.id, countingRequest()))
+    const send = () => callGenerate(gateway.connection, signedCall(gateway, worker.node.id))
     const accepted = Array.from({ length: countingModel.slots * 4 }, send)
     await assert.rejects(send(), refusedWith('all_nodes_busy'))
     release()
@@ -268,7 +269,7 @@ describe('serving', () => {
       }
     })
     const call = await openCall(gateway.connection, methods.generate)
-    await call.send(signedCall(gateway, worker.node.id, countingRequest()))
+    await call.send(signedCall(gateway, worker.node.id))
     await call.end()
     await stopped
     const idle = new Promise<void>((resolve) => {
@@ -285,7 +286,7 @@ describe('serving', () => {
     const call = await openCall(gateway.connection, methods.generate)
     const many = countingRequest({ maxTokens: 900 })
     worker.engine.offered = [{ ...countingModel, name: 'counting' }]
-    await call.send(signedCall(gateway, worker.node.id, many))
+    await call.send(signedCall(gateway, worker.node.id, { request: many }))
     await call.end()
     const batches = call.responses()[Symbol.asyncIterator]()
     await batches.next()
@@ -308,8 +309,7 @@ describe('leaving', () => {
         return held
       }
     })
-    const send = () =>
-      callGenerate(gateway.connection, signedCall(gateway, worker.node.id, countingRequest()))
+    const send = () => callGenerate(gateway.connection, signedCall(gateway, worker.node.id))
     const running = send()
     await begun
     const told = new Promise<void>((resolve) => {
@@ -336,72 +336,11 @@ describe('leaving', () => {
         return new Promise(() => {})
       }
     })
-    const message = signedCall(gateway, impatient.node.id, countingRequest())
+    const message = signedCall(gateway, impatient.node.id)
     const answer = callGenerate(gateway.connection, message)
     const failed = assert.rejects(answer, IsochroneError)
     await begun
     await impatient.node.drain()
     await failed
-  })
-})
-
-describe('hostile calls', () => {
-  beforeEach(() => worker.node.start())
-
-  test('a replayed, expired, misdirected or misattributed request is refused by name', async () => {
-    const request = countingRequest()
-    const once = signedCall(gateway, worker.node.id, request)
-    await callGenerate(gateway.connection, once)
-    const stranger = createIdentity()
-    const sign = (changes: Parameters<typeof signedCall>[3]) =>
-      signedCall(gateway, worker.node.id, request, changes)
-    const attempts: readonly (readonly [ErrorCode, Uint8Array])[] = [
-      ['envelope_replayed', once],
-      ['envelope_expired', sign({ issuedAtMs: systemClock.now() - 3_600_000 })],
-      ['identity_mismatch', sign({ signer: stranger })],
-      ['identity_mismatch', sign({ recipient: stranger.id })],
-      ['invalid_signature', sign({ body: new TextEncoder().encode('{}') })],
-    ]
-    for (const [code, message] of attempts) {
-      await assert.rejects(callGenerate(gateway.connection, message), refusedWith(code))
-    }
-    await assertServes()
-  })
-
-  test('a peer that the node did not join is not served, whatever it signs', async () => {
-    const listening = createTestNode(memory, gateway, { listen: 'worker:5' })
-    await listening.node.start()
-    const stranger = new TestGateway(memory)
-    const connection = await stranger.transport.dial('worker:5', listening.node.id)
-    const message = signedCall(stranger, listening.node.id, countingRequest())
-    await assert.rejects(callGenerate(connection, message), refusedWith('peer_unauthenticated'))
-    await stranger.transport.close()
-    await listening.node.close()
-  })
-
-  test('any truncation or change of a byte ends in a typed refusal', async () => {
-    const sound = signedCall(gateway, worker.node.id, countingRequest())
-    const damage = fc.oneof(
-      fc.nat(sound.length - 1).map((length) => sound.slice(0, length)),
-      fc.tuple(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, change]) => {
-        const bytes = sound.slice()
-        bytes[at] = (bytes[at] ?? 0) ^ change
-        return bytes
-      }),
-      fc.uint8Array({ maxLength: 300 }),
-    )
-    await fc.assert(
-      fc.asyncProperty(damage, async (bytes) => {
-        // Bytes that nothing depends on, such as padding, may change; once the sound message is then known.
-        const fault = await callGenerate(gateway.connection, bytes).then(
-          () => undefined,
-          (error: unknown) => error,
-        )
-        assert.ok(fault === undefined || fault instanceof IsochroneError)
-        assert.ok(!hasCode(fault, 'internal'), String(fault))
-      }),
-      { numRuns: 150 },
-    )
-    await assertServes()
   })
 })

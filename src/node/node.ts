@@ -1,5 +1,6 @@
 /**
- * The worker: it joins gateways, tells them what it has and how busy it is, and serves what they ask.
+ * The worker: it joins gateways, tells them what it has and how busy it is, and serves what they
+ * ask.
  */
 import { type Clock, type Log, type Random, sleep } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'

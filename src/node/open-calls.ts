@@ -1,6 +1,6 @@
 /**
- * The calls that peers have open here, each until its last byte was handed on: a node that drains must not close
- * a connection under an answer that is made but not yet sent.
+ * The calls that peers have open here, each until its last byte was handed on: a node that drains
+ * must not close a connection under an answer that is made but not yet sent.
  */
 import type { Stream, TransportEvents } from '../transport/index.ts'
 

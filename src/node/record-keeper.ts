@@ -1,5 +1,6 @@
 /**
- * The node's own record: what it says of itself, and when it must be signed anew. Pure but for the signature.
+ * The node's own record: what it says of itself, and when it must be signed anew. Pure but for the
+ * signature.
  */
 import {
   type HardwareReport,
@@ -40,7 +41,10 @@ export class RecordKeeper {
     this.#current = undefined
   }
 
-  /** The present record; a new one with a higher sequence when models changed or half of its life is over. */
+  /**
+   * The present record; a new one with a higher sequence when models changed or half of its life
+   * is over.
+   */
   record(models: readonly OfferedModel[], now: number): SignedNodeRecord {
     const asText = JSON.stringify(models)
     const current = this.#current
@@ -59,7 +63,8 @@ export class RecordKeeper {
     return {
       id: this.#identity.id,
       network: this.#options.network,
-      // The time makes it rise across restarts without a file; +1 also when the clock stands or steps back.
+      // The time makes it rise across restarts without a file; +1 also when the clock stands or
+      // steps back.
       sequence: Math.max(this.#sequence + 1, now),
       issuedAtMs: now,
       expiresAtMs: now + this.#options.lifeMs,

@@ -1,8 +1,9 @@
 /**
- * What a gateway may call here: generate and embed, each signed, checked, and answered with a signed result.
+ * What a gateway may call here: generate and embed, each signed, checked, and answered with a
+ * signed result.
  *
- * The order of checks is from cheap to dear, and nothing of the request is looked at before its sender is
- * known to be the connection's peer and a gateway that this node joined.
+ * The order of checks is from cheap to dear, and nothing of the request is looked at before its
+ * sender is known to be the connection's peer and a gateway that this node joined.
  */
 import { createHash } from 'node:crypto'
 import type { Clock, Log, Random } from '../base/index.ts'

@@ -61,7 +61,8 @@ async function request(url: string, path: string, init: RequestInit): Promise<Re
     if (init.signal?.aborted === true) throw new IsochroneError('cancelled', 'cancelled', { cause })
     throw new IsochroneError(
       'peer_unreachable',
-      `no gateway answers at ${url}; start a local network with npm start, or name another with --url`,
+      `no gateway answers at ${url}; start a local network with npm start, ` +
+        'or name another with --url',
       { cause },
     )
   }

@@ -1,4 +1,7 @@
-/** Every command, in the order in which help shows them. Light: what a command needs is loaded when it runs. */
+/**
+ * Every command, in the order in which help shows them. Light: what a command needs is loaded when
+ * it runs.
+ */
 import type { Command } from '../options/command.ts'
 import { chatCommand } from './chat.ts'
 import { doctorCommand } from './doctor.ts'

@@ -89,7 +89,8 @@ export const nodeCommand = defineCommand({
     },
     {
       command:
-        'isochrone node --join 10.0.0.5:7400 --engine upstream --upstream-url http://127.0.0.1:11434/v1',
+        'isochrone node --join 10.0.0.5:7400 --engine upstream ' +
+        '--upstream-url http://127.0.0.1:11434/v1',
       meaning: 'put a node in front of Ollama, vLLM, SGLang or llama-server',
     },
   ],

@@ -1,4 +1,7 @@
-/** The composition root of an engine: our own over models of the store, or one that fronts another server. */
+/**
+ * The composition root of an engine: our own over models of the store, or one that fronts another
+ * server.
+ */
 import { availableParallelism } from 'node:os'
 import { type Log, systemClock } from '../../base/index.ts'
 import {

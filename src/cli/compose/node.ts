@@ -89,7 +89,8 @@ export async function runNode(
 function gatewaysOf(options: NodeCommandOptions): NodeOptions['gateways'] {
   if (options.join.length === 0) {
     throw usageError(
-      '--join is missing: the gateway prints the line to start a node with. See: isochrone node --help',
+      '--join is missing: the gateway prints the line to start a node with. ' +
+        'See: isochrone node --help',
     )
   }
   return options.join.map(parseGatewayAddress)
@@ -115,8 +116,8 @@ function tokenOf(options: NodeCommandOptions, folder: string): string {
 type Prepared = Pick<NodeModules, 'engine' | 'hardware' | 'speeds'>
 
 /**
- * Loads and measures, one node of a data folder at a time: beside each other they would measure one another,
- * and a node that says it is slow is not asked.
+ * Loads and measures, one node of a data folder at a time: beside each other they would measure
+ * one another, and a node that says it is slow is not asked.
  */
 async function prepare(options: NodeCommandOptions, context: CommandContext): Promise<Prepared> {
   const { root, store } = dataFolder(options.data, context.folder)

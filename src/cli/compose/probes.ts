@@ -1,6 +1,7 @@
 /**
- * What the engine's back ends tell of this machine. It is asked once for all nodes of a data folder: what they
- * share need not be measured by each, and measurements beside each other would measure one another.
+ * What the engine's back ends tell of this machine. It is asked once for all nodes of a data
+ * folder: what they share need not be measured by each, and measurements beside each other would
+ * measure one another.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,7 +36,10 @@ export const engineProbes: MachineProbes = {
   integerExact: async () => (await verifyIntegerMatmul('cpu')).exact,
 }
 
-/** A machine's memory or processor can change under a container; an hour bounds how long that is missed. */
+/**
+ * A machine's memory or processor can change under a container; an hour bounds how long that is
+ * missed.
+ */
 const findingsLifeMs = 3600 * 1000
 
 interface KeptFindings {
@@ -64,7 +68,10 @@ export async function machineFindings(root: string): Promise<MachineFindings> {
   return findings
 }
 
-/** The measurements leave hundreds of megabytes behind, which an idle process would keep for minutes. */
+/**
+ * The measurements leave hundreds of megabytes behind, which an idle process would keep for
+ * minutes.
+ */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')

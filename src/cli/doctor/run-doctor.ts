@@ -1,4 +1,7 @@
-/** `isochrone doctor`: what a node would find out about this machine, and what would keep it from working. */
+/**
+ * `isochrone doctor`: what a node would find out about this machine, and what would keep it from
+ * working.
+ */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { availableBackends, type BackendReport } from '../../engine/index.ts'

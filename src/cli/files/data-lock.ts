@@ -5,7 +5,10 @@ import { IsochroneError } from '../../protocol/index.ts'
 import { storageFault } from './atomic-file.ts'
 import { type ExclusiveLock, tryLock } from './exclusive-lock.ts'
 
-/** @throws IsochroneError `storage_failed` when another process holds the folder, or it cannot be written */
+/**
+ * @throws IsochroneError `storage_failed` when another process holds the folder, or it cannot be
+ * written
+ */
 export function lockDataFolder(folder: string): ExclusiveLock {
   const owner = join(folder, 'owner')
   const lock = tryLock(join(folder, 'lock'))

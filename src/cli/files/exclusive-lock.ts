@@ -1,6 +1,6 @@
 /**
- * An exclusive lock between processes: SQLite's, on a file. The operating system releases it when the process
- * ends, however it ends, so no stale lock can remain.
+ * An exclusive lock between processes: SQLite's, on a file. The operating system releases it when
+ * the process ends, however it ends, so no stale lock can remain.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -27,7 +27,9 @@ export function tryLock(file: string): ExclusiveLock | undefined {
 /** Another process's turn is short; asking more often would only burn a core. */
 const turnPollMs = 40
 
-/** Runs `work` while no other process does so under the same file; after `patienceMs` all the same. */
+/**
+ * Runs `work` while no other process does so under the same file; after `patienceMs` all the same.
+ */
 export async function takeTurn<T>(
   file: string,
   patienceMs: number,

@@ -18,7 +18,8 @@ export function openIdentity(folder: string): Identity {
   } catch (cause) {
     throw new IsochroneError(
       'storage_failed',
-      `${file} holds no Ed25519 private key; restore it from a copy, or move it away for a new identity`,
+      `${file} holds no Ed25519 private key; restore it from a copy, ` +
+        'or move it away for a new identity',
       { detail: { file }, cause },
     )
   }

@@ -1,6 +1,6 @@
 /**
- * A command line → flags and arguments of one command. Values are checked by `resolve.ts`, which knows the
- * other sources too.
+ * A command line → flags and arguments of one command. Values are checked by `resolve.ts`, which
+ * knows the other sources too.
  */
 import type { CommandDescription } from './command.ts'
 import { type OptionDefinition, type OptionTable, spellingOf } from './option.ts'

@@ -67,7 +67,10 @@ interface CommandSpec<TTable extends OptionTable> {
   readonly run: (input: CommandInput<TTable>, context: CommandContext) => Promise<number>
 }
 
-/** Ties the type of `run`'s options to the table; the values come from `resolveOptions` of that same table. */
+/**
+ * Ties the type of `run`'s options to the table; the values come from `resolveOptions` of that
+ * same table.
+ */
 export function defineCommand<TTable extends OptionTable>(spec: CommandSpec<TTable>): Command {
   return {
     ...spec,

@@ -1,8 +1,8 @@
 /**
  * `isochrone.yaml`: a section per command, a key per option, spelled as the flags are.
  *
- * Every fault is told with file, line and column. A key that no command has is refused: a misspelt limit
- * that is silently ignored is worse than an error.
+ * Every fault is told with file, line and column. A key that no command has is refused: a misspelt
+ * limit that is silently ignored is worse than an error.
  */
 import { isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import type { CommandDescription } from './command.ts'

@@ -1,9 +1,9 @@
 /**
- * One option of a command, as data: flags, variables, the configuration file, `--help` and the reference in
- * `docs/options.md` all derive from it.
+ * One option of a command, as data: flags, variables, the configuration file, `--help` and the
+ * reference in `docs/options.md` all derive from it.
  *
- * `--mesh-port` is `ISOCHRONE_MESH_PORT` in the environment and `mesh-port` under the command's name in
- * `isochrone.yaml`.
+ * `--mesh-port` is `ISOCHRONE_MESH_PORT` in the environment and `mesh-port` under the command's
+ * name in `isochrone.yaml`.
  */
 import { suggest } from './suggestion.ts'
 

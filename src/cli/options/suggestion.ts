@@ -20,7 +20,10 @@ export function nearestOf(given: string, known: readonly string[]): string | und
   return best.distance <= Math.max(1, Math.floor(best.word.length / 3)) ? best.word : undefined
 }
 
-/** Optimal string alignment: insertions, deletions, replacements, and swaps of neighbours, each costs 1. */
+/**
+ * Optimal string alignment: insertions, deletions, replacements, and swaps of neighbours, each
+ * costs 1.
+ */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i += 1) {

@@ -1,6 +1,6 @@
 /**
- * What a gateway or node tells the process that started it, over the IPC channel. The channel is also how
- * the child learns that its parent is gone, however it went.
+ * What a gateway or node tells the process that started it, over the IPC channel. The channel is
+ * also how the child learns that its parent is gone, however it went.
  */
 export type ChildReport =
   | { readonly type: 'stage'; readonly stage: string }

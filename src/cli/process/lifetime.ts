@@ -9,7 +9,10 @@ export interface Lifetime {
   release(): void
 }
 
-/** Some stop without a word, for example on `kill -9` of the parent: then there is nobody to finish for. */
+/**
+ * Some stop without a word, for example on `kill -9` of the parent: then there is nobody to finish
+ * for.
+ */
 const orphanExitMs = 2_000
 /** npm passes a Ctrl-C on that the terminal delivered already: the same wish, not impatience. */
 const impatienceMs = 1_000

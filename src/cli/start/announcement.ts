@@ -20,6 +20,7 @@ export interface RunningNetwork {
   readonly emulated: boolean
 }
 
+const whereTheIdIs = '(the id is in each answer’s header x-isochrone-decision)'
 const question = 'What is the capital of Peru?'
 
 export function renderAnnouncement(network: RunningNetwork, style: Style): string {
@@ -54,7 +55,7 @@ export function renderAnnouncement(network: RunningNetwork, style: Style): strin
     `${style.bold('Or here')}, in another terminal`,
     `  npm run --silent isochrone -- chat --why "${question}"`,
     '',
-    `${style.bold('Ask why')} ${style.dim('(the id is in each answer’s header x-isochrone-decision)')}`,
+    `${style.bold('Ask why')} ${style.dim(whereTheIdIs)}`,
     '  npm run --silent isochrone -- explain DECISION_ID',
     `  curl -s '${url}/v1/decisions/DECISION_ID?format=text' -H 'authorization: Bearer ${apiKey}'`,
     '',

@@ -1,5 +1,6 @@
 /**
- * One process of a local network: started, watched, restarted with back-off when it dies, a bounded number of times.
+ * One process of a local network: started, watched, restarted with back-off when it dies, a
+ * bounded number of times.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
@@ -15,7 +16,10 @@ import { type ChildReport, isChildReport, type ReadyFacts } from '../process/chi
 
 export interface ChildOptions {
   readonly name: string
-  /** The command and its flags; asked for at each start, since the gateway's port is known only after its first. */
+  /**
+   * The command and its flags; asked for at each start, since the gateway's port is known only
+   * after its first.
+   */
   readonly command: () => readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly logFile: string

@@ -103,7 +103,10 @@ function tellModel({ manifest }: StoredModel, terminal: Terminal): void {
   )
 }
 
-/** A key for this machine's own use: in a file that only its owner can read, so that it can be shown again. */
+/**
+ * A key for this machine's own use: in a file that only its owner can read, so that it can be
+ * shown again.
+ */
 function provideLocalKey(folder: DataFolder): string {
   const keys = new ApiKeyFile(folder.apiKeys, { clock: systemClock, random: secureRandom })
   const kept = readSecretFile(folder.localKey)?.trim()

@@ -53,7 +53,8 @@ export function renderProgress(label: string, state: ProgressState): string {
   const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)
   const left = rate > 0 ? formatDuration(((total - done) / rate) * 1000) : '–'
   const percent = `${Math.floor(share * 100)} %`.padStart(5)
-  return `${label}  ${bar} ${percent}  ${formatBytes(done)} of ${formatBytes(total)}  ${speed}  ${left} left`
+  const amount = `${formatBytes(done)} of ${formatBytes(total)}`
+  return `${label}  ${bar} ${percent}  ${amount}  ${speed}  ${left} left`
 }
 
 export function formatBytes(bytes: number): string {

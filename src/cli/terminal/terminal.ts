@@ -1,5 +1,6 @@
 /**
- * The terminal as commands see it: where text goes, whether a person watches, and colour only if so.
+ * The terminal as commands see it: where text goes, whether a person watches, and colour only if
+ * so.
  */
 export interface Terminal {
   /** Results: standard output. */

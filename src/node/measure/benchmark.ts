@@ -1,6 +1,6 @@
 /**
- * How fast an engine really is: prefill and decode tokens per second of each model, through the same
- * contract that serves requests. Short, since a node measures before it joins.
+ * How fast an engine really is: prefill and decode tokens per second of each model, through the
+ * same contract that serves requests. Short, since a node measures before it joins.
  */
 import type { Clock } from '../../base/index.ts'
 import type { Engine, EngineModel } from '../../engine/index.ts'

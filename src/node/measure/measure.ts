@@ -1,5 +1,6 @@
 /**
- * Everything a node finds out about its machine and engine before it joins. `doctor` shows the same.
+ * Everything a node finds out about its machine and engine before it joins. `doctor` shows the
+ * same.
  */
 import type { Clock } from '../../base/index.ts'
 import type { Engine } from '../../engine/index.ts'
@@ -7,7 +8,9 @@ import type { HardwareReport } from '../../protocol/index.ts'
 import { type MeasuredSpeed, measureModel, notMeasured } from './benchmark.ts'
 import { detectHardware } from './hardware.ts'
 
-/** What the engine's back ends can tell; handed in, so that this room does not choose a back end. */
+/**
+ * What the engine's back ends can tell; handed in, so that this room does not choose a back end.
+ */
 export interface MachineProbes {
   /** The GPU adapter's name and memory; an empty name: none found. */
   readonly gpu: () => Promise<{ readonly name: string; readonly memoryBytes: number }>
@@ -51,7 +54,10 @@ export interface SpeedOptions {
   readonly budgetMs: number
 }
 
-/** By model name. A model of another server is not measured: asking could make it load tens of gigabytes. */
+/**
+ * By model name. A model of another server is not measured: asking could make it load tens of
+ * gigabytes.
+ */
 export async function measureSpeeds(
   engine: Engine,
   options: SpeedOptions,
