@@ -42,6 +42,11 @@ export class Inbox implements AsyncIterable<Batch>, AsyncIterator<Batch> {
     return this.#bytes
   }
 
+  /** Messages that nobody has taken yet. */
+  get length(): number {
+    return this.#batch.length
+  }
+
   /** Whether nothing more comes; what has gathered may still be unread. */
   get over(): boolean {
     return this.#ended || this.#error !== undefined

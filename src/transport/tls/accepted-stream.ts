@@ -41,7 +41,10 @@ export class AcceptedStream extends TlsStream {
     this.ended = true
     this.#trailers = trailers
     this.#trailersSent = deferred()
-    if (this.#inputEnded && !this.#h2.headersSent) {
+    if (this.#h2.closed) {
+      // The peer has reset the call, and what it sent before is still unread: 'close' waits for it.
+      this.discardInput()
+    } else if (this.#inputEnded && !this.#h2.headersSent) {
       this.#respondWithTrailersOnly()
     } else {
       // With a reset to follow, headers and trailers go out as data does: the reset cannot overtake
@@ -58,7 +61,7 @@ export class AcceptedStream extends TlsStream {
   }
 
   protected beforeSend(): void {
-    if (this.#h2.headersSent) return
+    if (this.#h2.headersSent || this.#h2.closed) return
     this.#h2.respond(responseHeaders, withTrailers)
     this.#h2.on('wantTrailers', () => {
       if (this.#h2.destroyed || this.#h2.closed) return

@@ -145,7 +145,7 @@ export class Acceptor {
     const session = performServerHandshake(handshaken.socket, serverSessionOptions)
     widenWindow(session)
     const { peer, remoteAddress } = handshaken
-    const owner: { connection?: TlsConnection } = {}
+    const owner: { connection?: TlsConnection; isOpening?: boolean } = {}
     const adopt = (connection: TlsConnection) => {
       owner.connection = connection
       handshaken.settle()
@@ -153,7 +153,14 @@ export class Acceptor {
     session.on('error', () => session.destroy())
     session.on('stream', (call, headers) => {
       if (owner.connection === undefined) {
+        call.on('error', () => {})
+        if (owner.isOpening) {
+          // A dialler waits for its answer; two pairs would share this session.
+          destroyLater(handshaken.socket)
+          return
+        }
         if (headers[':path'] === openPath) {
+          owner.isOpening = true
           this.#onOpenCall({ socket: handshaken.socket, session, call, adopt }, headers, handshaken)
           return
         }
@@ -167,7 +174,6 @@ export class Acceptor {
 
   #onOpenCall(half: ForwardHalf, headers: IncomingHttpHeaders, handshaken: Handshaken): void {
     const { call } = half
-    call.on('error', () => {})
     call.resume()
     const token = String(headers[tokenKey])
     const other = this.#pairs.bringForward(handshaken.peer, token, half)

@@ -128,6 +128,7 @@ export class TlsConnection implements Connection {
       return
     }
     if (this.#error !== undefined) {
+      h2.on('error', () => {})
       h2.close(constants.NGHTTP2_CANCEL)
       return
     }

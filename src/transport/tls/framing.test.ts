@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { hasCode, IsochroneError } from '../../protocol/index.ts'
 import { transportLimits } from '../transport.ts'
-import { frameMessage, MessageParser } from './framing.ts'
+import { frameMessage, MessageParser, prefixBytes } from './framing.ts'
 
 const roomy = () => ({ bytes: 0, bytesMax: transportLimits.assemblyBytesMax })
 
@@ -76,6 +76,24 @@ describe('gRPC framing', () => {
         )
       }),
     )
+  })
+
+  it('keeps no piece of an unfinished message, and counts the memory that it keeps', () => {
+    const sent = frameMessage(new Uint8Array(100_000).fill(3))
+    const budget = roomy()
+    const parser = new MessageParser(budget)
+    const piece = new Uint8Array(1)
+    let received: Uint8Array | undefined
+    for (const [at, byte] of sent.entries()) {
+      piece[0] = byte // the same memory again: who kept it has another message now
+      parser.feed(piece, (message) => {
+        received = message
+      })
+      const has = Math.max(0, at + 1 - prefixBytes)
+      if (has < 100_000) assert.ok(budget.bytes >= has && budget.bytes <= Math.max(1024, 4 * has))
+    }
+    assert.deepEqual(received, Buffer.alloc(100_000, 3))
+    assert.equal(budget.bytes, 0)
   })
 
   it('bounds what unfinished messages of a connection may take', () => {

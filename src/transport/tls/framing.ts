@@ -2,16 +2,22 @@
  * gRPC's length-prefixed messages: a flag byte, four bytes of length (big-endian), the message.
  *
  * Hostile bytes are expected: a length over the limit is refused before anything is stored, nothing
- * is allocated on the word of a prefix alone, and what is stored of unfinished messages is bounded
- * for a whole connection. Every message is handed out in memory of its own that starts at a
- * multiple of 8 bytes, so that the tensors inside can be read in place.
+ * is allocated on the word of a prefix alone, and the memory that unfinished messages take, in
+ * however small pieces they come, is bounded for a whole connection. Every message is handed out in
+ * memory of its own that starts at a multiple of 8 bytes, so that the tensors inside can be read in
+ * place.
  */
 import { IsochroneError } from '../../protocol/index.ts'
 import { checkMessageSize } from '../metadata.ts'
 
 export const prefixBytes = 5
 
-/** Bytes of unfinished messages on one connection, all its streams together. */
+/** Of an unfinished message, once it does not come in one piece: most messages fit. */
+const firstStorageBytes = 1024
+/** A large message is copied a third of a time more than once. */
+const storageGrowth = 4
+
+/** Memory of unfinished messages on one connection, all its streams together. */
 export interface AssemblyBudget {
   bytes: number
   readonly bytesMax: number
@@ -34,7 +40,11 @@ export class MessageParser {
   #prefixLength = 0
   /** Length of the message that is arriving; undefined while its prefix is. */
   #length: number | undefined
-  #parts: Uint8Array[] = []
+  /**
+   * Holds what has come of an unfinished message. The pieces themselves are not kept: each of one
+   * byte would hold an object, and with it the memory of all that was received together with it.
+   */
+  #storage = noStorage
   #stored = 0
 
   constructor(budget: AssemblyBudget) {
@@ -70,9 +80,9 @@ export class MessageParser {
 
   /** Gives back what unfinished bytes took of the budget. */
   release(): void {
-    this.#budget.bytes -= this.#stored
+    this.#budget.bytes -= this.#storage.length
+    this.#storage = noStorage
     this.#stored = 0
-    this.#parts = []
   }
 
   #feedPrefix(chunk: Uint8Array, at: number): number {
@@ -93,30 +103,39 @@ export class MessageParser {
 
   #store(part: Uint8Array): void {
     if (part.length === 0) return
-    if (this.#budget.bytes + part.length > this.#budget.bytesMax) {
+    const stored = this.#stored + part.length
+    if (stored > this.#storage.length) this.#grow(stored)
+    this.#storage.set(part, this.#stored)
+    this.#stored = stored
+  }
+
+  #grow(bytesMin: number): void {
+    const wanted = Math.max(bytesMin, firstStorageBytes, storageGrowth * this.#storage.length)
+    const storage = Buffer.allocUnsafeSlow(Math.min(wanted, this.#length ?? 0))
+    const more = storage.length - this.#storage.length
+    if (this.#budget.bytes + more > this.#budget.bytesMax) {
       throw new IsochroneError(
         'message_too_large',
         `unfinished messages on one connection are over ${this.#budget.bytesMax} bytes`,
       )
     }
-    this.#budget.bytes += part.length
-    this.#stored += part.length
-    this.#parts.push(part)
+    this.#budget.bytes += more
+    storage.set(this.#storage.subarray(0, this.#stored))
+    this.#storage = storage
   }
 
   #finish(last: Uint8Array): Uint8Array {
-    const message = Buffer.allocUnsafe(this.#length ?? 0)
-    let at = 0
-    for (const part of this.#parts) {
-      message.set(part, at)
-      at += part.length
-    }
-    message.set(last, at)
+    const length = this.#length ?? 0
+    const message = this.#storage.length === length ? this.#storage : Buffer.allocUnsafe(length)
+    if (message !== this.#storage) message.set(this.#storage.subarray(0, this.#stored))
+    message.set(last, this.#stored)
     this.release()
     this.#length = undefined
     return message
   }
 }
+
+const noStorage = Buffer.alloc(0)
 
 function checkFlag(flag: number): void {
   if (flag === 0) return

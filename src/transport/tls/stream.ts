@@ -16,6 +16,8 @@ import { streamError } from './wire.ts'
 
 /** A reader this far behind stops the stream's reading; HTTP/2's window then stops the peer. */
 const unreadBytesMax = 256 * 1024
+/** What a message takes besides its bytes: an empty one is not for free. */
+const messageOverheadBytes = 128
 
 export interface TlsStreamOptions {
   readonly metadata: Metadata
@@ -181,7 +183,8 @@ export abstract class TlsStream implements Stream {
       return
     }
     this.inbox.flush()
-    if (this.inbox.bytes >= unreadBytesMax) this.#h2.pause()
+    const unreadBytes = this.inbox.bytes + this.inbox.length * messageOverheadBytes
+    if (unreadBytes >= unreadBytesMax) this.#h2.pause()
   }
 
   #onEnd(): void {
