@@ -9,7 +9,10 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 
-enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'isochrone'))
+const cache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'isochrone')
+enableCompileCache(cache)
+// Threads read the variable only; without it each would load a type stripper of its own (17 MB).
+process.env['NODE_COMPILE_CACHE'] ??= cache
 const { runProgram } = await import('./program.ts')
 const { processTerminal } = await import('./terminal/terminal.ts')
 

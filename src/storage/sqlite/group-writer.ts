@@ -40,6 +40,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/** What the thread is sent lives for one commit: a small nursery is collected before it grows. */
+const threadLimits = { maxYoungGenerationSizeMb: 4 }
+
 /** What has not been committed yet, oldest first. */
 interface Gathered {
   observations: Observation[]
@@ -239,6 +242,7 @@ export class GroupWriter {
     const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
       workerData: data,
       transferList: [port2],
+      resourceLimits: threadLimits,
     })
     port1.on('message', (reply: WriterReply) => this.#onReply(reply))
     worker.on('error', (error) => this.#onThreadLost(worker, String(error)))
