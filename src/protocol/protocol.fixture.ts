@@ -10,6 +10,7 @@ import type {
 } from './generation.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import { modelDigestOf, type NodeId, nodeIdOf, requestIdOf } from './ids.ts'
+import { messageLimits } from './messages/limits.ts'
 import { modelFeatures, type NodeRecord } from './node-record.ts'
 
 /** Key pairs cost 50 µs each, and which one it is does not matter. */
@@ -29,7 +30,7 @@ export const modelDigest = fc.option(
 )
 const uint32 = fc.integer({ min: 0, max: 0xffffffff })
 const uint53 = fc.maxSafeNat()
-const quantity = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })
+const quantity = fc.double({ min: 0, max: messageLimits.quantityMax, noNaN: true })
 /** As JSON brings it back: no −0. */
 export const jsonObject: fc.Arbitrary<JsonObject> = fc
   .dictionary(text, fc.jsonValue({ maxDepth: 3 }))

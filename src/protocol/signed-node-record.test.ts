@@ -100,3 +100,24 @@ test('a feature that only newer programs know is left out', () => {
   const { bytes, signature } = signNodeRecord(alice, { ...record, models: [model] })
   assert.deepEqual(verifyNodeRecord(bytes, signature, now).models[0]?.features, ['chat', 'seed'])
 })
+
+test('a record with a quantity that no machine has is refused', () => {
+  const hostile = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -1, 1e17, 1e308)
+  const field = fc.constantFrom(
+    'decodeTokensPerSecond',
+    'prefillTokensPerSecond',
+    'promptPrice',
+    'completionPrice',
+  )
+  const offering = valid.filter(({ models }) => models.length > 0)
+  fc.assert(
+    fc.property(offering, hostile, field, (record, quantity, name) => {
+      const models = record.models.map((model) => ({ ...model, [name]: quantity }))
+      const { bytes, signature } = signNodeRecord(alice, { ...record, models })
+      assert.throws(
+        () => verifyNodeRecord(bytes, signature, now),
+        (error) => hasCode(error, 'malformed_message'),
+      )
+    }),
+  )
+})

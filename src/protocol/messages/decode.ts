@@ -15,6 +15,7 @@ import {
   publicKeyLengthBytes,
 } from '../ids.ts'
 import { checkMessageBytes } from './encode.ts'
+import { messageLimits } from './limits.ts'
 import type { TableLayout } from './table-layout.ts'
 import { malformed, verifyBuffer } from './verify-buffer.ts'
 
@@ -86,8 +87,9 @@ export function safeNumberOf(value: bigint, name: string): number {
   return Number(value)
 }
 
-/** A measured quantity: finite and not negative. */
+/** A measured quantity or a price: not negative, and such that sums and products stay finite. */
 export function quantityOf(value: number, name: string): number {
-  if (!Number.isFinite(value) || value < 0) throw malformed(`${name} is not a quantity`)
+  const isQuantity = value >= 0 && value <= messageLimits.quantityMax
+  if (!isQuantity) throw malformed(`${name} is not a quantity`)
   return value
 }

@@ -13,6 +13,8 @@ export const messageLimits = {
   /** One upstream server may list hundreds. */
   modelsMax: 1024,
   featuresMax: 64,
+  /** A thousand times the memory bandwidth of the fastest accelerators, in bytes per second. */
+  quantityMax: 1e16,
   /** A node record with all its models. */
   recordBytesMax: 1024 * 1024,
   /** Events that became available together. */
