@@ -266,6 +266,17 @@ describe('the other commands', () => {
     await accepted(other, false)
   })
 
+  test('doctor checks and measures this machine', async () => {
+    const { code, out } = await run(['doctor', '--json'])
+    assert.equal(code, 0, out)
+    const checks: { name: string; status: string; finding: string }[] = JSON.parse(out).checks
+    const find = (name: string) => checks.find((check) => check.name === name)
+    assert.equal(find('engine onnx/cpu')?.status, 'ok')
+    assert.equal(find('integer products')?.status, 'ok')
+    assert.match(find('memory bandwidth')?.finding ?? '', /B\/s$/)
+    assert.match(find('models')?.finding ?? '', /isochrone-tiny/)
+  })
+
   test('models lists the reference model of the store', async () => {
     const { out } = await run(['models', 'list', '--json'])
     assert.deepEqual(

@@ -20,6 +20,8 @@ export interface OptionDefinition<TValue extends OptionValue = OptionValue> {
   readonly choices?: readonly string[]
   readonly min?: number
   readonly max?: number
+  /** Of a text, in bytes. */
+  readonly lengthMax?: number
 }
 
 export type OptionTable = Readonly<Record<string, OptionDefinition>>
@@ -35,6 +37,7 @@ export type Parsed<TValue> = { readonly value: TValue } | { readonly fault: stri
 
 interface TextSpec {
   readonly placeholder: string
+  readonly lengthMax?: number
   readonly defaultText?: string
 }
 
@@ -113,7 +116,10 @@ export function parseValue(option: OptionDefinition, given: string): Parsed<Opti
 
 function parseText(option: OptionDefinition, given: string): Parsed<string> {
   if (given === '') return { fault: 'is empty' }
-  const { choices } = option
+  const { choices, lengthMax } = option
+  if (lengthMax !== undefined && Buffer.byteLength(given) > lengthMax) {
+    return { fault: `is longer than ${lengthMax} bytes` }
+  }
   if (choices === undefined || choices.includes(given)) return { value: given }
   const near = suggest(given, choices)
   return { fault: `is "${given}", but must be one of ${choices.join(', ')}${near}` }

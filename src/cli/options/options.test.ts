@@ -31,6 +31,7 @@ const sample = defineCommand({
     ratio: decimal('a ratio', { default: 0.5, min: 0, max: 1, placeholder: 'R' }),
     name: text('a name', { placeholder: 'NAME' }),
     engine: choice('an engine', ['onnx', 'upstream'], 'onnx'),
+    region: text('a region', { placeholder: 'NAME', lengthMax: 64 }),
     wan: flag('no wide area', true),
     json: flag('as JSON'),
     join: list('addresses', 'ADDRESS'),
@@ -157,6 +158,7 @@ describe('faults of options', () => {
     assert.match(faultOf({ args: ['--port', '1', '--port', '2'] }), /given 2 times/)
     assert.match(faultOf({ args: ['--port'] }), /needs a value/)
     assert.match(faultOf({ args: ['--port', '--json'] }), /needs a value/)
+    assert.match(faultOf({ args: ['--region', 'r'.repeat(65)] }), /longer than 64 bytes/)
     assert.match(faultOf({ args: ['a', 'b'] }), /unexpected argument "b"/)
   })
 

@@ -1,6 +1,9 @@
 /** Options that several commands have, defined once. */
 import { choice, flag, integer, text } from './option.ts'
 
+/** Names travel in every record; well below what a message between peers may hold. */
+const nameBytesMax = 64
+
 export const dataOption = text('folder for keys, models and records', {
   default: '.isochrone',
   placeholder: 'DIR',
@@ -39,6 +42,7 @@ export const networkOption = text(
   {
     default: 'isochrone',
     placeholder: 'NAME',
+    lengthMax: nameBytesMax,
   },
 )
 
@@ -46,6 +50,7 @@ export const regionOption = text('declared region, for example eu-west', {
   default: '',
   placeholder: 'NAME',
   defaultText: 'none',
+  lengthMax: nameBytesMax,
 })
 
 /** Micro-dollars: whole numbers, so that sums are exact. */

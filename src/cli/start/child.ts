@@ -66,6 +66,9 @@ export class SupervisedChild {
 
   /** Resolves with what the child tells when it is ready; rejects when it fails before. */
   start(): Promise<ReadyFacts> {
+    if (this.#stopping) {
+      return Promise.reject(new IsochroneError('cancelled', `${this.name} was told to stop`))
+    }
     return new Promise((resolve, reject) => {
       try {
         this.#spawn({ resolve, reject })

@@ -40,6 +40,7 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     terminal.note(`\n${terminal.noteStyle.bold('Isochrone')} ${softwareVersion()}\n\n`)
     const model = await provideModel(folder, terminal)
     const apiKey = provideLocalKey(folder)
+    if (lifetime.stopping.aborted) return exitCode.ok
     network = new LocalNetwork(options, { folder, terminal, model: model.manifest.name })
     const failed = network.failed
     const started = network.start()

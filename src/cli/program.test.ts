@@ -1,0 +1,160 @@
+/** The program around the commands: exit codes, help, configuration, and what goes where. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { commands } from './commands/all.ts'
+import { runProgram } from './program.ts'
+import { formatBytes, formatDuration, renderProgress } from './terminal/progress.ts'
+import { renderTable } from './terminal/table.ts'
+import { plainStyle, styleFor } from './terminal/terminal.ts'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'isochrone-program-'))
+})
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly notes: string
+}
+
+async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  let out = ''
+  let notes = ''
+  const terminal = {
+    out(text: string) {
+      out += text
+    },
+    note(text: string) {
+      notes += text
+    },
+    interactive: false,
+    redraws: false,
+    columns: 80,
+    style: plainStyle,
+    noteStyle: plainStyle,
+  }
+  const code = await runProgram(args, { terminal, env, folder })
+  return { code, out, notes }
+}
+
+describe('exit codes', () => {
+  test('0 for help and version, on standard output', async () => {
+    for (const args of [['--help'], ['help'], ['help', 'node'], ['--version']]) {
+      const { code, notes, out } = await run(args)
+      assert.equal(code, 0)
+      assert.notEqual(out, '')
+      assert.equal(notes, '')
+    }
+    for (const { name } of commands) {
+      const { code, out } = await run([name, '--help'])
+      assert.equal(code, 0)
+      assert.match(out, new RegExp(`isochrone ${name}`))
+    }
+  })
+
+  test('1 when a command fails, 2 when it was called wrongly, each with one line', async () => {
+    const failed = await run(['keys', 'revoke', 'key_000000000000'])
+    assert.equal(failed.code, 1)
+    assert.match(failed.notes, /^error: there is no key .*\n$/)
+    for (const args of [
+      ['chta'],
+      ['keys'],
+      ['keys', 'crate'],
+      ['node', '--nope'],
+      ['models', 'import'],
+    ]) {
+      const { code, notes, out } = await run(args)
+      assert.equal(code, 2, args.join(' '))
+      assert.match(notes, /^error: [^\n]+\n$/)
+      assert.equal(out, '')
+    }
+    assert.equal((await run([])).code, 2)
+  })
+})
+
+describe('configuration', () => {
+  test('flags win over variables over the file', async () => {
+    const names = async (args: readonly string[], env: Record<string, string> = {}) => {
+      const { code, notes, out } = await run(['keys', 'create', '--json', ...args], env)
+      assert.equal(code, 0, notes)
+      return (JSON.parse(out) as { readonly name: string }).name
+    }
+    assert.equal(await names([]), '')
+    writeFileSync(join(folder, 'isochrone.yaml'), 'keys:\n  name: from the file\n')
+    assert.equal(await names([]), 'from the file')
+    const env = { ISOCHRONE_NAME: 'from a variable' }
+    assert.equal(await names([], env), 'from a variable')
+    assert.equal(await names(['--name', 'from a flag'], env), 'from a flag')
+    assert.equal(await names(['--config', 'none']), '')
+    assert.equal((await run(['keys', 'list'])).out.split('\n').length, 7)
+  })
+
+  test('a wrong file is told by line and column; one that is named must be there', async () => {
+    writeFileSync(join(folder, 'isochrone.yaml'), 'gateway:\n  port: 8080\n  prot: 1\n')
+    const wrong = await run(['keys', 'list'])
+    assert.equal(wrong.code, 2)
+    assert.match(wrong.notes, /^error: isochrone\.yaml:3:3: unknown key "prot".*"port"/)
+    const absent = await run(['keys', 'list', '--config', 'other.yaml'])
+    assert.equal(absent.code, 2)
+    assert.match(absent.notes, /other\.yaml: there is no such file/)
+  })
+
+  test('a key is shown when made and never again', async () => {
+    const made = await run(['keys', 'create', '--name', 'laptop'])
+    assert.match(made.out, /^iso_[\w-]{27}\n$/)
+    const listed = await run(['keys', 'list'])
+    assert.match(listed.out, /key_[0-9a-f]{12} +laptop/)
+    assert.ok(!listed.out.includes(made.out.trim()))
+  })
+})
+
+describe('what people see', () => {
+  test('columns are aligned, colours take no width, numbers stand right', () => {
+    const red = `\u001b[31mred\u001b[39m`
+    const columns = [{ title: 'A' }, { title: 'N', align: 'right' }, { title: 'Z' }] as const
+    const rows = [
+      [red, '1', 'x'],
+      ['longer', '100', 'y'],
+    ]
+    assert.equal(
+      renderTable(columns, rows),
+      ['A         N  Z', `${red}       1  x`, 'longer  100  y', ''].join('\n'),
+    )
+  })
+
+  test('progress shows share, rate and the time that is left', () => {
+    const line = renderProgress('model', { done: 25e6, total: 100e6, elapsedMs: 5_000 })
+    assert.match(
+      line,
+      /^model {2}█{6}░{18} {2}25 % {2}25\.0 MB of 100 MB {2}5\.0 MB\/s {2}15 s left$/,
+    )
+    const unknown = renderProgress('model', { done: 25e6, total: 0, elapsedMs: 5_000 })
+    assert.equal(unknown, 'model  25.0 MB  5.0 MB/s')
+  })
+
+  test('sizes and durations are round', () => {
+    assert.deepEqual([0, 999, 1_000, 15_240_000].map(formatBytes), [
+      '0 B',
+      '999 B',
+      '1.0 kB',
+      '15.2 MB',
+    ])
+    const shown = [0.4, 999, 1_500, 59_000, 61_000, 3_660_000].map(formatDuration)
+    assert.deepEqual(shown, ['0 ms', '999 ms', '1.5 s', '59 s', '1 min 1 s', '1 h 1 min'])
+  })
+
+  test('colour is for a screen, unless refused', () => {
+    const screen = { isTTY: true }
+    assert.notEqual(styleFor(screen, {}).red('x'), 'x')
+    assert.equal(styleFor({}, {}).red('x'), 'x')
+    assert.equal(styleFor(screen, { NO_COLOR: '1' }).red('x'), 'x')
+    assert.equal(styleFor(screen, { TERM: 'dumb' }).red('x'), 'x')
+  })
+})
