@@ -11,6 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
+import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Clock, Log } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
@@ -59,6 +60,8 @@ export class Acceptor {
   readonly #options: AcceptorOptions
   readonly #pairs = new PairingTable<ForwardHalf, Handshaken>()
   readonly #sockets = new Set<TLSSocket>()
+  /** In the TLS handshake, by remote address: a server closes only once these have. */
+  readonly #handshaking = new Map<string, Socket>()
 
   constructor(options: AcceptorOptions) {
     this.#options = options
@@ -75,6 +78,7 @@ export class Acceptor {
       noDelay: true,
     })
     server.maxConnections = 2 * transportLimits.connectionsMax
+    server.on('connection', (socket) => this.#onTcp(socket))
     server.on('secureConnection', (socket) => this.#onSecure(socket))
     server.on('tlsClientError', (error, socket) => {
       this.#options.log.debug('a TLS handshake failed', { error: error.message })
@@ -95,16 +99,26 @@ export class Acceptor {
   /** Cuts sockets that belong to no connection. */
   close(): void {
     for (const socket of this.#sockets) destroyLater(socket)
+    for (const socket of this.#handshaking.values()) destroyLater(socket)
   }
 
   #closeServer(server: Server): Promise<void> {
     return new Promise((resolve) => {
       server.close(() => resolve())
-      for (const socket of this.#sockets) destroyLater(socket)
+      this.close()
+    })
+  }
+
+  #onTcp(socket: Socket): void {
+    const remoteAddress = remoteAddressOf(socket)
+    this.#handshaking.set(remoteAddress, socket)
+    socket.once('close', () => {
+      if (this.#handshaking.get(remoteAddress) === socket) this.#handshaking.delete(remoteAddress)
     })
   }
 
   #onSecure(socket: TLSSocket): void {
+    this.#handshaking.delete(remoteAddressOf(socket))
     socket.on('error', () => destroyLater(socket))
     const peer = certificateId(socket.getPeerX509Certificate())
     if (peer === undefined) {
@@ -133,7 +147,7 @@ export class Acceptor {
     }
     this.#sockets.add(socket)
     socket.once('close', settle)
-    const remoteAddress = formatAddress(socket.remoteAddress ?? '?', socket.remotePort ?? 0)
+    const remoteAddress = remoteAddressOf(socket)
     return { socket, peer, remoteAddress, settle }
   }
 
@@ -222,6 +236,10 @@ export class Acceptor {
     const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '0' }
     if (!forward.call.destroyed) forward.call.respond(headers, { endStream: true })
   }
+}
+
+function remoteAddressOf(socket: Socket): string {
+  return formatAddress(socket.remoteAddress ?? '?', socket.remotePort ?? 0)
 }
 
 function bind(server: Server, address: string): Promise<void> {

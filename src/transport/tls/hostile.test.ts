@@ -30,6 +30,19 @@ describe('a hostile peer', () => {
     })
   })
 
+  it('that is silent in the TLS handshake does not hold up a close', async () => {
+    // No other time-out than the handshake's, which is over when the test long is.
+    await withVictim({ handshakeTimeoutMs: 600_000 }, async ({ port, close }) => {
+      const socket = connectTcp({ port, host: '127.0.0.1' })
+      socket.on('error', () => {})
+      socket.resume()
+      await once(socket, 'connect')
+      const later = await handshake(port, 'h2')
+      later.destroy() // so the first one has been accepted
+      await Promise.all([once(socket, 'close'), close()])
+    })
+  })
+
   it('that is silent after the TLS handshake is cut off, on either protocol', async () => {
     await withVictim({ handshakeTimeoutMs: 50 }, async ({ port }) => {
       for (const protocol of ['h2', reverseProtocol]) {
@@ -203,6 +216,7 @@ interface Victim {
   readonly accepted: Connection[]
   /** Whether an honest peer is still served. */
   works(): Promise<void>
+  close(): Promise<void>
 }
 
 async function withVictim(
@@ -222,7 +236,12 @@ async function withVictim(
       const connection = await honest.dial(address, victim.self)
       assert.deepEqual([...(await callUnary(connection, health, new Uint8Array()))], [8, 1])
     }
-    await body({ port: Number(address.split(':')[1]), accepted, works })
+    await body({
+      port: Number(address.split(':')[1]),
+      accepted,
+      works,
+      close: () => victim.close(),
+    })
   } finally {
     await Promise.all([victim.close(), honest.close()])
   }
