@@ -121,3 +121,16 @@ test('a record with a quantity that no machine has is refused', () => {
     }),
   )
 })
+
+test('a signature over the bytes alone, made for something else, is none over a record', () => {
+  fc.assert(
+    fc.property(valid, (record) => {
+      const { bytes } = signNodeRecord(alice, record)
+      assert.throws(
+        () => verifyNodeRecord(bytes, alice.sign(bytes), now),
+        (error) => hasCode(error, 'invalid_signature'),
+      )
+    }),
+    { numRuns: 20 },
+  )
+})
