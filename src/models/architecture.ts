@@ -18,6 +18,8 @@ const limits = {
   headSizeMax: 512,
   vocabularySizeMax: 2_097_152,
   contextTokensMax: 16_777_216,
+  /** As many as a manifest holds. */
+  endTokensMax: 64,
 } as const
 
 type Family = DecoderArchitecture['family']
@@ -215,6 +217,10 @@ function tokenIds(
   const value = fields?.value(field)
   if (fields === undefined || value === undefined) return undefined
   const ids: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (ids.length > limits.endTokensMax) {
+    const reason = `${ids.length} token ids are over the limit of ${limits.endTokensMax}`
+    throw corrupt({ file: fields.file, field }, reason)
+  }
   for (const id of ids) {
     if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= vocabularySize) {
       throw corrupt({ file: fields.file, field }, 'token ids within the vocabulary are needed')

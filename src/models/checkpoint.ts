@@ -6,6 +6,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { corrupt, unsupported } from './model-fault.ts'
 import { readExactly, readSafetensorsHeader, type TensorEntry } from './safetensors.ts'
+import { sourceFileBytes } from './source-file.ts'
 
 const limits = {
   /** An index of a model with 1,000 layers is under a megabyte. */
@@ -64,25 +65,16 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 async function openFile(folder: string, file: string): Promise<FileHandle> {
-  try {
-    return await open(path.join(folder, file), 'r')
-  } catch (error) {
-    if (!isMissing(error)) throw error
-    throw corrupt({ file }, 'the file is missing', error)
-  }
+  const bytes = await sourceFileBytes(folder, file)
+  if (bytes === undefined) throw corrupt({ file }, 'the file is missing')
+  return open(path.join(folder, file), 'r')
 }
 
 async function readIndex(folder: string): Promise<ReadonlyMap<string, string> | undefined> {
   const file = 'model.safetensors.index.json'
-  let text: string
-  try {
-    text = await readFile(path.join(folder, file), 'utf8')
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
-  if (text.length > limits.indexBytesMax) throw corrupt({ file }, 'it is too large for an index')
-  return parseIndex(text, file)
+  const bytes = await sourceFileBytes(folder, file, limits.indexBytesMax)
+  if (bytes === undefined) return undefined
+  return parseIndex(await readFile(path.join(folder, file), 'utf8'), file)
 }
 
 export function parseIndex(text: string, file: string): ReadonlyMap<string, string> {
@@ -155,8 +147,4 @@ function toFloat32(raw: Uint8Array, dtype: TensorEntry['dtype']): Float32Array {
   const bits = new Uint32Array(halves.length)
   for (let i = 0; i < halves.length; i += 1) bits[i] = (halves[i] ?? 0) << 16
   return new Float32Array(bits.buffer)
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException | null)?.code === 'ENOENT'
 }

@@ -2,27 +2,28 @@
  * Brings a Hugging Face folder into the store: reads its configuration, converts its weights once,
  * copies its tokenizer.
  */
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { IsochroneError } from '../protocol/index.ts'
 import { parseConfiguration } from './architecture.ts'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
+import { JsonFields } from './json-fields.ts'
 import type { ModelFile, ModelManifest, Quantisation } from './manifest.ts'
 import { manifestDigest, manifestFile } from './manifest-file.ts'
 import { corrupt } from './model-fault.ts'
+import { sourceFileBytes } from './source-file.ts'
 import {
   checkModelName,
   hashFile,
   incomingPrefix,
-  isMissing,
   openModel,
   storageFault,
   sweepStore,
   syncFolder,
+  temporaryName,
 } from './store.ts'
 import { parameterCount, weightLayout, weightsFile } from './weight-layout.ts'
-import { checkNothingIsLeftOver, writeWeights } from './weight-writer.ts'
+import { checkSources, writeWeights } from './weight-writer.ts'
 
 export interface ImportOptions {
   readonly storeDir: string
@@ -65,14 +66,15 @@ export async function importModel(folder: string, options: ImportOptions): Promi
   try {
     await mkdir(storeDir, { recursive: true })
     await sweepStore(storeDir)
-    const random = randomBytes(6).toString('hex')
-    const incoming = path.join(storeDir, `${incomingPrefix}${process.pid}-${random}`)
-    await mkdir(incoming)
+    const temporary = temporaryName(incomingPrefix)
+    const incoming = path.join(storeDir, temporary.name)
     try {
+      await mkdir(incoming)
       const manifest = await fill(incoming, folder, { ...options, name, quantisation })
       return await publish(incoming, storeDir, manifest)
     } finally {
       await rm(incoming, { recursive: true, force: true })
+      temporary.done()
     }
   } catch (error) {
     throw storageFault(error, storeDir)
@@ -121,7 +123,8 @@ async function convert(
   options: ImportOptions & Pick<ModelManifest, 'architecture' | 'quantisation'>,
 ): Promise<ModelFile> {
   const layout = weightLayout(options.architecture, options.quantisation)
-  checkNothingIsLeftOver(checkpoint, layout)
+  // Before the space: a configuration that lies may ask for any amount of it.
+  checkSources(checkpoint, layout)
   const last = [...layout.values()].at(-1)
   await checkSpace(incoming, (last?.offset ?? 0) + (last?.bytes ?? 0))
   const { onProgress, signal } = options
@@ -168,13 +171,16 @@ async function publish(
     return manifest
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'EPERM') throw error
+    if (!['ENOTEMPTY', 'EEXIST', 'EPERM', 'ENOTDIR'].includes(code ?? '')) throw error
   }
-  const existing = await openModel(storeDir, manifest.name)
-  if (existing.manifest.digest === manifest.digest) return existing.manifest
+  const existing = await openModel(storeDir, manifest.name).catch((error: unknown) => {
+    if (!(error instanceof IsochroneError)) throw error
+  })
+  if (existing?.manifest.digest === manifest.digest) return existing.manifest
+  const other = existing === undefined ? 'something that is no whole model' : 'another model'
   throw new IsochroneError(
     'invalid_configuration',
-    `${storeDir} already has another model named ${manifest.name}. Choose a name with --name, or ` +
+    `${storeDir} already has ${other} named ${manifest.name}. Choose a name with --name, or ` +
       `remove that one with \`isochrone models remove ${manifest.name}\`.`,
     { detail: { name: manifest.name } },
   )
@@ -191,13 +197,10 @@ async function copySideFiles(
 ): Promise<ReadonlyMap<string, SideFile>> {
   const copied = new Map<string, SideFile>()
   for (const name of sideFiles) {
-    const source = path.join(folder, name)
-    const info = await stat(source).catch((error: unknown) => {
-      if (!isMissing(error)) throw error
-    })
-    if (info === undefined) continue
-    if (info.size > sideFileBytesMax) throw corrupt({ file: name }, 'it is too large')
-    const bytes = await readFile(source)
+    if ((await sourceFileBytes(folder, name, sideFileBytesMax)) === undefined) continue
+    const bytes = await readFile(path.join(folder, name))
+    // Found now, not when a node loads the model.
+    if (name.endsWith('.json')) JsonFields.parse(bytes.toString('utf8'), name)
     const target = path.join(incoming, name)
     await writeSynced(target, bytes)
     const file = { path: name, bytes: bytes.length, sha256: await hashFile(target) }

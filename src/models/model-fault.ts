@@ -3,6 +3,9 @@
  */
 import { type ErrorCode, IsochroneError } from '../protocol/index.ts'
 
+/** Names in a hostile file have up to 100 MB. */
+const textLengthMax = 1000
+
 export interface FaultPlace {
   readonly file: string
   readonly tensor?: string
@@ -33,8 +36,17 @@ function fault(
     why.reason,
   ].filter((part) => part !== undefined)
   const mend = place.mend === undefined ? '' : ` ${place.mend}`
-  return new IsochroneError(code, `${what.join(': ')}.${mend}`, {
-    detail: { file: place.file, tensor: place.tensor, field: place.field, reason: why.reason },
+  const [file, tensor, field] = [place.file, place.tensor, place.field].map(
+    (text) => text && harmless(text),
+  )
+  return new IsochroneError(code, `${harmless(what.join(': '))}.${mend}`, {
+    detail: { file, tensor, field, reason: harmless(why.reason) },
     cause: why.cause,
   })
+}
+
+/** What strangers wrote goes to terminals and logs: short, and nothing that moves a cursor. */
+function harmless(text: string): string {
+  const cut = text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }

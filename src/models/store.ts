@@ -4,7 +4,7 @@
  * A model appears by one rename of a finished, synced folder, so that a crash or a full disk leaves
  * nothing half-imported. Stores are shared by processes; nothing in a model's folder ever changes.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -21,6 +21,15 @@ export interface StoredModel {
 /** What a temporary folder's name starts with; such folders are no models. */
 export const incomingPrefix = '.incoming-'
 const leavingPrefix = '.leaving-'
+/** Names of the temporary folders that this process works on. */
+const ownFolders = new Set<string>()
+
+/** A name for a temporary folder; `done` once the folder is gone. */
+export function temporaryName(prefix: string): { readonly name: string; done(): void } {
+  const name = `${prefix}${process.pid}-${randomBytes(6).toString('hex')}`
+  ownFolders.add(name)
+  return { name, done: () => void ownFolders.delete(name) }
+}
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/
 const manifestBytesMax = 1024 * 1024
@@ -88,7 +97,8 @@ export async function removeModel(storeDir: string, nameOrDigest: string): Promi
   const folder = isModelDigest(nameOrDigest)
     ? (await openModel(storeDir, nameOrDigest)).folder
     : path.join(storeDir, checkModelName(nameOrDigest))
-  const leaving = path.join(storeDir, `${leavingPrefix}${process.pid}-${path.basename(folder)}`)
+  const temporary = temporaryName(leavingPrefix)
+  const leaving = path.join(storeDir, temporary.name)
   try {
     // Gone for everyone at once; the deletion itself may take a while.
     await rename(folder, leaving)
@@ -97,7 +107,11 @@ export async function removeModel(storeDir: string, nameOrDigest: string): Promi
     const message = `There is no model ${nameOrDigest} in ${storeDir}.`
     throw new IsochroneError('model_not_found', message, { detail: { model: nameOrDigest } })
   }
-  await rm(leaving, { recursive: true, force: true })
+  try {
+    await rm(leaving, { recursive: true, force: true })
+  } finally {
+    temporary.done()
+  }
 }
 
 /** Deletes what imports and removals that died have left. */
@@ -105,7 +119,10 @@ export async function sweepStore(storeDir: string): Promise<void> {
   for (const name of await folderNames(storeDir)) {
     if (!name.startsWith(incomingPrefix) && !name.startsWith(leavingPrefix)) continue
     const pid = Number(/^\.\w+-(\d+)-/.exec(name)?.[1])
-    if (pid !== process.pid && !isRunning(pid)) {
+    // In containers every process may have the same id: one's own are those made by this process.
+    const isOwn = pid === process.pid && ownFolders.has(name)
+    const isOthers = pid !== process.pid && isRunning(pid)
+    if (!isOwn && !isOthers) {
       await rm(path.join(storeDir, name), { recursive: true, force: true })
     }
   }
@@ -138,6 +155,8 @@ export function storageFault(error: unknown, where: string): unknown {
     EACCES: 'access is denied. Change its owner, or choose another data folder with --data',
     EPERM: 'access is denied. Change its owner, or choose another data folder with --data',
     EIO: 'the disk has a fault',
+    EEXIST: 'a file is where a folder is needed. Choose another data folder with --data',
+    ENOTDIR: 'a file is where a folder is needed. Choose another data folder with --data',
   }
   const reason = code === undefined ? undefined : reasons[code]
   if (reason === undefined) return error

@@ -29,7 +29,7 @@ export interface WrittenFile {
   readonly sha256: string
 }
 
-/** Checks first that every tensor is there in the right shape, so that nothing long fails late. */
+/** Of sources that `checkSources` has found right. */
 export async function writeWeights(
   checkpoint: Checkpoint,
   layout: WeightLayout,
@@ -40,7 +40,6 @@ export async function writeWeights(
   },
 ): Promise<WrittenFile> {
   const tensors = [...layout.values()]
-  for (const tensor of tensors) for (const source of tensor.sources) sourceEntry(checkpoint, source)
   const last = tensors.at(-1)
   const writer = new WeightFile(target.handle, (last?.offset ?? 0) + (last?.bytes ?? 0))
   for (const tensor of tensors) {
@@ -221,8 +220,14 @@ function sourceEntry(checkpoint: Checkpoint, source: SourceTensor): TensorEntry 
   return checkpoint.entry(source.name, source.shape)
 }
 
-/** Tensors that the architecture does not use: a sign that the configuration lies. */
-export function checkNothingIsLeftOver(checkpoint: Checkpoint, layout: WeightLayout): void {
+/**
+ * Every tensor is there in the right shape, and none that the architecture does not use: a sign
+ * that the configuration lies.
+ */
+export function checkSources(checkpoint: Checkpoint, layout: WeightLayout): void {
+  for (const { sources } of layout.values()) {
+    for (const source of sources) sourceEntry(checkpoint, source)
+  }
   const used = new Set([...layout.values()].flatMap((tensor) => tensor.sources.map((s) => s.name)))
   const ignored = /(^lm_head\.weight|\.rotary_emb\.inv_freq)$/
   for (const name of checkpoint.names()) {
