@@ -215,3 +215,28 @@ test('a busy worker’s record stays able to follow a worker that breaks', () =>
   for (let i = 0; i < 500; i += 1) see({ outcome: failed, blame: 'node' })
   assert.ok(read(book).completion.mean < 0.7)
 })
+
+test('after the clock was set back, what is seen then still counts', () => {
+  const { clock, book, see } = newBook()
+  const ahead = new ManualClock(clock.now() + 24 * 60 * 60_000)
+  let jumped = true
+  const jumping = new EvidenceBook({
+    clock: {
+      now: () => (jumped ? ahead : clock).now(),
+      monotonic: () => clock.monotonic(),
+      after: (delayMs, action) => clock.after(delayMs, action),
+    },
+  })
+  jumping.observe(observation({ atMs: ahead.now(), ttftMs: 900 }))
+  jumped = false
+  const failure = { atMs: clock.now(), outcome: failed, blame: 'node', ttftMs: 100 } as const
+  for (let i = 0; i < 20; i += 1) {
+    jumping.observe(observation(failure))
+    see(failure)
+  }
+  const { completion, ttft } = jumping.evidence(worker(1), 'm')
+  assert.ok(completion.mean < 0.15, `${completion.mean}`)
+  assert.ok(Math.abs(completion.samples - 21) < 0.01)
+  assert.ok((ttft?.meanMs ?? 0) < 200)
+  assert.ok(book.evidence(worker(1), 'm').completion.mean < completion.mean)
+})

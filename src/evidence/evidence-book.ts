@@ -87,6 +87,7 @@ export class EvidenceBook {
     const atMs = Math.min(observation.atMs, this.#clock.now())
     if (!Number.isFinite(atMs)) return
     const entry = this.#entry(observation.worker, observation.model)
+    comeBack(entry, this.#clock.now())
     addCompletion(entry, atMs, completionOf(observation))
     addDuration(entry.ttft, atMs, observation.ttftMs)
     addDuration(entry.tpot, atMs, observation.tpotMs)
@@ -153,6 +154,16 @@ function newEntry(): Entry {
     estimate: undefined,
     estimateAtMs: 0,
   }
+}
+
+/**
+ * The clock was set back: what was seen at a time that is now to come counts as seen just now.
+ * Otherwise nothing new would weigh anything until that time comes again.
+ */
+function comeBack(entry: Entry, now: number): void {
+  entry.atMs = Math.min(entry.atMs, now)
+  entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
+  entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
 }
 
 /** true: a success; false: a failure that counts; undefined: says nothing. */
