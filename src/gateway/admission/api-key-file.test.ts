@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { ManualClock, secureRandom } from '../../base/index.ts'
+import { ManualClock, secureRandom, silentLog } from '../../base/index.ts'
 import { hasCode } from '../../protocol/index.ts'
 import { ApiKeyFile } from './api-key-file.ts'
 import { createJoinTokens, hashSecret } from './secrets.ts'
@@ -73,4 +82,50 @@ test('a join token is accepted by its hash alone', () => {
   for (const token of ['', 'join_', hashSecret('join_a'), 'x'.repeat(1e6)]) {
     assert.ok(!tokens.accepts(token))
   }
+})
+
+test('processes that create keys at the same time all keep theirs', (t) => {
+  const path = join(folder(t), 'keys.json')
+  const modules = { clock: new ManualClock(), random: secureRandom }
+  const [one, other] = [new ApiKeyFile(path, modules), new ApiKeyFile(path, modules)]
+  // The other one creates its key after this one began and before it holds its turn.
+  let created = ''
+  const random = {
+    ...secureRandom,
+    bytes: (count: number) => {
+      if (created === '') created = other.create({ name: 'other' }).key
+      return secureRandom.bytes(count)
+    },
+  }
+  const { key } = new ApiKeyFile(path, { ...modules, random }).create({ name: 'mine' })
+  assert.deepEqual(
+    one.list().map(({ name }) => name),
+    ['other', 'mine'],
+  )
+  assert.ok(one.find(key) && one.find(created))
+})
+
+test('the turn of a process that died is taken over', (t) => {
+  const path = join(folder(t), 'keys.json')
+  writeFileSync(`${path}.new`, 'half')
+  utimesSync(`${path}.new`, 0, 0)
+  const file = new ApiKeyFile(path, { clock: new ManualClock(), random: secureRandom })
+  assert.ok(file.find(file.create({ name: 'after' }).key))
+  assert.deepEqual(readdirSync(join(path, '..')), ['keys.json'])
+})
+
+test('a file that cannot be reached while running is told once, and keys stay valid', (t) => {
+  const path = join(folder(t), 'deep', 'keys.json')
+  const clock = new ManualClock()
+  const told: string[] = []
+  const log = { ...silentLog, error: (message: string) => told.push(message) }
+  const file = new ApiKeyFile(path, { clock, random: secureRandom, log })
+  const { key } = file.create({ name: 'kept' })
+  rmSync(join(path, '..'), { recursive: true })
+  symlinkSync(join(path, '..'), join(path, '..'))
+  for (let i = 0; i < 3; i += 1) {
+    clock.advance(1000)
+    assert.equal(file.find(key)?.name, 'kept')
+  }
+  assert.deepEqual(told, ['API keys not read again'])
 })

@@ -2,11 +2,21 @@
  * API keys in a JSON file that holds only their hashes. Readable by its owner alone, replaced
  * atomically, and read again when another process (`isochrone keys`) changed it.
  */
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { Clock, Random } from '../../base/index.ts'
+import type { Clock, Log, Random } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
 import type { Account, ApiKeys, KeyLimits } from './credentials.ts'
 import { hashSecret, makeSecret, SecretTable } from './secrets.ts'
@@ -15,6 +25,9 @@ import { hashSecret, makeSecret, SecretTable } from './secrets.ts'
 const changeCheckIntervalMs = 1000
 /** At 300 bytes each a file of 3 MB, rewritten whole on each change. */
 const keysMax = 10_000
+/** A change takes milliseconds; whoever holds its turn for this long has died. */
+const turnMsMax = 5000
+const turnPollMs = 20
 
 const limit = Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()])
 const keyEntry = Type.Object({
@@ -40,6 +53,8 @@ export interface ApiKeyInfo {
 export interface ApiKeyFileModules {
   readonly clock: Clock
   readonly random: Random
+  /** Told when the file is damaged while it is in use. */
+  readonly log?: Log
 }
 
 export interface NewApiKey {
@@ -53,6 +68,7 @@ export class ApiKeyFile implements ApiKeys {
   #entries: readonly KeyEntry[] = []
   #table = new SecretTable<Account>([])
   #version = ''
+  #damaged = false
   #checkedAtMs = Number.NEGATIVE_INFINITY
 
   /** Throws `storage_failed` when the file is there but cannot be read or is damaged. */
@@ -70,8 +86,6 @@ export class ApiKeyFile implements ApiKeys {
 
   /** The key itself is returned here and nowhere else, ever. */
   create(options: NewApiKey): { readonly key: string; readonly info: ApiKeyInfo } {
-    this.#load()
-    if (this.#entries.length >= keysMax) throw this.#fault(`it holds ${keysMax} keys already`)
     const key = makeSecret('iso', this.#modules.random)
     const entry: KeyEntry = {
       id: `key_${Buffer.from(this.#modules.random.bytes(6)).toString('hex')}`,
@@ -83,7 +97,10 @@ export class ApiKeyFile implements ApiKeys {
         tokensPerMinute: options.limits?.tokensPerMinute ?? null,
       },
     }
-    this.#save([...this.#entries, entry])
+    this.#change((entries) => {
+      if (entries.length >= keysMax) throw this.#fault(`it holds ${keysMax} keys already`)
+      return [...entries, entry]
+    })
     return { key, info: infoOf(entry) }
   }
 
@@ -95,10 +112,9 @@ export class ApiKeyFile implements ApiKeys {
   /** false: there is no key of that id. */
   revoke(id: string): boolean {
     this.#load()
-    const left = this.#entries.filter((entry) => entry.id !== id)
-    if (left.length === this.#entries.length) return false
-    this.#save(left)
-    return true
+    const isThere = this.#entries.some((entry) => entry.id === id)
+    if (isThere) this.#change((entries) => entries.filter((entry) => entry.id !== id))
+    return isThere
   }
 
   /** A damaged file while running: the keys known so far stay valid. */
@@ -106,13 +122,18 @@ export class ApiKeyFile implements ApiKeys {
     this.#checkedAtMs = now
     try {
       this.#load()
+      this.#damaged = false
     } catch (error) {
       if (!(error instanceof IsochroneError)) throw error
+      if (!this.#damaged) {
+        this.#modules.log?.error('API keys not read again', { error: error.message })
+      }
+      this.#damaged = true
     }
   }
 
   #load(): void {
-    const version = versionOf(this.#path)
+    const version = this.#versionOf(this.#path)
     if (version === this.#version) return
     this.#use(version === '' ? [] : this.#read())
     this.#version = version
@@ -129,21 +150,52 @@ export class ApiKeyFile implements ApiKeys {
     return content.keys
   }
 
-  #save(entries: readonly KeyEntry[]): void {
+  /** Of several processes that change the file, each builds on what the one before it wrote. */
+  #change(changed: (entries: readonly KeyEntry[]) => readonly KeyEntry[]): void {
     const next = `${this.#path}.new`
+    const file = this.#takeTurn(next)
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 })
-      writeFileSync(next, `${JSON.stringify({ format: 1, keys: entries }, null, 2)}\n`, {
-        mode: 0o600,
-        flush: true,
-      })
-      chmodSync(next, 0o600)
+      this.#load()
+      const entries = changed(this.#entries)
+      this.#write(file, entries)
+      const version = this.#versionOf(next)
       renameSync(next, this.#path)
+      this.#use(entries)
+      this.#version = version
     } catch (error) {
-      throw this.#fault('it cannot be written', error)
+      rmSync(next, { force: true })
+      throw error instanceof IsochroneError ? error : this.#fault('it cannot be written', error)
     }
-    this.#use(entries)
-    this.#version = versionOf(this.#path)
+  }
+
+  #isAbandoned(next: string): boolean {
+    const changedAtMs = statSync(next, { throwIfNoEntry: false })?.mtimeMs
+    return changedAtMs !== undefined && this.#modules.clock.now() - changedAtMs > turnMsMax
+  }
+
+  #write(file: number, entries: readonly KeyEntry[]): void {
+    try {
+      writeFileSync(file, `${JSON.stringify({ format: 1, keys: entries }, null, 2)}\n`)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  /** Creates the next file, which only one process can; waits while another one has it. */
+  #takeTurn(next: string): number {
+    const pause = new Int32Array(new SharedArrayBuffer(4))
+    for (let waitedMs = 0; ; waitedMs += turnPollMs) {
+      try {
+        mkdirSync(dirname(next), { recursive: true, mode: 0o700 })
+        return openSync(next, 'wx', 0o600)
+      } catch (error) {
+        const { code } = error as { code?: unknown }
+        if (code !== 'EEXIST') throw this.#fault('it cannot be written', error)
+      }
+      if (waitedMs >= turnMsMax || this.#isAbandoned(next)) rmSync(next, { force: true })
+      else Atomics.wait(pause, 0, 0, turnPollMs)
+    }
   }
 
   #use(entries: readonly KeyEntry[]): void {
@@ -151,17 +203,21 @@ export class ApiKeyFile implements ApiKeys {
     this.#table = new SecretTable(entries.map((entry) => [entry.sha256, accountOf(entry)] as const))
   }
 
+  /** Changes with every replacement of the file; empty: there is none. */
+  #versionOf(path: string): string {
+    try {
+      const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+      return stat === undefined ? '' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`
+    } catch (error) {
+      throw this.#fault('it cannot be reached', error)
+    }
+  }
+
   #fault(what: string, cause?: unknown): IsochroneError {
     const mend = 'Restore it, or move it away and create new keys.'
     const message = `The API key file ${this.#path}: ${what}. ${mend}`
     return new IsochroneError('storage_failed', message, { cause })
   }
-}
-
-/** Changes with every replacement of the file; empty: there is none. */
-function versionOf(path: string): string {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stat === undefined ? '' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`
 }
 
 function infoOf({ id, name, createdAtMs, limits }: KeyEntry): ApiKeyInfo {
