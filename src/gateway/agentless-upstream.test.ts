@@ -31,10 +31,10 @@ async function through(context: TestContext, answer: Answer) {
     if (request.url === '/v1/models') {
       const model = { id: 'up', object: 'model', created: 1, owned_by: 'mock' }
       response.setHeader('content-type', 'application/json')
-      return response.end(JSON.stringify({ object: 'list', data: [model] }))
-    }
-    if (request.url !== '/v1/chat/completions') return response.writeHead(404).end()
-    request.resume().on('end', () => answer(response))
+      response.end(JSON.stringify({ object: 'list', data: [model] }))
+    } else if (request.url === '/v1/chat/completions') {
+      request.resume().on('end', () => answer(response))
+    } else response.writeHead(404).end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

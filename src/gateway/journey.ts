@@ -110,21 +110,24 @@ export class Journey {
       const { arrivedAtMs, signal: clientSignal } = client
       arrival = await carry({ trail, arrivedAtMs, clientSignal })
     } catch (error) {
-      arrival = { ...arrival, code: asIsochroneError(error).code }
+      const { code } = asIsochroneError(error)
+      // Who leaves while the answer is gathered has had work done; who is failed has not.
+      arrival = { figures: code === 'client_closed_request' ? trail.figures : noFigures, code }
       throw error
     } finally {
       trail.close()
-      permit.release(tokensOf(arrival))
+      permit.release(tokensOf(arrival, route.promptTokens))
       this.#measure(trip, arrival, trail)
     }
   }
 
   #measure({ operation, client }: Trip, arrival: Arrival, trail: Trail): void {
-    const { clock, metrics } = this.#modules
+    const { clock, metrics, registry } = this.#modules
     const { figures, code } = arrival
     const { tpotMs, usage } = figures
-    // The names of models that do not exist are the client's invention.
-    const model = code === 'model_not_found' ? 'other' : trail.decision.model
+    // The names of models that nobody offers are the client's invention.
+    const asked = trail.decision.model
+    const model = registry.knows(asked) ? asked : 'other'
     const totalMs = clock.monotonic() - client.arrivedAtMs
     const waitedMs = trail.startedAtMs - client.arrivedAtMs
     const ttftMs = figures.ttftMs === null ? null : waitedMs + figures.ttftMs
@@ -205,9 +208,13 @@ function openStream(client: Client, worker: Worker): EventStream {
   return client.openStream()
 }
 
-/** undefined: nobody counted, so the estimate stands; a request without an answer costs nothing. */
-function tokensOf({ figures, code }: Arrival): number | undefined {
-  const { usage } = figures
+/**
+ * undefined: nobody counted, so the estimate stands; a request without an answer costs nothing. Who
+ * leaves in the middle of an answer pays for what is known of it, or leaving would be free of charge.
+ */
+function tokensOf({ figures, code }: Arrival, promptTokens: number): number | undefined {
+  const { usage, ttftMs } = figures
   if (usage !== undefined) return usage.promptTokens + usage.completionTokens
-  return code === null ? undefined : 0
+  if (code === null) return undefined
+  return ttftMs === null ? 0 : promptTokens + figures.deltaTokens
 }

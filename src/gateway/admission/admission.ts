@@ -50,6 +50,8 @@ export class Admission {
   readonly #modules: AdmissionModules
   readonly #buckets = new Map<string, Buckets>()
   #inFlight = 0
+  /** The last one in the map. */
+  #newest: Buckets | undefined
 
   constructor(options: AdmissionOptions, modules: AdmissionModules) {
     this.#options = options
@@ -115,11 +117,12 @@ export class Admission {
     const requestLimit = account.limits.requestsPerMinute ?? this.#options.requestsPerMinute
     const tokenLimit = account.limits.tokensPerMinute ?? this.#options.tokensPerMinute
     const known = this.#buckets.get(account.keyId)
-    if (known?.requests.limit === requestLimit && known.tokens.limit === tokenLimit) return known
-    const buckets = {
-      requests: new TokenBucket(requestLimit, now),
-      tokens: new TokenBucket(tokenLimit, now),
-    }
+    const same = known?.requests.limit === requestLimit && known.tokens.limit === tokenLimit
+    if (same && this.#newest === known) return known
+    const buckets = same
+      ? known
+      : { requests: new TokenBucket(requestLimit, now), tokens: new TokenBucket(tokenLimit, now) }
+    this.#newest = buckets
     this.#buckets.delete(account.keyId)
     this.#buckets.set(account.keyId, buckets)
     const oldest = this.#buckets.keys().next().value

@@ -31,7 +31,7 @@ export class DecisionLog {
 
   /** Newest first; those under way are the newest. */
   recent(count: number): readonly Decision[] {
-    const running = [...this.#open.values()].slice(-count).reverse()
+    const running = [...this.#open.values()].reverse().slice(0, count)
     return [...running, ...this.#store.recent(count - running.length)]
   }
 }

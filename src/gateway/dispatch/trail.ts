@@ -31,9 +31,16 @@ export interface Figures {
   readonly ttftMs: number | null
   readonly tpotMs: number | null
   readonly usage: GenerationUsage | undefined
+  /** Tokens counted as they came, at least one per delta; `usage` is better where it is known. */
+  readonly deltaTokens: number
 }
 
-export const noFigures: Figures = Object.freeze({ ttftMs: null, tpotMs: null, usage: undefined })
+export const noFigures: Figures = Object.freeze({
+  ttftMs: null,
+  tpotMs: null,
+  usage: undefined,
+  deltaTokens: 0,
+})
 
 export class Trail {
   readonly #modules: TrailModules
@@ -42,6 +49,7 @@ export class Trail {
   #worker: WorkerId | undefined
   #inFlightBefore = 0
   #startedAtMs = 0
+  #figures: Figures = noFigures
 
   constructor(decision: Decision, modules: TrailModules) {
     this.#decision = decision
@@ -56,6 +64,11 @@ export class Trail {
   /** Monotonic ms at which the latest attempt began. */
   get startedAtMs(): number {
     return this.#startedAtMs
+  }
+
+  /** Of the latest attempt that ended. */
+  get figures(): Figures {
+    return this.#figures
   }
 
   /** The same request was routed again, after a failure. */
@@ -95,6 +108,7 @@ export class Trail {
     const worker = this.#worker
     if (worker === undefined) return
     this.#worker = undefined
+    this.#figures = figures
     const { clock, registry, evidence, observations, metrics } = this.#modules
     registry.end(worker)
     metrics.attempt(outcome.kind, code)

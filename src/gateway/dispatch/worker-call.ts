@@ -13,7 +13,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Worker } from '../workers/worker.ts'
 import { Interruption } from './interruption.ts'
-import type { Figures } from './trail.ts'
+import { type Figures, noFigures } from './trail.ts'
 
 export interface WorkerCallOptions {
   readonly request: GenerationRequest
@@ -28,6 +28,7 @@ export interface WorkerCallOptions {
 
 /** A reader that holds an answer up for longer than this blurs the time per token. */
 const readerPauseMs = 5
+const tooSlow = 'The client took the answer so slowly that the request’s time was used up.'
 
 export class WorkerCall {
   readonly #options: WorkerCallOptions
@@ -42,8 +43,9 @@ export class WorkerCall {
   #lastTokenAtMs = 0
   #returnedAtMs = 0
   #deltas = 0
-  #finished = 0
+  readonly #finished = new Set<number>()
   #slowReader = false
+  #readerMs = 0
   #usage: GenerationUsage | undefined
 
   constructor(options: WorkerCallOptions, clock: Clock) {
@@ -74,7 +76,7 @@ export class WorkerCall {
       return step.value
     }
     this.#release()
-    if (this.#finished >= this.#options.request.choices) return undefined
+    if (this.#finished.size >= this.#options.request.choices) return undefined
     throw new IsochroneError('node_failed', 'The answer ended without a finish reason.')
   }
 
@@ -87,13 +89,14 @@ export class WorkerCall {
 
   figures(): Figures {
     const usage = this.#usage
-    if (this.#firstAtMs === undefined) return { ttftMs: null, tpotMs: null, usage }
+    if (this.#firstAtMs === undefined) return { ...noFigures, usage }
     const tokens = (usage?.completionTokens ?? this.#deltas) / this.#options.request.choices
     const spentMs = this.#lastTokenAtMs - this.#firstAtMs
     return {
       ttftMs: this.#firstAtMs - this.#startMs,
       tpotMs: tokens < 2 || this.#slowReader ? null : spentMs / (tokens - 1),
       usage,
+      deltaTokens: this.#deltas,
     }
   }
 
@@ -102,13 +105,15 @@ export class WorkerCall {
       this.#deltas += Math.max(1, event.tokenIds.length)
       this.#firstAtMs ??= this.#returnedAtMs
       this.#lastTokenAtMs = this.#returnedAtMs
-    } else if (event.type === 'finish') this.#finished += 1
+    } else if (event.type === 'finish') this.#finished.add(event.choice)
     else this.#usage = event
   }
 
   #noteReader(): void {
     if (this.#firstAtMs === undefined) return
-    if (this.#clock.monotonic() - this.#returnedAtMs > readerPauseMs) this.#slowReader = true
+    const pausedMs = this.#clock.monotonic() - this.#returnedAtMs
+    this.#readerMs += pausedMs
+    if (pausedMs > readerPauseMs) this.#slowReader = true
   }
 
   /** One timer at a time, set again only when it ran out: a batch costs no timer. */
@@ -126,6 +131,7 @@ export class WorkerCall {
 
   #timeoutError(nowMs: number): IsochroneError {
     if (nowMs >= this.#options.deadlineAtMs) {
+      if (this.#heldUpByReader(nowMs)) return new IsochroneError('client_closed_request', tooSlow)
       return new IsochroneError('deadline_exceeded', 'The request’s time is used up.')
     }
     const { firstTokenMs, silenceMs } = this.#options
@@ -134,6 +140,13 @@ export class WorkerCall {
         ? `The node gave no first token within ${firstTokenMs} ms.`
         : `The node was silent for ${silenceMs} ms in the middle of its answer.`
     return new IsochroneError('node_failed', message)
+  }
+
+  /** A client that lets the time run out must not spoil the worker's record. */
+  #heldUpByReader(nowMs: number): boolean {
+    if (this.#firstAtMs === undefined) return false
+    const running = this.#awaitingSinceMs === undefined ? nowMs - this.#returnedAtMs : 0
+    return this.#readerMs + running > (nowMs - this.#startMs) / 2
   }
 
   #release(): void {

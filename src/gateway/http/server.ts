@@ -4,11 +4,13 @@
  *   onRequest (id, closing?, API key) → body (size, UTF-8, JSON) → schema → handler → answer
  *        └────────────── any error ──────────────────┴──────────┴─────────┴→ OpenAI's error shape
  */
+import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Clock, Log, Random } from '../../base/index.ts'
-import { IsochroneError, type RequestId, requestIdOf } from '../../protocol/index.ts'
+import { errorCodes, IsochroneError, type RequestId, requestIdOf } from '../../protocol/index.ts'
 import { type Admission, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
 import type { GatewayLimits } from '../limits.ts'
@@ -96,8 +98,18 @@ export class HttpServer {
     const { clientStallMs } = this.#options.limits
     const client = new Client(reply, { ...request.caller, clock, clientStallMs })
     this.#clients.add(client)
-    reply.raw.once('close', () => this.#clients.delete(client))
+    noteAnswer(request.raw.socket, reply.raw)
+    reply.raw.once('close', () => {
+      this.#clients.delete(client)
+      if (!reply.raw.writableFinished) this.#count(request, reply)
+    })
     return client
+  }
+
+  /** An answer that its client did not wait for counts with its status, or as left. */
+  #count(request: FastifyRequest, { raw }: FastifyReply): void {
+    const status = raw.headersSent ? raw.statusCode : errorCodes.client_closed_request.http
+    this.#modules.metrics.httpRequest(request.routeOptions.url ?? 'unknown', status)
   }
 
   async close(): Promise<void> {
@@ -167,6 +179,20 @@ export class HttpServer {
   }
 }
 
+/** The first answer on a connection that is not complete yet. */
+const answers = new WeakMap<Duplex, ServerResponse>()
+
+function noteAnswer(socket: Duplex, answer: ServerResponse): void {
+  const before = answers.get(socket)
+  if (before === undefined || before.writableFinished) answers.set(socket, answer)
+}
+
+/** Whatever is written now would be taken for a part of that answer. */
+function isMidAnswer(socket: Duplex): boolean {
+  const answer = answers.get(socket)
+  return answer?.headersSent === true && !answer.writableFinished
+}
+
 function createFastify(limits: GatewayLimits): FastifyInstance {
   const fastify = Fastify({
     logger: false,
@@ -182,7 +208,7 @@ function createFastify(limits: GatewayLimits): FastifyInstance {
       connectionsCheckingInterval: Math.min(arrivalCheckIntervalMaxMs, limits.requestArrivalMs),
     },
     clientErrorHandler(error, socket) {
-      if (socket.writable) socket.end(rawRefusal(error.code))
+      if (socket.writable && !isMidAnswer(socket)) socket.end(rawRefusal(error.code))
       else socket.destroy()
     },
     frameworkErrors: (error, _request, reply) => {

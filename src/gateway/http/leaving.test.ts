@@ -1,0 +1,113 @@
+/** Clients that leave or misbehave in the middle of an answer, and how they are counted. */
+import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { ManualClock } from '../../base/index.ts'
+import {
+  modelOf,
+  type Script,
+  ScriptedEngine,
+  startGateway,
+  type TestGateway,
+  testKey,
+} from '../gateway.fixture.ts'
+
+const headers = { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' }
+
+/** Says one word and then nothing, until it is told to stop. */
+const hanging: Script = async function* (_request, signal) {
+  yield [{ type: 'delta', choice: 0, text: 'word', tokenIds: [1], logprobs: [], extra: null }]
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+}
+
+async function start(context: TestContext): Promise<TestGateway> {
+  // A clock that stands still: buckets of tokens do not refill.
+  const gateway = await startGateway({ clock: new ManualClock() })
+  context.after(() => gateway.gateway.close())
+  gateway.gateway.addUpstream({ name: 'one', engine: new ScriptedEngine([modelOf('m')], hanging) })
+  return gateway
+}
+
+/** A connection on which a stream has begun. */
+async function midStream({ url }: TestGateway) {
+  const { hostname, port } = new URL(url)
+  const body = JSON.stringify({
+    model: 'm',
+    stream: true,
+    messages: [{ role: 'user', content: 'a'.repeat(400) }],
+  })
+  const lines = [
+    'POST /v1/chat/completions HTTP/1.1',
+    'host: x',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${body.length}`,
+  ]
+  const seen = { text: '' }
+  const socket = await new Promise<Socket>((resolve) => {
+    const made: Socket = connect(Number(port), hostname, () => {
+      made.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
+    })
+    made.on('error', () => {})
+    made.on('data', (data) => {
+      seen.text += data.toString('latin1')
+      if (seen.text.includes('word')) resolve(made)
+    })
+  })
+  return { socket, seen }
+}
+
+async function metric({ url }: TestGateway, line: RegExp): Promise<string | undefined> {
+  return line.exec(await (await fetch(`${url}/metrics`)).text())?.[0]
+}
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let turn = 0; turn < 2000; turn += 1) {
+    if (await condition()) return
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.fail('the condition was not met')
+}
+
+test('garbage on a connection with a running answer ends it, and writes nothing into it', async (t) => {
+  const gateway = await start(t)
+  const { socket, seen } = await midStream(gateway)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write('GARBAGE\r\n\r\n')
+  await closed
+  assert.equal(seen.text.split('HTTP/1.1 ').length, 2, seen.text)
+  await until(() => gateway.observations.all.length === 1)
+  assert.equal(gateway.observations.all[0]?.outcome.kind, 'abandoned')
+})
+
+test('an answer that its client left is counted with its status and its tokens', async (t) => {
+  const gateway = await start(t)
+  const { socket, seen } = await midStream(gateway)
+  const before = /x-ratelimit-remaining-tokens: ([0-9]+)/.exec(seen.text)?.[1]
+  const counted = /isochrone_http_requests_total\{route="\/v1\/chat\/completions",status="200"\} 1/
+  assert.equal(await metric(gateway, counted), undefined)
+  socket.resetAndDestroy()
+  await until(async () => (await metric(gateway, counted)) !== undefined)
+  await until(() => gateway.observations.all.length === 1)
+  const next = await midStream(gateway)
+  const after = /x-ratelimit-remaining-tokens: ([0-9]+)/.exec(next.seen.text)?.[1]
+  next.socket.resetAndDestroy()
+  // 400 characters and a role are estimated at 104 tokens; one word came back.
+  assert.equal(Number(before) - Number(after), 105)
+})
+
+test('invented names of models are one label, also while nobody has joined', async (t) => {
+  const gateway = await startGateway()
+  t.after(() => gateway.gateway.close())
+  const body = JSON.stringify({ model: 'invented', messages: [{ role: 'user', content: 'hi' }] })
+  await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, body })
+  assert.equal(await metric(gateway, /invented/), undefined)
+  assert.ok(await metric(gateway, /gen_ai_request_model="other"/))
+})
+
+test('no decisions are shown where none are asked for', async (t) => {
+  const gateway = await start(t)
+  const { socket } = await midStream(gateway)
+  const asked = await fetch(`${gateway.url}/v1/decisions?limit=0`, { headers })
+  assert.deepEqual(await asked.json(), { object: 'list', data: [] })
+  socket.resetAndDestroy()
+})
