@@ -209,8 +209,8 @@ function openStream(client: Client, worker: Worker): EventStream {
 }
 
 /**
- * undefined: nobody counted, so the estimate stands; a request without an answer costs nothing. Who
- * leaves in the middle of an answer pays for what is known of it, or leaving would be free of charge.
+ * undefined: nobody counted, so the estimate stands; a request without an answer costs nothing.
+ * Who leaves in the middle of an answer pays for what is known of it, or leaving would be free.
  */
 function tokensOf({ figures, code }: Arrival, promptTokens: number): number | undefined {
   const { usage, ttftMs } = figures

@@ -68,7 +68,7 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
   assert.fail('the condition was not met')
 }
 
-test('garbage on a connection with a running answer ends it, and writes nothing into it', async (t) => {
+test('garbage on a connection with a running answer ends it, nothing is written in', async (t) => {
   const gateway = await start(t)
   const { socket, seen } = await midStream(gateway)
   const closed = new Promise((resolve) => socket.once('close', resolve))
