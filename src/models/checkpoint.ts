@@ -8,7 +8,7 @@ import { corrupt, unsupported } from './model-fault.ts'
 import { readExactly, readSafetensorsHeader, type TensorEntry } from './safetensors.ts'
 import { sourceFileBytes } from './source-file.ts'
 
-const limits = {
+export const checkpointLimits = {
   /** An index of a model with 1,000 layers is under a megabyte. */
   indexBytesMax: 64 * 1024 * 1024,
   filesMax: 4096,
@@ -72,7 +72,7 @@ async function openFile(folder: string, file: string): Promise<FileHandle> {
 
 async function readIndex(folder: string): Promise<ReadonlyMap<string, string> | undefined> {
   const file = 'model.safetensors.index.json'
-  const bytes = await sourceFileBytes(folder, file, limits.indexBytesMax)
+  const bytes = await sourceFileBytes(folder, file, checkpointLimits.indexBytesMax)
   if (bytes === undefined) return undefined
   return parseIndex(await readFile(path.join(folder, file), 'utf8'), file)
 }
@@ -94,7 +94,8 @@ export function parseIndex(text: string, file: string): ReadonlyMap<string, stri
     index.set(tensor, name)
   }
   if (index.size === 0) throw corrupt({ file }, 'its weight_map is empty')
-  if (new Set(index.values()).size > limits.filesMax) throw corrupt({ file }, 'too many files')
+  if (new Set(index.values()).size > checkpointLimits.filesMax)
+    throw corrupt({ file }, 'too many files')
   return index
 }
 

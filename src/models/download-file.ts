@@ -29,6 +29,10 @@ export const downloadLimits = {
 
 export interface DownloadOptions extends HubOptions {
   readonly clock: Clock
+  /** What the hub's list says; undefined: nothing. */
+  readonly bytesListed?: number | undefined
+  /** More than this is no such file, whatever the hub says. */
+  readonly bytesMax: number
   /** Bytes of this file that are there. */
   readonly onBytes?: (bytes: number) => void
 }
@@ -88,9 +92,10 @@ async function continueTransfer(
   try {
     const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {}
     const response = await hubGet(url, { ...options, signal }, headers)
-    const expected = expectedOf(response)
+    const expected = expectedOf(response, options.bytesListed)
     const start = await startOf(url, response, { have, expected })
     if (start === undefined) return expected
+    await checkAnnounced(url, response, { expected, bytesMax: options.bytesMax })
     const handle = await open(part, start === 0 ? 'w' : 'r+')
     try {
       let at = start
@@ -135,13 +140,13 @@ async function startOf(
   throw statusFault(url, status)
 }
 
-function expectedOf(response: HubResponse): Expected {
+function expectedOf(response: HubResponse, listed: number | undefined): Expected {
   const { headers, hubHeaders, status } = response
   const linked = unquote(hubHeaders.get('x-linked-etag'))
   const etag = linked ?? unquote(hubHeaders.get('etag'))
   const size = hubHeaders.get('x-linked-size') ?? sizeFromRange(status, headers)
   return {
-    bytes: size !== null && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
+    bytes: size !== null && /^\d{1,15}$/.test(size) ? Number(size) : listed,
     sha256: etag !== undefined && /^[0-9a-f]{64}$/.test(etag) ? etag : undefined,
     gitSha1: etag !== undefined && /^[0-9a-f]{40}$/.test(etag) ? etag : undefined,
   }
@@ -185,6 +190,25 @@ async function writeAt(handle: FileHandle, chunk: Uint8Array, at: number): Promi
     done += bytesWritten
   }
   return at + chunk.length
+}
+
+/** Without a size nothing tells a whole file from a cut one, or ends a body without end. */
+async function checkAnnounced(
+  url: URL,
+  response: HubResponse,
+  known: { readonly expected: Expected; readonly bytesMax: number },
+): Promise<void> {
+  const { bytesMax, expected } = known
+  const { bytes } = expected
+  if (bytes !== undefined && bytes <= bytesMax) return
+  await response.body?.cancel()
+  const reason =
+    bytes === undefined
+      ? 'the hub does not say how large the file is'
+      : `the hub announces ${bytes} bytes; the limit is ${bytesMax}`
+  throw new IsochroneError('model_download_failed', `${url.href}: ${reason}.`, {
+    detail: { url: url.href, bytes },
+  })
 }
 
 /** A server that never stops sending must not fill the disk. */

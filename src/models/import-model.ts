@@ -52,7 +52,7 @@ export const sideFiles = [
 ] as const
 
 /** The largest published tokenizer.json has 34 MB. */
-const sideFileBytesMax = 256 * 1024 * 1024
+export const sideFileBytesMax = 256 * 1024 * 1024
 
 /**
  * @throws IsochroneError `model_unsupported`, `model_corrupt` naming file, tensor and reason;

@@ -18,6 +18,7 @@ import {
 } from './checkpoint.fixture.ts'
 import { downloadLimits } from './download-file.ts'
 import { importModel, listModels, type PullOptions, pullModel } from './index.ts'
+import { listTimeoutMs } from './pull-model.ts'
 
 const commit = 'c'.repeat(40)
 const weights = 'model.safetensors'
@@ -44,6 +45,8 @@ interface Hub {
   readonly requests: string[]
   /** May answer a request for the weights' bytes itself; `count` counts them from 1. */
   behave: Behaviour
+  /** May answer what the hub itself is asked. */
+  answer: Behaviour
 }
 
 test('a model is pulled, checked and imported as if from its folder', async (t) => {
@@ -145,6 +148,52 @@ test('more bytes than announced are refused', async (t) => {
   await assert.rejects(failing, /more than the announced/)
 })
 
+test('a side file without end is refused before it fills the disk', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  const huge = `${2 ** 34}`
+  hub.answer = (request, response) => {
+    if (!request.url?.endsWith('/config.json')) return false
+    response.writeHead(200, { 'content-length': huge }).write('{')
+    return true
+  }
+  const failing = pullModel('acme/small', options(hub, storeDir))
+  await assert.rejects(failing, /announces 17179869184 bytes; the limit is/)
+})
+
+test('a file whose size nobody says is refused', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  hub.answer = (request, response) => {
+    if (request.url?.startsWith('/api/')) {
+      const siblings = [{ rfilename: 'config.json' }, { rfilename: weights }]
+      return Boolean(response.end(JSON.stringify({ sha: commit, siblings })))
+    }
+    response.writeHead(200).write('{')
+    return true
+  }
+  const failing = pullModel('acme/small', options(hub, storeDir))
+  await assert.rejects(failing, /does not say how large/)
+})
+
+test('a hub that never finishes its list is given up', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  let giveUp = () => {}
+  const impatient: Clock = {
+    ...clock,
+    after(delayMs, action) {
+      if (delayMs !== listTimeoutMs) return clock.after(delayMs, action)
+      giveUp = action
+      return { cancel() {} }
+    },
+  }
+  hub.answer = (_request, response) => {
+    response.writeHead(200).write('{')
+    giveUp()
+    return true
+  }
+  const failing = pullModel('acme/small', { ...options(hub, storeDir), clock: impatient })
+  await assert.rejects(failing, (error) => hasCode(error, 'model_download_failed'))
+})
+
 test('a pull that is aborted is continued by the next', async (t) => {
   const { hub, storeDir } = await setUp(t)
   const abort = new AbortController()
@@ -205,9 +254,9 @@ async function startHub(t: TestContext, files: ReadonlyMap<string, Buffer>): Pro
   })
   const url = await listen(t, (request, response) => {
     note(request)
-    answerAsHub(request, response, { files, storage })
+    if (!hub.answer(request, response, count)) answerAsHub(request, response, { files, storage })
   })
-  const hub: Hub = { url, storage, requests, behave: () => false }
+  const hub: Hub = { url, storage, requests, behave: () => false, answer: () => false }
   return hub
 }
 

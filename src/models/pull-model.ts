@@ -8,10 +8,10 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { type Clock, systemClock } from '../base/index.ts'
 import { IsochroneError } from '../protocol/index.ts'
-import { checkpointFiles } from './checkpoint.ts'
+import { checkpointFiles, checkpointLimits } from './checkpoint.ts'
 import { cancelled, downloadFile } from './download-file.ts'
 import { type HubOptions, hubJson } from './hub-client.ts'
-import { type ImportOptions, importModel, sideFiles } from './import-model.ts'
+import { type ImportOptions, importModel, sideFileBytesMax, sideFiles } from './import-model.ts'
 import type { ModelManifest } from './manifest.ts'
 import { unsupported } from './model-fault.ts'
 import { storageFault } from './store.ts'
@@ -22,7 +22,11 @@ export interface PullOptions extends ImportOptions, HubOptions {
   readonly clock?: Clock
 }
 
+/** A list has kilobytes; a hub that sends it byte by byte is none. */
+export const listTimeoutMs = 60_000
 const indexFile = 'model.safetensors.index.json'
+/** Files of published models have up to 50 GB; a disk that holds more than this is rare. */
+const weightBytesMax = 2 ** 40
 const idPattern = /^[A-Za-z0-9][\w.-]{0,95}(\/[A-Za-z0-9][\w.-]{0,95})?$/
 const revisionPattern = /^[A-Za-z0-9][\w./-]{0,127}$/
 
@@ -61,10 +65,15 @@ export async function pullModel(id: string, options: PullOptions): Promise<Model
   return manifest
 }
 
-async function describe(id: string, revision: string, options: HubOptions): Promise<HubModel> {
+async function describe(id: string, revision: string, options: PullOptions): Promise<HubModel> {
   const encoded = encodeURIComponent(revision)
   const url = new URL(`api/models/${id}/revision/${encoded}?blobs=true`, withSlash(options.hub))
-  const answer = await hubJson(url, options).catch((error: unknown) => {
+  const late = new AbortController()
+  const { clock = systemClock, signal } = options
+  const timer = clock.after(listTimeoutMs, () => late.abort(new Error('it took too long')))
+  const both = AbortSignal.any([late.signal, ...(signal ? [signal] : [])])
+  const asked = hubJson(url, { ...options, signal: both }).finally(() => timer.cancel())
+  const answer = await asked.catch((error: unknown) => {
     if (options.signal?.aborted) throw cancelled(url, error)
     if (error instanceof IsochroneError) throw error
     const message = `${url.href}: the hub cannot be reached. Check the network and --hub.`
@@ -103,7 +112,7 @@ async function download(
     const bytesTotal = sizes.reduce((sum, bytes) => sum + bytes, 0)
     onProgress?.({ phase: 'downloading', bytesDone, bytesTotal: Math.max(bytesDone, bytesTotal) })
   }
-  const fetchAll = async (names: readonly string[]) => {
+  const fetchAll = async (names: readonly string[], bytesMax: number) => {
     for (const file of names) {
       const url = new URL(`${id}/resolve/${model.commit}/${file}`, withSlash(options.hub))
       const onBytes = (bytes: number) => {
@@ -112,15 +121,22 @@ async function download(
       }
       const there = await stat(path.join(folder, file)).catch(() => undefined)
       if (there === undefined) {
-        await downloadFile(url, path.join(folder, file), { ...options, clock, onBytes })
+        await downloadFile(url, path.join(folder, file), {
+          ...options,
+          clock,
+          bytesListed: files.get(file),
+          bytesMax,
+          onBytes,
+        })
       } else onBytes(there.size)
     }
   }
   const index = files.has(indexFile) ? [indexFile] : []
-  await fetchAll([...index, ...first])
+  await fetchAll(index, checkpointLimits.indexBytesMax)
+  await fetchAll(first, sideFileBytesMax)
   const weights = await checkpointFiles(folder)
   wanted = [...index, ...first, ...weights]
-  await fetchAll(weights)
+  await fetchAll(weights, weightBytesMax)
 }
 
 function withSlash(hub: URL): URL {
