@@ -7,6 +7,7 @@
  */
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { buildGraph, type LayerRange, type StoredModel, weightsFile } from '../../models/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
 import { KvCache } from './kv-cache.ts'
 import {
   createSession,
@@ -127,7 +128,7 @@ export class DecoderSession {
     bound.totalLength[0] = greatest + 1
     this.#bindValues(batch, values, { feeds, fetches })
     try {
-      if (this.#isNative) await this.#runInPlace(feeds, fetches)
+      if (this.#isNative) await this.#runInPlace(feeds, fetches, values.output)
       else await this.#runCopying(feeds, fetches)
     } catch (error) {
       throw runFailure(error)
@@ -150,12 +151,20 @@ export class DecoderSession {
   async #runInPlace(
     feeds: Record<string, Tensor>,
     fetches: Record<string, Tensor | null>,
+    output: Float32Array,
   ): Promise<void> {
+    const last = output.length - 1
+    output[last] = Number.NaN
     try {
       await this.#session.run(feeds, fetches)
     } catch (error) {
       // The run is complete and every output is in its place; only the copying was left out.
       if (!(error instanceof Error) || error.message !== stoppedMessage) throw error
+      // The same words for another reason, before the end.
+      if (Number.isNaN(output[last])) {
+        const message = 'ONNX Runtime stopped without a result, or the result is not a number.'
+        throw new IsochroneError('engine_failed', message, { cause: error })
+      }
     }
   }
 

@@ -47,7 +47,9 @@ export class Sampler {
     this.#penalties = new Penalties(sampling, promptIds, vocabularySize)
     this.#penalised = this.#penalties.active
     this.#noise =
-      sampling.temperature < temperatureMin ? null : new GumbelNoise(sampling.seed + choice)
+      sampling.temperature < temperatureMin
+        ? null
+        : new GumbelNoise(BigInt(sampling.seed) + BigInt(choice))
   }
 
   /**

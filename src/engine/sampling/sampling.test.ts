@@ -5,6 +5,7 @@ import { hasCode, type Sampling } from '../../protocol/index.ts'
 import { GumbelNoise } from './gumbel.ts'
 import { scoresOf } from './logprobs.ts'
 import { philox4x32 } from './philox.ts'
+import { PhiloxBlocks } from './philox-blocks.ts'
 import { Sampler, SamplingBuffers } from './sampler.ts'
 
 const neutral: Sampling = {
@@ -262,4 +263,33 @@ test('log-probabilities are those of the softmax, alternatives best first', () =
       })
     }),
   )
+})
+
+test('many blocks at once are the very words of one by one', () => {
+  const blocks = new PhiloxBlocks()
+  const word = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+  const counters = fc.array(word, { minLength: 1, maxLength: blocks.countMax })
+  const one = new Uint32Array(4)
+  fc.assert(
+    fc.property(counters, word, fc.tuple(word, word), (firsts, position, key) => {
+      const keys = Uint32Array.from(key)
+      blocks.counters.set(firsts)
+      blocks.generate(firsts.length, position, keys)
+      firsts.forEach((first, i) => {
+        philox4x32(Uint32Array.of(first, position, 0, 0), keys, one)
+        assert.deepEqual(blocks.words.slice(4 * i, 4 * i + 4), one)
+      })
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('the greatest seed still gives every answer its own text', () => {
+  const logits = new Array<number>(500).fill(0)
+  const texts = [0, 1, 2, 3].map((choice) => {
+    const sampler = samplerOf({ seed: Number.MAX_SAFE_INTEGER }, logits.length, { choice })
+    const row = Float32Array.from(logits)
+    return Array.from({ length: 5 }, (_, position) => sampler.pick(row, 0, position)).join()
+  })
+  assert.equal(new Set(texts).size, texts.length)
 })
