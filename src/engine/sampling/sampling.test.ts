@@ -293,3 +293,12 @@ test('the greatest seed still gives every answer its own text', () => {
   })
   assert.equal(new Set(texts).size, texts.length)
 })
+
+test('rare great noise lifts an improbable token', () => {
+  const noise = new GumbelNoise(7)
+  let position = 0
+  while (noise.at(position, 5) < 12) position += 1
+  const logits = [11, 0, 0, 0, 0, 11 - 8]
+  assert.ok(noise.at(position, 0) < noise.at(position, 5) - 8)
+  assert.equal(pick({}, logits, position), 5)
+})
