@@ -164,7 +164,7 @@ export class ApiKeyFile implements ApiKeys {
       this.#version = version
     } catch (error) {
       rmSync(next, { force: true })
-      throw error instanceof IsochroneError ? error : this.#fault('it cannot be written', error)
+      throw error instanceof IsochroneError ? error : this.#unwritable(error)
     }
   }
 
@@ -191,7 +191,7 @@ export class ApiKeyFile implements ApiKeys {
         return openSync(next, 'wx', 0o600)
       } catch (error) {
         const { code } = error as { code?: unknown }
-        if (code !== 'EEXIST') throw this.#fault('it cannot be written', error)
+        if (code !== 'EEXIST') throw this.#unwritable(error)
       }
       if (waitedMs >= turnMsMax || this.#isAbandoned(next)) rmSync(next, { force: true })
       else Atomics.wait(pause, 0, 0, turnPollMs)
@@ -211,6 +211,12 @@ export class ApiKeyFile implements ApiKeys {
     } catch (error) {
       throw this.#fault('it cannot be reached', error)
     }
+  }
+
+  #unwritable(cause: unknown): IsochroneError {
+    const mend = 'Free space on its disk, or make its folder writable for this user.'
+    const message = `The API key file ${this.#path} cannot be written. ${mend}`
+    return new IsochroneError('storage_failed', message, { cause })
   }
 
   #fault(what: string, cause?: unknown): IsochroneError {

@@ -28,6 +28,7 @@ function callOf(batches: readonly (readonly GenerationEvent[])[], choices = 1) {
   const options = {
     request: { choices } as GenerationRequest,
     worker,
+    inOnePiece: false,
     firstTokenMs: 100_000,
     silenceMs: 100_000,
     deadlineAtMs: 10_000,
