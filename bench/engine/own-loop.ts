@@ -93,6 +93,7 @@ function makeRequest(
       seed: 1,
     },
     topLogprobs: null,
+    whole: false,
     echo: false,
     tools: [],
     toolChoice: null,

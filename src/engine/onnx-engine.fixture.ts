@@ -187,6 +187,7 @@ export function requestOf(changes: Partial<GenerationRequest> = {}): GenerationR
     stop: [],
     sampling: greedy,
     topLogprobs: null,
+    whole: false,
     echo: false,
     tools: [],
     toolChoice: null,

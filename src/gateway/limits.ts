@@ -11,6 +11,8 @@ export interface GatewayLimits {
   readonly keepAliveMs: number
   /** From sending the request to a worker until its first token; then the next worker is tried. */
   readonly firstTokenMs: number
+  /** The same for an answer that a server gives in one piece: it comes only when it is complete. */
+  readonly wholeAnswerMs: number
   /**
    * Between two batches of a running answer; a worker that is silent for longer is taken for dead.
    */
@@ -49,6 +51,7 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   requestArrivalMs: 30_000,
   keepAliveMs: 72_000,
   firstTokenMs: 30_000,
+  wholeAnswerMs: 300_000,
   silenceMs: 60_000,
   totalMs: 600_000,
   clientStallMs: 60_000,

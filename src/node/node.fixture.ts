@@ -237,6 +237,7 @@ export function countingRequest(changes: Partial<GenerationRequest> = {}): Gener
       seed: 1,
     },
     topLogprobs: null,
+    whole: false,
     echo: false,
     tools: [],
     toolChoice: null,

@@ -73,6 +73,8 @@ export interface GenerationRequest {
   readonly sampling: Sampling
   /** null: no log-probabilities; otherwise how many alternatives per token, 0 to 20. */
   readonly topLogprobs: number | null
+  /** Nobody reads along: an engine may give the answer in one piece. */
+  readonly whole: boolean
   /** Repeat the prompt's text first (completions only). */
   readonly echo: boolean
   readonly tools: readonly JsonObject[]

@@ -176,6 +176,7 @@ export const generationRequest = fc.record({
     seed: uint53,
   }),
   topLogprobs: fc.option(fc.nat(20)),
+  whole: fc.boolean(),
   echo: fc.boolean(),
   tools: fc.array(jsonObject, { maxLength: 2 }),
   toolChoice: fc.oneof(fc.constantFrom('auto', 'none', null), jsonObject),

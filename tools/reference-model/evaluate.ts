@@ -128,6 +128,7 @@ function requestFor(question: string): GenerationRequest {
       seed: 0,
     },
     topLogprobs: null,
+    whole: false,
     echo: false,
     tools: [],
     toolChoice: null,

@@ -8,7 +8,6 @@
  * 0); lane: token id mod 4; key: seed.
  */
 import { philox4x32 } from './philox.ts'
-import { PhiloxBlocks } from './philox-blocks.ts'
 
 /**
  * Uniform numbers have 24 bits, as in samplers that work in float32: noise stays below 25 · ln 2,
@@ -16,9 +15,6 @@ import { PhiloxBlocks } from './philox-blocks.ts'
  * of a vocabulary.
  */
 const noiseMax = 17.33
-
-/** Shared: a pick is done before another begins. */
-const blocks = new PhiloxBlocks()
 
 export class GumbelNoise {
   readonly #key: Uint32Array
@@ -43,25 +39,16 @@ export class GumbelNoise {
     let best = draw.idOfMax
     let bestScore = this.at(position, best)
     let least = Math.max(cutLogit, logitMax - temperature * (noiseMax - bestScore))
-    const { counters, words } = blocks
-    const end = offset + size
-    for (let start = 0; start < size; ) {
-      let count = 0
-      for (; start < size && count < blocks.countMax; start += 4) {
-        const at = offset + start
-        let isWithinReach = false
-        for (let i = at; i < at + 4 && i < end; i += 1) {
-          if ((row[i] as number) >= least) isWithinReach = true
-        }
-        if (isWithinReach) counters[count++] = start >>> 2
-      }
-      blocks.generate(count, position, this.#key)
-      for (let i = 0; i < 4 * count; i += 1) {
-        const id = 4 * (counters[i >>> 2] as number) + (i & 3)
-        if (id >= size) break
+    const words = this.#words
+    for (let start = 0; start < size; start += 4) {
+      const end = Math.min(start + 4, size)
+      let filled = false
+      for (let id = start; id < end; id += 1) {
         const logit = row[offset + id] as number
         if (!(logit >= least) || (logit === cutLogit && id > cutId)) continue
-        const word = words[i] as number
+        if (!filled) this.#fill(position, start >>> 2)
+        filled = true
+        const word = words[id & 3] as number
         const gap = (logitMax - logit) / temperature
         // noise ≤ (leading ones + 1) · ln 2: spares the logarithms for nearly every token.
         if ((Math.clz32(~word) + 1) * Math.LN2 - gap < bestScore) continue

@@ -5,7 +5,6 @@ import { hasCode, type Sampling } from '../../protocol/index.ts'
 import { GumbelNoise } from './gumbel.ts'
 import { scoresOf } from './logprobs.ts'
 import { philox4x32 } from './philox.ts'
-import { PhiloxBlocks } from './philox-blocks.ts'
 import { Sampler, SamplingBuffers } from './sampler.ts'
 
 const neutral: Sampling = {
@@ -262,25 +261,6 @@ test('log-probabilities are those of the softmax, alternatives best first', () =
         assert.ok(Math.abs((scores.topLogprobs[at] ?? 0) - logprob) < 1e-9)
       })
     }),
-  )
-})
-
-test('many blocks at once are the very words of one by one', () => {
-  const blocks = new PhiloxBlocks()
-  const word = fc.integer({ min: 0, max: 2 ** 32 - 1 })
-  const counters = fc.array(word, { minLength: 1, maxLength: blocks.countMax })
-  const one = new Uint32Array(4)
-  fc.assert(
-    fc.property(counters, word, fc.tuple(word, word), (firsts, position, key) => {
-      const keys = Uint32Array.from(key)
-      blocks.counters.set(firsts)
-      blocks.generate(firsts.length, position, keys)
-      firsts.forEach((first, i) => {
-        philox4x32(Uint32Array.of(first, position, 0, 0), keys, one)
-        assert.deepEqual(blocks.words.slice(4 * i, 4 * i + 4), one)
-      })
-    }),
-    { numRuns: 50 },
   )
 })
 

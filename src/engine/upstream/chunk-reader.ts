@@ -4,6 +4,7 @@
  */
 import {
   type FinishReason,
+  type GenerationDelta,
   type GenerationEvent,
   type GenerationRequest,
   type GenerationUsage,
@@ -34,6 +35,7 @@ export class ChunkReader {
   #unfinished: number
   #usage: JsonObject | null = null
   #deltas = 0
+  #characters = 0
 
   constructor(request: GenerationRequest, server: string) {
     this.#request = request
@@ -83,7 +85,7 @@ export class ChunkReader {
       return {
         type: 'usage',
         promptTokens: Math.ceil(promptLength(this.#request) / charactersPerToken),
-        completionTokens: this.#deltas,
+        completionTokens: this.#tokens(),
         cachedTokens: 0,
         estimated: true,
       }
@@ -97,6 +99,12 @@ export class ChunkReader {
     }
   }
 
+  /** A streamed delta is a token, nearly always; a whole answer has to be guessed by its length. */
+  #tokens(): number {
+    if (!this.#request.whole) return this.#deltas
+    return Math.ceil(this.#characters / charactersPerToken)
+  }
+
   #readChoice(choice: unknown, into: GenerationEvent[]): void {
     if (!isObject(choice)) throw this.#malformed('a choice is not an object')
     const index = choice['index'] ?? 0
@@ -107,6 +115,7 @@ export class ChunkReader {
     if (delta !== null) {
       if (this.#finished[index]) throw this.#malformed('text follows the finish reason')
       this.#deltas += 1
+      this.#characters += delta.text.length
       into.push(delta)
     }
     const reason = choice['finish_reason']
@@ -122,7 +131,7 @@ export class ChunkReader {
     into.push({ type: 'finish', choice: index, reason: reasons[reason] ?? 'stop' })
   }
 
-  #deltaOf(choice: JsonObject, index: number): GenerationEvent | null {
+  #deltaOf(choice: JsonObject, index: number): GenerationDelta | null {
     const logprobs = choice['logprobs']
     if (this.#request.kind === 'completion') {
       const text = choice['text']
@@ -153,7 +162,7 @@ function deltaEvent(
   choice: number,
   text: string,
   more: { logprobs: readonly TokenLogprobs[]; extra: JsonObject | null },
-): GenerationEvent | null {
+): GenerationDelta | null {
   const { logprobs, extra } = more
   if (text === '' && extra === null && logprobs.length === 0) return null
   return { type: 'delta', choice, text, tokenIds: [], logprobs, extra }

@@ -37,8 +37,9 @@ export function bodyOf(request: GenerationRequest, kind: ServerKind): string {
   if (request.choices !== 1) body['n'] = request.choices
   if (request.stop.length > 0) body['stop'] = request.stop
   addSampling(body, request, kind)
-  body['stream'] = true
-  body['stream_options'] = { include_usage: true }
+  // A whole answer costs the server and us one message instead of one per token.
+  body['stream'] = !request.whole
+  if (!request.whole) body['stream_options'] = { include_usage: true }
   return JSON.stringify(body)
 }
 

@@ -1,6 +1,6 @@
 /**
- * One streamed generation on an upstream server. Works inside undici's callbacks: all events of
- * one read go to the reader as one batch, with no promise in between.
+ * One generation on an upstream server, streamed or whole. Works inside undici's callbacks: all
+ * events of one read go to the reader as one batch, with no promise in between.
  */
 import type { Dispatcher } from 'undici'
 import {
@@ -46,7 +46,7 @@ export function startStreamingCall(server: Server, call: StreamingCall): EventCh
         headers: [
           ...server.headers,
           'accept',
-          'text/event-stream',
+          call.request.whole ? 'application/json' : 'text/event-stream',
           'x-request-id',
           call.request.requestId,
         ],

@@ -198,6 +198,21 @@ test('an answer that comes whole instead of streamed is read as well', async () 
   })
 })
 
+test('a whole answer is asked for in one piece, its tokens guessed if not told', async () => {
+  const answer = {
+    choices: [{ index: 0, message: { content: 'Lima, Peru' }, finish_reason: 'stop' }],
+  }
+  await withMock({ '/v1/chat/completions': json(answer) }, async (engine, mock) => {
+    const { texts, events } = await generate(engine, { whole: true })
+    assert.deepEqual(texts, ['Lima, Peru'])
+    const usage = events.find((event) => event.type === 'usage')
+    assert.equal(usage?.completionTokens, 3)
+    assert.equal(usage?.estimated, true)
+    assert.equal(mock.bodies[0]?.['stream'], false)
+    assert.equal(mock.bodies[0]?.['stream_options'], undefined)
+  })
+})
+
 test('comments, event names, carriage returns and a cut last line are no trouble', async () => {
   const parts = [
     ': ping\r\n\r\n',

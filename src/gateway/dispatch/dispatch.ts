@@ -31,7 +31,7 @@ export interface DispatchModules extends TrailModules {
 
 export type DispatchLimits = Pick<
   GatewayLimits,
-  'attemptsMax' | 'firstTokenMs' | 'silenceMs' | 'totalMs'
+  'attemptsMax' | 'firstTokenMs' | 'wholeAnswerMs' | 'silenceMs' | 'totalMs'
 >
 
 /** A request on its way. */
@@ -188,11 +188,13 @@ export class Dispatch {
 
   #call(request: GenerationRequest, target: Target, journeying: Journeying): WorkerCall {
     const { worker, offer } = target
+    const inOnePiece = request.whole && offer.runtime.startsWith('upstream')
     return new WorkerCall(
       {
         request: { ...request, modelDigest: offer.digest },
         worker,
-        firstTokenMs: this.#limits.firstTokenMs,
+        firstTokenMs: inOnePiece ? this.#limits.wholeAnswerMs : this.#limits.firstTokenMs,
+        inOnePiece,
         silenceMs: this.#limits.silenceMs,
         deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
         clientSignal: journeying.clientSignal,

@@ -20,6 +20,8 @@ export interface WorkerCallOptions {
   readonly worker: Worker
   readonly firstTokenMs: number
   readonly silenceMs: number
+  /** The answer comes at once when it is complete: there is no first token to be seen. */
+  readonly inOnePiece: boolean
   /** Monotonic ms. */
   readonly deadlineAtMs: number
   /** Aborts when the client left. */
@@ -91,6 +93,11 @@ export class WorkerCall {
     const usage = this.#usage
     if (this.#firstAtMs === undefined) return { ...noFigures, usage }
     const tokens = (usage?.completionTokens ?? this.#deltas) / this.#options.request.choices
+    if (this.#options.inOnePiece) {
+      const wholeMs = this.#lastTokenAtMs - this.#startMs
+      const tpotMs = tokens < 1 ? null : wholeMs / tokens
+      return { ttftMs: null, tpotMs, usage, deltaTokens: this.#deltas }
+    }
     const spentMs = this.#lastTokenAtMs - this.#firstAtMs
     return {
       ttftMs: this.#firstAtMs - this.#startMs,

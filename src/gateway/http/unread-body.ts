@@ -1,7 +1,8 @@
 /**
- * A request that is refused before its body was read. Answering and closing at once would make the kernel reset
- * the connection under the bytes still arriving, and the client would see a broken connection, not the refusal
- * (RFC 9112, section 9.6). So the rest is read and thrown away first, within bounds.
+ * A request that is refused before its body was read. Answering and closing at once would make
+ * the kernel reset the connection under the bytes still arriving, and the client would see a broken
+ * connection, not the refusal (RFC 9112, section 9.6). So the rest is read and thrown away first,
+ * within bounds.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../base/index.ts'

@@ -123,6 +123,7 @@ function benchmarkRequest(model: EngineModel): GenerationRequest {
       seed: 1,
     },
     topLogprobs: null,
+    whole: false,
     echo: false,
     tools: [],
     toolChoice: null,

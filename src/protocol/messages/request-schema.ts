@@ -110,6 +110,7 @@ export const generationRequestFields = compileFields({
   stop: Type.Array(text(limits.stopStringLengthMax), { maxItems: limits.stopStringsMax }),
   sampling,
   topLogprobs: nullable(integer(0, limits.topLogprobsMax)),
+  whole: Type.Boolean(),
   echo: Type.Boolean(),
   tools: Type.Array(freeObject, { maxItems: limits.toolsMax }),
   toolChoice: json,

@@ -83,6 +83,7 @@ const wrongFields: Readonly<Record<keyof GenerationRequest, readonly unknown[]>>
     { ...sampling, logitBias: Object.fromEntries(Array.from({ length: 1025 }, (_, i) => [i, 0])) },
   ],
   topLogprobs: [-1, 21, 0.5, '5'],
+  whole: [null, 0, 'true'],
   echo: [null, 0, 'true'],
   tools: [null, {}, ['a'], repeated(limits.toolsMax + 1, {})],
   toolChoice: [undefined],

@@ -52,7 +52,7 @@ describe('emulation of the wide area', () => {
       closed = true
     })
     near.resume()
-    // As a socket does when the peer's process dies: an orderly end, then nothing can be sent any more.
+    // As a socket does when the peer's process dies: an orderly end, then nothing can be sent.
     socket.on('end', () => socket.destroy())
     far.end()
     await clock.advanceAsync(200)
