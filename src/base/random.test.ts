@@ -85,3 +85,12 @@ function referenceGenerator(seed: number): () => bigint {
     return result
   }
 }
+
+test('secure bytes are never given out twice, across refills and larger than the pool', () => {
+  const seen = new Set<string>()
+  for (let i = 0; i < 2_000; i += 1) seen.add(Buffer.from(secureRandom.bytes(16)).toString('hex'))
+  assert.equal(seen.size, 2_000)
+  assert.equal(secureRandom.bytes(10_000).length, 10_000)
+  assert.ok(secureRandom.bytes(10_000).some((byte) => byte !== 0))
+  assert.equal(secureRandom.bytes(0).length, 0)
+})

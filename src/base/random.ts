@@ -3,7 +3,7 @@
  *
  * The seeded generator is xoshiro128** (Blackman and Vigna, 2018), seeded by splitmix32.
  */
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomFillSync, randomInt } from 'node:crypto'
 
 export interface Random {
   /** Uniform in [0, 1). */
@@ -16,7 +16,24 @@ export interface Random {
 export const secureRandom: Random = {
   float: () => randomInt(2 ** 47) / 2 ** 47,
   below: (limit) => randomInt(limit),
-  bytes: (length) => new Uint8Array(randomBytes(length)),
+  bytes: takeRandomBytes,
+}
+
+/** Asking the system costs the same for 16 bytes as for thousands, and every request needs a few. */
+const poolBytes = 4096
+const pool = new Uint8Array(poolBytes)
+let poolUsed = poolBytes
+
+function takeRandomBytes(length: number): Uint8Array {
+  if (length > poolBytes) return randomFillSync(new Uint8Array(length))
+  if (poolUsed + length > poolBytes) {
+    randomFillSync(pool)
+    poolUsed = 0
+  }
+  const bytes = pool.slice(poolUsed, poolUsed + length)
+  pool.fill(0, poolUsed, poolUsed + length) // what was given out is in one place only
+  poolUsed += length
+  return bytes
 }
 
 export function seededRandom(seed: number): Random {
