@@ -19,7 +19,7 @@ export const secureRandom: Random = {
   bytes: takeRandomBytes,
 }
 
-/** Asking the system costs the same for 16 bytes as for thousands, and every request needs a few. */
+/** Asking the system costs the same for 16 bytes as for thousands; every request needs a few. */
 const poolBytes = 4096
 const pool = new Uint8Array(poolBytes)
 let poolUsed = poolBytes
