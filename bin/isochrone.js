@@ -18,7 +18,7 @@ if (nodeMajor >= nodeMajorMin) {
   if (own === undefined) {
     console.error(
       `Isochrone needs Node ${nodeMajorMin} or newer; this is ${process.version}, ` +
-        "and the project's own is not installed. Run: npm ci",
+        "and the project's own is not installed. Install it with: npm start",
     )
     process.exit(1)
   }

@@ -1,15 +1,16 @@
 /**
  * Files that are whole or not there: written beside, flushed, then renamed.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { IsochroneError } from '../../protocol/index.ts'
+import { makeFolder } from './make-folder.ts'
 
 /** @param mode 0o600 for secrets */
 export function writeFileAtomically(file: string, content: string, mode = 0o644): void {
   const beside = `${file}.${process.pid}.new`
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(file))
     const handle = openSync(beside, 'w', mode)
     try {
       writeSync(handle, content)
@@ -24,6 +25,15 @@ export function writeFileAtomically(file: string, content: string, mode = 0o644)
   }
 }
 
+/** A folder that others will write into. @throws IsochroneError `storage_failed` */
+export function prepareFolder(folder: string): void {
+  try {
+    makeFolder(folder)
+  } catch (cause) {
+    throw storageFault(folder, cause)
+  }
+}
+
 /** What went wrong with a file, and how to mend it. */
 export function storageFault(file: string, cause: unknown): IsochroneError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? ''
@@ -33,6 +43,7 @@ export function storageFault(file: string, cause: unknown): IsochroneError {
     EACCES: 'this user may not write there; choose another folder with --data DIR',
     EPERM: 'this user may not write there; choose another folder with --data DIR',
     EROFS: 'the file system is read-only; choose another folder with --data DIR',
+    ENOENT: 'no folder can be made there; choose another folder with --data DIR',
     ENOTDIR: 'a part of the path is a file, not a folder; choose another folder with --data DIR',
     EEXIST: 'a file is in the way; choose another folder with --data DIR',
   }

@@ -2,10 +2,10 @@
  * An exclusive lock between processes: SQLite's, on a file. The operating system releases it when
  * the process ends, however it ends, so no stale lock can remain.
  */
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { storageFault } from './atomic-file.ts'
+import { makeFolder } from './make-folder.ts'
 
 export interface ExclusiveLock {
   release(): void
@@ -50,7 +50,7 @@ export async function takeTurn<T>(
 
 function openLockFile(file: string): DatabaseSync {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(file))
     return new DatabaseSync(file)
   } catch (cause) {
     throw storageFault(file, cause)

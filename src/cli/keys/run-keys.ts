@@ -1,7 +1,9 @@
 /** `isochrone keys`: create, list, revoke. */
+import { dirname } from 'node:path'
 import { secureRandom, systemClock } from '../../base/index.ts'
 import { ApiKeyFile } from '../../gateway/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -19,6 +21,7 @@ export interface KeysOptions {
 
 export async function runKeys(options: KeysOptions, context: CommandContext): Promise<number> {
   const { apiKeys } = dataFolder(options.data, context.folder)
+  if (options.action === 'create') prepareFolder(dirname(apiKeys))
   const keys = new ApiKeyFile(apiKeys, { clock: systemClock, random: secureRandom })
   const { terminal } = context
   if (options.action === 'create') create(keys, options, terminal)

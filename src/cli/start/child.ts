@@ -3,7 +3,7 @@
  * bounded number of times.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   asIsochroneError,
@@ -12,6 +12,7 @@ import {
   isErrorCode,
 } from '../../protocol/index.ts'
 import { storageFault } from '../files/atomic-file.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import { type ChildReport, isChildReport, type ReadyFacts } from '../process/child-report.ts'
 
 export interface ChildOptions {
@@ -40,6 +41,8 @@ const restartsMax = 5
 /** Restarts longer ago than this do not count. */
 const restartWindowMs = 60_000
 const restartFirstMs = 500
+/** A signal to the whole group ends a child before this process has heard of it: no death. */
+const sharedSignalMs = 200
 /** After being told to stop. Longer than a node's own drain limit under `start`. */
 const stopLimitMs = 6_000
 
@@ -126,11 +129,12 @@ export class SupervisedChild {
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
       const fault = failure ?? unexplained(this.name, how, this.#options.logFile)
       if (pending !== undefined) pending.reject(fault)
-      else if (!this.#stopping) this.#restart(how, fault)
+      else this.#timer = setTimeout(() => this.#restart(how, fault), sharedSignalMs)
     })
   }
 
   #restart(how: string, fault: IsochroneError): void {
+    if (this.#stopping) return
     const now = Date.now()
     this.#restarts = this.#restarts.filter((at) => now - at < restartWindowMs)
     if (this.#restarts.length >= restartsMax) {
@@ -153,7 +157,7 @@ interface FirstStart {
 
 function openLog(file: string): number {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(file))
     return openSync(file, 'w', 0o600)
   } catch (cause) {
     throw storageFault(file, cause)

@@ -10,6 +10,7 @@ import {
   type Quantisation,
   removeModel,
 } from '../../models/index.ts'
+import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
@@ -41,6 +42,7 @@ export async function runModels(options: ModelsOptions, context: CommandContext)
     terminal.note(`Removed ${subject}.\n`)
   } else {
     const folder = resolve(context.folder, subject)
+    prepareFolder(storeDir)
     const manifest = await bring(folder, { ...options, storeDir }, terminal)
     if (options.json) terminal.out(`${JSON.stringify(manifest)}\n`)
   }
