@@ -163,6 +163,7 @@ test('nobody can: none; somebody could at another time: busy, with a time', () =
     code: 'no_eligible_node',
     message: summarizeRejections(none),
     retryAfterMs: null,
+    waitingHelps: true,
   })
   const busy = decide(sampleInput({ candidates: [draining, full] }))
   assert.equal(busy.outcome, 'busy')

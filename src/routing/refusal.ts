@@ -9,6 +9,8 @@ export interface Refusal {
   readonly message: string
   /** With `all_nodes_busy`. */
   readonly retryAfterMs: number | null
+  /** Somebody may be able to serve it soon without any change of the request. */
+  readonly waitingHelps: boolean
 }
 
 /** null: somebody was chosen. */
@@ -16,10 +18,16 @@ export function refusalOf(decision: Decision): Refusal | null {
   if (decision.outcome === 'chosen') return null
   const message = summarizeRejections(decision)
   if (decision.outcome === 'busy') {
-    return { code: 'all_nodes_busy', message, retryAfterMs: decision.retryAfterMs }
+    const { retryAfterMs } = decision
+    return { code: 'all_nodes_busy', message, retryAfterMs, waitingHelps: true }
   }
-  return { code: codeOf(decision), message, retryAfterMs: null }
+  const waitingHelps =
+    decision.candidates === 0 || passingGates.some((gate) => (decision.gateCounts[gate] ?? 0) > 0)
+  return { code: codeOf(decision), message, retryAfterMs: null, waitingHelps }
 }
+
+/** What these reject today they may let pass in a moment. */
+const passingGates = ['connected', 'draining', 'tried', 'latency-at-load', 'slots']
 
 /** One line: what kept everybody out, with an example for the gate that rejected most. */
 export function summarizeRejections(decision: Decision): string {

@@ -221,7 +221,8 @@ export class Dispatch {
     } catch (error) {
       running = false
       const failure = this.#failed(error, call, journeying)
-      if (failure.code === 'client_closed_request') throw failure
+      // The client left, or the gateway stops: no word about the node.
+      if (failure.code === 'client_closed_request' || journeying.clientSignal.aborted) throw failure
       const message = `The node failed in the middle of its answer: ${failure.message}`
       throw new IsochroneError('stream_interrupted', message, { cause: failure })
     } finally {
@@ -239,7 +240,8 @@ export class Dispatch {
     const closed = error instanceof IsochroneError && error.code === 'client_closed_request'
     if (closed || clientSignal.aborted) {
       trail.abandoned(figures)
-      return closed ? error : clientGone()
+      const { reason } = clientSignal
+      return closed ? error : reason instanceof IsochroneError ? reason : clientGone()
     }
     const failure = workerError(error)
     trail.failed(failure, figures)

@@ -61,8 +61,12 @@ export class Router {
 export function refusalError(decision: Decision): IsochroneError | undefined {
   const refusal = refusalOf(decision)
   if (refusal === null) return undefined
-  const { code, message, retryAfterMs } = refusal
+  const { code, message, retryAfterMs, waitingHelps } = refusal
   return new IsochroneError(code, message, {
-    detail: { ...(code === 'model_not_found' ? { param: 'model' } : {}), retryAfterMs },
+    detail: {
+      ...(code === 'model_not_found' ? { param: 'model' } : {}),
+      retryAfterMs,
+      waitingHelps,
+    },
   })
 }

@@ -36,6 +36,8 @@ export function httpError(error: unknown, bodyBytesMax: number): IsochroneError 
 export function sendError(reply: FastifyReply, error: IsochroneError): void {
   const retryAfterMs = retryAfterOf(error)
   if (retryAfterMs !== null) reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+  // OpenAI's clients obey it: what cannot work now will not work a second later either.
+  else if (error.code === 'no_eligible_node') reply.header('x-should-retry', 'false')
   if (error.code === 'invalid_api_key') reply.header('www-authenticate', 'Bearer')
   reply
     .code(errorCodes[error.code].http)
@@ -46,7 +48,9 @@ export function sendError(reply: FastifyReply, error: IsochroneError): void {
 function retryAfterOf(error: IsochroneError): number | null {
   const given = error.detail['retryAfterMs']
   if (typeof given === 'number') return Math.max(1, given)
-  if (error.code === 'no_eligible_node') return retryAfterNoNodeMs
+  if (error.code === 'no_eligible_node' && error.detail['waitingHelps'] === true) {
+    return retryAfterNoNodeMs
+  }
   return error.code === 'all_nodes_busy' || error.code === 'node_draining' ? 1000 : null
 }
 

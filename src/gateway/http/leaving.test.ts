@@ -111,3 +111,30 @@ test('no decisions are shown where none are asked for', async (t) => {
   assert.deepEqual(await asked.json(), { object: 'list', data: [] })
   socket.resetAndDestroy()
 })
+
+test('a gateway that stops tells each running stream so, as its last event', async (t) => {
+  const gateway = await startGateway({ limits: { closeGraceMs: 1 } })
+  gateway.gateway.addUpstream({ name: 'one', engine: new ScriptedEngine([modelOf('m')], hanging) })
+  const { socket, seen } = await midStream(gateway)
+  t.after(() => socket.destroy())
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  await gateway.gateway.close()
+  await closed
+  assert.match(seen.text, /data: \{"error":\{"message":"The gateway stops\."/)
+  assert.match(seen.text, /"code":"node_draining"/)
+  assert.doesNotMatch(seen.text, /\[DONE\]/)
+})
+
+test('what waiting cannot mend is not to be tried again', async (t) => {
+  const gateway = await start(t)
+  const ask = (more: object) =>
+    fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'a' }], ...more }),
+    })
+  const elsewhere = await ask({ isochrone: { region: 'mars' } })
+  assert.equal(elsewhere.status, 503)
+  assert.equal(elsewhere.headers.get('x-should-retry'), 'false')
+  assert.equal(elsewhere.headers.get('retry-after'), null)
+})

@@ -53,6 +53,9 @@ export interface ServerModules {
   readonly metrics: GatewayMetrics
 }
 
+/** For the last event of a cut stream to reach a client that reads. */
+const lastWordMs = 250
+
 /** How often the server looks for requests that take too long to arrive. */
 const arrivalCheckIntervalMaxMs = 1000
 const callersRequestId = /^[A-Za-z0-9._:-]{1,128}$/
@@ -122,7 +125,9 @@ export class HttpServer {
   #cut(): void {
     const reason = new IsochroneError('node_draining', 'The gateway stops.')
     for (const client of this.#clients) client.leave(reason)
-    this.fastify.server.closeAllConnections()
+    // Each of them is told so, as the last event of its stream, before its connection goes.
+    const { clock } = this.#modules
+    clock.after(lastWordMs, () => this.fastify.server.closeAllConnections())
   }
 
   /** The first look at a request: before its body is read, a stranger is turned away. */
