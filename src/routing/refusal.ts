@@ -43,6 +43,17 @@ export function summarizeRejections(decision: Decision): string {
       decision.retryAfterMs === null ? '' : `, try again in ${milliseconds(decision.retryAfterMs)}`
     return `Every node that can serve this request is busy${again} (${counts}).`
   }
+  const code = codeOf(decision)
+  if (code === 'model_not_found') {
+    return `No node offers the model ${model}. GET /v1/models lists what is offered.`
+  }
+  const tooLong = rejections.find(({ gate }) => gate === 'context')
+  if (code === 'context_length_exceeded' && tooLong !== undefined) {
+    return (
+      `The prompt and the tokens asked for need ${tooLong.required}; ${model} offers ` +
+      `${tooLong.actual}. Shorten the prompt or lower max_tokens.`
+    )
+  }
   const most = Object.entries(gateCounts).sort((a, b) => b[1] - a[1])[0]?.[0]
   const example = rejections.find(({ gate }) => gate === most)
   const words =
