@@ -32,7 +32,17 @@ describe('what keeps a network from starting', () => {
     const { code, err } = await runCli(['start', '--data', join(folder, 'file')], { folder })
     rmSync(folder, { recursive: true, force: true })
     assert.equal(code, 1)
-    assert.match(err.trim(), /^error: cannot write .*--data DIR$/)
+    assert.match(err.trim(), /^error: cannot create the data folder .*--data DIR$/)
+  })
+
+  test('a data folder that the system will not have: one line, at once', {
+    skip: process.platform !== 'linux' && 'there is no /proc',
+  }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'isochrone-proc-'))
+    const { code, err } = await runCli(['start', '--data', '/proc/isochrone'], { folder })
+    rmSync(folder, { recursive: true, force: true })
+    assert.equal(code, 1)
+    assert.match(err.trim(), /^error: cannot create the data folder \/proc\/.*--data DIR$/)
   })
 
   test('a missing native library: one line, and no process stays', async () => {

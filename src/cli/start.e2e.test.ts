@@ -293,6 +293,7 @@ describe('sudden ends', () => {
     })
     assert.equal(code, 1)
     assert.match(err, /^error: the data folder .* is in use by another process \(process \d+\)/m)
+    assert.match(err, /an Isochrone network already runs from it at http:\/\/127\.0\.0\.1:\d+;/)
   })
 
   test('a node that dies in mid-stream gives an explicit error, and comes back', async () => {
@@ -330,6 +331,18 @@ describe('sudden ends', () => {
     assert.equal(pids.length, 3)
     assert.equal(await own.stop(), 0)
     assert.deepEqual(await allGone(pids, 10_000), [])
+  })
+
+  test('Ctrl-C as a terminal sends it, to every process: quick, and nothing starts again', async () => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const own = await StartedNetwork.start(['--nodes', '2', '--no-wan'])
+      const { pids } = own
+      own.signalGroup(signal)
+      assert.equal(await own.exitCode(), 0)
+      assert.deepEqual(await allGone(pids, 10_000), [])
+      assert.doesNotMatch(own.notes.join('\n'), /again|ended \(|error/)
+      rmSync(own.folder, { recursive: true, force: true })
+    }
   })
 
   test('kill -9 of the parent leaves no orphan', async () => {

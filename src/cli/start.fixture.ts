@@ -52,7 +52,8 @@ export class StartedNetwork {
   readonly network: RunningNetwork
   readonly folder: string
   readonly #process: ChildProcess
-  readonly #notes: string[]
+  /** What it told people, by line. */
+  readonly notes: readonly string[]
   readonly #exit: Promise<number | null>
   #onNote: () => void = () => {}
 
@@ -66,7 +67,7 @@ export class StartedNetwork {
     this.network = parts.network
     this.folder = parts.folder
     this.#process = parts.process
-    this.#notes = parts.notes
+    this.notes = parts.notes
     this.#exit = parts.exit
   }
 
@@ -75,7 +76,8 @@ export class StartedNetwork {
     const child = spawn(
       process.execPath,
       [main, 'start', '--port', '0', '--data', folder, '--json', ...args],
-      { cwd: folder, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
+      // In a group of its own, so that a signal can reach the group and not the tests.
+      { cwd: folder, env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'], detached: true },
     )
     const exit = once(child, 'exit').then(([code]) => code as number | null)
     const notes: string[] = []
@@ -106,9 +108,13 @@ export class StartedNetwork {
     this.#process.kill(name)
   }
 
+  signalGroup(name: NodeJS.Signals): void {
+    process.kill(-(this.#process.pid ?? 0), name)
+  }
+
   /** Resolves once a line of what it tells people matches. */
   async told(pattern: RegExp): Promise<void> {
-    while (!this.#notes.some((line) => pattern.test(line))) {
+    while (!this.notes.some((line) => pattern.test(line))) {
       await new Promise<void>((resolve) => {
         this.#onNote = resolve
       })

@@ -30,12 +30,16 @@ export function prepareFolder(folder: string): void {
   try {
     makeFolder(folder)
   } catch (cause) {
-    throw storageFault(folder, cause)
+    throw storageFault(folder, cause, 'create the folder')
   }
 }
 
 /** What went wrong with a file, and how to mend it. */
-export function storageFault(file: string, cause: unknown): IsochroneError {
+export function storageFault(
+  file: string,
+  cause: unknown,
+  what: 'write' | 'create the folder' | 'create the data folder' = 'write',
+): IsochroneError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? ''
   const mending: Readonly<Record<string, string>> = {
     ENOSPC: 'the disk is full; free some space, or choose another folder with --data DIR',
@@ -48,7 +52,7 @@ export function storageFault(file: string, cause: unknown): IsochroneError {
     EEXIST: 'a file is in the way; choose another folder with --data DIR',
   }
   const reason = mending[code] ?? (cause instanceof Error ? cause.message : String(cause))
-  return new IsochroneError('storage_failed', `cannot write ${file}: ${reason}`, {
+  return new IsochroneError('storage_failed', `cannot ${what} ${file}: ${reason}`, {
     detail: { file },
     cause,
   })

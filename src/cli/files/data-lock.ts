@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { IsochroneError } from '../../protocol/index.ts'
 import { storageFault } from './atomic-file.ts'
 import { type ExclusiveLock, tryLock } from './exclusive-lock.ts'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * @throws IsochroneError `storage_failed` when another process holds the folder, or it cannot be
@@ -11,12 +12,17 @@ import { type ExclusiveLock, tryLock } from './exclusive-lock.ts'
  */
 export function lockDataFolder(folder: string): ExclusiveLock {
   const owner = join(folder, 'owner')
+  try {
+    makeFolder(folder)
+  } catch (cause) {
+    throw storageFault(folder, cause, 'create the data folder')
+  }
   const lock = tryLock(join(folder, 'lock'))
   if (lock === undefined) {
     throw new IsochroneError(
       'storage_failed',
-      `the data folder ${folder} is in use by another process${ownerOf(owner)}; ` +
-        'stop it first, or choose another folder with --data DIR',
+      `the data folder ${folder} is in use by another process${ownerOf(owner)}` +
+        `${networkOf(folder)}; stop it first, or choose another folder with --data DIR`,
       { detail: { folder } },
     )
   }
@@ -28,6 +34,16 @@ export function lockDataFolder(folder: string): ExclusiveLock {
     throw storageFault(owner, cause)
   }
   return lock
+}
+
+/** A gateway that is ready says in the folder where it is. */
+function networkOf(folder: string): string {
+  try {
+    const url = readFileSync(join(folder, 'address'), 'utf8').trim()
+    return URL.canParse(url) ? `: an Isochrone network already runs from it at ${url}` : ''
+  } catch {
+    return ''
+  }
 }
 
 function ownerOf(file: string): string {

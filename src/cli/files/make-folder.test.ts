@@ -14,8 +14,9 @@ test('missing levels are made for their owner only; what is there stays', () => 
   assert.equal(statSync(join(root, 'a', 'b', 'c')).mode & 0o777, 0o700)
 })
 
-test('a folder below a file is refused', () => {
+test('a folder below a file, or in its place, is refused', () => {
   writeFileSync(join(root, 'file'), '')
+  assert.throws(() => makeFolder(join(root, 'file')), { code: 'EEXIST' })
   assert.throws(() => makeFolder(join(root, 'file', 'x')), { code: /ENOTDIR|EEXIST/ })
 })
 

@@ -11,6 +11,8 @@ import { dirname } from 'node:path'
 export function makeFolder(folder: string): void {
   const missing: string[] = []
   for (let level = folder; !isThere(level); level = dirname(level)) missing.push(level)
+  // A file in its place: the system says so.
+  if (missing.length === 0 && !isFolder(folder)) missing.push(folder)
   for (const level of missing.reverse()) makeLevel(level)
 }
 
@@ -19,8 +21,12 @@ function makeLevel(folder: string): void {
     mkdirSync(folder, { mode: 0o700 })
   } catch (cause) {
     // Another process may have made it meanwhile.
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST' || !isThere(folder)) throw cause
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST' || !isFolder(folder)) throw cause
   }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 /** Also true of a file: making a folder below it then fails with the system's own word. */

@@ -16,6 +16,7 @@ export interface Lifetime {
 const orphanExitMs = 2_000
 /** npm passes a Ctrl-C on that the terminal delivered already: the same wish, not impatience. */
 const impatienceMs = 1_000
+const groupSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export function watchLifetime(onImpatient: () => void = () => process.exit(130)): Lifetime {
   const stop = new AbortController()
@@ -28,8 +29,9 @@ export function watchLifetime(onImpatient: () => void = () => process.exit(130))
     firstAt ??= Date.now()
     stop.abort()
   }
-  // A terminal's Ctrl-C reaches every process; a supervised one waits for its parent's word.
-  const onInterrupt = supervised ? () => {} : onSignal
+  // A signal to the whole group, as a terminal's Ctrl-C, reaches every process; a supervised one
+  // waits for its parent's word or end.
+  const onGroupSignal = supervised ? () => {} : onSignal
   const onMessage = (message: unknown) => {
     if ((message as StopRequest | undefined)?.type === 'stop') stop.abort()
   }
@@ -37,9 +39,7 @@ export function watchLifetime(onImpatient: () => void = () => process.exit(130))
     stop.abort()
     setTimeout(() => process.exit(1), orphanExitMs)
   }
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onSignal)
-  process.on('SIGHUP', onSignal)
+  for (const signal of groupSignals) process.on(signal, onGroupSignal)
   if (supervised) {
     process.on('message', onMessage)
     process.on('disconnect', onDisconnect)
@@ -48,9 +48,7 @@ export function watchLifetime(onImpatient: () => void = () => process.exit(130))
     stopping: stop.signal,
     release() {
       clearInterval(alive)
-      process.off('SIGINT', onInterrupt)
-      process.off('SIGTERM', onSignal)
-      process.off('SIGHUP', onSignal)
+      for (const signal of groupSignals) process.off(signal, onGroupSignal)
       process.off('message', onMessage)
       process.off('disconnect', onDisconnect)
     },

@@ -41,7 +41,10 @@ const restartsMax = 5
 /** Restarts longer ago than this do not count. */
 const restartWindowMs = 60_000
 const restartFirstMs = 500
-/** A signal to the whole group ends a child before this process has heard of it: no death. */
+/**
+ * A signal to the whole group may end a child that is only just loading before this process has
+ * heard of it: no failure and no death.
+ */
 const sharedSignalMs = 200
 /** After being told to stop. Longer than a node's own drain limit under `start`. */
 const stopLimitMs = 6_000
@@ -128,8 +131,10 @@ export class SupervisedChild {
     child.on('exit', (code, signal) => {
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
       const fault = failure ?? unexplained(this.name, how, this.#options.logFile)
-      if (pending !== undefined) pending.reject(fault)
-      else this.#timer = setTimeout(() => this.#restart(how, fault), sharedSignalMs)
+      this.#timer = setTimeout(() => {
+        if (pending !== undefined) pending.reject(fault)
+        else this.#restart(how, fault)
+      }, sharedSignalMs)
     })
   }
 
