@@ -147,8 +147,9 @@ export class TlsConnection implements Connection {
     await this.closed
   }
 
+  /** Without the address: messages reach clients, and where a node lives is not theirs to know. */
   get #name(): string {
-    return `peer ${shortId(this.peer)} at ${this.remoteAddress}`
+    return `peer ${shortId(this.peer)}`
   }
 
   #streamOptions(metadata: Metadata) {
