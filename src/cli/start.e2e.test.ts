@@ -333,7 +333,7 @@ describe('sudden ends', () => {
     assert.deepEqual(await allGone(pids, 10_000), [])
   })
 
-  test('Ctrl-C as a terminal sends it, to every process: quick, and nothing starts again', async () => {
+  test('Ctrl-C to every process, as a terminal sends it: nothing starts again', async () => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       const own = await StartedNetwork.start(['--nodes', '2', '--no-wan'])
       const { pids } = own
