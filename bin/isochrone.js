@@ -3,6 +3,7 @@
 // Plain JavaScript, because any Node >= 20 must be able to read it.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,14 +12,17 @@ const main = join(root, 'src', 'cli', 'main.ts')
 const nodeMajorMin = 26
 const nodeMajor = Number(process.versions.node.split('.')[0])
 
-if (nodeMajor >= nodeMajorMin) {
+if (!packagesAreThere()) {
+  console.error('The packages of Isochrone are not installed. npm start or npm test installs them.')
+  process.exit(1)
+} else if (nodeMajor >= nodeMajorMin) {
   await import(main)
 } else {
   const own = ownNode()
   if (own === undefined) {
     console.error(
       `Isochrone needs Node ${nodeMajorMin} or newer; this is ${process.version}, ` +
-        "and the project's own is not installed. Install it with: npm start",
+        "and the project's own is not installed. npm start or npm test installs it.",
     )
     process.exit(1)
   }
@@ -27,6 +31,15 @@ if (nodeMajor >= nodeMajorMin) {
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))
+}
+
+function packagesAreThere() {
+  try {
+    createRequire(import.meta.url).resolve('yaml')
+    return true
+  } catch {
+    return false
+  }
 }
 
 function ownNode() {

@@ -106,6 +106,31 @@ describe('configuration', () => {
     assert.match(absent.notes, /other\.yaml: there is no such file/)
   })
 
+  test('an option outside a section is told with an example of where it belongs', async () => {
+    for (const wrong of ['nodes: 3', 'port: 3']) {
+      writeFileSync(join(folder, 'isochrone.yaml'), `${wrong}\n`)
+      const { code, notes } = await run(['keys', 'list'])
+      assert.equal(code, 2)
+      assert.ok(notes.endsWith(`for example\nstart:\n  ${wrong}\n`), notes)
+    }
+  })
+
+  test('a misspelt variable is told, and does not stop the command', async () => {
+    const { code, notes } = await run(['keys', 'list', '--json'], { ISOCHRONE_DTAA: 'x' })
+    assert.equal(code, 0)
+    assert.match(notes, /^warning: .*ISOCHRONE_DTAA .*did you mean ISOCHRONE_DATA\?\)\n$/)
+    assert.equal((await run(['keys', 'list', '--json'], { ISOCHRONE_DATA: 'x' })).notes, '')
+  })
+
+  test('a client command says so where no network runs, and what is no decision id', async () => {
+    const none = await run(['nodes', '--data', 'none'])
+    assert.equal(none.code, 1)
+    assert.match(none.notes, /^error: no network runs from .*none, and no API key is known for/)
+    const nonsense = await run(['explain', 'nonsense'])
+    assert.equal(nonsense.code, 2)
+    assert.equal(nonsense.notes, 'error: nonsense is not a decision id; they begin with dec_.\n')
+  })
+
   test('a key is shown when made and never again', async () => {
     const made = await run(['keys', 'create', '--name', 'laptop'])
     assert.match(made.out, /^iso_[\w-]{27}\n$/)

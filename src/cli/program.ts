@@ -7,10 +7,11 @@ import { asIsochroneError, type IsochroneError } from '../protocol/index.ts'
 import { commands } from './commands/all.ts'
 import { parseArguments } from './options/arguments.ts'
 import { type Command, type CommandContext, exitCode } from './options/command.ts'
+import { commandLine } from './options/command-line.ts'
 import { type Configuration, parseConfiguration } from './options/configuration.ts'
 import { renderCommandHelp, renderProgramHelp } from './options/help.ts'
 import { variableOf } from './options/option.ts'
-import { resolveOptions } from './options/resolve.ts'
+import { resolveOptions, unknownVariables } from './options/resolve.ts'
 import { suggest } from './options/suggestion.ts'
 import { usageError } from './options/usage-error.ts'
 import type { Terminal } from './terminal/terminal.ts'
@@ -59,6 +60,9 @@ async function dispatch(given: readonly string[], modules: ProgramModules): Prom
   const configuration = file === undefined ? new Map() : readConfiguration(file, modules.folder)
   const sources = { flags: parsed.flags, env: modules.env, configuration }
   const options = resolveOptions(command, sources)
+  for (const warning of unknownVariables(modules.env, commands)) {
+    terminal.note(`${terminal.noteStyle.yellow('warning')}: ${warning}\n`)
+  }
   const context: CommandContext = { ...modules, configurationFile: file?.path }
   const input = { options, action: parsed.action, arguments: parsed.arguments }
   return command.run(input, context)
@@ -81,7 +85,9 @@ function findCommand(name: string): Command {
   if (command !== undefined) return command
   const names = commands.map((candidate) => candidate.name)
   const what = name.startsWith('-') ? 'option' : 'command'
-  throw usageError(`unknown ${what} "${name}"${suggest(name, names)}. See: isochrone --help`)
+  throw usageError(
+    `unknown ${what} "${name}"${suggest(name, names)}. See: ${commandLine('--help')}`,
+  )
 }
 
 interface ConfigurationFile {

@@ -1,6 +1,6 @@
 /** What keeps a network from starting: each time one line that says what and how to mend it. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -19,6 +19,7 @@ describe('what keeps a network from starting', () => {
       folder,
     })
     squatter.close()
+    assert.ok(!existsSync(join(folder, 'models')), 'nothing was prepared for it')
     rmSync(folder, { recursive: true, force: true })
     assert.equal(code, 1)
     const errors = err.split('\n').filter((line) => line.startsWith('error:'))

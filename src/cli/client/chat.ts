@@ -4,6 +4,7 @@ import { asIsochroneError, hasCode, IsochroneError, isDecisionId } from '../../p
 import { writeFileAtomically } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { commandLine } from '../options/command-line.ts'
 import { readEventData } from './event-stream.ts'
 import {
   type ClientOptions,
@@ -184,6 +185,7 @@ async function firstModel(client: GatewayClient): Promise<string> {
   if (typeof id === 'string') return id
   throw new IsochroneError(
     'model_not_found',
-    `the gateway at ${client.url} offers no model yet; are nodes joined? See: isochrone nodes`,
+    `the gateway at ${client.url} offers no model yet; are nodes joined? ` +
+      `See: ${commandLine('nodes')}`,
   )
 }

@@ -23,11 +23,14 @@ const defaultUrl = 'http://127.0.0.1:8080'
 
 export function openGatewayClient(options: ClientOptions, folder: string): GatewayClient {
   const data = dataFolder(options.data, folder)
-  const found = options.url ?? readOptional(data.address) ?? defaultUrl
+  const running = options.url ?? readOptional(data.address)
+  const found = running ?? defaultUrl
   if (!/^https?:\/\//.test(found) || !URL.canParse(found)) {
     throw usageError(`--url "${found}" must be an address like ${defaultUrl}`)
   }
   const url = found.replace(/\/+$/, '').replace(/\/v1$/, '')
+  // The folder's key is for the folder's gateway; whoever else has the port has no use for it.
+  if (running === undefined && options['api-key'] === undefined) throw noNetwork(data.root, url)
   const key = options['api-key'] ?? readSecretFile(data.localKey)?.trim()
   const headers: Record<string, string> = { 'user-agent': 'isochrone-cli' }
   if (key !== undefined && key !== '') headers['authorization'] = `Bearer ${key}`
@@ -42,6 +45,15 @@ export function openGatewayClient(options: ClientOptions, folder: string): Gatew
         ...(signal === undefined ? {} : { signal }),
       }),
   }
+}
+
+function noNetwork(folder: string, url: string): IsochroneError {
+  return new IsochroneError(
+    'peer_unreachable',
+    `no network runs from ${folder}, and no API key is known for ${url}; start one with ` +
+      'npm start, give --data of the running network, or --api-key',
+    { detail: { folder } },
+  )
 }
 
 /** The content, trimmed; undefined: there is no such file. */

@@ -16,6 +16,7 @@ import {
 } from '../../engine/index.ts'
 import { listModels, openModel, type StoredModel } from '../../models/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { commandLine } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 
 export interface EngineChoice {
@@ -58,8 +59,8 @@ async function chosenModels(
   if (all.length > 0) return all
   throw new IsochroneError(
     'model_not_found',
-    `the store ${store} holds no model; bring one with: isochrone models import DIR, ` +
-      'or isochrone models pull ID',
+    `the store ${store} holds no model; bring one with: ${commandLine('models import DIR')}, ` +
+      `or ${commandLine('models pull ID')}`,
   )
 }
 

@@ -22,6 +22,7 @@ import { lockDataFolder } from '../files/data-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { readOrCreateSecret } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { commandLine, dataFlag } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
@@ -234,18 +235,18 @@ function announce(
   }
   if (process.connected) return
   const { style } = terminal
-  const shown = ` --data ${options.data}`
+  const shown = dataFlag(options.data)
   const keyHint =
     keys.list().length > 0 || !options.auth
       ? ''
-      : `\nThere is no API key yet. Make one with: isochrone keys create${shown}\n`
+      : `\nThere is no API key yet. Make one with: ${commandLine(`keys create${shown}`)}\n`
   terminal.out(
     [
       `${style.green('Ready')}  for clients at ${style.cyan(`${url}/v1`)}`,
       `       for nodes at   ${style.cyan(meshAddress)}`,
       '',
       style.bold('A node joins with'),
-      `  ISOCHRONE_TOKEN=${token} isochrone node \\`,
+      `  ISOCHRONE_TOKEN=${token} ${commandLine('node')} \\`,
       `    --join ${identity.id}@${meshAddress}`,
       keyHint,
       'Stop with Ctrl-C.',

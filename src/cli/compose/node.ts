@@ -18,6 +18,7 @@ import { takeTurn } from '../files/exclusive-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { openKnownGateways } from '../files/known-gateways-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { commandLine } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
@@ -90,7 +91,7 @@ function gatewaysOf(options: NodeCommandOptions): NodeOptions['gateways'] {
   if (options.join.length === 0) {
     throw usageError(
       '--join is missing: the gateway prints the line to start a node with. ' +
-        'See: isochrone node --help',
+        `See: ${commandLine('node --help')}`,
     )
   }
   return options.join.map(parseGatewayAddress)

@@ -4,7 +4,7 @@ import type { Style } from '../terminal/terminal.ts'
 
 export interface Check {
   readonly name: string
-  readonly status: 'ok' | 'warn' | 'fail'
+  readonly status: 'ok' | 'absent' | 'warn' | 'fail'
   readonly finding: string
   /** What to do; empty when nothing is to be done. */
   readonly mend: string
@@ -12,6 +12,11 @@ export interface Check {
 
 export function ok(name: string, finding: string): Check {
   return { name, status: 'ok', finding, mend: '' }
+}
+
+/** Not here, and not needed. */
+export function absent(name: string, finding: string): Check {
+  return { name, status: 'absent', finding, mend: '' }
 }
 
 export function warn(name: string, finding: string, mend: string): Check {
@@ -23,7 +28,12 @@ export function fail(name: string, finding: string, mend: string): Check {
 }
 
 export function renderChecks(checks: readonly Check[], style: Style): string {
-  const marks = { ok: style.green('ok'), warn: style.yellow('warn'), fail: style.red('fail') }
+  const marks = {
+    ok: style.green('ok'),
+    absent: style.dim('–'),
+    warn: style.yellow('warn'),
+    fail: style.red('fail'),
+  }
   const rows = checks.flatMap(({ finding, mend, name, status }) => [
     [marks[status], name, finding],
     ...(mend === '' ? [] : [['', '', style.dim(`→ ${mend}`)]]),

@@ -11,8 +11,9 @@ import { asIsochroneError, type HardwareReport } from '../../protocol/index.ts'
 import { engineProbes } from '../compose/probes.ts'
 import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { commandLine } from '../options/command-line.ts'
 import { formatBytes } from '../terminal/progress.ts'
-import { type Check, fail, ok, renderChecks, warn } from './check.ts'
+import { absent, type Check, fail, ok, renderChecks, warn } from './check.ts'
 
 export interface DoctorOptions {
   readonly measure: boolean
@@ -95,7 +96,11 @@ async function store(folder: DataFolder): Promise<Check> {
   try {
     const names = (await listModels(folder.store)).map(({ manifest }) => manifest.name)
     if (names.length > 0) return ok('models', names.join(', '))
-    return warn('models', 'none yet', 'isochrone models import DIR, or isochrone models pull ID')
+    return warn(
+      'models',
+      'none yet',
+      `${commandLine('models import DIR')}, or ${commandLine('models pull ID')}`,
+    )
   } catch (error) {
     return fail('models', asIsochroneError(error).message, 'choose another folder with --data DIR')
   }
@@ -106,7 +111,7 @@ function backendCheck({ available, backend, detail }: BackendReport): Check {
   if (available) return ok(name, detail === '' ? 'works' : `works, ${detail}`)
   // Without a CPU back end there is no engine; the others only make it faster.
   if (backend === 'cpu') return fail(name, detail, 'reinstall the packages: npm ci')
-  return { name, status: 'ok', finding: `not here: ${detail}`, mend: '' }
+  return absent(name, `not here: ${detail}`)
 }
 
 async function measured(backends: readonly BackendReport[]): Promise<readonly Check[]> {
@@ -119,7 +124,7 @@ async function measured(backends: readonly BackendReport[]): Promise<readonly Ch
 function measurementChecks(hardware: HardwareReport): readonly Check[] {
   const { gpu, integerExact, memoryBandwidthBytesPerSecond: bandwidth } = hardware
   return [
-    ok('GPU', gpu === '' ? 'none found; the CPU is used' : gpu),
+    gpu === '' ? absent('GPU', 'none found; the CPU is used') : ok('GPU', gpu),
     ok('memory bandwidth', `${formatBytes(bandwidth)}/s`),
     integerExact
       ? ok('integer products', 'exact: answers of integer models can be audited')

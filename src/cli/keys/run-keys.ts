@@ -6,6 +6,7 @@ import { IsochroneError } from '../../protocol/index.ts'
 import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { commandLine, dataFlag } from '../options/command-line.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 
@@ -26,7 +27,7 @@ export async function runKeys(options: KeysOptions, context: CommandContext): Pr
   const { terminal } = context
   if (options.action === 'create') create(keys, options, terminal)
   else if (options.action === 'list') list(keys, options, terminal)
-  else revoke(keys, options.subject ?? '', terminal)
+  else revoke(keys, options, terminal)
   return exitCode.ok
 }
 
@@ -59,7 +60,8 @@ function list(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void 
     return
   }
   if (all.length === 0) {
-    terminal.note('There is no key yet. Make one with: isochrone keys create\n')
+    const command = commandLine(`keys create${dataFlag(options.data)}`)
+    terminal.note(`There is no key yet. Make one with: ${command}\n`)
     return
   }
   const rows = all.map(({ id, name, createdAtMs, limits }) => [
@@ -79,11 +81,12 @@ function list(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void 
   terminal.out(renderTable(columns, rows, terminal.style.bold))
 }
 
-function revoke(keys: ApiKeyFile, id: string, terminal: Terminal): void {
+function revoke(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void {
+  const id = options.subject ?? ''
   if (!keys.revoke(id)) {
     throw new IsochroneError(
       'not_found',
-      `there is no key ${id}; list them with: isochrone keys list`,
+      `there is no key ${id}; list them with: ${commandLine(`keys list${dataFlag(options.data)}`)}`,
     )
   }
   terminal.note(`Revoked ${id}; a running gateway refuses it within a second.\n`)

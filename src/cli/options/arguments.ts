@@ -3,6 +3,7 @@
  * knows the other sources too.
  */
 import type { CommandDescription } from './command.ts'
+import { commandLine } from './command-line.ts'
 import { type OptionDefinition, type OptionTable, spellingOf } from './option.ts'
 import { suggest } from './suggestion.ts'
 import { usageError } from './usage-error.ts'
@@ -129,5 +130,5 @@ function checkWords(
 }
 
 function helpHint(command: CommandDescription): string {
-  return `See: isochrone ${command.name} --help`
+  return `See: ${commandLine(`${command.name} --help`)}`
 }

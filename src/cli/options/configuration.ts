@@ -6,6 +6,7 @@
  */
 import { isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import type { CommandDescription } from './command.ts'
+import { commandLine } from './command-line.ts'
 import { checkNumber, type OptionDefinition, type OptionValue, parseValue } from './option.ts'
 import { suggest } from './suggestion.ts'
 import { usageError } from './usage-error.ts'
@@ -45,11 +46,37 @@ export function parseConfiguration(
       const names = commands.map((candidate) => candidate.name)
       const near = suggest(entry.key, names)
       const known = `the sections are ${names.join(', ')}`
-      throw usageError(`${entry.where}: unknown section "${entry.key}"${near}; ${known}`)
+      const owner = ownerOf(entry.key, commands)
+      const hint =
+        owner === undefined
+          ? `unknown section "${entry.key}"${near}; ${known}`
+          : `"${entry.key}" is an option of a section, for example\n${exampleOf(owner, entry)}`
+      throw usageError(`${entry.where}: ${hint}`)
+    }
+    if (isScalar(entry.value) && entry.value.value !== null) {
+      const example = exampleOf(ownerOf(entry.key, commands) ?? command, entry)
+      const fault = `section "${entry.key}" must hold options, for example\n${example}`
+      throw usageError(`${entry.where}: ${fault}`)
     }
     sections.set(entry.key, parseSection(command, entry.value, at))
   }
   return sections
+}
+
+/** The command that has an option of that name; `start` first, it is what newcomers know. */
+function ownerOf(
+  option: string,
+  commands: readonly CommandDescription[],
+): CommandDescription | undefined {
+  const owners = commands.filter(({ options }) => Object.hasOwn(options, option))
+  return owners.find(({ name }) => name === 'start') ?? owners[0]
+}
+
+/** The given option in its section, or any option of the section. */
+function exampleOf(owner: CommandDescription, { key, value }: Entry): string {
+  if (!Object.hasOwn(owner.options, key)) return `${owner.name}:\n  data: DIR`
+  const shown = isScalar(value) && value.value !== null ? String(value.source ?? value.value) : '…'
+  return `${owner.name}:\n  ${key}: ${shown}`
 }
 
 type Locate = (offset: number) => string
@@ -83,7 +110,7 @@ function parseSection(
       : undefined
     if (option === undefined || entry.key === 'config') {
       const near = suggest(entry.key, Object.keys(command.options))
-      const hint = `isochrone ${command.name} --help lists the options`
+      const hint = `${commandLine(`${command.name} --help`)} lists the options`
       throw usageError(
         `${entry.where}: unknown key "${entry.key}" in section "${command.name}"${near}; ${hint}`,
       )

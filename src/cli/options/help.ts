@@ -3,7 +3,8 @@
  */
 import { renderTable, widthOf } from '../terminal/table.ts'
 import type { Style } from '../terminal/terminal.ts'
-import type { Action, CommandDescription } from './command.ts'
+import type { Action, CommandDescription, Example } from './command.ts'
+import { commandLine } from './command-line.ts'
 import { type OptionDefinition, spellingOf, variableOf } from './option.ts'
 
 /** Wider lines are hard to read, narrower terminals are rare. */
@@ -16,7 +17,7 @@ export function renderProgramHelp(commands: readonly CommandDescription[], style
   return [
     `${style.bold('Isochrone')}: AI inference on computers that nobody centrally controls.`,
     '',
-    `${style.bold('Usage')}  isochrone COMMAND [OPTIONS]`,
+    `${style.bold('Usage')}  ${commandLine('COMMAND')} [OPTIONS]`,
     '',
     style.bold('Commands'),
     withoutTitle(rows),
@@ -47,7 +48,10 @@ export function renderCommandHelp(
   sections.push(style.bold('Options'), definitionList(optionRows(command), style, width), '')
   sections.push(style.bold('Examples'))
   for (const example of command.examples) {
-    sections.push(`${indent}${style.dim(`# ${example.meaning}`)}`, `${indent}${example.command}`)
+    sections.push(
+      `${indent}${style.dim(`# ${example.meaning}`)}`,
+      `${indent}${exampleLine(example)}`,
+    )
   }
   sections.push(
     '',
@@ -62,8 +66,13 @@ export function renderCommandHelp(
   return sections.join('\n')
 }
 
+function exampleLine({ command }: Example): string {
+  const [program, ...rest] = command.split(' ')
+  return program === 'isochrone' ? commandLine(rest.join(' ')) : command
+}
+
 function usageLines(command: CommandDescription): string[] {
-  const start = `${indent}isochrone ${command.name}`
+  const start = `${indent}${commandLine(command.name)}`
   if (command.actions.length === 0) return [`${start}${signature(command)} [OPTIONS]`]
   return command.actions.map((action) => `${start} ${action.name}${signature(action)} [OPTIONS]`)
 }

@@ -5,6 +5,7 @@ import type { ParsedArguments } from './arguments.ts'
 import type { CommandDescription } from './command.ts'
 import type { Configuration } from './configuration.ts'
 import { type OptionDefinition, type OptionValue, parseValue, variableOf } from './option.ts'
+import { nearestOf } from './suggestion.ts'
 import { usageError } from './usage-error.ts'
 
 export interface Sources {
@@ -28,6 +29,27 @@ export function resolveOptions(
       option.default
   }
   return values
+}
+
+/** Variables that are not options: for the program's own developers. */
+const otherVariables = ['ISOCHRONE_DEBUG', 'ISOCHRONE_BENCH_NODE_OPTIONS']
+
+/** A misspelt variable would be ignored in silence: one line for each. */
+export function unknownVariables(
+  env: Sources['env'],
+  commands: readonly CommandDescription[],
+): readonly string[] {
+  const prefix = variableOf('')
+  const options = commands.flatMap((command) => Object.keys(command.options))
+  const known = new Set([...options.map(variableOf), ...otherVariables])
+  const names = [...known].map((name) => name.slice(prefix.length))
+  return Object.keys(env)
+    .filter((name) => name.startsWith(prefix) && !known.has(name))
+    .map((name) => {
+      const near = nearestOf(name.slice(prefix.length), names)
+      const meant = near === undefined ? '' : ` (did you mean ${prefix}${near}?)`
+      return `the variable ${name} is unknown and ignored${meant}`
+    })
 }
 
 function fromFlags(name: string, option: OptionDefinition, sources: Sources): OptionValue {

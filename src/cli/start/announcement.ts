@@ -1,4 +1,5 @@
 /** What `start` says when the network is ready. Pure: facts go in, text comes out. */
+import { commandLine, dataFlag, shellWord } from '../options/command-line.ts'
 import type { Style } from '../terminal/terminal.ts'
 
 export interface RunningNode {
@@ -14,6 +15,8 @@ export interface RunningNetwork {
   readonly apiKey: string
   readonly model: string
   readonly gatewayId: string
+  /** Where nodes join: `127.0.0.1:40123` */
+  readonly meshAddress: string
   readonly gatewayPid: number | null
   readonly nodes: readonly RunningNode[]
   readonly startedInMs: number
@@ -23,7 +26,14 @@ export interface RunningNetwork {
 const whereTheIdIs = '(the id is in each answer’s header x-isochrone-decision)'
 const question = 'What is the capital of Peru?'
 
-export function renderAnnouncement(network: RunningNetwork, style: Style): string {
+export interface Hints {
+  /** As given: the folder that a command has to name too. */
+  readonly data: string
+  readonly joinTokenFile: string
+}
+
+export function renderAnnouncement(network: RunningNetwork, hints: Hints, style: Style): string {
+  const data = dataFlag(hints.data)
   const { url, apiKey, model } = network
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: question }] })
   const seconds = (network.startedInMs / 1000).toFixed(1)
@@ -53,11 +63,15 @@ export function renderAnnouncement(network: RunningNetwork, style: Style): strin
     '  console.log(answer.choices[0].message.content)',
     '',
     `${style.bold('Or here')}, in another terminal`,
-    `  npm run --silent isochrone -- chat --why "${question}"`,
+    `  ${commandLine(`chat${data} --why "${question}"`)}`,
     '',
     `${style.bold('Ask why')} ${style.dim(whereTheIdIs)}`,
-    '  npm run --silent isochrone -- explain DECISION_ID',
+    `  ${commandLine(`explain${data} DECISION_ID`)}`,
     `  curl -s '${url}/v1/decisions/DECISION_ID?format=text' -H 'authorization: Bearer ${apiKey}'`,
+    '',
+    `${style.bold('Add a node')}, in another terminal`,
+    `  ${commandLine(`node${data} --join ${network.gatewayId}@${network.meshAddress}`)} \\`,
+    `    --token-file ${shellWord(hints.joinTokenFile)}`,
     '',
     `${style.bold('Stop')} with Ctrl-C.`,
     '',

@@ -1,6 +1,6 @@
 /** The processes of a local network: one gateway, then its nodes, all watched. */
 import { join } from 'node:path'
-import { IsochroneError } from '../../protocol/index.ts'
+import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
 import type { DataFolder } from '../files/data-folder.ts'
 import type { ReadyFacts } from '../process/child-report.ts'
 import { formatDuration } from '../terminal/progress.ts'
@@ -34,6 +34,8 @@ interface PlacedNode {
   readonly child: SupervisedChild
   readonly region: EmulatedRegion
   facts: ReadyFacts | undefined
+  /** What to tell of its joining. */
+  joined: string
 }
 
 export class LocalNetwork {
@@ -44,6 +46,8 @@ export class LocalNetwork {
   #gatewayFacts: ReadyFacts | undefined
   #port: number
   #meshPort = 0
+  /** How many nodes' joining has been told. */
+  #told = 0
   #reject: (error: IsochroneError) => void = () => {}
   /** Rejects when the network cannot go on. */
   readonly failed: Promise<never>
@@ -61,7 +65,7 @@ export class LocalNetwork {
       const region = regionOfNode(i)
       const name = `node-${i + 1}`
       const child = this.#child(name, () => this.#nodeCommand(name, region))
-      return { child, region, facts: undefined }
+      return { child, region, facts: undefined, joined: '' }
     })
   }
 
@@ -82,6 +86,7 @@ export class LocalNetwork {
     return {
       url: String(facts['url']),
       model: this.#modules.model,
+      meshAddress: String(facts['meshAddress']),
       gatewayId: String(facts['id']),
       gatewayPid: this.#gateway.pid ?? null,
       nodes: this.#nodes.map(({ child, region, facts: ready }) => ({
@@ -109,8 +114,20 @@ export class LocalNetwork {
     node.facts = await this.#withLimit(node.child.start(), node.child.name)
     const took = formatDuration(performance.now() - startedMs)
     const speed = `${node.facts['decodeTokensPerSecond']} tokens/s`
-    this.#tell(node.child.name, `${node.region.name.padEnd(12)}  joined after ${took}, ${speed}`)
+    const id = shortId(String(node.facts['id']) as NodeId)
+    node.joined = `${id}  ${node.region.name.padEnd(12)}  joined after ${took}, ${speed}`
+    this.#tellJoined()
     this.#showStatus()
+  }
+
+  /** In the nodes' order, not in that of their joining: easier to look up. */
+  #tellJoined(): void {
+    for (;;) {
+      const next = this.#nodes[this.#told]
+      if (next === undefined || next.joined === '') return
+      this.#tell(next.child.name, next.joined)
+      this.#told += 1
+    }
   }
 
   #child(name: string, command: () => readonly string[]): SupervisedChild {

@@ -1,4 +1,5 @@
 /** `isochrone start`: the model, a key, the gateway, the nodes; then watch them until the end. */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { secureRandom, systemClock } from '../../base/index.ts'
 import { ApiKeyFile } from '../../gateway/index.ts'
@@ -13,7 +14,8 @@ import { type Lifetime, watchLifetime, whenStopping } from '../process/lifetime.
 import { createProgress } from '../terminal/progress.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { programFolder, softwareVersion } from '../version.ts'
-import { type RunningNetwork, renderAnnouncement } from './announcement.ts'
+import { type Hints, type RunningNetwork, renderAnnouncement } from './announcement.ts'
+import { checkPortIsFree } from './free-port.ts'
 import { LocalNetwork } from './local-network.ts'
 
 export interface StartOptions {
@@ -38,6 +40,9 @@ export async function runStart(options: StartOptions, context: CommandContext): 
   const lock = lockDataFolder(folder.root)
   try {
     terminal.note(`\n${terminal.noteStyle.bold('Isochrone')} ${softwareVersion()}\n\n`)
+    // What a gateway that was killed left behind.
+    rmSync(folder.address, { force: true })
+    await checkPortIsFree('127.0.0.1', options.port)
     const model = await provideModel(folder, terminal)
     const apiKey = provideLocalKey(folder)
     if (lifetime.stopping.aborted) return exitCode.ok
@@ -49,7 +54,9 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     await Promise.race([started, failed, whenStopping(lifetime)])
     if (!lifetime.stopping.aborted) {
       const facts = { apiKey, startedInMs: systemClock.monotonic() - startedMs }
-      announce({ ...network.describe(), ...facts, emulated: options.wan }, options, terminal)
+      const running = { ...network.describe(), ...facts, emulated: options.wan }
+      if (options.json) terminal.out(`${JSON.stringify(running)}\n`)
+      else announce(running, { data: options.data, joinTokenFile: folder.joinToken }, terminal)
       await untilEnd(lifetime, failed)
     }
     return exitCode.ok
@@ -117,7 +124,6 @@ function provideLocalKey(folder: DataFolder): string {
   return key
 }
 
-function announce(network: RunningNetwork, options: StartOptions, terminal: Terminal): void {
-  if (options.json) terminal.out(`${JSON.stringify(network)}\n`)
-  else terminal.out(renderAnnouncement(network, terminal.style))
+function announce(network: RunningNetwork, hints: Hints, terminal: Terminal): void {
+  terminal.out(renderAnnouncement(network, hints, terminal.style))
 }

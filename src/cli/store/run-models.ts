@@ -13,6 +13,7 @@ import {
 import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { commandLine, dataFlag, shellWord } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 import { createProgress, formatBytes } from '../terminal/progress.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -79,12 +80,23 @@ async function bring(
     const millions = (manifest.parameters / 1e6).toFixed(1)
     progress.finish(
       `${terminal.noteStyle.green('✓')} ${manifest.name}: ${millions} M parameters, ` +
-        `${manifest.quantisation}, ${size}. Serve it with: isochrone node --model ${manifest.name}`,
+        `${manifest.quantisation}, ${size}.\n${servingHint(manifest.name, options)}`,
     )
     return manifest
   } finally {
     process.off('SIGINT', onInterrupt)
   }
+}
+
+/** Nodes load models when they start; one that runs takes up nothing new. */
+function servingHint(model: string, options: ModelsOptions): string {
+  const from =
+    options.store === undefined ? dataFlag(options.data) : ` --store ${shellWord(options.store)}`
+  const command = `node${from} --model ${model} --join GATEWAY_ID@HOST:PORT --token-file FILE`
+  return (
+    `Nodes that run already do not serve it. Start one that does with: ${commandLine(command)}\n` +
+    'The network printed GATEWAY_ID@HOST:PORT, and where its token is, when it started.'
+  )
 }
 
 interface Phases {
@@ -120,7 +132,7 @@ async function list(storeDir: string, options: ModelsOptions, terminal: Terminal
     return
   }
   if (models.length === 0) {
-    terminal.note(`No models in ${storeDir}. Bring one with: isochrone models import DIR\n`)
+    terminal.note(`No models in ${storeDir}. Bring one with: ${commandLine('models import DIR')}\n`)
     return
   }
   const rows = models.map(({ manifest }) => [
