@@ -1,5 +1,4 @@
 /** `isochrone explain`: one decision, as text for a person or as it is stored. */
-import { isDecisionId } from '../../protocol/index.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
@@ -21,7 +20,7 @@ export async function runExplain(
         'x-isochrone-decision',
     )
   }
-  if (!isDecisionId(id)) throw usageError(`${id} is not a decision id; they begin with dec_.`)
+  if (!id.startsWith('dec_')) throw usageError(`${id} is not a decision id; they begin with dec_.`)
   const client = openGatewayClient(options, context.folder)
   const path = `/v1/decisions/${encodeURIComponent(id)}${options.json ? '' : '?format=text'}`
   const text = await (await client.get(path)).text()
