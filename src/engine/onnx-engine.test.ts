@@ -103,7 +103,7 @@ test('whatever is batched beside it, a request gets the same answer', async () =
       fc.integer({ min: 1, max: 5 }),
       fc.integer({ min: 1, max: 40 }),
       async (requests, slots, prefillChunkTokens) => {
-        const limits = { prefillChunkTokens }
+        const limits = { prefillChunkTokens, stallTokensMax: prefillChunkTokens }
         const crowded = scriptedEngine(new ScriptedRunner(slots, noisyScript), { limits })
         const together = await Promise.all(requests.map((request) => run(crowded, request)))
         for (const [i, request] of requests.entries()) {
@@ -141,7 +141,7 @@ test('a continuation from the tokens so far goes on as the first answer would ha
 
 test('running answers go on while a long prompt is read', async () => {
   const runner = new ScriptedRunner(2, noisyScript)
-  const engine = scriptedEngine(runner, { limits: { prefillChunkTokens: 10 } })
+  const engine = scriptedEngine(runner, { limits: { stallTokensMax: 10 } })
   const first = run(engine, { maxTokens: 30 })
   await settle(5)
   await Promise.all([first, run(engine, { prompt: new Array(100).fill(9), maxTokens: 1 })])

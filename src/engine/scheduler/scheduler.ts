@@ -15,14 +15,11 @@ import { SamplingBuffers } from '../sampling/sampler.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { Answer } from './answer.ts'
 import { Job } from './job.ts'
+import { type PrefillLimits, PrefillPace, promptInTurn } from './prefill-pace.ts'
 
-export interface SchedulerLimits {
+export interface SchedulerLimits extends PrefillLimits {
   /** Answers that wait for a slot; beyond, requests are refused and may try another node. */
   readonly waitingMax: number
-  /** Prompt tokens read between two steps while others are being answered. */
-  readonly prefillChunkTokens: number
-  /** Prompt tokens read at once when nobody else is being answered. */
-  readonly prefillAloneTokens: number
   /** Events that a reader may be behind. */
   readonly eventsMax: number
   readonly stalledMs: number
@@ -30,9 +27,13 @@ export interface SchedulerLimits {
 
 export const defaultSchedulerLimits: SchedulerLimits = {
   waitingMax: 64,
-  // A chunk delays every running answer by about as much as itself: keep it near a few steps' time.
-  prefillChunkTokens: 64,
-  prefillAloneTokens: 512,
+  // Enough to use the processor well; between two runs others are admitted, and those who left are
+  // noticed.
+  prefillChunkTokens: 512,
+  // What MLPerf's inference rules allow between two tokens (Llama 2 70B, server): a reader does not
+  // notice less.
+  stallMs: 200,
+  stallTokensMax: 4096,
   eventsMax: 256,
   stalledMs: 60_000,
 }
@@ -61,6 +62,8 @@ export class Scheduler {
   readonly #modules: SchedulerModules
   readonly #buffers: SamplingBuffers
   readonly #freeSlots: number[]
+  readonly #pace: PrefillPace
+  #turn = 0
   #waiting: Entry[] = []
   #running: Running[] = []
   #looping: Promise<void> | null = null
@@ -71,6 +74,7 @@ export class Scheduler {
   constructor(limits: SchedulerLimits, modules: SchedulerModules) {
     this.#limits = limits
     this.#modules = modules
+    this.#pace = new PrefillPace(limits)
     this.#buffers = new SamplingBuffers(modules.runner.vocabularySize)
     this.#freeSlots = Array.from({ length: modules.runner.slots }, (_, i) => i).reverse()
   }
@@ -158,9 +162,7 @@ export class Scheduler {
       this.#awake = false
       this.#dropClosed()
       this.#admit()
-      const read = await this.#prefillOne()
-      const wrote = await this.#decodeAll()
-      if (read || wrote) {
+      if ((await this.#prefillOne()) || (await this.#decodeAll())) {
         // Between steps the sockets have their turn, whatever the runner does.
         await new Promise<void>((resolve) => setImmediate(resolve))
       } else if (this.#running.length === 0 && this.#waiting.length === 0) {
@@ -194,19 +196,23 @@ export class Scheduler {
     }
   }
 
-  /** Reads one chunk of the oldest unread prompt; with its last chunk comes the first token. */
+  /** Reads a chunk of one prompt, if it is time to; with its last chunk comes the first token. */
   async #prefillOne(): Promise<boolean> {
-    const entry = this.#running.find(
-      ({ job, answer, position }) => position < answer.promptIds.length && !job.checkParked(),
-    )
+    const unread = this.#running.filter((entry) => unreadOf(entry) > 0 && !entry.job.checkParked())
+    const entry = unread[promptInTurn(unread.map(unreadOf), this.#turn)]
     if (entry === undefined) return false
-    const alone = this.#running.every((other) => other.position < other.answer.promptIds.length)
-    const chunk = alone ? this.#limits.prefillAloneTokens : this.#limits.prefillChunkTokens
+    const isDelaying = this.#running.some(isWriting)
+    const count = this.#pace.tokensNow(unreadOf(entry), isDelaying)
+    if (count === 0) return false
+    this.#turn += 1
     const { promptIds } = entry.answer
-    const tokens = promptIds.slice(entry.position, entry.position + chunk)
+    const tokens = promptIds.slice(entry.position, entry.position + count)
+    const { runner, clock } = this.#modules
+    const start = clock.monotonic()
     try {
-      const logits = await this.#modules.runner.prefill(entry.slot, tokens, entry.position)
-      entry.position += tokens.length
+      const logits = await runner.prefill(entry.slot, tokens, entry.position)
+      this.#pace.read(count, clock.monotonic() - start, isDelaying)
+      entry.position += count
       if (entry.position === promptIds.length) this.#advance(entry, logits, 0)
     } catch (error) {
       this.#engineFailed([entry], error)
@@ -219,21 +225,23 @@ export class Scheduler {
     const batch: Running[] = []
     const steps: DecodeStep[] = []
     for (const entry of this.#running) {
-      const { answer, slot, position, job } = entry
-      if (answer.completionTokens === 0 || answer.reason !== null) continue
-      if (job.closed || job.checkParked()) continue
+      const { answer, slot, position } = entry
+      if (!isWriting(entry)) continue
       batch.push(entry)
       steps.push({ slot, tokenId: answer.lastTokenId, position })
     }
     if (steps.length === 0) return false
+    const { runner, clock } = this.#modules
     let logits: Float32Array
+    const start = clock.monotonic()
     try {
-      logits = await this.#modules.runner.decode(steps)
+      logits = await runner.decode(steps)
     } catch (error) {
       this.#engineFailed(batch, error)
       return true
     }
-    const size = this.#modules.runner.vocabularySize
+    this.#pace.stepped(clock.monotonic() - start)
+    const size = runner.vocabularySize
     for (let i = 0; i < batch.length; i += 1) {
       const entry = batch[i] as Running
       entry.position += 1
@@ -267,4 +275,15 @@ export class Scheduler {
     for (const { job } of entries) job.fail(error)
     this.#dropClosed()
   }
+}
+
+function unreadOf({ answer, position }: Running): number {
+  // What was written since lies behind the prompt.
+  return Math.max(0, answer.promptIds.length - position)
+}
+
+/** Its prompt is read, and its reader keeps up. */
+function isWriting({ answer, job }: Running): boolean {
+  if (answer.completionTokens === 0 || answer.reason !== null) return false
+  return !job.closed && !job.checkParked()
 }
