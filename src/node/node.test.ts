@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { ManualClock, seededRandom, systemClock } from '../base/index.ts'
 import {
   createIdentity,
+  decodeGenerateCall,
   type ErrorCode,
   encodeEmbedCall,
   encodeEmbeddingRequest,
@@ -14,6 +15,7 @@ import {
   methods,
   NonceStore,
   OutputHash,
+  resultHash,
   signEnvelope,
   verifyEnvelope,
   verifyNodeRecord,
@@ -194,18 +196,19 @@ describe('reporting', () => {
 describe('serving', () => {
   beforeEach(() => worker.node.start())
 
-  test('an answer ends with a signed result over exactly what was sent', async () => {
+  test('an answer ends with a signed result over exactly what was asked and sent', async () => {
     const message = signedCall(gateway, worker.node.id)
     const { events, result } = await callGenerate(gateway.connection, message)
     assert.ok(result !== undefined)
     const hash = new OutputHash()
     hash.add(events)
+    const { body } = decodeGenerateCall(message)
     verifyEnvelope(result, {
       expectedDomain: 'result',
       network,
       self: gateway.identity.id,
       peer: worker.node.id,
-      bodyHash: hash.digest(),
+      bodyHash: resultHash(hashBody(body), hash.digest()),
       now: systemClock.now(),
       nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
     })

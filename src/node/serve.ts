@@ -5,8 +5,7 @@
  * The order of checks is from cheap to dear, and nothing of the request is looked at before its
  * sender is known to be the connection's peer and a gateway that this node joined.
  */
-import { createHash } from 'node:crypto'
-import type { Clock, Log, Random } from '../base/index.ts'
+import { assert, type Clock, type Log, type Random } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import {
   decodeEmbedCall,
@@ -18,14 +17,16 @@ import {
   encodeEmbedReply,
   encodeGenerateReply,
   type GenerationRequest,
+  hashBody,
   type Identity,
   IsochroneError,
-  type ModelDigest,
   methods,
   type NodeId,
   NonceStore,
+  nonceLengthBytes,
   type OfferedModel,
   OutputHash,
+  resultHash,
   type SignedEnvelope,
   signEnvelope,
   verifyEnvelope,
@@ -55,9 +56,6 @@ export interface ServeModules {
   readonly stop: AbortSignal
 }
 
-/** As the envelope has it. */
-const nonceLengthBytes = 16
-
 type Handlers = Readonly<Record<string, CallHandler>>
 
 export function createHandlers(options: ServeOptions, modules: ServeModules): Handlers {
@@ -81,7 +79,7 @@ async function serveGenerate(call: IncomingCall, context: ServeContext): Promise
   const { envelope, body } = decodeGenerateCall(message)
   verifyRequest(call, { envelope, body }, context)
   const request = decodeGenerationRequest(body)
-  refuseUnfit(request, context)
+  const model = fitting(request, envelope, context)
   await working(modules, async () => {
     const hash = new OutputHash()
     const signal = AbortSignal.any([call.signal, modules.stop])
@@ -90,7 +88,7 @@ async function serveGenerate(call: IncomingCall, context: ServeContext): Promise
       // Awaited: a gateway that reads slowly slows the engine, not this node's memory.
       await call.send(encodeGenerateReply({ type: 'events', events }))
     }
-    const result = signResult(call.peer, hash.digest(), { context, digest: request.modelDigest })
+    const result = signResult(hash.digest(), { context, asked: envelope, model })
     await call.send(encodeGenerateReply({ type: 'result', result }))
   })
 }
@@ -101,12 +99,11 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   const { envelope, body } = decodeEmbedCall(message)
   verifyRequest(call, { envelope, body }, context)
   const request = decodeEmbeddingRequest(body)
-  refuseUnfit(request, context)
+  const model = fitting(request, envelope, context)
   await working(modules, async () => {
     const signal = AbortSignal.any([call.signal, modules.stop])
     const answer = await modules.engine.embed(request, signal)
-    const hash = embeddingHash(answer)
-    const result = signResult(call.peer, hash, { context, digest: request.modelDigest })
+    const result = signResult(embeddingHash(answer), { context, asked: envelope, model })
     await call.send(encodeEmbedReply({ ...answer, result }))
   })
 }
@@ -137,48 +134,59 @@ function verifyRequest(
     network: options.network,
     self: modules.identity.id,
     peer: call.peer,
-    bodyHash: sha256(signed.body),
+    bodyHash: hashBody(signed.body),
     now: modules.clock.now(),
     nonces,
   })
 }
 
-function refuseUnfit(request: GenerationRequest | EmbeddingRequest, context: ServeContext): void {
+/** The model that is to answer; throws the reason where there is none, or no room. */
+function fitting(
+  request: GenerationRequest | EmbeddingRequest,
+  { envelope }: SignedEnvelope,
+  context: ServeContext,
+): OfferedModel {
   const { modules, options } = context
+  if (envelope.modelDigest !== request.modelDigest) {
+    const message = 'the request’s envelope and its body speak of two models'
+    throw new IsochroneError('invalid_signature', message)
+  }
   if (modules.isDraining()) {
     throw new IsochroneError('node_draining', 'this node is about to stop and takes no new work')
   }
   const models = modules.models()
   const refusal = refusalOf(request, models)
   if (refusal !== undefined) throw refusal
-  const slots = findModel(request, models)?.slots ?? 1
-  const limit = Math.max(1, slots) * options.limits.requestsPerSlotMax
+  const model = findModel(request, models)
+  assert(model !== undefined, 'what is not refused has a model')
+  const limit = Math.max(1, model.slots) * options.limits.requestsPerSlotMax
   if (modules.running() >= limit) {
     throw new IsochroneError('all_nodes_busy', 'this node has as much work as it takes', {
       detail: { running: modules.running(), limit },
     })
   }
+  return model
 }
 
 function signResult(
-  gateway: NodeId,
-  outputHash: Uint8Array,
-  about: { readonly context: ServeContext; readonly digest: ModelDigest | null },
+  outputDigest: Uint8Array,
+  about: {
+    readonly context: ServeContext
+    readonly asked: SignedEnvelope
+    readonly model: OfferedModel
+  },
 ): SignedEnvelope {
   const { modules, options } = about.context
+  const { bodyHash, sender } = about.asked.envelope
   const now = modules.clock.now()
   return signEnvelope(modules.identity, {
     domain: 'result',
     network: options.network,
-    recipient: gateway,
-    bodyHash: outputHash,
+    recipient: sender,
+    bodyHash: resultHash(bodyHash, outputDigest),
     nonce: modules.random.bytes(nonceLengthBytes),
     issuedAtMs: now,
     expiresAtMs: now + options.limits.resultLifeMs,
-    modelDigest: about.digest,
+    modelDigest: about.model.digest,
   })
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest())
 }

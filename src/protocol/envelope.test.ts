@@ -142,6 +142,28 @@ test('time: expired, from the future, too long, upside down', () => {
   }
 })
 
+test('a result lives shorter than a request may', () => {
+  const { fields, expectation, now } = setUp()
+  const { resultLifeMaxMs } = envelopeLimits
+  const lasting = (lifeMs: number) =>
+    signEnvelope(alice, { ...fields, domain: 'result', expiresAtMs: now + lifeMs })
+  const result = { ...expectation, expectedDomain: 'result' as const }
+  assertRefused(lasting(resultLifeMaxMs + 1), result, 'envelope_expired')
+  verifyEnvelope(lasting(resultLifeMaxMs), result)
+})
+
+test('an envelope about another model is refused where the model is known', () => {
+  const { fields, expectation } = setUp()
+  const signed = signEnvelope(alice, fields)
+  const other = modelDigestOf('cd'.repeat(32))
+  for (const modelDigest of [other, null]) {
+    assertRefused(signed, { ...expectation, modelDigest }, 'invalid_signature')
+  }
+  const silent = signEnvelope(alice, { ...fields, modelDigest: null })
+  assertRefused(silent, { ...expectation, modelDigest: other }, 'invalid_signature')
+  verifyEnvelope(signed, { ...expectation, modelDigest: fields.modelDigest })
+})
+
 test('a field changed after signing: the envelope is refused and no nonce used up', () => {
   const { fields, expectation } = setUp()
   const signed = signEnvelope(alice, fields)

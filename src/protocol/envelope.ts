@@ -13,8 +13,8 @@ import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from '.
 import type { NonceStore } from './nonce-store.ts'
 
 /**
- * What the body is: `request` a request's body, `result` what an output hash is of, `record` a
- * statement.
+ * What the body is: `request` a request's body, `result` a request and the answer to it (see
+ * `resultHash`), `record` a statement.
  */
 export const envelopeDomains = ['request', 'result', 'record'] as const
 export type EnvelopeDomain = (typeof envelopeDomains)[number]
@@ -48,6 +48,8 @@ export interface EnvelopeExpectation {
   /** Who the connection is authenticated as: the only sender that counts. */
   readonly peer: NodeId
   readonly bodyHash: Uint8Array
+  /** What the envelope must say of the model; undefined: whatever it says. */
+  readonly modelDigest?: ModelDigest | null
   readonly now: number
   readonly nonces: NonceStore
 }
@@ -63,6 +65,8 @@ export const envelopeLimits = {
   clockSkewMaxMs: 30_000,
   /** A nonce has to be remembered this long: one hour covers the longest generation. */
   lifeMaxMs: 60 * 60 * 1000,
+  /** A result is checked as soon as it comes: it has to live only as long as it travels. */
+  resultLifeMaxMs: 60_000,
   networkBytesMax: 128,
 } as const
 
@@ -162,10 +166,17 @@ function checkSubject(envelope: Envelope, expectation: EnvelopeExpectation): voi
     const message = 'the envelope signs another body than the one that came with it'
     throw new IsochroneError('invalid_signature', message)
   }
+  const { modelDigest } = expectation
+  if (modelDigest !== undefined && envelope.modelDigest !== modelDigest) {
+    throw new IsochroneError('invalid_signature', 'the envelope speaks of another model', {
+      detail: { expected: modelDigest, modelDigest: envelope.modelDigest },
+    })
+  }
 }
 
-function checkTime({ issuedAtMs, expiresAtMs }: Envelope, now: number): void {
-  const { clockSkewMaxMs, lifeMaxMs } = envelopeLimits
+function checkTime({ domain, issuedAtMs, expiresAtMs }: Envelope, now: number): void {
+  const { clockSkewMaxMs } = envelopeLimits
+  const lifeMaxMs = domain === 'result' ? envelopeLimits.resultLifeMaxMs : envelopeLimits.lifeMaxMs
   const detail = { issuedAtMs, expiresAtMs, now }
   if (now > expiresAtMs + clockSkewMaxMs) {
     const message = `the envelope expired ${Math.round(now - expiresAtMs)} ms ago`

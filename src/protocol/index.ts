@@ -105,6 +105,7 @@ export {
 } from './node-record.ts'
 export { type NonceOutcome, NonceStore, type NonceStoreOptions } from './nonce-store.ts'
 export { OutputHash } from './output-hash.ts'
+export { resultHash } from './result-hash.ts'
 export { type Method, methods } from './services.ts'
 export {
   recordLifeMaxMs,

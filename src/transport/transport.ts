@@ -17,8 +17,6 @@ export type CloseReason =
   | { readonly kind: 'local' } // this side closed it
   | { readonly kind: 'remote' } // the peer closed it in order
   | { readonly kind: 'lost'; readonly detail: string } // the network or the peer's process died
-  // The peer's key is not the expected one.
-  | { readonly kind: 'identity-mismatch'; readonly detail: string }
   // The peer broke the protocol or a limit.
   | { readonly kind: 'protocol-error'; readonly detail: string }
 

@@ -162,6 +162,8 @@ test('a node that misbehaves is blamed for it, and another answers', async (t) =
   const misdeeds: readonly Misdeed[] = [
     'no-result',
     'other-output',
+    'other-request',
+    'other-model',
     'foreign-signature',
     'more-after-result',
     'unknown-choice',
@@ -185,14 +187,31 @@ test('a node that misbehaves is blamed for it, and another answers', async (t) =
   }
 })
 
+test('an embedding counts only with a result that signs it, its request and its model', async (t) => {
+  for (const misdeed of ['other-output', 'other-request', 'other-model'] as const) {
+    const { gateway, address, node } = await mesh(t)
+    await node(saying([]), misdeed).join(address, testToken)
+    const response = await fetch(`${gateway.url}/v1/embeddings`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ model: 'm', input: ['a'] }),
+    })
+    assert.equal(response.status, 502, misdeed)
+    assert.equal(gateway.observations.all[0]?.blame, 'node')
+    const outcome = gateway.observations.all[0]?.outcome
+    assert.ok(outcome?.kind === 'failed' && outcome.code === 'invalid_signature')
+  }
+})
+
 test('a result that was shown before does not count again', async (t) => {
   const { gateway, address, node } = await mesh(t)
   await node(saying(['same']), 'replayed-result').join(address, testToken)
   assert.equal((await ask(gateway)).status, 200)
   assert.equal((await ask(gateway)).status, 502)
+  // The same words to another request are another answer.
   assert.deepEqual(gateway.observations.all[1]?.outcome, {
     kind: 'failed',
-    code: 'envelope_replayed',
+    code: 'invalid_signature',
     phase: 'mid-stream',
   })
 })

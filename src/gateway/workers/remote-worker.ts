@@ -98,7 +98,7 @@ export class RemoteWorker implements Worker {
       if (events.length > 0) yield events
     }
     const { result, hash } = answer.end()
-    this.#modules.calls.checkResult(result, this.id, hash)
+    this.#modules.calls.checkResult(result, envelope, hash)
   }
 
   async embed(request: EmbeddingRequest, limits: CallLimits): Promise<EmbeddingResult> {
@@ -109,7 +109,7 @@ export class RemoteWorker implements Worker {
     const options = { signal, deadlineMs, clock: this.#modules.clock }
     const answer = await callUnary(this.#connection, methods.embed, message, options)
     const { result, ...embedding } = decodeEmbedReply(answer)
-    this.#modules.calls.checkResult(result, this.id, embeddingHash(embedding))
+    this.#modules.calls.checkResult(result, envelope, embeddingHash(embedding))
     return embedding
   }
 }

@@ -1,5 +1,5 @@
 /** Assurance level A0 on the gateway's side: sign what is asked, check what is answered. */
-import type { Clock, Random } from '../../base/index.ts'
+import { assert, type Clock, type Random } from '../../base/index.ts'
 import {
   hashBody,
   type Identity,
@@ -7,6 +7,7 @@ import {
   type NodeId,
   NonceStore,
   nonceLengthBytes,
+  resultHash,
   type SignedEnvelope,
   signEnvelope,
   verifyEnvelope,
@@ -18,6 +19,8 @@ export interface SignedCallsOptions {
   readonly envelopeLifeMs: number
   /** Results whose nonces are remembered: about 150 bytes each. */
   readonly noncesMax: number
+  /** Of them, those of one node. */
+  readonly noncesPerNodeMax: number
 }
 
 export interface SignedCallsModules {
@@ -34,11 +37,9 @@ export class SignedCalls {
   constructor(options: SignedCallsOptions, modules: SignedCallsModules) {
     this.#options = options
     this.#modules = modules
-    const { noncesMax: entriesMax } = options
-    // One busy node may have all results: there is no one to shut out but itself.
     this.#nonces = new NonceStore({
-      entriesMax,
-      entriesPerSenderMax: entriesMax,
+      entriesMax: options.noncesMax,
+      entriesPerSenderMax: options.noncesPerNodeMax,
       clock: modules.clock,
     })
   }
@@ -58,14 +59,23 @@ export class SignedCalls {
     })
   }
 
-  /** Throws when the result is not the peer's, speaks of another answer, or was seen before. */
-  checkResult(result: SignedEnvelope, peer: NodeId, outputHash: Uint8Array): void {
+  /**
+   * Throws when the result is not of the node that was asked, speaks of another request, answer or
+   * model, or was seen before.
+   * @param asked the envelope of the request
+   * @param outputDigest of the answer as it came
+   */
+  checkResult(result: SignedEnvelope, asked: SignedEnvelope, outputDigest: Uint8Array): void {
+    const { bodyHash, modelDigest, recipient } = asked.envelope
+    assert(recipient !== null, 'a request has a recipient')
     verifyEnvelope(result, {
       expectedDomain: 'result',
       network: this.#options.network,
       self: this.#modules.identity.id,
-      peer,
-      bodyHash: outputHash,
+      peer: recipient,
+      bodyHash: resultHash(bodyHash, outputDigest),
+      // Where the gateway knows no digest, a node may still name the one that it has.
+      ...(modelDigest === null ? {} : { modelDigest }),
       now: this.#modules.clock.now(),
       nonces: this.#nonces,
     })

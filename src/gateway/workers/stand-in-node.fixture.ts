@@ -2,7 +2,6 @@
  * For tests: the far end of the wire, as a node would be, honest or not. (The real node is another
  * room's, and tests of a gateway do not import it.)
  */
-import { createHash } from 'node:crypto'
 import { secureRandom, silentLog, systemClock } from '../../base/index.ts'
 import {
   createIdentity,
@@ -17,14 +16,17 @@ import {
   encodeJoin,
   encodeReport,
   type GenerationEvent,
+  hashBody,
   type Identity,
   type JoinReply,
   type LoadReport,
   methods,
+  modelDigestOf,
   type NodeId,
   type NodeRecord,
   NonceStore,
   OutputHash,
+  resultHash,
   type SignedEnvelope,
   signEnvelope,
   signNodeRecord,
@@ -46,6 +48,8 @@ export type Misdeed =
   | 'other-output'
   | 'foreign-signature'
   | 'replayed-result'
+  | 'other-request'
+  | 'other-model'
   | 'more-after-result'
   | 'unknown-choice'
   | 'garbage'
@@ -106,7 +110,7 @@ export class StandInNode {
       models: [
         {
           name: 'm',
-          digest: null,
+          digest: standInDigest,
           runtime: 'test',
           quantisation: 'float32',
           contextTokensMax: 4096,
@@ -145,11 +149,12 @@ export class StandInNode {
     this.#verify(call, envelope, body)
     const hash = new OutputHash()
     const { script, misdeed } = this.#options
+    const request = decodeGenerationRequest(body)
     const onAbort = () => {
       this.cancelled += 1
     }
     call.signal.addEventListener('abort', onAbort, { once: true })
-    for await (const batch of script(decodeGenerationRequest(body), call.signal)) {
+    for await (const batch of script(request, call.signal)) {
       const events = misdeed === 'unknown-choice' ? batch.map(elsewhere) : batch
       hash.add(events)
       await call.send(
@@ -162,7 +167,7 @@ export class StandInNode {
     if (misdeed === 'no-result') return
     if (misdeed === 'other-output') hash.add([usage])
     const signer = misdeed === 'foreign-signature' ? createIdentity() : this.identity
-    const signed = this.#sign(signer, call.peer, hash.digest())
+    const signed = this.#sign(signer, envelope, hash.digest())
     const result = misdeed === 'replayed-result' ? (this.#kept ?? signed) : signed
     this.#kept ??= result
     await call.send(encodeGenerateReply({ type: 'result', result }))
@@ -176,8 +181,9 @@ export class StandInNode {
     this.#verify(call, envelope, body)
     const { input } = decodeEmbeddingRequest(body)
     const answer = { vectors: input.map(() => Float32Array.of(1, 2)), promptTokens: input.length }
-    const hash = embeddingHash(this.#options.misdeed ? { ...answer, promptTokens: 99 } : answer)
-    const result = this.#sign(this.identity, call.peer, hash)
+    const isOther = this.#options.misdeed === 'other-output'
+    const hash = embeddingHash(isOther ? { ...answer, promptTokens: 99 } : answer)
+    const result = this.#sign(this.identity, envelope, hash)
     await call.send(encodeEmbedReply({ ...answer, result }))
   }
 
@@ -187,26 +193,32 @@ export class StandInNode {
       network: 'test',
       self: this.id,
       peer: call.peer,
-      bodyHash: createHash('sha256').update(body).digest(),
+      bodyHash: hashBody(body),
       now: systemClock.now(),
       nonces: this.#nonces,
     })
   }
 
-  #sign(signer: Identity, recipient: NodeId, bodyHash: Uint8Array): SignedEnvelope {
+  #sign(signer: Identity, { envelope }: SignedEnvelope, digest: Uint8Array): SignedEnvelope {
+    const { misdeed } = this.#options
+    const asked = misdeed === 'other-request' ? otherHash : envelope.bodyHash
     const now = systemClock.now()
     return signEnvelope(signer, {
       domain: 'result',
       network: 'test',
-      recipient,
-      bodyHash,
+      recipient: envelope.sender,
+      bodyHash: resultHash(asked, digest),
       nonce: secureRandom.bytes(16),
       issuedAtMs: now,
       expiresAtMs: now + 60_000,
-      modelDigest: null,
+      modelDigest: misdeed === 'other-model' ? otherDigest : envelope.modelDigest,
     })
   }
 }
+
+const standInDigest = modelDigestOf('ab'.repeat(32))
+const otherDigest = modelDigestOf('cd'.repeat(32))
+const otherHash = hashBody(Buffer.from('another request'))
 
 const usage: GenerationEvent = {
   type: 'usage',

@@ -1,0 +1,83 @@
+/** What a gateway accepts as the signed result of what it asked. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ManualClock, seededRandom } from '../../base/index.ts'
+import {
+  createIdentity,
+  type Envelope,
+  type ErrorCode,
+  hasCode,
+  type Identity,
+  modelDigestOf,
+  resultHash,
+  type SignedEnvelope,
+  signEnvelope,
+} from '../../protocol/index.ts'
+import { SignedCalls } from './signed-calls.ts'
+
+const output = new Uint8Array(32).fill(5)
+const digest = modelDigestOf('ab'.repeat(32))
+const body = Buffer.from('a request')
+
+function setUp() {
+  const clock = new ManualClock()
+  const random = seededRandom(1)
+  const identity = createIdentity()
+  const options = { network: 'test', envelopeLifeMs: 1_000, noncesMax: 8, noncesPerNodeMax: 4 }
+  const calls = new SignedCalls(options, { identity, clock, random })
+  const answer = (node: Identity, asked: SignedEnvelope, more: Partial<Envelope> = {}) =>
+    signEnvelope(node, {
+      domain: 'result',
+      network: 'test',
+      recipient: identity.id,
+      bodyHash: resultHash(asked.envelope.bodyHash, output),
+      nonce: random.bytes(16),
+      issuedAtMs: clock.now(),
+      expiresAtMs: clock.now() + 60_000,
+      modelDigest: asked.envelope.modelDigest,
+      ...more,
+    })
+  return { calls, answer }
+}
+
+function assertRefused(check: () => void, code: ErrorCode): void {
+  assert.throws(check, (error) => {
+    assert.ok(hasCode(error, code), String(error))
+    return true
+  })
+}
+
+test('a result counts once, for its own request, answer and model', () => {
+  const { calls, answer } = setUp()
+  const node = createIdentity()
+  const asked = calls.request(node.id, body, digest)
+  const other = calls.request(node.id, Buffer.from('another request'), digest)
+  const result = answer(node, asked)
+  assertRefused(() => calls.checkResult(result, other, output), 'invalid_signature')
+  assertRefused(() => calls.checkResult(result, asked, new Uint8Array(32)), 'invalid_signature')
+  const wrongModel = answer(node, asked, { modelDigest: modelDigestOf('cd'.repeat(32)) })
+  assertRefused(() => calls.checkResult(wrongModel, asked, output), 'invalid_signature')
+  const stranger = answer(createIdentity(), asked)
+  assertRefused(() => calls.checkResult(stranger, asked, output), 'identity_mismatch')
+  calls.checkResult(result, asked, output)
+  assertRefused(() => calls.checkResult(result, asked, output), 'envelope_replayed')
+})
+
+test('where the gateway knows no digest, a node may name the one that it has', () => {
+  const { calls, answer } = setUp()
+  const node = createIdentity()
+  const asked = calls.request(node.id, body, null)
+  calls.checkResult(answer(node, asked, { modelDigest: digest }), asked, output)
+})
+
+test('a node that uses up its share of nonces shuts out nobody but itself', () => {
+  const { calls, answer } = setUp()
+  const [greedy, modest] = [createIdentity(), createIdentity()]
+  const from = (node: Identity) => {
+    const asked = calls.request(node.id, body, null)
+    calls.checkResult(answer(node, asked), asked, output)
+  }
+  for (let i = 0; i < 4; i += 1) from(greedy)
+  assertRefused(() => from(greedy), 'all_nodes_busy')
+  for (let i = 0; i < 4; i += 1) from(modest)
+})
