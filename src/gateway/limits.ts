@@ -36,6 +36,10 @@ export interface GatewayLimits {
   readonly disconnectedKeptMs: number
   /** A peer that connected has this long to join: who only asks for health is done by then. */
   readonly joinWaitMs: number
+  /** Over one connection: a node joins once, and anew only when a report was refused. */
+  readonly joinsPerMinuteMax: number
+  /** Over one connection: a node whose models change tells it with a heartbeat at the most. */
+  readonly recordsPerMinuteMax: number
   /** How often a node reports its load. */
   readonly heartbeatMs: number
   /** A signed request reaches its node within this time, or it is late for its client too. */
@@ -64,6 +68,8 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   workersMax: 4096,
   disconnectedKeptMs: 600_000,
   joinWaitMs: 60_000,
+  joinsPerMinuteMax: 10,
+  recordsPerMinuteMax: 30,
   heartbeatMs: 2_000,
   envelopeLifeMs: 15_000,
   noncesMax: 300_000,

@@ -133,7 +133,7 @@ const rows = {
     'rate_limit_error',
     false,
     'client',
-    'The key used up its requests or tokens for this minute.',
+    'The key, or the peer, used up what it may ask for in this minute.',
   ],
   client_closed_request: [
     'cancelled',

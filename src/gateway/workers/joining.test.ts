@@ -187,7 +187,7 @@ test('a node that misbehaves is blamed for it, and another answers', async (t) =
   }
 })
 
-test('an embedding counts only with a result that signs it, its request and its model', async (t) => {
+test('an embedding counts only with a result over it, its request and its model', async (t) => {
   for (const misdeed of ['other-output', 'other-request', 'other-model'] as const) {
     const { gateway, address, node } = await mesh(t)
     await node(saying([]), misdeed).join(address, testToken)

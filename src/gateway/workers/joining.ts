@@ -21,6 +21,7 @@ import {
 } from '../../protocol/index.ts'
 import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
 import type { JoinTokens } from '../admission/credentials.ts'
+import { TokenBucket } from '../admission/token-bucket.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import type { WorkerRegistry } from './registry.ts'
 import { RemoteWorker } from './remote-worker.ts'
@@ -31,6 +32,8 @@ export interface JoiningOptions {
   readonly gateway: NodeId
   readonly heartbeatMs: number
   readonly joinWaitMs: number
+  readonly joinsPerMinuteMax: number
+  readonly recordsPerMinuteMax: number
 }
 
 export interface JoiningModules {
@@ -42,6 +45,13 @@ export interface JoiningModules {
   readonly metrics: GatewayMetrics
 }
 
+/** One connection: what it may still ask for, and who joined over it. */
+interface Guest {
+  readonly joins: TokenBucket
+  readonly records: TokenBucket
+  worker: RemoteWorker | undefined
+}
+
 /** Nodes whose latest sequence is remembered, so that an old record cannot be shown again. */
 const sequencesMax = 10_000
 
@@ -50,6 +60,7 @@ export class Joining {
   readonly #options: JoiningOptions
   readonly #modules: JoiningModules
   readonly #workers = new Map<NodeId, RemoteWorker>()
+  readonly #guests = new WeakMap<Connection, Guest>()
   readonly #sequences = new Map<NodeId, number>()
 
   constructor(options: JoiningOptions, modules: JoiningModules) {
@@ -73,6 +84,7 @@ export class Joining {
   async #join(call: IncomingCall): Promise<void> {
     const { log, metrics } = this.#modules
     try {
+      this.#spend(this.#guest(call.connection).joins, 'joins')
       const record = this.#admitted(call, await call.request())
       const { network, gateway, heartbeatMs } = this.#options
       this.#enter(call, record)
@@ -112,17 +124,23 @@ export class Joining {
   }
 
   /** Takes the node in; an earlier connection of the same node gives way. */
-  #enter(call: IncomingCall, record: NodeRecord): void {
-    const { connection } = call
+  #enter({ connection }: IncomingCall, record: NodeRecord): void {
+    const guest = this.#guest(connection)
+    const before = this.#workers.get(record.id)
+    if (before !== undefined && before === guest.worker) {
+      before.renew(record)
+      this.#remember(record)
+      return
+    }
     const worker = new RemoteWorker(connection, record, this.#modules)
     this.#modules.registry.put(worker)
-    const before = this.#workers.get(record.id)
     this.#workers.set(record.id, worker)
     this.#remember(record)
-    if (before !== undefined && before.connection !== connection) {
+    if (before !== undefined) {
       before.disconnected()
       before.connection.close().catch(() => {})
     }
+    guest.worker = worker
     void connection.closed.then((reason) => this.#leave(worker, reason.kind))
   }
 
@@ -134,6 +152,32 @@ export class Joining {
     this.#modules.log.info('node left', { node: shortId(worker.id), reason })
   }
 
+  #guest(connection: Connection): Guest {
+    const known = this.#guests.get(connection)
+    if (known !== undefined) return known
+    const { joinsPerMinuteMax, recordsPerMinuteMax } = this.#options
+    const now = this.#modules.clock.monotonic()
+    const guest: Guest = {
+      joins: new TokenBucket(joinsPerMinuteMax, now),
+      records: new TokenBucket(recordsPerMinuteMax, now),
+      worker: undefined,
+    }
+    this.#guests.set(connection, guest)
+    return guest
+  }
+
+  /** Before anything is verified: that is what a flood would cost. */
+  #spend(bucket: TokenBucket, what: string): void {
+    const now = this.#modules.clock.monotonic()
+    const waitMs = bucket.waitMs(1, now)
+    if (waitMs > 0) {
+      const most = `this gateway takes ${bucket.limit} ${what} a minute over one connection`
+      const message = `${most}; try again in ${Math.ceil(waitMs / 1000)} s`
+      throw new IsochroneError('rate_limited', message, { detail: { retryAfterMs: waitMs } })
+    }
+    bucket.take(1, now)
+  }
+
   async #report(call: IncomingCall): Promise<void> {
     const worker = this.#workers.get(call.peer)
     if (worker === undefined || worker.connection !== call.connection) {
@@ -141,6 +185,7 @@ export class Joining {
     }
     const { load, record } = decodeReport(await call.request())
     if (record !== null) {
+      this.#spend(this.#guest(call.connection).records, 'new records')
       const verified = this.#verified(record, call.peer)
       worker.renew(verified)
       this.#remember(verified)
