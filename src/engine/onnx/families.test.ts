@@ -14,7 +14,7 @@ import {
 import { importModel, openModel, type Quantisation } from '../../models/index.ts'
 import { quantiseRow } from '../../models/int4.ts'
 import { referenceLogits } from '../../models/reference-decoder.fixture.ts'
-import { createOnnxRunner } from './onnx-runner.ts'
+import { createOnnxRunner } from './create-runner.ts'
 
 const tokens = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % smallConfig.vocab_size)
 

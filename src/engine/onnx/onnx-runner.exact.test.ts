@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ModelRunner } from '../model-runner.ts'
-import { createOnnxRunner } from './onnx-runner.ts'
+import { createOnnxRunner } from './create-runner.ts'
 import {
   generateGreedily,
   goldenTranscripts,

@@ -14,13 +14,15 @@ export interface OnnxRunnerOptions {
   readonly threads: number
   /** Tokens per slot; default: what the model was trained for, as far as memory allows. */
   readonly contextTokensMax?: number
+  /** Whether the thread has other things to do; default: it has. */
+  readonly blocksOthers?: boolean
 }
 
 const limits = {
   /** Prompt tokens per run: enough to use the processor well, few enough to keep memory small. */
   prefillTokensMax: 512,
   /**
-   * A run blocks the process's event loop: about half a second at 40 GFLOP/s and 10^10 products.
+   * A run blocks its thread's event loop: about half a second at 40 GFLOP/s and 10^10 products.
    */
   prefillProductsMax: 1e10,
   prefillTokensMin: 16,
@@ -30,8 +32,8 @@ const limits = {
   scratchBytesMax: 128 * 1024 * 1024,
 } as const
 
-/** @throws IsochroneError `engine_unavailable`, `model_corrupt` */
-export async function createOnnxRunner(
+/** In this thread. @throws IsochroneError `engine_unavailable`, `model_corrupt` */
+export async function openOnnxRunner(
   model: StoredModel,
   options: OnnxRunnerOptions,
 ): Promise<ModelRunner> {
@@ -75,7 +77,7 @@ class OnnxRunner implements ModelRunner {
     this.vocabularySize = manifest.architecture.vocabularySize
     this.runtime = `onnx/${backend}`
     this.#session = session
-    this.#prefillTokens = prefillTokens(manifest, contextTokensMax)
+    this.#prefillTokens = prefillTokens(manifest, options)
     const logits = new Float32Array(slots * this.vocabularySize)
     const tokens = new Int32Array(slots)
     const counts = Array.from({ length: slots + 1 }, (_, count) => count)
@@ -96,12 +98,15 @@ class OnnxRunner implements ModelRunner {
     for (const id of tokenIds) this.#assertToken(id)
     const output = this.#logits[1] as Float32Array
     const firstRow = this.#session.cache.rowOf(slot)
-    for (let done = 0; done < total; done += this.#prefillTokens) {
-      const length = Math.min(this.#prefillTokens, total - done)
+    // Runs of the same length: a small rest would read every weight for a few tokens.
+    const runs = Math.ceil(total / this.#prefillTokens)
+    for (let run = 0, done = 0; run < runs; run += 1) {
+      const length = Math.ceil((total - done) / (runs - run))
       const input = Int32Array.from(tokenIds.slice(done, done + length))
       const last = position + done + length - 1
       await this.#session.run({ firstRow, count: 1, length }, [last], { input, output })
       this.#session.cache.hold(slot, last + 1)
+      done += length
     }
     return output
   }
@@ -148,10 +153,16 @@ class OnnxRunner implements ModelRunner {
   }
 }
 
-function prefillTokens(manifest: ModelManifest, contextTokensMax: number): number {
+function prefillTokens(
+  manifest: ModelManifest,
+  options: { readonly contextTokensMax: number; readonly blocksOthers?: boolean },
+): number {
+  const { contextTokensMax, blocksOthers = true } = options
   const { queryHeads } = manifest.architecture
   const byMemory = Math.floor(limits.scratchBytesMax / (queryHeads * contextTokensMax * 4))
-  const byTime = Math.floor(limits.prefillProductsMax / manifest.parameters)
+  const byTime = blocksOthers
+    ? Math.floor(limits.prefillProductsMax / manifest.parameters)
+    : limits.prefillTokensMax
   const tokens = Math.min(byMemory, Math.max(byTime, limits.prefillTokensMin))
   return Math.max(1, Math.min(tokens, limits.prefillTokensMax))
 }

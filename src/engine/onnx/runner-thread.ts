@@ -1,0 +1,48 @@
+/**
+ * The thread that a large model runs in: a call of ONNX Runtime does not return to the event loop
+ * before it is done.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { assert } from '../../base/index.ts'
+import type { ModelRunner } from '../model-runner.ts'
+import { openOnnxRunner } from './onnx-runner.ts'
+import {
+  failureOf,
+  type RunnerCall,
+  type RunnerReply,
+  type RunnerThreadData,
+} from './runner-messages.ts'
+
+assert(parentPort !== null, 'this file is a thread of its own')
+const port = parentPort
+
+async function serve({ model, options }: RunnerThreadData): Promise<void> {
+  const runner = await openOnnxRunner(model, options)
+  const { slots, contextTokensMax, vocabularySize, runtime } = runner
+  const bytes = slots * vocabularySize * Float32Array.BYTES_PER_ELEMENT
+  const logits = new Float32Array(new SharedArrayBuffer(bytes))
+  port.on('message', (call: RunnerCall) => {
+    if (call.type === 'close') void runner.close().finally(() => port.close())
+    else void answer(runner, call, logits).then(reply, (error) => reply(failureOf(error)))
+  })
+  reply({ type: 'ready', slots, contextTokensMax, vocabularySize, runtime, logits })
+}
+
+async function answer(
+  runner: ModelRunner,
+  call: Exclude<RunnerCall, { type: 'close' }>,
+  logits: Float32Array<SharedArrayBuffer>,
+): Promise<RunnerReply> {
+  logits.set(
+    call.type === 'prefill'
+      ? await runner.prefill(call.slot, call.tokenIds, call.position)
+      : await runner.decode(call.steps),
+  )
+  return { type: 'done' }
+}
+
+function reply(message: RunnerReply): void {
+  port.postMessage(message)
+}
+
+await serve(workerData as RunnerThreadData).catch((error: unknown) => reply(failureOf(error)))
