@@ -2,15 +2,8 @@
  * What a runner's thread and its owner say to each other. One call at a time, so nothing is
  * numbered; logits lie in memory that both see.
  */
-import type { StoredModel } from '../../models/index.ts'
 import { asIsochroneError, type ErrorCode, IsochroneError } from '../../protocol/index.ts'
 import type { DecodeStep } from '../model-runner.ts'
-import type { OnnxRunnerOptions } from './onnx-runner.ts'
-
-export interface RunnerThreadData {
-  readonly model: StoredModel
-  readonly options: OnnxRunnerOptions
-}
 
 export type RunnerCall =
   | {

@@ -4,14 +4,15 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../../base/index.ts'
+import type { StoredModel } from '../../models/index.ts'
 import type { ModelRunner } from '../model-runner.ts'
-import { openOnnxRunner } from './onnx-runner.ts'
-import {
-  failureOf,
-  type RunnerCall,
-  type RunnerReply,
-  type RunnerThreadData,
-} from './runner-messages.ts'
+import { type OnnxRunnerOptions, openOnnxRunner } from './onnx-runner.ts'
+import { failureOf, type RunnerCall, type RunnerReply } from './runner-messages.ts'
+
+export interface RunnerThreadData {
+  readonly model: StoredModel
+  readonly options: OnnxRunnerOptions
+}
 
 assert(parentPort !== null, 'this file is a thread of its own')
 const port = parentPort

@@ -8,13 +8,8 @@ import type { StoredModel } from '../../models/index.ts'
 import { asIsochroneError, IsochroneError } from '../../protocol/index.ts'
 import type { DecodeStep, ModelRunner } from '../model-runner.ts'
 import type { OnnxRunnerOptions } from './onnx-runner.ts'
-import {
-  errorOf,
-  type RunnerCall,
-  type RunnerReady,
-  type RunnerReply,
-  type RunnerThreadData,
-} from './runner-messages.ts'
+import { errorOf, type RunnerCall, type RunnerReady, type RunnerReply } from './runner-messages.ts'
+import type { RunnerThreadData } from './runner-thread.ts'
 
 /** Errors as of `openOnnxRunner`. */
 export async function startThreadedRunner(
