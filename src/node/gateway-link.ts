@@ -20,6 +20,7 @@ import {
 import { type Connection, callUnary, type Transport } from '../transport/index.ts'
 import { backoffMs } from './backoff.ts'
 import type { GatewayAddress } from './gateway-address.ts'
+import type { HeldGateways } from './held-gateways.ts'
 import type { NodeLimits } from './limits.ts'
 
 /** Which key a gateway had when it was first met (trust on first use). */
@@ -38,6 +39,8 @@ export interface LinkOptions {
 export interface LinkModules {
   readonly transport: Transport
   readonly known: KnownGateways
+  /** Shared by all links of the node. */
+  readonly held: HeldGateways
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -78,11 +81,12 @@ export class GatewayLink {
    * @throws IsochroneError when the gateway was never joined and trying again would not help
    */
   async run(): Promise<void> {
-    const { clock, log, random } = this.#modules
-    const { limits, gateway } = this.#options
+    const { log } = this.#modules
+    const { gateway } = this.#options
     while (!this.#stop.signal.aborted) {
+      let outcome: 'ended' | 'standby' = 'ended'
       try {
-        await this.#session()
+        outcome = await this.#session()
       } catch (error) {
         const fault = asIsochroneError(error)
         if (this.#stop.signal.aborted) return
@@ -90,10 +94,7 @@ export class GatewayLink {
         const fields = { gateway: gateway.address, code: fault.code, reason: fault.message }
         log.warn('no link to the gateway; trying again', fields)
       }
-      this.#failures += 1
-      const options = { firstMs: limits.reconnectFirstMs, maxMs: limits.reconnectMaxMs }
-      const delayMs = backoffMs(this.#failures, options, random)
-      await sleep(clock, delayMs, this.#stop.signal).catch(() => undefined)
+      await this.#pause(outcome)
     }
   }
 
@@ -116,26 +117,62 @@ export class GatewayLink {
     await this.#connection?.close()
   }
 
-  /** From dialling to the loss of the connection. */
-  async #session(): Promise<void> {
+  async #pause(outcome: 'ended' | 'standby'): Promise<void> {
+    const { clock, random } = this.#modules
+    const { reconnectFirstMs: firstMs, reconnectMaxMs: maxMs } = this.#options.limits
+    if (outcome === 'ended') this.#failures += 1
+    const delayMs =
+      outcome === 'standby' ? maxMs : backoffMs(this.#failures, { firstMs, maxMs }, random)
+    await sleep(clock, delayMs, this.#stop.signal).catch(() => undefined)
+  }
+
+  /** From dialling to the loss of the connection; `standby`: another link holds this gateway. */
+  async #session(): Promise<'ended' | 'standby'> {
+    const { held, known } = this.#modules
+    const { gateway } = this.#options
+    const expected = gateway.id ?? known.get(gateway.address)
+    if (expected !== undefined && held.isHeldBesides(expected, this)) return 'standby'
     const connection = await this.#dial()
+    try {
+      if (held.isHeldBesides(connection.peer, this)) {
+        this.#modules.log.info('this gateway is joined under another address already', {
+          gateway: connection.peer,
+          address: gateway.address,
+        })
+        return 'standby'
+      }
+      held.hold(connection.peer, this)
+      await this.#attend(connection)
+      return 'ended'
+    } finally {
+      held.leave(connection.peer, this)
+      await connection.close()
+    }
+  }
+
+  /** From joining to the loss of the connection. */
+  async #attend(connection: Connection): Promise<void> {
+    const { clock, onJoined, onLost } = this.#modules
     this.#connection = connection
     let lost = 'the node is stopping'
+    let joinedAtMs = clock.monotonic()
     try {
       const reply = await this.#join(connection)
+      joinedAtMs = clock.monotonic()
       this.#gateway = connection.peer
       this.#everJoined = true
-      this.#failures = 0
-      this.#modules.onJoined(connection.peer, this.#options.gateway.address)
+      onJoined(connection.peer, this.#options.gateway.address)
       lost = await this.#reportUntilLost(connection, reply)
     } catch (error) {
       lost = asIsochroneError(error).message
       throw error
     } finally {
       this.#connection = undefined
-      if (this.#gateway !== undefined) this.#modules.onLost(this.#gateway, lost)
+      if (this.#gateway !== undefined) onLost(this.#gateway, lost)
       this.#gateway = undefined
-      await connection.close()
+      // A gateway that takes the node in and drops it at once is not to be hammered.
+      const heldMs = clock.monotonic() - joinedAtMs
+      if (heldMs >= this.#options.limits.linkSteadyMs) this.#failures = 0
     }
   }
 

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom, systemClock } from '../base/index.ts'
-import { createIdentity, type ErrorCode, hasCode, IsochroneError } from '../protocol/index.ts'
+import {
+  createIdentity,
+  type ErrorCode,
+  hasCode,
+  IsochroneError,
+  modelDigestOf,
+} from '../protocol/index.ts'
 import { MemoryNetwork } from '../transport/index.ts'
 import {
   callGenerate,
@@ -59,6 +65,7 @@ describe('hostile calls', () => {
       ['identity_mismatch', sign({ signer: stranger })],
       ['identity_mismatch', sign({ recipient: stranger.id })],
       ['invalid_signature', sign({ body: new TextEncoder().encode('{}') })],
+      ['invalid_signature', sign({ modelDigest: modelDigestOf('ab'.repeat(32)) })],
     ]
     for (const [code, message] of attempts) {
       await assert.rejects(callGenerate(gateway.connection, message), refusedWith(code))

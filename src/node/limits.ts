@@ -25,6 +25,10 @@ export interface NodeLimits {
   readonly resultLifeMs: number
   readonly reconnectFirstMs: number
   readonly reconnectMaxMs: number
+  /** A link that held this long was sound: when it is lost, back-off begins anew. */
+  readonly linkSteadyMs: number
+  /** A peer that dials and is no gateway of the node: who asks for health is done by then. */
+  readonly strangerWaitMs: number
   /** Work that still runs after this long is cancelled when the node stops. */
   readonly drainLimitMs: number
   /** Models in a record: beyond it, a message grows for nothing that routing can use. */
@@ -44,6 +48,8 @@ export const nodeLimits: NodeLimits = Object.freeze({
   resultLifeMs: 15_000,
   reconnectFirstMs: 250,
   reconnectMaxMs: 30_000,
+  linkSteadyMs: 30_000,
+  strangerWaitMs: 60_000,
   drainLimitMs: 30_000,
   modelsMax: 256,
 })

@@ -16,6 +16,7 @@ import {
   type Identity,
   IsochroneError,
   type Join,
+  type ModelDigest,
   methods,
   type NodeId,
   type Report,
@@ -25,6 +26,7 @@ import {
 } from '../protocol/index.ts'
 import {
   type Connection,
+  type Listener,
   type MemoryNetwork,
   openCall,
   serveCalls,
@@ -110,24 +112,29 @@ export class TestGateway {
   readonly transport: Transport
   readonly joins: Join[] = []
   readonly reports: Report[] = []
+  /** One per join. */
   readonly connections: Connection[] = []
+  readonly dialled: Connection[] = []
   address = ''
+  listener: Listener | undefined
   heartbeatMs = 60_000
   networkTold = network
+  gatewayTold: NodeId
   onReport: () => void = () => {}
   onJoin: () => void = () => {}
 
   constructor(memory: MemoryNetwork, identity: Identity = createIdentity()) {
     this.identity = identity
+    this.gatewayTold = identity.id
     const handlers = {
       [methods.join]: async (call: Parameters<Parameters<typeof serveCalls>[0][string]>[0]) => {
         const join = decodeJoin(await call.request())
         if (join.token !== token) throw new IsochroneError('join_refused', 'wrong token')
         this.joins.push(join)
         this.connections.push(call.connection)
-        const { heartbeatMs } = this
+        const { heartbeatMs, networkTold, gatewayTold } = this
         await call.send(
-          encodeJoinReply({ network: this.networkTold, gateway: identity.id, heartbeatMs }),
+          encodeJoinReply({ network: networkTold, gateway: gatewayTold, heartbeatMs }),
         )
         this.onJoin()
       },
@@ -138,11 +145,13 @@ export class TestGateway {
       },
     }
     const onStream = serveCalls(handlers, { log: silentLog, clock: systemClock })
-    this.transport = memory.transport(identity.id, { onStream })
+    const onConnection = (connection: Connection) => void this.dialled.push(connection)
+    this.transport = memory.transport(identity.id, { onStream, onConnection })
   }
 
   async listen(address = 'gateway:1'): Promise<void> {
-    this.address = (await this.transport.listen(address)).address
+    this.listener = await this.transport.listen(address)
+    this.address = this.listener.address
   }
 
   get connection(): Connection {
@@ -255,6 +264,7 @@ export interface SigningChanges {
   readonly network?: string
   readonly issuedAtMs?: number
   readonly nonce?: Uint8Array
+  readonly modelDigest?: ModelDigest
   readonly body?: Uint8Array
 }
 
@@ -277,7 +287,7 @@ export function signedCall(
     nonce: changes.nonce ?? random.bytes(16),
     issuedAtMs,
     expiresAtMs: issuedAtMs + 60_000,
-    modelDigest: request.modelDigest,
+    modelDigest: changes.modelDigest ?? request.modelDigest,
   })
   return encodeGenerateCall({ envelope, body: changes.body ?? body })
 }

@@ -2,7 +2,7 @@
  * The worker: it joins gateways, tells them what it has and how busy it is, and serves what they
  * ask.
  */
-import { type Clock, type Log, type Random, sleep } from '../base/index.ts'
+import { type Clock, type Log, type Random, sleep, type Timer } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import {
   type HardwareReport,
@@ -15,6 +15,7 @@ import {
   type OfferedModel,
 } from '../protocol/index.ts'
 import {
+  type Connection,
   healthHandler,
   serveCalls,
   type Transport,
@@ -22,6 +23,7 @@ import {
 } from '../transport/index.ts'
 import type { GatewayAddress } from './gateway-address.ts'
 import { GatewayLink, type KnownGateways } from './gateway-link.ts'
+import { HeldGateways } from './held-gateways.ts'
 import { type NodeLimits, nodeLimits } from './limits.ts'
 import { type MeasuredSpeed, notMeasured } from './measure/benchmark.ts'
 import { OpenCalls } from './open-calls.ts'
@@ -89,6 +91,7 @@ class Worker implements IsochroneNode {
   readonly #links: readonly GatewayLink[]
   readonly #stop = new AbortController()
   readonly #calls = new OpenCalls()
+  readonly #held = new HeldGateways()
   #running = 0
   #draining = false
   #onFirstJoin: (() => void) | undefined
@@ -102,6 +105,7 @@ class Worker implements IsochroneNode {
     this.#records = new RecordKeeper({ network, region, softwareVersion, lifeMs }, modules)
     this.#transport = modules.createTransport({
       onStream: this.#calls.counting(this.#serveStreams()),
+      onConnection: (connection) => this.#expectGateway(connection),
     })
     this.#links = options.gateways.map((gateway) => this.#linkTo(gateway))
   }
@@ -159,6 +163,23 @@ class Worker implements IsochroneNode {
     await this.#transport.close()
   }
 
+  #isJoined(gateway: NodeId): boolean {
+    return this.#links.some((link) => link.gateway === gateway)
+  }
+
+  /** A peer that dialled this node stays only for as long as it is a gateway that was joined. */
+  #expectGateway(connection: Connection): void {
+    let timer: Timer
+    const look = () => {
+      timer = this.#modules.clock.after(this.#limits.strangerWaitMs, () => {
+        if (this.#isJoined(connection.peer)) look()
+        else connection.close().catch(() => {})
+      })
+    }
+    look()
+    void connection.closed.then(() => timer.cancel())
+  }
+
   #serveStreams(): TransportEvents['onStream'] {
     const { clock, engine, identity, log, random } = this.#modules
     const handlers = createHandlers(
@@ -170,7 +191,7 @@ class Worker implements IsochroneNode {
         random,
         log,
         models: () => this.#offered(),
-        isJoined: (gateway) => this.#links.some((link) => link.gateway === gateway),
+        isJoined: (gateway) => this.#isJoined(gateway),
         isDraining: () => this.#draining,
         onWork: (change) => this.#onWork(change),
         running: () => this.#running,
@@ -189,6 +210,7 @@ class Worker implements IsochroneNode {
       {
         transport: this.#transport,
         known,
+        held: this.#held,
         clock,
         random,
         log,
