@@ -5,14 +5,18 @@ import { ManualClock } from '../../base/index.ts'
 import { noisyScript, run, ScriptedRunner, scriptedEngine, settle } from '../onnx-engine.fixture.ts'
 import { chunkTokensMin, PrefillPace, promptInTurn } from './prefill-pace.ts'
 
-const limits = { prefillChunkTokens: 512, stallMs: 200, stallTokensMax: 4096 }
+const limits = { prefillChunkTokens: 512, aloneMs: 1000, stallMs: 200, stallTokensMax: 4096 }
 
-test('with nobody running, a prompt is read in runs as large as allowed', () => {
+test('with nobody running, runs are as large as allowed, and last a second at most', () => {
   const pace = new PrefillPace(limits)
-  assert.equal(pace.tokensNow(2000, false), 512)
-  pace.read(512, 5000, false)
-  assert.equal(pace.tokensNow(1488, false), 512)
+  assert.equal(pace.tokensNow(2000, false), 64)
+  pace.read(64, 64, false)
+  assert.equal(pace.tokensNow(1936, false), 512)
   assert.equal(pace.tokensNow(3, false), 3)
+  pace.read(512, 512 * 21, false)
+  assert.equal(pace.tokensNow(1424, false), Math.floor(1000 / 7))
+  pace.read(142, 142 * 1000, false)
+  assert.equal(pace.tokensNow(1282, false), chunkTokensMin)
 })
 
 test('running answers wait no longer than the stall allows, whatever a token costs', () => {

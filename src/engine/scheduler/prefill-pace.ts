@@ -7,6 +7,8 @@
 export interface PrefillLimits {
   /** Prompt tokens in one run. */
   readonly prefillChunkTokens: number
+  /** Time of one run while nobody is being answered. */
+  readonly aloneMs: number
   /** What reading prompts may add to the time between two tokens of a running answer. */
   readonly stallMs: number
   /** The same in tokens, for a machine whose clock says that nothing takes time. */
@@ -39,18 +41,20 @@ export class PrefillPace {
    * @returns 0: it is the running answers' turn
    */
   tokensNow(unread: number, isDelaying: boolean): number {
-    const { prefillChunkTokens, stallMs, stallTokensMax } = this.#limits
+    const { prefillChunkTokens, aloneMs, stallMs, stallTokensMax } = this.#limits
     const most = Math.min(unread, prefillChunkTokens)
-    if (!isDelaying) return most
+    const least = Math.min(chunkTokensMin, most)
+    if (!isDelaying) return Math.min(most, Math.max(least, this.#tokensIn(aloneMs)))
     // Where a step itself takes longer, prompts get half of the time.
     const leftMs = Math.max(stallMs, this.#stepMs) - this.#stalledMs
-    const least = Math.min(chunkTokensMin, most)
-    const byTime =
-      this.#msPerToken === null ? firstChunkTokens : Math.floor(leftMs / this.#msPerToken)
-    const tokens = Math.min(most, byTime, stallTokensMax - this.#stalledTokens)
+    const tokens = Math.min(most, this.#tokensIn(leftMs), stallTokensMax - this.#stalledTokens)
     if (tokens >= least) return tokens
     // Every step lets at least one run pass, so that no prompt waits for ever.
     return this.#stalledTokens === 0 ? Math.min(least, stallTokensMax) : 0
+  }
+
+  #tokensIn(ms: number): number {
+    return this.#msPerToken === null ? firstChunkTokens : Math.floor(ms / this.#msPerToken)
   }
 
   /** A run read so many tokens. */

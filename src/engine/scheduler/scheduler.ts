@@ -27,9 +27,10 @@ export interface SchedulerLimits extends PrefillLimits {
 
 export const defaultSchedulerLimits: SchedulerLimits = {
   waitingMax: 64,
-  // Enough to use the processor well; between two runs others are admitted, and those who left are
-  // noticed.
+  // Enough to use the processor well.
   prefillChunkTokens: 512,
+  // Between two runs others are admitted, and who left is noticed.
+  aloneMs: 1000,
   // What MLPerf's inference rules allow between two tokens (Llama 2 70B, server): a reader does not
   // notice less.
   stallMs: 200,
