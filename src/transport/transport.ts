@@ -125,6 +125,14 @@ export const transportLimits = {
   connectionWindowBytes: 16 * 1024 * 1024,
   /** Bytes of messages that have begun and not ended, on one connection. */
   assemblyBytesMax: 64 * 1024 * 1024,
+  /** The same of all connections together: four hostile peers at their own limit. */
+  assemblyTotalBytesMax: 256 * 1024 * 1024,
+  /** What a connection gets even then: most calls fit in, so that hostile peers stop no others. */
+  assemblySureBytes: 64 * 1024,
+  /** Sockets of one network address in no connection yet: a hundred nodes behind one NAT. */
+  handshakesPerAddressMax: 256,
+  /** Sockets of one network address in all: a quarter of what a listener takes. */
+  socketsPerAddressMax: 2048,
   streamWindowBytes: 1024 * 1024,
   handshakeTimeoutMs: 10_000,
   /** Heartbeat; notes on transports: control streams beat every 1–2 s. */

@@ -17,6 +17,7 @@ import type { Clock, Log } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
 import { formatAddress, parseAddress } from '../address.ts'
 import { type Listener, transportLimits } from '../transport.ts'
+import { AddressCount } from './address-count.ts'
 import { certificateId } from './certificate.ts'
 import type { ConnectionParts, TlsConnection } from './connection.ts'
 import { destroyLater } from './destroy-later.ts'
@@ -36,9 +37,23 @@ export interface AcceptorOptions {
   readonly clock: Clock
   readonly log: Log
   readonly handshakeTimeoutMs: number
+  readonly limits: AddressLimits
   /** Connections there may be in all, and how many there are. */
   readonly hasRoom: () => boolean
   readonly makeConnection: (parts: ConnectionParts) => TlsConnection
+}
+
+/** Of one network address, see `transportLimits`. */
+export interface AddressLimits {
+  readonly handshakesPerAddressMax: number
+  readonly socketsPerAddressMax: number
+}
+
+/** A socket from its first byte on. */
+interface Arriving {
+  readonly socket: Socket
+  /** It counts among the connected now. */
+  readonly arrived: () => void
 }
 
 interface ForwardHalf {
@@ -61,10 +76,14 @@ export class Acceptor {
   readonly #pairs = new PairingTable<ForwardHalf, Handshaken>()
   readonly #sockets = new Set<TLSSocket>()
   /** In the TLS handshake, by remote address: a server closes only once these have. */
-  readonly #handshaking = new Map<string, Socket>()
+  readonly #handshaking = new Map<string, Arriving>()
+  readonly #arriving: AddressCount
+  readonly #present: AddressCount
 
   constructor(options: AcceptorOptions) {
     this.#options = options
+    this.#arriving = new AddressCount(options.limits.handshakesPerAddressMax)
+    this.#present = new AddressCount(options.limits.socketsPerAddressMax)
   }
 
   async listen(address: string): Promise<Listener> {
@@ -99,7 +118,7 @@ export class Acceptor {
   /** Cuts sockets that belong to no connection. */
   close(): void {
     for (const socket of this.#sockets) destroyLater(socket)
-    for (const socket of this.#handshaking.values()) destroyLater(socket)
+    for (const { socket } of this.#handshaking.values()) destroyLater(socket)
   }
 
   #closeServer(server: Server): Promise<void> {
@@ -111,13 +130,35 @@ export class Acceptor {
 
   #onTcp(socket: Socket): void {
     const remoteAddress = remoteAddressOf(socket)
-    this.#handshaking.set(remoteAddress, socket)
+    const arrived = this.#count(socket)
+    if (arrived === undefined) {
+      this.#options.log.debug('refused a socket: too many of its address', { remoteAddress })
+      destroyLater(socket)
+      return
+    }
+    const arriving = { socket, arrived }
+    this.#handshaking.set(remoteAddress, arriving)
     socket.once('close', () => {
-      if (this.#handshaking.get(remoteAddress) === socket) this.#handshaking.delete(remoteAddress)
+      arrived()
+      if (this.#handshaking.get(remoteAddress) === arriving) this.#handshaking.delete(remoteAddress)
     })
   }
 
+  /** Counts a socket with its address until it closes; undefined: there are too many. */
+  #count(socket: Socket): (() => void) | undefined {
+    const address = socket.remoteAddress ?? ''
+    if (!this.#present.enter(address)) return undefined
+    socket.once('close', () => this.#present.leave(address))
+    if (!this.#arriving.enter(address)) return undefined
+    let isArriving = true
+    return () => {
+      if (isArriving) this.#arriving.leave(address)
+      isArriving = false
+    }
+  }
+
   #onSecure(socket: TLSSocket): void {
+    const arriving = this.#handshaking.get(remoteAddressOf(socket))
     this.#handshaking.delete(remoteAddressOf(socket))
     socket.on('error', () => destroyLater(socket))
     const peer = certificateId(socket.getPeerX509Certificate())
@@ -131,18 +172,19 @@ export class Acceptor {
       destroyLater(socket)
       return
     }
-    const handshaken = this.#track(socket, peer)
+    const handshaken = this.#track(socket, peer, arriving)
     if (socket.alpnProtocol === reverseProtocol) this.#onReverse(handshaken)
     else if (socket.alpnProtocol === forwardProtocol) this.#onForward(handshaken)
     else destroyLater(socket)
   }
 
-  #track(socket: TLSSocket, peer: NodeId): Handshaken {
+  #track(socket: TLSSocket, peer: NodeId, arriving: Arriving | undefined): Handshaken {
     const timer = this.#options.clock.after(this.#options.handshakeTimeoutMs, () =>
       destroyLater(socket),
     )
     const settle = () => {
       timer.cancel()
+      arriving?.arrived()
       this.#sockets.delete(socket)
     }
     this.#sockets.add(socket)

@@ -24,7 +24,7 @@ import {
   transportLimits,
 } from '../transport.ts'
 import { AcceptedStream } from './accepted-stream.ts'
-import type { AssemblyBudget } from './framing.ts'
+import type { AssemblyBudget, AssemblyTotal } from './framing.ts'
 import { OpenedStream } from './opened-stream.ts'
 import type { TlsStream } from './stream.ts'
 import { isGrpc, metadataOf, requestHeaders } from './wire.ts'
@@ -47,6 +47,8 @@ export interface TlsConnectionOptions {
   readonly clock: Clock
   readonly log: Log
   readonly onStream: (stream: Stream, connection: Connection) => void
+  /** Shared by all connections of a transport. */
+  readonly assembly: AssemblyTotal
 }
 
 /** How long an orderly close may take before the sockets are cut. */
@@ -61,7 +63,7 @@ export class TlsConnection implements Connection {
   readonly #sessionsClosed: Promise<unknown>
   readonly #prober: Prober
   readonly #streams = new Set<TlsStream>()
-  readonly #budget: AssemblyBudget = { bytes: 0, bytesMax: transportLimits.assemblyBytesMax }
+  readonly #budget: AssemblyBudget
   readonly #resolveClosed: (reason: CloseReason) => void
   #opened = 0
   #openedMax: number = transportLimits.streamsPerConnectionMax
@@ -70,6 +72,8 @@ export class TlsConnection implements Connection {
 
   constructor(options: TlsConnectionOptions) {
     this.#options = options
+    const { assembly: total } = options
+    this.#budget = { bytes: 0, bytesMax: transportLimits.assemblyBytesMax, total }
     this.peer = options.peer
     this.remoteAddress = options.remoteAddress
     const { promise, resolve } = Promise.withResolvers<CloseReason>()

@@ -108,4 +108,21 @@ describe('gRPC framing', () => {
     first.release()
     assert.equal(budget.bytes, 0)
   })
+
+  it('bounds what unfinished messages of all connections take, but leaves each a little', () => {
+    const total = { bytes: 0, bytesMax: 4_000, sureBytes: 1_024 }
+    const parserOfAConnection = () => new MessageParser({ ...roomy(), total })
+    const start = (bytes: number) => frameMessage(new Uint8Array(2 * bytes)).subarray(0, bytes + 5)
+    const [greedy, modest] = [parserOfAConnection(), parserOfAConnection()]
+    greedy.feed(start(3_500), () => assert.fail('the message is not whole'))
+    modest.feed(start(900), () => assert.fail('the message is not whole'))
+    assert.throws(
+      () => parserOfAConnection().feed(start(1_025), () => {}),
+      (error) => hasCode(error, 'message_too_large'),
+    )
+    greedy.release()
+    parserOfAConnection().feed(start(1_025), () => {})
+    modest.release()
+    assert.ok(total.bytes > 0 && total.bytes < 4_000)
+  })
 })

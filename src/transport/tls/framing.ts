@@ -21,6 +21,15 @@ const storageGrowth = 4
 export interface AssemblyBudget {
   bytes: number
   readonly bytesMax: number
+  /** That of all connections; undefined: this is the only one. */
+  readonly total?: AssemblyTotal
+}
+
+export interface AssemblyTotal {
+  bytes: number
+  readonly bytesMax: number
+  /** A connection may have this much even when the others take all. */
+  readonly sureBytes: number
 }
 
 /** Prefix and message in one piece of memory: the caller may reuse the message's at once. */
@@ -81,6 +90,7 @@ export class MessageParser {
   /** Gives back what unfinished bytes took of the budget. */
   release(): void {
     this.#budget.bytes -= this.#storage.length
+    if (this.#budget.total !== undefined) this.#budget.total.bytes -= this.#storage.length
     this.#storage = noStorage
     this.#stored = 0
   }
@@ -113,13 +123,7 @@ export class MessageParser {
     const wanted = Math.max(bytesMin, firstStorageBytes, storageGrowth * this.#storage.length)
     const storage = Buffer.allocUnsafeSlow(Math.min(wanted, this.#length ?? 0))
     const more = storage.length - this.#storage.length
-    if (this.#budget.bytes + more > this.#budget.bytesMax) {
-      throw new IsochroneError(
-        'message_too_large',
-        `unfinished messages on one connection are over ${this.#budget.bytesMax} bytes`,
-      )
-    }
-    this.#budget.bytes += more
+    takeBudget(this.#budget, more)
     storage.set(this.#storage.subarray(0, this.#stored))
     this.#storage = storage
   }
@@ -136,6 +140,23 @@ export class MessageParser {
 }
 
 const noStorage = Buffer.alloc(0)
+
+function takeBudget(budget: AssemblyBudget, bytes: number): void {
+  const { total } = budget
+  if (budget.bytes + bytes > budget.bytesMax) {
+    const message = `unfinished messages on one connection are over ${budget.bytesMax} bytes`
+    throw new IsochroneError('message_too_large', message)
+  }
+  if (total !== undefined) {
+    const isSure = budget.bytes + bytes <= total.sureBytes
+    if (!isSure && total.bytes + bytes > total.bytesMax) {
+      const message = `unfinished messages of all connections are over ${total.bytesMax} bytes`
+      throw new IsochroneError('message_too_large', message)
+    }
+    total.bytes += bytes
+  }
+  budget.bytes += bytes
+}
 
 function checkFlag(flag: number): void {
   if (flag === 0) return

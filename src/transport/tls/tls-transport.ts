@@ -12,10 +12,11 @@ import {
   type TransportEvents,
   transportLimits,
 } from '../transport.ts'
-import { Acceptor } from './acceptor.ts'
+import { Acceptor, type AddressLimits } from './acceptor.ts'
 import { type CertificateIdentity, createCredentials } from './certificate.ts'
 import { type ConnectionParts, TlsConnection } from './connection.ts'
 import { dial } from './dialler.ts'
+import type { AssemblyTotal } from './framing.ts'
 
 export interface TlsTransportOptions {
   readonly identity: CertificateIdentity
@@ -26,6 +27,13 @@ export interface TlsTransportOptions {
   readonly decorateSocket?: SocketDecorator
   /** For tests; `transportLimits.handshakeTimeoutMs` otherwise. */
   readonly handshakeTimeoutMs?: number
+  /** For tests; `transportLimits` otherwise. */
+  readonly limits?: Partial<TlsLimits>
+}
+
+export interface TlsLimits extends AddressLimits {
+  readonly assemblyTotalBytesMax: number
+  readonly assemblySureBytes: number
 }
 
 export interface TlsTransport extends Transport {
@@ -48,6 +56,7 @@ class NodeTlsTransport implements TlsTransport {
   readonly #tlsOptions: { readonly cert: string; readonly key: string }
   readonly #handshakeTimeoutMs: number
   readonly #acceptor: Acceptor
+  readonly #assembly: AssemblyTotal
   readonly #connections = new Set<TlsConnection>()
   readonly #listeners = new Set<Listener>()
   #closed = false
@@ -60,11 +69,15 @@ class NodeTlsTransport implements TlsTransport {
     this.certificate = credentials.certificate
     this.#tlsOptions = { cert: credentials.certificate, key: credentials.privateKey }
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? transportLimits.handshakeTimeoutMs
+    const limits: TlsLimits = { ...transportLimits, ...options.limits }
+    const { assemblyTotalBytesMax: bytesMax, assemblySureBytes: sureBytes } = limits
+    this.#assembly = { bytes: 0, bytesMax, sureBytes }
     this.#acceptor = new Acceptor({
       tlsOptions: this.#tlsOptions,
       clock: options.clock,
       log: options.log,
       handshakeTimeoutMs: this.#handshakeTimeoutMs,
+      limits,
       hasRoom: () => this.#connections.size < transportLimits.connectionsMax,
       makeConnection: (parts) => this.#accepted(parts),
     })
@@ -120,7 +133,9 @@ class NodeTlsTransport implements TlsTransport {
 
   #makeConnection(parts: ConnectionParts): TlsConnection {
     const { clock, log } = this.#options
-    const connection = new TlsConnection({ ...parts, clock, log, onStream: this.#events.onStream })
+    const assembly = this.#assembly
+    const { onStream } = this.#events
+    const connection = new TlsConnection({ ...parts, clock, log, onStream, assembly })
     this.#connections.add(connection)
     void connection.closed.then((reason) => {
       this.#connections.delete(connection)
