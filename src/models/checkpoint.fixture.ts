@@ -93,7 +93,7 @@ export function randomTensors(config: RawConfig, dtype: 'F32' | 'F16' | 'BF16'):
   return tensors
 }
 
-/** Writes config.json and model.safetensors. */
+/** Writes config.json, model.safetensors and a tokenizer.json without words. */
 export async function writeCheckpoint(
   folder: string,
   config: RawConfig,
@@ -102,6 +102,8 @@ export async function writeCheckpoint(
   const tensors = randomTensors(config, dtype)
   await writeFile(path.join(folder, 'config.json'), JSON.stringify(config))
   await writeFile(path.join(folder, 'model.safetensors'), safetensors(tensors, dtype))
+  const tokenizer = { model: { type: 'BPE', vocab: {}, merges: [] }, added_tokens: [] }
+  await writeFile(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer))
   return tensors
 }
 

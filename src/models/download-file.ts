@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
-import { type Clock, sleep } from '../base/index.ts'
+import { type Clock, sleep, type Timer } from '../base/index.ts'
 import { asIsochroneError, IsochroneError } from '../protocol/index.ts'
 import {
   type HubOptions,
@@ -16,13 +16,19 @@ import {
 import { hashFile, storageFault } from './store.ts'
 
 export const downloadLimits = {
-  /** Tries in a row that bring nothing new. */
+  /** Tries in a row that bring too little. */
   triesMax: 5,
-  /** First pause; doubles with each try that brings nothing. */
+  /** A try that brings less than this brought nothing: a byte per try would take for ever. */
+  progressBytesMin: 64 * 1024,
+  /** First pause; doubles with each try that brings too little. */
   pauseMs: 500,
   pauseMsMax: 15_000,
-  /** A transfer that brings nothing for so long is given up and continued with a new request. */
+  /**
+   * A transfer that brings less than `stallBytesMin` in this time is given up and continued with a
+   * new request. A modem of 1990 is twice as fast.
+   */
   stallTimeoutMs: 30_000,
+  stallBytesMin: 16 * 1024,
   /** A wrong hash: once more from the start, then it is the hub's fault. */
   wrongHashesMax: 1,
 } as const
@@ -67,7 +73,8 @@ export async function downloadFile(
       if (options.signal?.aborted) throw cancelled(url, error)
       const fault = storageFault(error, target)
       if (fault instanceof IsochroneError) throw fault
-      fruitless = (await sizeOf(`${target}.part`)) > before ? 0 : fruitless + 1
+      const brought = (await sizeOf(`${target}.part`)) - before
+      fruitless = brought >= downloadLimits.progressBytesMin ? 0 : fruitless + 1
       if (fruitless >= downloadLimits.triesMax) throw transferFault(url, error)
     }
     await pause(url, fruitless, options)
@@ -82,13 +89,8 @@ async function continueTransfer(
   options: DownloadOptions,
 ): Promise<Expected> {
   const have = await sizeOf(part)
-  const stall = new AbortController()
-  const signal = AbortSignal.any([stall.signal, ...(options.signal ? [options.signal] : [])])
-  const watch = () =>
-    options.clock.after(downloadLimits.stallTimeoutMs, () =>
-      stall.abort(new Error(`nothing arrived for ${downloadLimits.stallTimeoutMs} ms`)),
-    )
-  let timer = watch()
+  const watch = new StallWatch(options.clock)
+  const signal = AbortSignal.any([watch.signal, ...(options.signal ? [options.signal] : [])])
   try {
     const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {}
     const response = await hubGet(url, { ...options, signal }, headers)
@@ -100,8 +102,7 @@ async function continueTransfer(
     try {
       let at = start
       for await (const chunk of response.body ?? []) {
-        timer.cancel()
-        timer = watch()
+        watch.arrived(chunk.length)
         at = await writeAt(handle, chunk, at)
         checkLength(url, at, expected)
         options.onBytes?.(at)
@@ -115,7 +116,45 @@ async function continueTransfer(
     }
     return expected
   } finally {
-    timer.cancel()
+    watch.stop()
+  }
+}
+
+/** Aborts a transfer whose bytes come too slowly, or not at all. */
+class StallWatch {
+  readonly #clock: Clock
+  readonly #stall = new AbortController()
+  #timer: Timer
+  #bytes = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#timer = this.#next()
+  }
+
+  get signal(): AbortSignal {
+    return this.#stall.signal
+  }
+
+  arrived(bytes: number): void {
+    this.#bytes += bytes
+  }
+
+  stop(): void {
+    this.#timer.cancel()
+  }
+
+  #next(): Timer {
+    const { stallTimeoutMs, stallBytesMin } = downloadLimits
+    return this.#clock.after(stallTimeoutMs, () => {
+      if (this.#bytes < stallBytesMin) {
+        const seconds = stallTimeoutMs / 1000
+        this.#stall.abort(new Error(`only ${this.#bytes} bytes arrived in ${seconds} s`))
+        return
+      }
+      this.#bytes = 0
+      this.#timer = this.#next()
+    })
   }
 }
 
@@ -240,8 +279,8 @@ function hashFault(url: URL): IsochroneError {
 function transferFault(url: URL, error: unknown): IsochroneError {
   const { message: reason } = asIsochroneError(error)
   const message =
-    `${url.href}: ${downloadLimits.triesMax} tries brought nothing more (${reason}). Check the ` +
-    'network and run the command again: it continues where it stopped.'
+    `${url.href}: ${downloadLimits.triesMax} tries brought next to nothing (${reason}). Check ` +
+    'the network and run the command again: it continues where it stopped.'
   return new IsochroneError('model_download_failed', message, {
     detail: { url: url.href, reason },
     cause: error,

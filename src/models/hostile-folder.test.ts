@@ -82,6 +82,17 @@ test('a tokenizer that is no JSON is refused before a node tries it', async (t) 
   assert.match((await refusal(folder, storeDir)).message, /tokenizer\.json: it is not valid JSON/)
 })
 
+test('a folder without a tokenizer is refused, with the file and how to make it', async (t) => {
+  const { folder, storeDir } = await setUp(t)
+  await rm(path.join(folder, 'tokenizer.json'))
+  await writeFile(path.join(folder, 'tokenizer.model'), 'sentencepiece')
+  const error = await refusal(folder, storeDir)
+  assert.equal(error.code, 'model_unsupported')
+  assert.equal(error.detail['file'], path.join(folder, 'tokenizer.json'))
+  assert.match(error.message, /no tokenizer.*save_pretrained/)
+  assert.deepEqual(await readdir(storeDir), [])
+})
+
 test('something else under the name is left alone, and named', async (t) => {
   const { folder, storeDir } = await setUp(t)
   await mkdir(path.join(storeDir, 'small'), { recursive: true })

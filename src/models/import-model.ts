@@ -10,7 +10,7 @@ import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { JsonFields } from './json-fields.ts'
 import type { ModelFile, ModelManifest, Quantisation } from './manifest.ts'
 import { manifestDigest, manifestFile } from './manifest-file.ts'
-import { corrupt } from './model-fault.ts'
+import { corrupt, unsupported } from './model-fault.ts'
 import { sourceFileBytes } from './source-file.ts'
 import {
   checkModelName,
@@ -40,11 +40,14 @@ export interface ModelProgress {
   readonly bytesTotal: number
 }
 
+/** Without it nobody can turn text into what the weights understand. */
+export const tokenizerFile = 'tokenizer.json'
+
 /** What an engine needs beside the weights; each is copied where it is there. */
 export const sideFiles = [
   'config.json',
   'generation_config.json',
-  'tokenizer.json',
+  tokenizerFile,
   'tokenizer_config.json',
   'special_tokens_map.json',
   'chat_template.jinja',
@@ -93,6 +96,7 @@ async function fill(
     const mend = 'A Hugging Face folder with config.json and model.safetensors is needed.'
     throw corrupt({ file: path.join(folder, 'config.json'), mend }, 'the file is missing')
   }
+  if (!side.has(tokenizerFile)) throw tokenizerMissing(path.join(folder, tokenizerFile))
   const generation = side.get('generation_config.json')
   const configuration = parseConfiguration(config.text(), generation?.text())
   const checkpoint = await openCheckpoint(folder)
@@ -115,6 +119,14 @@ async function fill(
   await writeSynced(path.join(incoming, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
   await syncFolder(incoming)
   return manifest
+}
+
+/** @param file where it was looked for */
+export function tokenizerMissing(file: string): IsochroneError {
+  const mend =
+    'Other forms of tokenizers (tokenizer.model, vocab.json) are not read; transformers writes ' +
+    'this one with `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`.'
+  return unsupported({ file, mend }, 'the model has no tokenizer in this form')
 }
 
 async function convert(

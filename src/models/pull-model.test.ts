@@ -2,52 +2,25 @@
  * Against a hub on loopback that cuts, corrupts, redirects and forgets.
  */
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type TestContext, test } from 'node:test'
-import { type Clock, systemClock } from '../base/index.ts'
+import { readdir, rename } from 'node:fs/promises'
+import { test } from 'node:test'
+import type { Clock } from '../base/index.ts'
 import { hasCode } from '../protocol/index.ts'
-import {
-  randomTensors,
-  safetensors,
-  smallConfig,
-  temporaryFolder,
-  writeCheckpoint,
-} from './checkpoint.fixture.ts'
 import { downloadLimits } from './download-file.ts'
-import { importModel, listModels, type PullOptions, pullModel } from './index.ts'
+import {
+  type Behaviour,
+  clock,
+  commit,
+  cut,
+  options,
+  send,
+  setUp,
+  status,
+  weightBytes,
+  weights,
+} from './hub.fixture.ts'
+import { importModel, listModels, type ModelProgress, pullModel } from './index.ts'
 import { listTimeoutMs } from './pull-model.ts'
-
-const commit = 'c'.repeat(40)
-const weights = 'model.safetensors'
-/** What `writeCheckpoint` writes: the same every time. */
-const weightBytes = Buffer.from(safetensors(randomTensors(smallConfig, 'F32'), 'F32'))
-
-/** Pauses pass at once; stalls are not what these tests wait for. */
-const clock: Clock = {
-  now: () => systemClock.now(),
-  monotonic: () => systemClock.monotonic(),
-  after(delayMs, action) {
-    if (delayMs >= downloadLimits.stallTimeoutMs) return { cancel() {} }
-    const handle = setImmediate(action)
-    return { cancel: () => clearImmediate(handle) }
-  },
-}
-
-type Behaviour = (request: IncomingMessage, response: ServerResponse, count: number) => boolean
-
-interface Hub {
-  readonly url: URL
-  readonly storage: URL
-  /** Every request, as `METHOD path range`, with the authorization where there was one. */
-  readonly requests: string[]
-  /** May answer a request for the weights' bytes itself; `count` counts them from 1. */
-  behave: Behaviour
-  /** May answer what the hub itself is asked. */
-  answer: Behaviour
-}
 
 test('a model is pulled, checked and imported as if from its folder', async (t) => {
   const { hub, folder, storeDir } = await setUp(t)
@@ -164,7 +137,8 @@ test('a file whose size nobody says is refused', async (t) => {
   const { hub, storeDir } = await setUp(t)
   hub.answer = (request, response) => {
     if (request.url?.startsWith('/api/')) {
-      const siblings = [{ rfilename: 'config.json' }, { rfilename: weights }]
+      const names = ['config.json', 'tokenizer.json', weights]
+      const siblings = names.map((rfilename) => ({ rfilename }))
       return Boolean(response.end(JSON.stringify({ sha: commit, siblings })))
     }
     response.writeHead(200).write('{')
@@ -211,6 +185,88 @@ test('a pull that is aborted is continued by the next', async (t) => {
   assert.equal(again.length, 1, 'what was whole is not fetched again')
 })
 
+test('a second pull of the same model is refused while the first one works', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  let goOn = () => {}
+  const reached = new Promise<void>((resolve) => {
+    hub.behave = (request, response, count) => {
+      if (count > 1) return false
+      goOn = () => send(request, response, weightBytes)
+      resolve()
+      return true
+    }
+  })
+  const first = pullModel('acme/small', options(hub, storeDir))
+  await reached
+  const [taken = ''] = await readdir(`${storeDir}/.downloads`)
+  await assert.rejects(pullModel('acme/small', options(hub, storeDir)), {
+    code: 'model_download_failed',
+    message: new RegExp(`by process ${process.pid} already`),
+  })
+  assert.deepEqual(await readdir(`${storeDir}/.downloads`), [taken])
+  goOn()
+  await first
+  assert.equal((await listModels(storeDir)).length, 1)
+  assert.deepEqual(await readdir(`${storeDir}/.downloads`), [])
+})
+
+test('what a pull that died has left is continued', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  hub.behave = (_request, response) => status(response, 404)
+  await assert.rejects(pullModel('acme/small', options(hub, storeDir)))
+  const [key = ''] = await readdir(`${storeDir}/.downloads`)
+  // Its process had this one's id, as in containers, but is another one.
+  const left = `${storeDir}/.downloads/${key}.${process.pid}-0123456789ab`
+  await rename(`${storeDir}/.downloads/${key}`, left)
+  const before = hub.requests.length
+  hub.behave = () => false
+  await pullModel('acme/small', options(hub, storeDir))
+  const again = hub.requests.slice(before).filter((line) => line.includes('/resolve/'))
+  assert.equal(again.length, 1, 'what was whole is not fetched again')
+  assert.deepEqual(await readdir(`${storeDir}/.downloads`), [])
+})
+
+test('a hub that sends a byte per connection is given up', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  hub.behave = (_request, response) => cut(response, 1)
+  const failing = pullModel('acme/small', options(hub, storeDir))
+  await assert.rejects(failing, /5 tries brought next to nothing/)
+  const asked = hub.requests.filter((line) => line.includes('/lfs/'))
+  assert.equal(asked.length, downloadLimits.triesMax)
+})
+
+test('a hub that trickles bytes for ever is given up', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  const stalls: (() => void)[] = []
+  const watching: Clock = {
+    ...clock,
+    after(delayMs, action) {
+      if (delayMs !== downloadLimits.stallTimeoutMs) return clock.after(delayMs, action)
+      stalls.push(action)
+      return { cancel() {} }
+    },
+  }
+  // Each time a byte arrives, the time of a stall has passed.
+  const trickle = ({ phase }: ModelProgress) => {
+    if (phase === 'downloading') stalls.at(-1)?.()
+  }
+  hub.behave = (_request, response) => cut(response, 1)
+  const failing = pullModel('acme/small', {
+    ...options(hub, storeDir),
+    clock: watching,
+    onProgress: trickle,
+  })
+  await assert.rejects(failing, /only 1 bytes arrived in 30 s/)
+})
+
+test('a model without tokenizer.json is refused before anything is downloaded', async (t) => {
+  const { hub, storeDir, files } = await setUp(t)
+  files.delete('tokenizer.json')
+  const failing = pullModel('acme/small', options(hub, storeDir))
+  await assert.rejects(failing, /acme\/small: tokenizer\.json: the model has no tokenizer/)
+  assert.equal(hub.requests.filter((line) => line.includes('/resolve/')).length, 0)
+})
+
 test('an unknown model, a hub that is none, and odd ids are said so', async (t) => {
   const { hub, storeDir } = await setUp(t)
   const missing = pullModel('acme/none', options(hub, storeDir))
@@ -222,116 +278,3 @@ test('an unknown model, a hub that is none, and odd ids are said so', async (t) 
     await assert.rejects(odd, (error) => hasCode(error, 'invalid_configuration'))
   }
 })
-
-function options(hub: Hub, storeDir: string): PullOptions {
-  return { storeDir, hub: hub.url, clock, onProgress: breakHeld }
-}
-
-async function setUp(t: TestContext) {
-  const root = await temporaryFolder(t)
-  const folder = `${root}/hf`
-  await mkdir(folder)
-  await writeCheckpoint(folder, smallConfig)
-  const files = new Map<string, Buffer>()
-  for (const name of await readdir(folder)) files.set(name, await readFile(`${folder}/${name}`))
-  const hub = await startHub(t, files)
-  return { hub, files, folder, storeDir: `${root}/store` }
-}
-
-/** The hub, and a storage on another port for large files, as Hugging Face has it. */
-async function startHub(t: TestContext, files: ReadonlyMap<string, Buffer>): Promise<Hub> {
-  const requests: string[] = []
-  const note = (request: IncomingMessage) => {
-    const { authorization = '', range = 'whole' } = request.headers
-    requests.push(`${request.method} ${request.url} ${range} ${authorization}`)
-  }
-  let count = 0
-  const storage = await listen(t, (request, response) => {
-    note(request)
-    count += 1
-    if (hub.behave(request, response, count)) return
-    send(request, response, files.get(weights) ?? Buffer.alloc(0))
-  })
-  const url = await listen(t, (request, response) => {
-    note(request)
-    if (!hub.answer(request, response, count)) answerAsHub(request, response, { files, storage })
-  })
-  const hub: Hub = { url, storage, requests, behave: () => false, answer: () => false }
-  return hub
-}
-
-function answerAsHub(
-  request: IncomingMessage,
-  response: ServerResponse,
-  parts: { readonly files: ReadonlyMap<string, Buffer>; readonly storage: URL },
-): unknown {
-  const { files, storage } = parts
-  const { pathname } = new URL(request.url ?? '/', 'http://hub')
-  if (pathname.startsWith('/html/')) return response.end('<html>')
-  if (pathname === '/api/models/acme/small/revision/main') {
-    const siblings = [...files].map(([rfilename, { length }]) => ({ rfilename, size: length }))
-    return response.end(JSON.stringify({ sha: commit, siblings }))
-  }
-  const name = pathname.startsWith(`/acme/small/resolve/${commit}/`)
-    ? pathname.slice(pathname.lastIndexOf('/') + 1)
-    : ''
-  const content = files.get(name)
-  if (content === undefined) return status(response, 404)
-  if (name !== weights) {
-    const blob = createHash('sha1').update(`blob ${content.length}\0`).update(content)
-    response.setHeader('etag', `"${blob.digest('hex')}"`)
-    return send(request, response, content)
-  }
-  response.writeHead(302, {
-    location: new URL('/lfs/weights', storage).href,
-    'x-linked-size': `${content.length}`,
-    'x-linked-etag': `"${createHash('sha256').update(content).digest('hex')}"`,
-  })
-  return response.end()
-}
-
-function send(request: IncomingMessage, response: ServerResponse, content: Buffer): unknown {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
-  if (start === 0) return response.end(content)
-  if (start >= content.length) return status(response, 416)
-  response.writeHead(206, {
-    'content-range': `bytes ${start}-${content.length - 1}/${content.length}`,
-  })
-  return response.end(content.subarray(start))
-}
-
-/** Connections to break as soon as the client has seen their bytes. */
-const held = new Set<ServerResponse>()
-
-function breakHeld(): void {
-  for (const response of held) response.destroy()
-  held.clear()
-}
-
-/** Sends a part of the weights, and breaks the connection once that has arrived. */
-function cut(response: ServerResponse, bytes: number): boolean {
-  const start = Number(/^bytes=(\d+)-$/.exec(response.req.headers.range ?? '')?.[1] ?? 0)
-  const range = `bytes ${start}-${weightBytes.length - 1}/${weightBytes.length}`
-  response.writeHead(start > 0 ? 206 : 200, start > 0 ? { 'content-range': range } : {})
-  response.write(weightBytes.subarray(start, start + bytes))
-  held.add(response)
-  return true
-}
-
-function status(response: ServerResponse, code: number): boolean {
-  response.writeHead(code).end()
-  return true
-}
-
-async function listen(
-  t: TestContext,
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<URL> {
-  const server: Server = createServer(handle)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
-}

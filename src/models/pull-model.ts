@@ -4,17 +4,24 @@
  * The revision is pinned to a commit first, so that a resumed download never mixes two versions.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { type Clock, systemClock } from '../base/index.ts'
 import { IsochroneError } from '../protocol/index.ts'
 import { checkpointFiles, checkpointLimits } from './checkpoint.ts'
 import { cancelled, downloadFile } from './download-file.ts'
+import { takeFolder } from './download-folder.ts'
 import { type HubOptions, hubJson } from './hub-client.ts'
-import { type ImportOptions, importModel, sideFileBytesMax, sideFiles } from './import-model.ts'
+import {
+  type ImportOptions,
+  importModel,
+  sideFileBytesMax,
+  sideFiles,
+  tokenizerFile,
+  tokenizerMissing,
+} from './import-model.ts'
 import type { ModelManifest } from './manifest.ts'
 import { unsupported } from './model-fault.ts'
-import { storageFault } from './store.ts'
 
 export interface PullOptions extends ImportOptions, HubOptions {
   /** A branch, tag or commit; default `main`. */
@@ -50,19 +57,18 @@ export async function pullModel(id: string, options: PullOptions): Promise<Model
   }
   const model = await describe(id, revision, options)
   const key = createHash('sha256').update(`${options.hub.href}\0${id}\0${model.commit}`)
-  const folder = path.join(options.storeDir, '.downloads', key.digest('hex').slice(0, 32))
+  const folder = await takeFolder(options.storeDir, key.digest('hex').slice(0, 32), id)
   try {
-    await mkdir(folder, { recursive: true })
-  } catch (error) {
-    throw storageFault(error, options.storeDir)
+    await download(id, model, { ...options, folder: folder.path })
+    const base = id.slice(id.lastIndexOf('/') + 1)
+    const { quantisation = 'float32' } = options
+    const name = quantisation === 'float32' ? base : `${base}-${quantisation}`
+    const manifest = await importModel(folder.path, { name, ...options })
+    await rm(folder.path, { recursive: true, force: true })
+    return manifest
+  } finally {
+    await folder.giveBack()
   }
-  await download(id, model, { ...options, folder })
-  const base = id.slice(id.lastIndexOf('/') + 1)
-  const { quantisation = 'float32' } = options
-  const name = quantisation === 'float32' ? base : `${base}-${quantisation}`
-  const manifest = await importModel(folder, { name, ...options })
-  await rm(folder, { recursive: true, force: true })
-  return manifest
 }
 
 async function describe(id: string, revision: string, options: PullOptions): Promise<HubModel> {
@@ -104,6 +110,8 @@ async function download(
     const mend = 'Choose one that offers safetensors.'
     throw unsupported({ file: id, mend }, 'the model has no safetensors files')
   }
+  // Now, not after gigabytes.
+  if (!files.has(tokenizerFile)) throw tokenizerMissing(`${id}: ${tokenizerFile}`)
   const done = new Map<string, number>()
   let wanted: readonly string[] = first
   const report = () => {

@@ -117,15 +117,17 @@ export async function removeModel(storeDir: string, nameOrDigest: string): Promi
 /** Deletes what imports and removals that died have left. */
 export async function sweepStore(storeDir: string): Promise<void> {
   for (const name of await folderNames(storeDir)) {
-    if (!name.startsWith(incomingPrefix) && !name.startsWith(leavingPrefix)) continue
-    const pid = Number(/^\.\w+-(\d+)-/.exec(name)?.[1])
-    // In containers every process may have the same id: one's own are those made by this process.
-    const isOwn = pid === process.pid && ownFolders.has(name)
-    const isOthers = pid !== process.pid && isRunning(pid)
-    if (!isOwn && !isOthers) {
-      await rm(path.join(storeDir, name), { recursive: true, force: true })
-    }
+    const prefix = [incomingPrefix, leavingPrefix].find((known) => name.startsWith(known))
+    if (prefix === undefined || isTemporaryInUse(name, prefix)) continue
+    await rm(path.join(storeDir, name), { recursive: true, force: true })
   }
+}
+
+/** Whether the process that named it so still works on it. */
+export function isTemporaryInUse(name: string, prefix: string): boolean {
+  const pid = Number(/^(\d+)-/.exec(name.slice(prefix.length))?.[1])
+  // In containers every process may have the same id: one's own are those made by this process.
+  return pid === process.pid ? ownFolders.has(name) : isRunning(pid)
 }
 
 export async function hashFile(file: string, signal?: AbortSignal): Promise<string> {
@@ -199,6 +201,7 @@ async function folderNames(storeDir: string): Promise<string[]> {
 }
 
 function isRunning(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false
   try {
     process.kill(pid, 0)
     return true
