@@ -2,7 +2,8 @@
  * Whose fault a failure is, and what the client is told of it.
  *
  * What a node says of itself is not to be taken at its word: only codes that a node can rightly
- * give for a well-formed request pass; everything else is a failure of the node.
+ * give for a well-formed request pass; everything else is a failure of the node. Of those that
+ * pass, the ones that put the fault on the request are doubted: see `doubted-refusals.ts`.
  */
 import { asIsochroneError, type ErrorCode, IsochroneError } from '../../protocol/index.ts'
 

@@ -2,8 +2,8 @@
  * Carries a routed request to workers until one answers.
  *
  * As long as the client has seen nothing of an answer, a failure that another worker may not have
- * is tried again elsewhere, within the request's time. Afterwards it is an explicit
- * `stream_interrupted`.
+ * is tried again elsewhere, within the request's time; so is a node's refusal that no other node
+ * has confirmed. Afterwards it is an explicit `stream_interrupted`.
  */
 import type { Clock, Log } from '../../base/index.ts'
 import {
@@ -162,7 +162,7 @@ export class Dispatch {
       } catch (error) {
         failure = error as IsochroneError
       }
-      if (clientSignal.aborted || !failure.retryable) throw failure
+      if (clientSignal.aborted || !(failure.retryable || trail.isInDoubt)) throw failure
       if (count >= this.#limits.attemptsMax || this.#leftMs(journeying) <= 1) throw failure
       trail.reroute(this.#modules.router.routeAgain(trail.decision))
       if (trail.decision.chosen === null) throw failure

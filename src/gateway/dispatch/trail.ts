@@ -13,9 +13,10 @@ import {
 } from '../../protocol/index.ts'
 import { type Decision, endAttempt, withAttempt } from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
-import type { WorkerRegistry } from '../workers/registry.ts'
+import { offerOf, type WorkerRegistry } from '../workers/registry.ts'
 import { recordedCode } from './attribution.ts'
 import type { DecisionLog } from './decision-log.ts'
+import { DoubtedRefusals } from './doubted-refusals.ts'
 
 export interface TrailModules {
   readonly clock: Clock
@@ -50,15 +51,25 @@ export class Trail {
   #inFlightBefore = 0
   #startedAtMs = 0
   #figures: Figures = noFigures
+  readonly #refusals: DoubtedRefusals
 
   constructor(decision: Decision, modules: TrailModules) {
     this.#decision = decision
     this.#modules = modules
+    this.#refusals = new DoubtedRefusals(({ worker, model }) => {
+      const known = modules.registry.find(worker)
+      return known === undefined ? 0 : (offerOf(known.view, model)?.contextTokensMax ?? 0)
+    })
     modules.decisionLog.open(decision)
   }
 
   get decision(): Decision {
     return this.#decision
+  }
+
+  /** Whether another node has to say what the latest one said. */
+  get isInDoubt(): boolean {
+    return this.#refusals.isInDoubt
   }
 
   /** Monotonic ms at which the latest attempt began. */
@@ -101,6 +112,7 @@ export class Trail {
 
   /** No attempt follows: the decision goes into the store. */
   close(): void {
+    this.#observe(this.#refusals.close())
     this.#modules.decisionLog.close(this.#decision)
   }
 
@@ -109,7 +121,7 @@ export class Trail {
     if (worker === undefined) return
     this.#worker = undefined
     this.#figures = figures
-    const { clock, registry, evidence, observations, metrics } = this.#modules
+    const { clock, registry, metrics } = this.#modules
     registry.end(worker)
     metrics.attempt(outcome.kind, code)
     const observation: Observation = {
@@ -126,10 +138,17 @@ export class Trail {
       completionTokens: figures.usage?.completionTokens ?? null,
       inFlight: this.#inFlightBefore,
     }
-    evidence.observe(observation)
-    observations.append(observation)
+    this.#observe(this.#refusals.judge(observation))
     const end = { outcome: outcome.kind, endedAtMs: observation.atMs, code, ttftMs: figures.ttftMs }
     this.#update(endAttempt(this.#decision, end))
+  }
+
+  #observe(judged: readonly Observation[]): void {
+    const { evidence, observations } = this.#modules
+    for (const observation of judged) {
+      evidence.observe(observation)
+      observations.append(observation)
+    }
   }
 
   #update(decision: Decision): void {

@@ -18,6 +18,7 @@ import {
   type TransportEvents,
 } from '../../transport/index.ts'
 import {
+  failing,
   type Script,
   saying,
   startGateway,
@@ -201,6 +202,49 @@ test('an embedding counts only with a result over it, its request and its model'
     const outcome = gateway.observations.all[0]?.outcome
     assert.ok(outcome?.kind === 'failed' && outcome.code === 'invalid_signature')
   }
+})
+
+test('a node that finds fault with a sound request is asked about by asking another', async (t) => {
+  const { gateway, address, node } = await mesh(t)
+  const liar = node(failing('invalid_request'))
+  await liar.join(address, testToken)
+  const alone = await ask(gateway)
+  assert.equal(alone.status, 400)
+  // There was nobody to ask, so it counts neither way.
+  assert.equal(gateway.observations.all[0]?.blame, 'nobody')
+  await node(saying(['right'])).join(address, testToken)
+  for (let i = 0; i < 10; i += 1) assert.match((await ask(gateway)).text, /right/)
+  const lies = gateway.observations.all.slice(1).filter(({ worker }) => worker === liar.id)
+  assert.ok(lies.length > 0)
+  assert.ok(lies.every(({ blame }) => blame === 'node'))
+})
+
+test('a request that two nodes refuse alike is the client’s fault', async (t) => {
+  const { gateway, address, node } = await mesh(t)
+  for (let i = 0; i < 3; i += 1) {
+    await node(failing('upstream_rejected')).join(address, testToken)
+  }
+  const { status, text } = await ask(gateway)
+  assert.equal(status, 400)
+  assert.match(text, /upstream_rejected/)
+  assert.deepEqual(
+    gateway.observations.all.map(({ blame }) => blame),
+    ['client', 'client'],
+  )
+})
+
+test('a node whose context is smaller was right to find a prompt too long', async (t) => {
+  const { gateway, address, node } = await mesh(t)
+  const small = node(failing('context_length_exceeded'))
+  await small.join(address, testToken)
+  const large = node(saying(['right']))
+  const models = large.recordOf().models.map((model) => ({ ...model, contextTokensMax: 9_000 }))
+  await large.join(address, testToken, { models })
+  const refusals = () => gateway.observations.all.filter(({ worker }) => worker === small.id)
+  for (let i = 0; i < 50 && refusals().length === 0; i += 1) {
+    assert.match((await ask(gateway)).text, /right/)
+  }
+  assert.equal(refusals()[0]?.blame, 'nobody')
 })
 
 test('a result that was shown before does not count again', async (t) => {
