@@ -204,6 +204,27 @@ test('an embedding counts only with a result over it, its request and its model'
   }
 })
 
+test('tokens that nobody sent and nobody got are not counted', async (t) => {
+  const { gateway, address, node } = await mesh(t)
+  await node(saying(['Li', 'ma']), 'invented-usage').join(address, testToken)
+  const { usage } = JSON.parse((await ask(gateway)).text)
+  assert.ok(usage.completion_tokens <= 100, JSON.stringify(usage))
+  assert.ok(usage.prompt_tokens <= 6_000, JSON.stringify(usage))
+  assert.ok(usage.prompt_tokens_details.cached_tokens <= usage.prompt_tokens)
+  const [seen] = gateway.observations.all
+  assert.deepEqual(
+    [seen?.promptTokens, seen?.completionTokens],
+    [usage.prompt_tokens, usage.completion_tokens],
+  )
+  const embedding = await fetch(`${gateway.url}/v1/embeddings`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ model: 'm', input: ['a', [1, 2]] }),
+  })
+  const counted = ((await embedding.json()) as { usage: { prompt_tokens: number } }).usage
+  assert.ok(counted.prompt_tokens <= 40, JSON.stringify(counted))
+})
+
 test('a node that finds fault with a sound request is asked about by asking another', async (t) => {
   const { gateway, address, node } = await mesh(t)
   const liar = node(failing('invalid_request'))

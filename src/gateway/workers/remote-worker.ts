@@ -22,6 +22,7 @@ import {
 } from '../../protocol/index.ts'
 import { type Connection, callUnary, openCall } from '../../transport/index.ts'
 import type { SignedCalls } from './signed-calls.ts'
+import { embeddingTokensMax, UsageBounds } from './usage-bounds.ts'
 import type { CallLimits, Worker, WorkerView } from './worker.ts'
 
 export interface RemoteWorkerModules {
@@ -92,7 +93,7 @@ export class RemoteWorker implements Worker {
     // A failure to send shows in the responses too.
     call.send(encodeGenerateCall({ envelope, body })).catch(() => {})
     call.end().catch(() => {})
-    const answer = new SignedAnswer(request.choices)
+    const answer = new SignedAnswer(request, body.length)
     for await (const messages of call.responses()) {
       const events = answer.read(messages)
       if (events.length > 0) yield events
@@ -110,18 +111,24 @@ export class RemoteWorker implements Worker {
     const answer = await callUnary(this.#connection, methods.embed, message, options)
     const { result, ...embedding } = decodeEmbedReply(answer)
     this.#modules.calls.checkResult(result, envelope, embeddingHash(embedding))
-    return embedding
+    const promptTokens = Math.min(embedding.promptTokens, embeddingTokensMax(request))
+    return { ...embedding, promptTokens }
   }
 }
 
-/** Events as they come, their hash as it grows, and the signature over it at the end. */
+/**
+ * Events as they come, their hash as it grows, and the signature over it at the end. Counts of
+ * tokens that cannot be are bounded on their way to the client; the hash is over what was said.
+ */
 class SignedAnswer {
   readonly #choices: number
+  readonly #bounds: UsageBounds
   readonly #hash = new OutputHash()
   #result: SignedEnvelope | undefined
 
-  constructor(choices: number) {
-    this.#choices = choices
+  constructor(request: GenerationRequest, bodyBytes: number) {
+    this.#choices = request.choices
+    this.#bounds = new UsageBounds(request, bodyBytes)
   }
 
   read(messages: readonly Uint8Array[]): readonly GenerationEvent[] {
@@ -142,13 +149,20 @@ class SignedAnswer {
   }
 
   #checked(events: readonly GenerationEvent[]): readonly GenerationEvent[] {
+    let hasUsage = false
     for (const event of events) {
-      if (event.type !== 'usage' && event.choice >= this.#choices) {
+      if (event.type === 'usage') {
+        hasUsage = true
+        continue
+      }
+      if (event.choice >= this.#choices) {
         throw malformed(`it speaks of choice ${event.choice} of ${this.#choices}`)
       }
+      if (event.type === 'delta') this.#bounds.delivered(event)
     }
     this.#hash.add(events)
-    return events
+    if (!hasUsage) return events
+    return events.map((event) => (event.type === 'usage' ? this.#bounds.bounded(event) : event))
   }
 }
 

@@ -53,6 +53,7 @@ export type Misdeed =
   | 'more-after-result'
   | 'unknown-choice'
   | 'garbage'
+  | 'invented-usage'
 
 export interface StandInOptions {
   readonly script: Script
@@ -155,7 +156,10 @@ export class StandInNode {
     }
     call.signal.addEventListener('abort', onAbort, { once: true })
     for await (const batch of script(request, call.signal)) {
-      const events = misdeed === 'unknown-choice' ? batch.map(elsewhere) : batch
+      const events = batch.map((event) => {
+        if (misdeed === 'unknown-choice') return elsewhere(event)
+        return misdeed === 'invented-usage' && event.type === 'usage' ? invented : event
+      })
       hash.add(events)
       await call.send(
         misdeed === 'garbage'
@@ -180,8 +184,10 @@ export class StandInNode {
     const { envelope, body } = decodeEmbedCall(await call.request())
     this.#verify(call, envelope, body)
     const { input } = decodeEmbeddingRequest(body)
-    const answer = { vectors: input.map(() => Float32Array.of(1, 2)), promptTokens: input.length }
-    const isOther = this.#options.misdeed === 'other-output'
+    const { misdeed } = this.#options
+    const promptTokens = misdeed === 'invented-usage' ? invented.promptTokens : input.length
+    const answer = { vectors: input.map(() => Float32Array.of(1, 2)), promptTokens }
+    const isOther = misdeed === 'other-output'
     const hash = embeddingHash(isOther ? { ...answer, promptTokens: 99 } : answer)
     const result = this.#sign(this.identity, envelope, hash)
     await call.send(encodeEmbedReply({ ...answer, result }))
@@ -225,6 +231,13 @@ const usage: GenerationEvent = {
   promptTokens: 1,
   completionTokens: 1,
   cachedTokens: 0,
+}
+
+const invented: GenerationEvent & { readonly type: 'usage' } = {
+  type: 'usage',
+  promptTokens: 1_000_000,
+  completionTokens: 1_000_000,
+  cachedTokens: 1_000_000,
 }
 
 function elsewhere(event: GenerationEvent): GenerationEvent {
