@@ -225,6 +225,13 @@ test('tokens that nobody sent and nobody got are not counted', async (t) => {
   assert.ok(counted.prompt_tokens <= 40, JSON.stringify(counted))
 })
 
+test('a long answer’s own count of tokens is passed on as it is', async (t) => {
+  const { gateway, address, node } = await mesh(t)
+  const words = Array.from({ length: 200 }, () => 'word ')
+  await node(saying(words)).join(address, testToken)
+  assert.equal(JSON.parse((await ask(gateway)).text).usage.completion_tokens, 200)
+})
+
 test('a node that finds fault with a sound request is asked about by asking another', async (t) => {
   const { gateway, address, node } = await mesh(t)
   const liar = node(failing('invalid_request'))
