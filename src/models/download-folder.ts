@@ -3,7 +3,7 @@
  * `KEY.PID-RANDOM` first and back in the end: two pulls never write the same file, and what one
  * that died has left is found by its process, which is gone.
  */
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { IsochroneError } from '../protocol/index.ts'
 import { isMissing, isTemporaryInUse, storageFault, temporaryName } from './store.ts'
@@ -46,7 +46,8 @@ export async function takeFolder(
   return {
     path: own,
     async giveBack() {
-      await renamed(own, free)
+      // An empty one is gone with this; the others fail, and stay.
+      await rmdir(own).catch(() => renamed(own, free))
       temporary.done()
     },
   }

@@ -82,6 +82,12 @@ test('a tokenizer that is no JSON is refused before a node tries it', async (t) 
   assert.match((await refusal(folder, storeDir)).message, /tokenizer\.json: it is not valid JSON/)
 })
 
+test('a folder that is not there is said to be missing, not its files', async (t) => {
+  const { folder, storeDir } = await setUp(t)
+  const nowhere = `${folder}-nowhere`
+  assert.ok((await refusal(nowhere, storeDir)).message.startsWith(`${nowhere}: the folder is`))
+})
+
 test('a folder without a tokenizer is refused, with the file and how to make it', async (t) => {
   const { folder, storeDir } = await setUp(t)
   await rm(path.join(folder, 'tokenizer.json'))

@@ -2,7 +2,7 @@
  * Brings a Hugging Face folder into the store: reads its configuration, converts its weights once,
  * copies its tokenizer.
  */
-import { mkdir, open, readFile, rename, rm, statfs } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { IsochroneError } from '../protocol/index.ts'
 import { parseConfiguration } from './architecture.ts'
@@ -94,7 +94,12 @@ async function fill(
   const config = side.get('config.json')
   if (config === undefined) {
     const mend = 'A Hugging Face folder with config.json and model.safetensors is needed.'
-    throw corrupt({ file: path.join(folder, 'config.json'), mend }, 'the file is missing')
+    const isThere = await stat(folder).then(
+      () => true,
+      () => false,
+    )
+    const file = isThere ? path.join(folder, 'config.json') : folder
+    throw corrupt({ file, mend }, `the ${isThere ? 'file' : 'folder'} is missing`)
   }
   if (!side.has(tokenizerFile)) throw tokenizerMissing(path.join(folder, tokenizerFile))
   const generation = side.get('generation_config.json')
@@ -190,11 +195,15 @@ async function publish(
   })
   if (existing?.manifest.digest === manifest.digest) return existing.manifest
   const other = existing === undefined ? 'something that is no whole model' : 'another model'
-  throw new IsochroneError(
+  throw nameTaken(storeDir, manifest.name, other)
+}
+
+export function nameTaken(storeDir: string, name: string, what: string): IsochroneError {
+  return new IsochroneError(
     'invalid_configuration',
-    `${storeDir} already has ${other} named ${manifest.name}. Choose a name with --name, or ` +
-      `remove that one with \`isochrone models remove ${manifest.name}\`.`,
-    { detail: { name: manifest.name } },
+    `${storeDir} already has ${what} named ${name}. Choose a name with --name, or remove that ` +
+      `one with \`isochrone models remove ${name}\`.`,
+    { detail: { name } },
   )
 }
 

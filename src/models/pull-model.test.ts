@@ -19,7 +19,7 @@ import {
   weightBytes,
   weights,
 } from './hub.fixture.ts'
-import { importModel, listModels, type ModelProgress, pullModel } from './index.ts'
+import { importModel, listModels, type ModelProgress, pullModel, removeModel } from './index.ts'
 import { listTimeoutMs } from './pull-model.ts'
 
 test('a model is pulled, checked and imported as if from its folder', async (t) => {
@@ -208,6 +208,28 @@ test('a second pull of the same model is refused while the first one works', asy
   await first
   assert.equal((await listModels(storeDir)).length, 1)
   assert.deepEqual(await readdir(`${storeDir}/.downloads`), [])
+})
+
+test('a model that is there already is not fetched again, unless it was removed', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  const fetched = () => hub.requests.filter((line) => line.includes('/resolve/')).length
+  const manifest = await pullModel('acme/small', options(hub, storeDir))
+  const before = fetched()
+  assert.deepEqual(await pullModel('acme/small', options(hub, storeDir)), manifest)
+  assert.equal(fetched(), before)
+  await removeModel(storeDir, 'small')
+  await pullModel('acme/small', options(hub, storeDir))
+  assert.equal(fetched(), 2 * before)
+})
+
+test('a name that is taken is told before anything is fetched', async (t) => {
+  const { hub, folder, storeDir } = await setUp(t)
+  await importModel(folder, { storeDir, name: 'small' })
+  const failing = pullModel('acme/small', options(hub, storeDir))
+  await assert.rejects(failing, /already has another model.* named small/)
+  assert.equal(hub.requests.filter((line) => line.includes('/resolve/')).length, 0)
+  await pullModel('acme/small', { ...options(hub, storeDir), name: 'other' })
+  assert.equal((await listModels(storeDir)).length, 2)
 })
 
 test('what a pull that died has left is continued', async (t) => {

@@ -3,7 +3,6 @@
  *
  * The revision is pinned to a commit first, so that a resumed download never mixes two versions.
  */
-import { createHash } from 'node:crypto'
 import { rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { type Clock, systemClock } from '../base/index.ts'
@@ -22,6 +21,7 @@ import {
 } from './import-model.ts'
 import type { ModelManifest } from './manifest.ts'
 import { unsupported } from './model-fault.ts'
+import { keyOf, PulledModel } from './pulled-model.ts'
 
 export interface PullOptions extends ImportOptions, HubOptions {
   /** A branch, tag or commit; default `main`. */
@@ -56,15 +56,19 @@ export async function pullModel(id: string, options: PullOptions): Promise<Model
     throw new IsochroneError('invalid_configuration', message)
   }
   const model = await describe(id, revision, options)
-  const key = createHash('sha256').update(`${options.hub.href}\0${id}\0${model.commit}`)
-  const folder = await takeFolder(options.storeDir, key.digest('hex').slice(0, 32), id)
+  const { storeDir, quantisation = 'float32' } = options
+  const base = id.slice(id.lastIndexOf('/') + 1)
+  const name = options.name ?? (quantisation === 'float32' ? base : `${base}-${quantisation}`)
+  const key = keyOf(options.hub.href, id, model.commit)
+  const pulled = new PulledModel(storeDir, { key, quantisation, name })
+  const known = await pulled.find()
+  if (known !== undefined) return known
+  const folder = await takeFolder(storeDir, key, id)
   try {
     await download(id, model, { ...options, folder: folder.path })
-    const base = id.slice(id.lastIndexOf('/') + 1)
-    const { quantisation = 'float32' } = options
-    const name = quantisation === 'float32' ? base : `${base}-${quantisation}`
-    const manifest = await importModel(folder.path, { name, ...options })
+    const manifest = await importModel(folder.path, { ...options, name })
     await rm(folder.path, { recursive: true, force: true })
+    await pulled.remember(manifest)
     return manifest
   } finally {
     await folder.giveBack()
@@ -81,7 +85,7 @@ async function describe(id: string, revision: string, options: PullOptions): Pro
   const asked = hubJson(url, { ...options, signal: both }).finally(() => timer.cancel())
   const answer = await asked.catch((error: unknown) => {
     if (options.signal?.aborted) throw cancelled(url, error)
-    if (error instanceof IsochroneError) throw error
+    if (error instanceof IsochroneError) throw refusalOf(error, { id, revision, url })
     const message = `${url.href}: the hub cannot be reached. Check the network and --hub.`
     throw new IsochroneError('model_download_failed', message, { cause: error })
   })
@@ -96,6 +100,25 @@ async function describe(id: string, revision: string, options: PullOptions): Pro
     files.set(rfilename, Number.isSafeInteger(size) ? (size as number) : undefined)
   }
   return { commit: sha, files }
+}
+
+/** Hugging Face answers 401 for what is not there as well, to those who have no account. */
+function refusalOf(
+  error: IsochroneError,
+  asked: { readonly id: string; readonly revision: string; readonly url: URL },
+): IsochroneError {
+  const { id, revision, url } = asked
+  const { status } = error.detail
+  const options = { detail: { ...error.detail, id, revision }, cause: error }
+  if (status === 404) {
+    const message = `${url.origin} has no model ${id} with a revision ${revision}. Check the id.`
+    return new IsochroneError('model_not_found', message, options)
+  }
+  if (status !== 401 && status !== 403) return error
+  const message =
+    `${url.origin} has no model ${id}, or gives it only to accounts that may have it. Check the ` +
+    'id, or give an account’s token with --hub-token.'
+  return new IsochroneError('model_download_failed', message, options)
 }
 
 async function download(

@@ -68,18 +68,20 @@ export async function openModel(storeDir: string, nameOrDigest: string): Promise
       ? path.join(storeDir, nameOrDigest)
       : undefined
   const manifest = folder === undefined ? undefined : await readManifest(folder)
-  if (folder === undefined || manifest === undefined) {
-    const names = (await listModels(storeDir)).map((model) => model.manifest.name)
-    const known = names.length === 0 ? 'The store is empty' : `It has ${names.join(', ')}`
-    throw new IsochroneError(
-      'model_not_found',
-      `There is no model ${nameOrDigest.slice(0, 100)} in ${storeDir}. ${known}; ` +
-        'import one with `isochrone models import`.',
-      { detail: { model: nameOrDigest.slice(0, 100) } },
-    )
-  }
+  if (folder === undefined || manifest === undefined) throw await unknown(storeDir, nameOrDigest)
   for (const file of manifest.files) await checkSize(folder, file)
   return { manifest, folder }
+}
+
+async function unknown(storeDir: string, nameOrDigest: string): Promise<IsochroneError> {
+  const names = (await listModels(storeDir)).map((model) => model.manifest.name)
+  const known = names.length === 0 ? 'The store is empty' : `It has ${names.join(', ')}`
+  return new IsochroneError(
+    'model_not_found',
+    `There is no model ${nameOrDigest.slice(0, 100)} in ${storeDir}. ${known}; ` +
+      'import one with `isochrone models import`.',
+    { detail: { model: nameOrDigest.slice(0, 100) } },
+  )
 }
 
 /** Reads every file and compares its hash: minutes for a large model. */
@@ -94,9 +96,12 @@ export async function verifyModel(model: StoredModel, signal?: AbortSignal): Pro
 }
 
 export async function removeModel(storeDir: string, nameOrDigest: string): Promise<void> {
+  if (!isModelDigest(nameOrDigest) && !namePattern.test(nameOrDigest)) {
+    throw await unknown(storeDir, nameOrDigest)
+  }
   const folder = isModelDigest(nameOrDigest)
     ? (await openModel(storeDir, nameOrDigest)).folder
-    : path.join(storeDir, checkModelName(nameOrDigest))
+    : path.join(storeDir, nameOrDigest)
   const temporary = temporaryName(leavingPrefix)
   const leaving = path.join(storeDir, temporary.name)
   try {
@@ -104,8 +109,7 @@ export async function removeModel(storeDir: string, nameOrDigest: string): Promi
     await rename(folder, leaving)
   } catch (error) {
     if (!isMissing(error)) throw storageFault(error, storeDir)
-    const message = `There is no model ${nameOrDigest} in ${storeDir}.`
-    throw new IsochroneError('model_not_found', message, { detail: { model: nameOrDigest } })
+    throw await unknown(storeDir, nameOrDigest)
   }
   try {
     await rm(leaving, { recursive: true, force: true })

@@ -39,6 +39,9 @@ export const modelsCommand = defineCommand({
       default: 'https://huggingface.co',
       placeholder: 'URL',
     }),
+    'hub-token': text('token of an account at the hub, for models that need one', {
+      placeholder: 'TOKEN',
+    }),
     revision: text('branch, tag or commit to download', { default: 'main', placeholder: 'NAME' }),
     json: jsonOption,
     config: configOption,

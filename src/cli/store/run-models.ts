@@ -6,6 +6,7 @@ import {
   listModels,
   type ModelManifest,
   type ModelProgress,
+  type PullOptions,
   pullModel,
   type Quantisation,
   removeModel,
@@ -27,6 +28,7 @@ export interface ModelsOptions {
   readonly name: string | undefined
   readonly quantisation: Quantisation
   readonly hub: string
+  readonly 'hub-token': string | undefined
   readonly revision: string
   readonly json: boolean
 }
@@ -74,7 +76,7 @@ async function bring(
   try {
     const manifest =
       options.action === 'pull'
-        ? await pullModel(subject, { ...common, hub: hubOf(options), revision: options.revision })
+        ? await pullModel(subject, { ...common, ...hubOf(options) })
         : await importModel(folder, common)
     const size = formatBytes(manifest.files.reduce((sum, file) => sum + file.bytes, 0))
     const millions = (manifest.parameters / 1e6).toFixed(1)
@@ -120,8 +122,12 @@ function showPhases(subject: string, terminal: Terminal): Phases {
   }
 }
 
-function hubOf(options: ModelsOptions): URL {
-  if (/^https?:\/\//.test(options.hub) && URL.canParse(options.hub)) return new URL(options.hub)
+function hubOf(options: ModelsOptions): Pick<PullOptions, 'hub' | 'token' | 'revision'> {
+  const { hub, revision } = options
+  const token = options['hub-token']
+  if (/^https?:\/\//.test(hub) && URL.canParse(hub)) {
+    return { hub: new URL(hub), revision, ...(token === undefined ? {} : { token }) }
+  }
   throw usageError(`--hub "${options.hub}" must be an address like https://huggingface.co`)
 }
 
