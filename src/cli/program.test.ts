@@ -160,6 +160,9 @@ describe('what people see', () => {
       line,
       /^model {2}█{6}░{18} {2}25 % {2}25\.0 MB of 100 MB {2}5\.0 MB\/s {2}15 s left$/,
     )
+    const state = { done: 25e6, total: 100e6, elapsedMs: 5_000, doneBefore: 20e6 }
+    assert.match(renderProgress('model', state), /1\.0 MB\/s\s+1 min 15 s left/)
+    assert.match(renderProgress('model', { ...state, elapsedMs: 1 }), /– B\/s\s+– left/)
     const unknown = renderProgress('model', { done: 25e6, total: 0, elapsedMs: 5_000 })
     assert.equal(unknown, 'model  25.0 MB  5.0 MB/s')
   })

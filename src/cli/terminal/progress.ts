@@ -16,18 +16,27 @@ const redrawIntervalMs = 80
 /** Plain lines come rarely: they stay in a log. */
 const lineIntervalMs = 5_000
 const barWidth = 24
+/** Before that a rate is chance. */
+const rateAfterMs = 300
 
 export function createProgress(label: string, terminal: Terminal, clock: Clock): Progress {
   const startedMs = clock.monotonic()
+  let doneBefore: number | null = null
   let drawnMs = Number.NEGATIVE_INFINITY
   const interval = terminal.redraws ? redrawIntervalMs : lineIntervalMs
   if (!terminal.redraws) drawnMs = startedMs
   return {
     update(done, total) {
       const now = clock.monotonic()
+      doneBefore ??= done
       if (now - drawnMs < interval) return
       drawnMs = now
-      const line = renderProgress(label, { done, total, elapsedMs: now - startedMs })
+      const line = renderProgress(label, {
+        done,
+        total,
+        elapsedMs: now - startedMs,
+        doneBefore,
+      })
       terminal.note(terminal.redraws ? `\r\u001b[2K${line}` : `${line}\n`)
     },
     finish(message) {
@@ -41,12 +50,14 @@ export interface ProgressState {
   readonly done: number
   readonly total: number
   readonly elapsedMs: number
+  /** What was there already: work that is continued was not done in this time. */
+  readonly doneBefore?: number
 }
 
 export function renderProgress(label: string, state: ProgressState): string {
-  const { done, total, elapsedMs } = state
-  const rate = elapsedMs > 0 ? (done / elapsedMs) * 1000 : 0
-  const speed = `${formatBytes(rate)}/s`
+  const { done, total, elapsedMs, doneBefore = 0 } = state
+  const rate = elapsedMs >= rateAfterMs ? ((done - doneBefore) / elapsedMs) * 1000 : 0
+  const speed = rate > 0 ? `${formatBytes(rate)}/s` : '– B/s'
   if (total <= 0) return `${label}  ${formatBytes(done)}  ${speed}`
   const share = Math.min(1, done / total)
   const filled = Math.round(share * barWidth)
