@@ -136,7 +136,7 @@ async function download(
   // Now, not after gigabytes.
   if (!files.has(tokenizerFile)) throw tokenizerMissing(`${id}: ${tokenizerFile}`)
   const done = new Map<string, number>()
-  let wanted: readonly string[] = first
+  let wanted: readonly string[] = [indexFile]
   const report = () => {
     const bytesDone = [...done.values()].reduce((sum, bytes) => sum + bytes, 0)
     const sizes = wanted.map((file) => files.get(file) ?? done.get(file) ?? 0)
@@ -164,10 +164,17 @@ async function download(
   }
   const index = files.has(indexFile) ? [indexFile] : []
   await fetchAll(index, checkpointLimits.indexBytesMax)
-  await fetchAll(first, sideFileBytesMax)
   const weights = await checkpointFiles(folder)
   wanted = [...index, ...first, ...weights]
+  for (const file of wanted) done.set(file, await bytesThere(path.join(folder, file)))
+  await fetchAll(first, sideFileBytesMax)
   await fetchAll(weights, weightBytesMax)
+}
+
+/** Of a file that is whole, or of what an earlier pull has left. */
+async function bytesThere(file: string): Promise<number> {
+  const info = await stat(file).catch(() => stat(`${file}.part`).catch(() => undefined))
+  return info?.size ?? 0
 }
 
 function withSlash(hub: URL): URL {
