@@ -12,10 +12,13 @@ import { failureOf, type RunnerCall, type RunnerReply } from './runner-messages.
 export interface RunnerThreadData {
   readonly model: StoredModel
   readonly options: OnnxRunnerOptions
+  /** [1 while this thread computes] */
+  readonly busy: Int32Array<SharedArrayBuffer>
 }
 
 assert(parentPort !== null, 'this file is a thread of its own')
 const port = parentPort
+const data = workerData as RunnerThreadData
 
 async function serve({ model, options }: RunnerThreadData): Promise<void> {
   const runner = await openOnnxRunner(model, options)
@@ -23,7 +26,7 @@ async function serve({ model, options }: RunnerThreadData): Promise<void> {
   const bytes = slots * vocabularySize * Float32Array.BYTES_PER_ELEMENT
   const logits = new Float32Array(new SharedArrayBuffer(bytes))
   port.on('message', (call: RunnerCall) => {
-    if (call.type === 'close') void runner.close().finally(() => port.close())
+    if (call.type === 'close') void runner.close().finally(end)
     else void answer(runner, call, logits).then(reply, (error) => reply(failureOf(error)))
   })
   reply({ type: 'ready', slots, contextTokensMax, vocabularySize, runtime, logits })
@@ -43,7 +46,18 @@ async function answer(
 }
 
 function reply(message: RunnerReply): void {
+  rest()
   port.postMessage(message)
 }
 
-await serve(workerData as RunnerThreadData).catch((error: unknown) => reply(failureOf(error)))
+function end(): void {
+  rest()
+  port.close()
+}
+
+function rest(): void {
+  Atomics.store(data.busy, 0, 0)
+  Atomics.notify(data.busy, 0)
+}
+
+await serve(data).catch((error: unknown) => reply(failureOf(error)))

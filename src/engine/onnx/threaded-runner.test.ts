@@ -2,6 +2,8 @@
  * A model in a thread of its own gives what it gives here, and this thread goes on meanwhile.
  */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { createOnnxRunner } from './create-runner.ts'
 import { generateGreedily, goldenTranscripts, referenceModel } from './reference-model.fixture.ts'
@@ -76,4 +78,24 @@ test('what goes wrong in the thread is the error that it would be here', async (
   await runner.close()
   await runner.close()
   await assert.rejects(runner.prefill(0, [5], 0), { code: 'engine_failed', message: /thread/ })
+})
+
+test('a process that exits in the midst of a call does so with its own code', async (t) => {
+  const model = await referenceModel(t)
+  const script = `
+    import { createOnnxRunner } from ${JSON.stringify(import.meta.resolve('./create-runner.ts'))}
+    const runner = await createOnnxRunner(${JSON.stringify(model)}, {
+      backend: 'cpu', slots: 1, threads: 1, ownThread: true,
+    })
+    void runner.prefill(0, new Array(500).fill(9), 0)
+    setTimeout(() => process.exit(3), 10)
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script])
+  let errors = ''
+  child.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
+  const [code] = await once(child, 'exit')
+  assert.equal(errors, '')
+  assert.equal(code, 3)
 })

@@ -16,7 +16,7 @@ export async function startThreadedRunner(
   model: StoredModel,
   options: OnnxRunnerOptions,
 ): Promise<ModelRunner> {
-  const thread = new RunnerThread({ model, options })
+  const thread = new RunnerThread(model, options)
   const ready = await thread.reply()
   assert(ready.type === 'ready', 'a thread says first what it has')
   return new ThreadedRunner(thread, ready)
@@ -27,14 +27,29 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/**
+ * How long a process that exits waits for the call under way: a thread that is ended within ONNX
+ * Runtime takes the process down with an abort.
+ */
+const exitTimeoutMs = 5_000
+
 /** One reply is waited for at a time. */
 class RunnerThread {
   readonly #worker: Worker
   #waiting: Waiting | null = null
   #lost: IsochroneError | null = null
 
-  constructor(data: RunnerThreadData) {
-    this.#worker = new Worker(new URL('./runner-thread.ts', import.meta.url), { workerData: data })
+  readonly #busy = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)).fill(1)
+  readonly #onProcessExit = () => void Atomics.wait(this.#busy, 0, 1, exitTimeoutMs)
+
+  constructor(model: StoredModel, options: OnnxRunnerOptions) {
+    const workerData: RunnerThreadData = { model, options, busy: this.#busy }
+    this.#worker = new Worker(new URL('./runner-thread.ts', import.meta.url), {
+      workerData,
+      // What was meant for this thread's own script, as `--input-type`, would end that one.
+      execArgv: [],
+    })
+    process.once('exit', this.#onProcessExit)
     this.#worker.on('message', (reply: RunnerReply) => {
       if (reply.type === 'failed') this.#settle()?.reject(errorOf(reply))
       else this.#settle()?.resolve(reply)
@@ -50,7 +65,7 @@ class RunnerThread {
     assert(this.#waiting === null, 'calls on one runner never overlap')
     return new Promise((resolve, reject) => {
       if (this.#lost !== null) return reject(this.#lost)
-      if (call !== undefined) this.#worker.postMessage(call)
+      if (call !== undefined) this.#call(call)
       this.#waiting = { resolve, reject }
       // Only a call that is under way keeps the process alive.
       this.#worker.ref()
@@ -61,8 +76,13 @@ class RunnerThread {
     if (this.#lost !== null) return
     this.#worker.ref()
     const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
-    this.#worker.postMessage({ type: 'close' } satisfies RunnerCall)
+    this.#call({ type: 'close' })
     await ended
+  }
+
+  #call(call: RunnerCall): void {
+    Atomics.store(this.#busy, 0, 1)
+    this.#worker.postMessage(call)
   }
 
   #settle(): Waiting | null {
@@ -78,6 +98,7 @@ class RunnerThread {
       `The thread that the model runs in is gone (${reason}). Start the node again.`,
       { cause },
     )
+    process.off('exit', this.#onProcessExit)
     this.#settle()?.reject(this.#lost)
   }
 }
