@@ -8,6 +8,8 @@ import type { Connection, Stream, Transport, TransportEvents } from './transport
 export interface TransportWorld {
   /** A new transport with an identity of its own. */
   transport(events: TransportEvents): Transport
+  /** Makes a connection ready for the tests. */
+  prepare?(connection: Connection): Promise<void>
   /** A valid id that is nobody's here. */
   readonly strangersId: NodeId
   /** Breaks the connection as a dying process or network would: without a goodbye. */
@@ -37,6 +39,7 @@ export async function makePair(world: TransportWorld): Promise<Pair> {
   const { address } = await listener.listen('127.0.0.1:0')
   const dialled = await dialler.dial(address, listener.self)
   const accepted = await accepting.promise
+  for (const connection of [dialled, accepted]) await world.prepare?.(connection)
   const streams = async (from: Connection, to: Connection) => ({
     opened: await from.open({ ':path': '/contract.v1.Test/Take', take: '' }),
     taken: await takeNext(to),

@@ -1,14 +1,8 @@
 /** A message that comes in pieces, within a budget that all calls of a connection share. */
-import { IsochroneError } from '../../protocol/index.ts'
+import { type AssemblyBudget, giveBudget, takeBudget } from '../assembly-budget.ts'
 import { checkMessageSize } from '../metadata.ts'
 import { broken } from './frames.ts'
 import { costOf } from './limits.ts'
-
-/** Memory of unfinished messages on one connection, all its calls together. */
-export interface AssemblyBudget {
-  bytes: number
-  readonly bytesMax: number
-}
 
 export class Assembly {
   readonly #budget: AssemblyBudget
@@ -35,15 +29,11 @@ export class Assembly {
     if (bytes.length === 0) throw broken('an empty piece of a message')
     checkMessageSize(this.#bytes + bytes.length)
     const cost = costOf(bytes.length)
-    if (this.#budget.bytes + cost > this.#budget.bytesMax) {
-      const text = `unfinished messages on one connection are over ${this.#budget.bytesMax} bytes`
-      throw new IsochroneError('message_too_large', text)
-    }
+    takeBudget(this.#budget, cost)
     this.#pieces ??= []
     this.#pieces.push(copy)
     this.#bytes += bytes.length
     this.#cost += cost
-    this.#budget.bytes += cost
     if (!isLast) return undefined
     const message = Buffer.concat(this.#pieces)
     this.release()
@@ -52,7 +42,7 @@ export class Assembly {
 
   /** Gives back what the pieces took of the budget. */
   release(): void {
-    this.#budget.bytes -= this.#cost
+    if (this.#cost > 0) giveBudget(this.#budget, this.#cost)
     this.#pieces = undefined
     this.#bytes = 0
     this.#cost = 0

@@ -5,12 +5,13 @@
  * for them, and a message that finds room is written at once.
  */
 import { assert } from '../../base/index.ts'
-import { IsochroneError } from '../../protocol/index.ts'
+import { asIsochroneError, IsochroneError } from '../../protocol/index.ts'
+import type { AssemblyBudget } from '../assembly-budget.ts'
 import { type Deferred, deferred, done } from '../deferred.ts'
 import { Inbox } from '../inbox.ts'
 import { checkMessageSize, checkMetadata } from '../metadata.ts'
 import { defaultTrailers, type Metadata, type Stream } from '../transport.ts'
-import { Assembly, type AssemblyBudget } from './assembly.ts'
+import { Assembly } from './assembly.ts'
 import { broken } from './frames.ts'
 import { carrierLimits, costOf } from './limits.ts'
 
@@ -149,9 +150,8 @@ export class CarriedStream implements Stream {
   }
 
   cancel(reason = 'cancelled'): void {
-    const isOver = this.#complete || this.#error !== undefined
-    if (isOver && this.#inbox.over) return
-    if (!isOver) this.#port.sendReset(this.id)
+    if (this.#complete || this.#error !== undefined) return
+    this.#port.sendReset(this.id)
     this.break(new IsochroneError('cancelled', `the call was cancelled: ${reason}`), true)
   }
 
@@ -185,17 +185,27 @@ export class CarriedStream implements Stream {
     if (this.#window <= 0) throw broken('a message beyond the call’s window')
     if (this.#inputEnded) throw broken('a message after the end')
     this.#window -= cost
-    const message = this.#assembly.add(bytes, isLast)
+    this.#unread += cost
+    if (this.#inbox.over) {
+      this.#onTaken()
+      return
+    }
+    let message: Uint8Array | undefined
+    try {
+      message = this.#assembly.add(bytes, isLast)
+    } catch (error) {
+      const refusal = asIsochroneError(error)
+      if (refusal.code !== 'message_too_large') throw error
+      this.#refuse(refusal)
+      return
+    }
     if (message === undefined) {
-      this.#unread += cost
       // It counts as assembled, not as unread, or a long message would fill its own window.
       if (this.#inbox.bytes < carrierLimits.unreadBytesMax) this.#onTaken(cost)
       return
     }
-    this.#unread += cost
     this.#inbox.push(message)
     this.#inbox.flush()
-    if (this.#inbox.over) this.#onTaken()
   }
 
   /** The opener's end. */
@@ -229,12 +239,23 @@ export class CarriedStream implements Stream {
     this.#port.forget(this)
     this.#roomWanted?.reject(error)
     this.#lastWordGone?.reject(error)
+    this.#lastWordGone = undefined
     this.#trailersWanted?.reject(error)
     this.#controller?.abort(error)
   }
 
   get #hasRoom(): boolean {
     return this.#outbox.length === 0 && this.#credit > 0
+  }
+
+  /** A handler answers with a status; a caller gives up. */
+  #refuse(error: IsochroneError): void {
+    this.#assembly.release()
+    this.#onTaken()
+    this.#inbox.fail(error)
+    if (this.#role === 'acceptor') return
+    this.#port.sendReset(this.id)
+    this.break(error)
   }
 
   #room(): Promise<void> {

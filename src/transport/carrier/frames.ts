@@ -9,6 +9,7 @@
 import { IsochroneError } from '../../protocol/index.ts'
 import { checkMetadata } from '../metadata.ts'
 import type { Metadata } from '../transport.ts'
+import { carrierLimits } from './limits.ts'
 
 /** Ids that never run out, so that none is ever used twice: 48 bits are 8,900 years of calls. */
 export const callIdMax = 2 ** 48 - 1
@@ -46,13 +47,18 @@ const numberAt = 1 + idBytes
 export const frameHeadBytes = numberAt + 4
 const bufferBytesFirst = 16 * 1024
 
-/** Frames that go out together. */
+/** Frames that go out together, in messages of at most `batchBytesMax`. */
 export class FrameWriter {
   #buffer = Buffer.allocUnsafeSlow(bufferBytesFirst)
   #length = 0
+  #taken = 0
+  /** Where messages end that cannot take another frame. */
+  #cuts: number[] = []
+  #lastCut = 0
 
+  /** Bytes that wait to be taken. */
   get length(): number {
-    return this.#length
+    return this.#length - this.#taken
   }
 
   plain(kind: number, id: number, number: number): void {
@@ -71,14 +77,20 @@ export class FrameWriter {
     const text = metadataText(metadata)
     this.#reserve(frameHeadBytes + text.length)
     this.#head(kind, id, text.length)
-    this.#length += this.#buffer.latin1Write(text, this.#length)
+    this.#length += this.#buffer.write(text, this.#length, 'latin1')
   }
 
-  /** What has gathered; the memory is used again with the next frame. */
+  /** The next message; its memory is used again with the next frame. */
   take(): Uint8Array {
-    const taken = this.#buffer.subarray(0, this.#length)
-    this.#length = 0
-    return taken
+    const end = this.#cuts.shift() ?? this.#length
+    const message = this.#buffer.subarray(this.#taken, end)
+    this.#taken = end
+    if (end === this.#length) {
+      this.#length = 0
+      this.#taken = 0
+      this.#lastCut = 0
+    }
+    return message
   }
 
   #head(kind: number, id: number, number: number): void {
@@ -91,6 +103,10 @@ export class FrameWriter {
 
   #reserve(bytes: number): void {
     const needed = this.#length + bytes
+    if (needed - this.#lastCut > carrierLimits.batchBytesMax && this.#length > this.#taken) {
+      this.#cuts.push(this.#length)
+      this.#lastCut = this.#length
+    }
     if (needed <= this.#buffer.length) return
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length))
     larger.set(this.#buffer.subarray(0, this.#length))
@@ -133,19 +149,26 @@ function readFrame(reader: FrameReader, head: FrameHead, payload: Buffer): void 
   const { kind, id, number } = head
   switch (kind) {
     case frameKinds.open:
-      return reader.onOpen(id, metadataOf(payload))
+      reader.onOpen(id, metadataOf(payload))
+      break
     case frameKinds.message:
-      return reader.onMessage(id, payload, true)
+      reader.onMessage(id, payload, true)
+      break
     case frameKinds.piece:
-      return reader.onMessage(id, payload, false)
+      reader.onMessage(id, payload, false)
+      break
     case frameKinds.end:
-      return reader.onEnd(id)
+      reader.onEnd(id)
+      break
     case frameKinds.trailers:
-      return reader.onTrailers(id, metadataOf(payload))
+      reader.onTrailers(id, metadataOf(payload))
+      break
     case frameKinds.reset:
-      return reader.onReset(id, number)
+      reader.onReset(id, number)
+      break
     case frameKinds.credit:
-      return reader.onCredit(id, number)
+      reader.onCredit(id, number)
+      break
     default:
       throw broken(`there is no kind ${kind}`)
   }
@@ -163,7 +186,7 @@ function metadataText(metadata: Metadata): string {
 }
 
 function metadataOf(payload: Buffer): Metadata {
-  const parts = payload.latin1Slice(0, payload.length).split('\0')
+  const parts = payload.toString('latin1').split('\0')
   if (parts.length % 2 !== 1 || parts.at(-1) !== '') throw broken('metadata without its end')
   const metadata: Record<string, string> = {}
   for (let i = 0; i + 1 < parts.length; i += 2) metadata[parts[i] ?? ''] = parts[i + 1] ?? ''

@@ -2,7 +2,6 @@
 import { transportLimits } from '../transport.ts'
 
 export const carrierLimits = {
-  callsMax: transportLimits.streamsPerConnectionMax,
   /** What a call, and all calls together, may send before their reader takes it. */
   callWindow: transportLimits.streamWindowBytes,
   window: transportLimits.connectionWindowBytes,
@@ -12,13 +11,10 @@ export const carrierLimits = {
   messageOverheadBytes: 128,
   /** Longer messages go in pieces, so that others get between them: as HTTP/2's frames. */
   pieceBytesMax: 16 * 1024,
-  /** Gathered before messages wait for the stream: some pieces, and little to wait behind. */
+  /** Bytes of one message of the carrier: some pieces, and little to wait behind. */
   batchBytesMax: 64 * 1024,
-  /**
-   * Frames besides messages that wait for a peer which reads nothing: each call needs a few of them,
-   * with metadata of a usual length.
-   */
-  waitingBytesMax: 4 * 1024 * 1024,
+  /** Frames that wait for a peer which reads nothing: the longest last words of all calls. */
+  waitingBytesMax: transportLimits.streamsPerConnectionMax * transportLimits.metadataBytesMax,
   /** A reader this far behind gets no further pieces of the next message. */
   unreadBytesMax: 256 * 1024,
   /** Rapid reset (CVE-2023-44487): calls given up or refused, at once and per second. */

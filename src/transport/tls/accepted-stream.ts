@@ -3,9 +3,10 @@
  */
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { IsochroneError } from '../../protocol/index.ts'
+import { type Deferred, deferred } from '../deferred.ts'
 import { checkMetadata } from '../metadata.ts'
 import { defaultTrailers, type Metadata } from '../transport.ts'
-import { type Deferred, deferred, TlsStream, type TlsStreamOptions } from './stream.ts'
+import { TlsStream, type TlsStreamOptions } from './stream.ts'
 
 const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' }
 const trailersOnly = { endStream: true, sendDate: false }

@@ -13,6 +13,9 @@ import {
 import type { Duplex } from 'node:stream'
 import type { Clock, Log } from '../../base/index.ts'
 import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
+import type { AssemblyBudget, AssemblyTotal } from '../assembly-budget.ts'
+import { Carriers, carrierPath } from '../carrier/carriers.ts'
+import { carrierLimits } from '../carrier/limits.ts'
 import { checkMetadata, metadataBytes } from '../metadata.ts'
 import { Prober, type SendProbe } from '../prober.ts'
 import {
@@ -24,7 +27,6 @@ import {
   transportLimits,
 } from '../transport.ts'
 import { AcceptedStream } from './accepted-stream.ts'
-import type { AssemblyBudget, AssemblyTotal } from './framing.ts'
 import { OpenedStream } from './opened-stream.ts'
 import type { TlsStream } from './stream.ts'
 import { isGrpc, metadataOf, requestHeaders } from './wire.ts'
@@ -47,6 +49,8 @@ export interface TlsConnectionOptions {
   readonly clock: Clock
   readonly log: Log
   readonly onStream: (stream: Stream, connection: Connection) => void
+  /** Whether calls between peers like this one share a stream. */
+  readonly carriesCalls: boolean
   /** Shared by all connections of a transport. */
   readonly assembly: AssemblyTotal
 }
@@ -65,7 +69,9 @@ export class TlsConnection implements Connection {
   readonly #streams = new Set<TlsStream>()
   readonly #budget: AssemblyBudget
   readonly #resolveClosed: (reason: CloseReason) => void
+  readonly #carriers: Carriers
   #opened = 0
+  #accepted = 0
   #openedMax: number = transportLimits.streamsPerConnectionMax
   #reason: CloseReason | undefined
   #error: IsochroneError | undefined
@@ -87,6 +93,18 @@ export class TlsConnection implements Connection {
       const peersMax = settings.maxConcurrentStreams ?? transportLimits.streamsPerConnectionMax
       this.#openedMax = Math.min(peersMax, transportLimits.streamsPerConnectionMax)
     })
+    this.#carriers = new Carriers({
+      clock: options.clock,
+      budget: this.#budget,
+      connectionError: this.#connectionError,
+      open:
+        options.carriesCalls && calls !== undefined
+          ? (metadata) => this.#request(calls, metadata, { budget: carrierBudget() })
+          : undefined,
+      hasRoom: this.#hasRoom,
+      onCall: (stream) => options.onStream(stream, this),
+      onBreach: (detail) => this.#gone({ kind: 'protocol-error', detail }),
+    })
     this.#prober = new Prober({
       clock: options.clock,
       channels: this.#sessions.map(probeOf),
@@ -105,22 +123,27 @@ export class TlsConnection implements Connection {
       )
     }
     checkMetadata(metadata)
-    if (this.#opened >= this.#openedMax) {
+    const running = this.#opened + this.#carriers.size
+    if (running >= this.#openedMax) {
       throw new IsochroneError(
         'all_nodes_busy',
-        `${this.#name} already has ${this.#opened} calls of ours, and takes no more at once`,
+        `${this.#name} already has ${running} calls of ours, and takes no more at once`,
       )
     }
     if (calls.closed || calls.destroyed) throw connectionLost(this.#name, 'its socket is closing')
-    const h2 = calls.request(requestHeaders(metadata), { endStream: false })
-    const stream = new OpenedStream(h2, this.#streamOptions(metadata))
+    const carried = this.#carriers.open(metadata)
+    if (carried !== undefined) return carried
     this.#opened += 1
-    h2.once('close', () => {
-      this.#opened -= 1
-      this.#streams.delete(stream)
+    return this.#request(calls, metadata, {
+      onClose: () => {
+        this.#opened -= 1
+      },
     })
-    this.#streams.add(stream)
-    return stream
+  }
+
+  /** Resolves once the first call has shown whether calls of this side share a stream. */
+  get carriesCalls(): Promise<boolean> {
+    return this.#carriers.answered
   }
 
   /** A call that the peer opened. */
@@ -131,13 +154,25 @@ export class TlsConnection implements Connection {
       refuse(h2, status)
       return
     }
-    if (this.#error !== undefined) {
+    const isCarrier = this.#options.carriesCalls && metadata[':path'] === carrierPath
+    if (this.#error !== undefined || !(isCarrier || this.#hasRoom())) {
       h2.on('error', () => {})
-      h2.close(constants.NGHTTP2_CANCEL)
+      const code = this.#error === undefined ? 'REFUSED_STREAM' : 'CANCEL'
+      h2.close(constants[`NGHTTP2_${code}`])
+      return
+    }
+    if (isCarrier) {
+      // Not among the streams that a close cuts: it ends with what was said last.
+      const options = this.#streamOptions(metadata, carrierBudget())
+      this.#carriers.accept(new AcceptedStream(h2, options))
       return
     }
     const stream = new AcceptedStream(h2, this.#streamOptions(metadata))
-    h2.once('close', () => this.#streams.delete(stream))
+    this.#accepted += 1
+    h2.once('close', () => {
+      this.#accepted -= 1
+      this.#streams.delete(stream)
+    })
     this.#streams.add(stream)
     this.#options.onStream(stream, this)
   }
@@ -156,8 +191,27 @@ export class TlsConnection implements Connection {
     return `peer ${shortId(this.peer)}`
   }
 
-  #streamOptions(metadata: Metadata) {
-    return { metadata, budget: this.#budget, connectionError: this.#connectionError }
+  #request(
+    calls: ClientHttp2Session,
+    metadata: Metadata,
+    { onClose, budget }: { readonly onClose?: () => void; readonly budget?: AssemblyBudget },
+  ): OpenedStream {
+    const h2 = calls.request(requestHeaders(metadata), { endStream: false })
+    const stream = new OpenedStream(h2, this.#streamOptions(metadata, budget))
+    h2.once('close', () => {
+      onClose?.()
+      this.#streams.delete(stream)
+    })
+    this.#streams.add(stream)
+    return stream
+  }
+
+  /** Whether the peer may have one more call, on a stream of its own or not. */
+  readonly #hasRoom = (): boolean =>
+    this.#accepted + this.#carriers.acceptedSize < transportLimits.streamsPerConnectionMax
+
+  #streamOptions(metadata: Metadata, budget: AssemblyBudget = this.#budget) {
+    return { metadata, budget, connectionError: this.#connectionError }
   }
 
   /** A stream may hear of the connection's end before the connection does. */
@@ -187,6 +241,7 @@ export class TlsConnection implements Connection {
   }
 
   async #closeSessions(kind: CloseReason['kind'], error: IsochroneError): Promise<void> {
+    if (kind !== 'remote') this.#carriers.end(error, kind === 'local')
     for (const session of this.#sessions) {
       // `close` says goodbye first, so that the peer sees a connection that closes and no cancelled
       // calls.
@@ -202,6 +257,7 @@ export class TlsConnection implements Connection {
     })
     await this.#sessionsClosed
     timer.cancel()
+    this.#carriers.end(error, false)
     this.#breakStreams(error)
   }
 
@@ -211,6 +267,11 @@ export class TlsConnection implements Connection {
       stream.disconnect()
     }
   }
+}
+
+/** Of its own: what others take of the common one must not end all calls of this connection. */
+function carrierBudget(): AssemblyBudget {
+  return { bytes: 0, bytesMax: carrierLimits.batchBytesMax }
 }
 
 const closings = { local: 'this side closed it', remote: 'the peer closed it' }

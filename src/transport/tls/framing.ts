@@ -8,6 +8,7 @@
  * place.
  */
 import { IsochroneError } from '../../protocol/index.ts'
+import { type AssemblyBudget, giveBudget, takeBudget } from '../assembly-budget.ts'
 import { checkMessageSize } from '../metadata.ts'
 
 export const prefixBytes = 5
@@ -16,21 +17,6 @@ export const prefixBytes = 5
 const firstStorageBytes = 1024
 /** A large message is copied a third of a time more than once. */
 const storageGrowth = 4
-
-/** Memory of unfinished messages on one connection, all its streams together. */
-export interface AssemblyBudget {
-  bytes: number
-  readonly bytesMax: number
-  /** That of all connections; undefined: this is the only one. */
-  readonly total?: AssemblyTotal
-}
-
-export interface AssemblyTotal {
-  bytes: number
-  readonly bytesMax: number
-  /** A connection may have this much even when the others take all. */
-  readonly sureBytes: number
-}
 
 /** Prefix and message in one piece of memory: the caller may reuse the message's at once. */
 export function frameMessage(message: Uint8Array): Buffer {
@@ -89,8 +75,7 @@ export class MessageParser {
 
   /** Gives back what unfinished bytes took of the budget. */
   release(): void {
-    this.#budget.bytes -= this.#storage.length
-    if (this.#budget.total !== undefined) this.#budget.total.bytes -= this.#storage.length
+    giveBudget(this.#budget, this.#storage.length)
     this.#storage = noStorage
     this.#stored = 0
   }
@@ -140,23 +125,6 @@ export class MessageParser {
 }
 
 const noStorage = Buffer.alloc(0)
-
-function takeBudget(budget: AssemblyBudget, bytes: number): void {
-  const { total } = budget
-  if (budget.bytes + bytes > budget.bytesMax) {
-    const message = `unfinished messages on one connection are over ${budget.bytesMax} bytes`
-    throw new IsochroneError('message_too_large', message)
-  }
-  if (total !== undefined) {
-    const isSure = budget.bytes + bytes <= total.sureBytes
-    if (!isSure && total.bytes + bytes > total.bytesMax) {
-      const message = `unfinished messages of all connections are over ${total.bytesMax} bytes`
-      throw new IsochroneError('message_too_large', message)
-    }
-    total.bytes += bytes
-  }
-  budget.bytes += bytes
-}
 
 function checkFlag(flag: number): void {
   if (flag === 0) return

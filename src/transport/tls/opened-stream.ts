@@ -3,8 +3,9 @@
  */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
 import type { IsochroneError } from '../../protocol/index.ts'
+import { type Deferred, deferred, done } from '../deferred.ts'
 import type { Metadata } from '../transport.ts'
-import { type Deferred, deferred, done, TlsStream, type TlsStreamOptions } from './stream.ts'
+import { TlsStream, type TlsStreamOptions } from './stream.ts'
 import { metadataOf, responseError } from './wire.ts'
 
 export class OpenedStream extends TlsStream {

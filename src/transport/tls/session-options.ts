@@ -8,7 +8,8 @@ const shared = {
   settings: {
     enablePush: false,
     initialWindowSize: transportLimits.streamWindowBytes,
-    maxConcurrentStreams: transportLimits.streamsPerConnectionMax,
+    /** One more than calls: the stream that carries them. */
+    maxConcurrentStreams: transportLimits.streamsPerConnectionMax + 1,
     maxHeaderListSize: transportLimits.metadataBytesMax,
   },
   /**
@@ -26,7 +27,7 @@ const shared = {
 
 export const clientSessionOptions: ClientSessionOptions = {
   ...shared,
-  peerMaxConcurrentStreams: transportLimits.streamsPerConnectionMax,
+  peerMaxConcurrentStreams: transportLimits.streamsPerConnectionMax + 1,
   maxReservedRemoteStreams: 0,
 }
 

@@ -9,9 +9,11 @@ import { type ClientHttp2Stream, constants, type ServerHttp2Stream } from 'node:
 import { addAbortSignal } from 'node:stream'
 import { assert } from '../../base/index.ts'
 import { asIsochroneError, IsochroneError } from '../../protocol/index.ts'
+import type { AssemblyBudget } from '../assembly-budget.ts'
+import { type Deferred, deferred, done } from '../deferred.ts'
 import { Inbox } from '../inbox.ts'
 import type { Metadata, Stream } from '../transport.ts'
-import { type AssemblyBudget, frameMessage, MessageParser } from './framing.ts'
+import { frameMessage, MessageParser } from './framing.ts'
 import { streamError } from './wire.ts'
 
 /** A reader this far behind stops the stream's reading; HTTP/2's window then stops the peer. */
@@ -26,22 +28,7 @@ export interface TlsStreamOptions {
   readonly connectionError: () => IsochroneError | undefined
 }
 
-export interface Deferred<T> {
-  readonly promise: Promise<T>
-  readonly resolve: (value: T | PromiseLike<T>) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** A promise whose rejection is no fault of the program when nobody waits for it. */
-export function deferred<T>(): Deferred<T> {
-  const made = Promise.withResolvers<T>()
-  made.promise.catch(() => {})
-  return made
-}
-
 const alreadyAborted = AbortSignal.abort()
-
-export const done: Promise<void> = Promise.resolve()
 
 export abstract class TlsStream implements Stream {
   readonly metadata: Metadata
@@ -213,7 +200,8 @@ export abstract class TlsStream implements Stream {
   #onClose(): void {
     this.#parser.release()
     if (this.#h2.readableEnded) this.onInputEnd()
-    this.break(this.#reason())
+    // An error costs its stack: a call that ended well needs none.
+    if (!(this.complete && this.inbox.over)) this.break(this.#reason())
   }
 
   #reason(): IsochroneError {

@@ -4,6 +4,7 @@
  */
 import type { Clock, Log, Random } from '../../base/index.ts'
 import { IsochroneError, type NodeId } from '../../protocol/index.ts'
+import type { AssemblyTotal } from '../assembly-budget.ts'
 import {
   type Connection,
   type Listener,
@@ -16,7 +17,6 @@ import { Acceptor, type AddressLimits } from './acceptor.ts'
 import { type CertificateIdentity, createCredentials } from './certificate.ts'
 import { type ConnectionParts, TlsConnection } from './connection.ts'
 import { dial } from './dialler.ts'
-import type { AssemblyTotal } from './framing.ts'
 
 export interface TlsTransportOptions {
   readonly identity: CertificateIdentity
@@ -27,6 +27,8 @@ export interface TlsTransportOptions {
   readonly decorateSocket?: SocketDecorator
   /** For tests; `transportLimits.handshakeTimeoutMs` otherwise. */
   readonly handshakeTimeoutMs?: number
+  /** For tests: false gives every call a stream of its own, as towards any gRPC server. */
+  readonly carriesCalls?: boolean
   /** For tests; `transportLimits` otherwise. */
   readonly limits?: Partial<TlsLimits>
 }
@@ -135,7 +137,14 @@ class NodeTlsTransport implements TlsTransport {
     const { clock, log } = this.#options
     const assembly = this.#assembly
     const { onStream } = this.#events
-    const connection = new TlsConnection({ ...parts, clock, log, onStream, assembly })
+    const connection = new TlsConnection({
+      ...parts,
+      clock,
+      log,
+      onStream,
+      assembly,
+      carriesCalls: this.#options.carriesCalls ?? true,
+    })
     this.#connections.add(connection)
     void connection.closed.then((reason) => {
       this.#connections.delete(connection)
