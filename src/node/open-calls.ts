@@ -44,7 +44,9 @@ function watchEnd(stream: Stream, onEnd: () => void): Stream {
   return {
     metadata: stream.metadata,
     signal: stream.signal,
-    trailers: stream.trailers,
+    get trailers() {
+      return stream.trailers
+    },
     send: (message) => stream.send(message),
     messages: () => stream.messages(),
     cancel: (reason) => stream.cancel(reason),

@@ -60,7 +60,12 @@ type Handlers = Readonly<Record<string, CallHandler>>
 
 export function createHandlers(options: ServeOptions, modules: ServeModules): Handlers {
   const nonces = new NonceStore({ entriesMax: options.limits.noncesMax, clock: modules.clock })
-  const context: ServeContext = { options, modules, nonces }
+  const running = new Set<AbortController>()
+  const context: ServeContext = { options, modules, nonces, running }
+  const { stop } = modules
+  stop.addEventListener('abort', () => {
+    for (const work of running) work.abort(stop.reason)
+  })
   return {
     [methods.generate]: (call) => serveGenerate(call, context),
     [methods.embed]: (call) => serveEmbed(call, context),
@@ -71,6 +76,8 @@ interface ServeContext {
   readonly options: ServeOptions
   readonly modules: ServeModules
   readonly nonces: NonceStore
+  /** One for each call that works: `AbortSignal.any` would cost as much as the call's frames. */
+  readonly running: Set<AbortController>
 }
 
 async function serveGenerate(call: IncomingCall, context: ServeContext): Promise<void> {
@@ -80,9 +87,8 @@ async function serveGenerate(call: IncomingCall, context: ServeContext): Promise
   verifyRequest(call, { envelope, body }, context)
   const request = decodeGenerationRequest(body)
   const model = fitting(request, envelope, context)
-  await working(modules, async () => {
+  await working(call, context, async (signal) => {
     const hash = new OutputHash()
-    const signal = AbortSignal.any([call.signal, modules.stop])
     for await (const events of modules.engine.generate(request, signal)) {
       hash.add(events)
       // Awaited: a gateway that reads slowly slows the engine, not this node's memory.
@@ -100,20 +106,32 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   verifyRequest(call, { envelope, body }, context)
   const request = decodeEmbeddingRequest(body)
   const model = fitting(request, envelope, context)
-  await working(modules, async () => {
-    const signal = AbortSignal.any([call.signal, modules.stop])
+  await working(call, context, async (signal) => {
     const answer = await modules.engine.embed(request, signal)
     const result = signResult(embeddingHash(answer), { context, asked: envelope, model })
     await call.send(encodeEmbedReply({ ...answer, result }))
   })
 }
 
-async function working(modules: ServeModules, work: () => Promise<void>): Promise<void> {
+/** @param work its signal aborts when the call ends early or the node stops */
+async function working(
+  call: IncomingCall,
+  { modules, running }: ServeContext,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const controller = new AbortController()
+  const onAbort = () => controller.abort(call.signal.reason)
+  call.signal.addEventListener('abort', onAbort, { once: true })
+  if (call.signal.aborted) onAbort()
+  else if (modules.stop.aborted) controller.abort(modules.stop.reason)
+  running.add(controller)
   modules.onWork(1)
   try {
-    await work()
+    await work(controller.signal)
   } finally {
     modules.onWork(-1)
+    running.delete(controller)
+    call.signal.removeEventListener('abort', onAbort)
   }
 }
 

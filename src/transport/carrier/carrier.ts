@@ -88,12 +88,23 @@ export class Carrier implements CarrierPort, FrameReader {
   async run(messages: AsyncIterable<readonly Uint8Array[]>): Promise<void> {
     try {
       for await (const batch of messages) {
-        for (const message of batch) this.#read(message)
+        for (const message of batch) this.receive(message)
         if (this.#error !== undefined) return
       }
       this.break(this.#options.connectionError() ?? ended())
     } catch (error) {
       this.break(asIsochroneError(error))
+    }
+  }
+
+  /** Takes one message of the carrier’s stream. */
+  receive(message: Uint8Array): void {
+    if (this.#error !== undefined) return
+    try {
+      readFrames(message, this)
+    } catch (error) {
+      if (!(error instanceof IsochroneError)) throw error
+      this.#breach(error)
     }
   }
 
@@ -114,7 +125,7 @@ export class Carrier implements CarrierPort, FrameReader {
   }
 
   takeRoom(call: CarriedStream, cost: number): boolean {
-    if (this.#credit <= 0 || this.#writer.length >= carrierLimits.batchBytesMax) {
+    if (!this.#hasRoom) {
       this.#blocked.add(call)
       return false
     }
@@ -218,16 +229,6 @@ export class Carrier implements CarrierPort, FrameReader {
     return call
   }
 
-  #read(message: Uint8Array): void {
-    if (this.#error !== undefined) return
-    try {
-      readFrames(message, this)
-    } catch (error) {
-      if (!(error instanceof IsochroneError)) throw error
-      this.#breach(error)
-    }
-  }
-
   #breach(error: IsochroneError): void {
     this.#options.onBreach(error.message)
     this.break(error)
@@ -260,9 +261,16 @@ export class Carrier implements CarrierPort, FrameReader {
 
   #pumpBlocked(): void {
     if (this.#blocked.size === 0) return
-    const blocked = [...this.#blocked]
-    this.#blocked.clear()
-    for (const call of blocked) call.pump()
+    for (const call of [...this.#blocked]) {
+      if (!this.#hasRoom) return
+      // Who is blocked again comes last: a large message keeps nobody from their turn.
+      this.#blocked.delete(call)
+      call.pump()
+    }
+  }
+
+  get #hasRoom(): boolean {
+    return this.#credit > 0 && this.#writer.length < carrierLimits.batchBytesMax
   }
 }
 
