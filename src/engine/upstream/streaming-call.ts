@@ -86,10 +86,11 @@ class StreamHandler implements Dispatcher.DispatchHandler {
       onDrained: () => this.#resume(),
       onLeft: () => this.#stop(new Error('the reader left')),
     })
-    this.#onAbort = () => {
+    const onAbort = () => {
       const error = new IsochroneError('cancelled', 'The caller cancelled the generation.')
       this.fail(error)
     }
+    this.#onAbort = onAbort
     if (call.signal.aborted) this.#onAbort()
     else call.signal.addEventListener('abort', this.#onAbort, { once: true })
   }

@@ -1,37 +1,43 @@
 /**
  * Decisions of requests under way, readable at once, and the store that keeps the finished ones.
  */
+import { SlotList } from '../../base/index.ts'
 import type { DecisionId } from '../../protocol/index.ts'
 import type { Decision, DecisionStore } from '../../routing/index.ts'
 
+/** A request under way, with its decision as it is now. */
+export interface OpenDecision {
+  readonly decision: Decision
+}
+
 export class DecisionLog {
   readonly #store: DecisionStore
-  readonly #open = new Map<DecisionId, Decision>()
+  readonly #open = new SlotList<OpenDecision>()
 
   constructor(store: DecisionStore) {
     this.#store = store
   }
 
-  open(decision: Decision): void {
-    this.#open.set(decision.id, decision)
+  /** Returns what `close` is to be called with. */
+  open(request: OpenDecision): number {
+    return this.#open.add(request)
   }
 
-  update(decision: Decision): void {
-    this.#open.set(decision.id, decision)
-  }
-
-  close(decision: Decision): void {
-    this.#open.delete(decision.id)
+  close(slot: number, decision: Decision): void {
+    this.#open.remove(slot)
     this.#store.put(decision)
   }
 
   get(id: DecisionId): Decision | undefined {
-    return this.#open.get(id) ?? this.#store.get(id)
+    for (const { decision } of this.#open) if (decision.id === id) return decision
+    return this.#store.get(id)
   }
 
   /** Newest first; those under way are the newest. */
   recent(count: number): readonly Decision[] {
-    const running = [...this.#open.values()].reverse().slice(0, count)
-    return [...running, ...this.#store.recent(count - running.length)]
+    const running = [...this.#open].map(({ decision }) => decision)
+    running.sort((a, b) => b.atMs - a.atMs)
+    const shown = running.slice(0, count)
+    return [...shown, ...this.#store.recent(count - shown.length)]
   }
 }

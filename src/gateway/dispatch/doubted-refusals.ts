@@ -27,11 +27,16 @@ interface Open {
   readonly code: ErrorCode
 }
 
+// Shared, since hardly any request needs one of its own.
+const noneOpen: readonly Open[] = []
+const noneJudged: readonly Observation[] = []
+const noCodes: readonly ErrorCode[] = []
+
 export class DoubtedRefusals {
   /** The context of a worker's offer, 0 where it is not known. */
   readonly #contextOf: (observation: Observation) => number
-  #open: Open[] = []
-  readonly #confirmed = new Set<ErrorCode>()
+  #open: readonly Open[] = noneOpen
+  #confirmed: readonly ErrorCode[] = noCodes
   #isInDoubt = false
 
   constructor(contextOf: (observation: Observation) => number) {
@@ -49,27 +54,29 @@ export class DoubtedRefusals {
     const { outcome, ttftMs, worker } = observation
     const hasAnswered = outcome.kind === 'completed' || ttftMs !== null
     if (hasAnswered) {
+      if (this.#open.length === 0) return [blamedWhereAbsurd(observation)]
       const judged = this.#open.map((open) => this.#contradicted(open, observation))
-      this.#open = []
+      this.#open = noneOpen
       return [...judged, blamedWhereAbsurd(observation)]
     }
     const code = outcome.kind === 'failed' ? outcome.code : undefined
     if (code === undefined || !doubtedCodes.has(code) || !isNodeId(worker)) return [observation]
     const alike = this.#open.filter((open) => open.code === code)
-    if (alike.length > 0 || this.#confirmed.has(code)) {
-      this.#confirmed.add(code)
+    if (alike.length > 0 || this.#confirmed.includes(code)) {
+      this.#confirmed = [...this.#confirmed, code]
       this.#open = this.#open.filter((open) => open.code !== code)
       return [...alike.map((open) => open.observation), observation]
     }
-    this.#open.push({ observation, code })
+    this.#open = [...this.#open, { observation, code }]
     this.#isInDoubt = true
     return []
   }
 
   /** No other attempt follows. */
   close(): readonly Observation[] {
+    if (this.#open.length === 0) return noneJudged
     const judged = this.#open.map(({ observation }) => ({ ...observation, blame: nobody }))
-    this.#open = []
+    this.#open = noneOpen
     return judged
   }
 

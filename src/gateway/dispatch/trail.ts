@@ -45,6 +45,7 @@ export const noFigures: Figures = Object.freeze({
 
 export class Trail {
   readonly #modules: TrailModules
+  readonly #slot: number
   #decision: Decision
   /** Of the attempt that runs. */
   #worker: WorkerId | undefined
@@ -60,7 +61,7 @@ export class Trail {
       const known = modules.registry.find(worker)
       return known === undefined ? 0 : (offerOf(known.view, model)?.contextTokensMax ?? 0)
     })
-    modules.decisionLog.open(decision)
+    this.#slot = modules.decisionLog.open(this)
   }
 
   get decision(): Decision {
@@ -84,7 +85,7 @@ export class Trail {
 
   /** The same request was routed again, after a failure. */
   reroute(decision: Decision): void {
-    this.#update(decision)
+    this.#decision = decision
   }
 
   begin(worker: WorkerId): void {
@@ -93,7 +94,7 @@ export class Trail {
     if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
     const startedAtMs = this.#modules.clock.now()
     this.#startedAtMs = this.#modules.clock.monotonic()
-    this.#update(withAttempt(this.#decision, { worker, startedAtMs }))
+    this.#decision = withAttempt(this.#decision, { worker, startedAtMs })
   }
 
   completed(figures: Figures): void {
@@ -113,7 +114,7 @@ export class Trail {
   /** No attempt follows: the decision goes into the store. */
   close(): void {
     this.#observe(this.#refusals.close())
-    this.#modules.decisionLog.close(this.#decision)
+    this.#modules.decisionLog.close(this.#slot, this.#decision)
   }
 
   #end(outcome: ObservedOutcome, code: ErrorCode | null, figures: Figures): void {
@@ -140,7 +141,7 @@ export class Trail {
     }
     this.#observe(this.#refusals.judge(observation))
     const end = { outcome: outcome.kind, endedAtMs: observation.atMs, code, ttftMs: figures.ttftMs }
-    this.#update(endAttempt(this.#decision, end))
+    this.#decision = endAttempt(this.#decision, end)
   }
 
   #observe(judged: readonly Observation[]): void {
@@ -149,11 +150,6 @@ export class Trail {
       evidence.observe(observation)
       observations.append(observation)
     }
-  }
-
-  #update(decision: Decision): void {
-    this.#decision = decision
-    this.#modules.decisionLog.update(decision)
   }
 }
 

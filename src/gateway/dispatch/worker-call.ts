@@ -60,7 +60,8 @@ export class WorkerCall {
       deadlineMs: Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs)),
     }
     this.#iterator = worker.generate(request, limits)[Symbol.asyncIterator]()
-    this.#onClientGone = () => this.#interruption.interrupt(clientSignal.reason)
+    const onClientGone = () => this.#interruption.interrupt(clientSignal.reason)
+    this.#onClientGone = onClientGone
     if (clientSignal.aborted) this.#onClientGone()
     else clientSignal.addEventListener('abort', this.#onClientGone, { once: true })
     this.#watch(this.#startMs)

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { Clock, Log, Random } from '../../base/index.ts'
+import { type Clock, type Log, type Random, SlotList } from '../../base/index.ts'
 import { errorCodes, IsochroneError, type RequestId, requestIdOf } from '../../protocol/index.ts'
 import { type Admission, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
@@ -65,7 +65,7 @@ export class HttpServer {
   readonly fastify: FastifyInstance
   readonly #options: ServerOptions
   readonly #modules: ServerModules
-  readonly #clients = new Set<Client>()
+  readonly #clients = new SlotList<Client>()
   readonly #routes: { readonly method: string; readonly pattern: RegExp }[] = []
   #closing = false
 
@@ -100,10 +100,10 @@ export class HttpServer {
     const { clock } = this.#modules
     const { clientStallMs } = this.#options.limits
     const client = new Client(reply, { ...request.caller, clock, clientStallMs })
-    this.#clients.add(client)
+    const slot = this.#clients.add(client)
     noteAnswer(request.raw.socket, reply.raw)
     reply.raw.once('close', () => {
-      this.#clients.delete(client)
+      this.#clients.remove(slot)
       if (!reply.raw.writableFinished) this.#count(request, reply)
     })
     return client
