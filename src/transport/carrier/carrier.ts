@@ -5,7 +5,7 @@
  * carrier a call is a few frames, and everything that this side says within a turn of the event
  * loop goes out as one message. The opener of the carrier opens the calls; each has its window and
  * all have one together, so that neither a slow reader nor a hostile peer fills this side's memory.
- * `docs/decisions/0012-calls-on-a-carrier.md` has the figures.
+ * `docs/decisions/0015-calls-on-a-carrier.md` has the figures.
  */
 import type { Clock } from '../../base/index.ts'
 import { asIsochroneError, IsochroneError } from '../../protocol/index.ts'
