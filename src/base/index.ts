@@ -1,6 +1,7 @@
 /**
  * base: what every room may use and that knows no word of the domain.
- * Clock, randomness, log, assertions, a bounded queue, a list of what is under way. Imports nothing of ours.
+ * Clock, randomness, log, assertions, a bounded queue, a list of what is under way. Imports
+ * nothing of ours.
  */
 export { AssertionFailure, assert, unreachable } from './assert.ts'
 export { BoundedQueue } from './bounded-queue.ts'

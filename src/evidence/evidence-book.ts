@@ -69,6 +69,8 @@ export class EvidenceBook {
   readonly #models = new Map<string, Map<WorkerId, Entry>>()
   /** Least recently observed first. */
   readonly #ages = new Map<Entry, { readonly worker: WorkerId; readonly model: string }>()
+  /** The last one in `ages`. */
+  #newest: Entry | undefined
 
   constructor(options: EvidenceBookOptions) {
     this.#clock = options.clock
@@ -127,8 +129,11 @@ export class EvidenceBook {
       workers.set(worker, entry)
       if (this.#ages.size >= this.#entriesMax) this.#forgetOldest()
     }
-    this.#ages.delete(entry)
-    this.#ages.set(entry, { worker, model })
+    if (entry !== this.#newest) {
+      this.#ages.delete(entry)
+      this.#ages.set(entry, { worker, model })
+      this.#newest = entry
+    }
     return entry
   }
 
@@ -137,6 +142,7 @@ export class EvidenceBook {
     if (oldest === undefined) return
     const [entry, { worker, model }] = oldest
     this.#ages.delete(entry)
+    if (entry === this.#newest) this.#newest = undefined
     const workers = this.#models.get(model)
     workers?.delete(worker)
     if (workers?.size === 0) this.#models.delete(model)

@@ -11,10 +11,10 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock, Log, Timer } from '../../base/index.ts'
 import type { Observation } from '../../evidence/index.ts'
-import type { DecisionId } from '../../protocol/index.ts'
 import type { Decision } from '../../routing/index.ts'
 import { type Group, repliesIndex, type WriterOptions, type WriterReply } from './group.ts'
-import { rowOf } from './observation-rows.ts'
+import { type EntryReader, GroupBuffer, readGroup } from './group-buffer.ts'
+import { observationOfRow, rowOf } from './observation-rows.ts'
 import { storageFailed } from './storage-error.ts'
 import type { ThreadData } from './writer-thread.ts'
 
@@ -22,7 +22,7 @@ import type { ThreadData } from './writer-thread.ts'
 const groupDelayMs = 50
 /** Enough that the flush of the disk is a small part of the work of a group. */
 const groupItemsMax = 500
-/** About 10 MB of observations and decisions in memory. */
+/** About 10 MB of observations and decisions in memory, as bytes. */
 const backlogMax = 5_000
 /** A commit takes milliseconds; a disk that needs longer than this counts as failing. */
 const blockedMsMax = 2_000
@@ -43,11 +43,10 @@ interface Waiting {
 /** What the thread is sent lives for one commit: a small nursery is collected before it grows. */
 const threadLimits = { maxYoungGenerationSizeMb: 4 }
 
-/** What has not been committed yet, oldest first. */
+/** What has not been committed yet, oldest first, and who waits for it. */
 interface Gathered {
-  observations: Observation[]
-  readonly decisions: Map<DecisionId, Decision>
-  readonly waiting: Waiting[]
+  readonly buffer: GroupBuffer
+  waiting: Waiting[]
 }
 
 export class GroupWriter {
@@ -60,6 +59,8 @@ export class GroupWriter {
   #timer: Timer | undefined
   #gathered = emptyGroup()
   #committing: Gathered | undefined
+  /** Used in turns with the one that gathers. */
+  #spare = emptyGroup()
   #committedSequence: number
   #failures = 0
   #dropped = 0
@@ -83,35 +84,41 @@ export class GroupWriter {
   }
 
   uncommittedObservations(): readonly Observation[] {
-    return [...(this.#committing?.observations ?? []), ...this.#gathered.observations]
+    const observations: Observation[] = []
+    this.#readUncommitted({
+      observation(row) {
+        const observation = observationOfRow(row)
+        if (observation !== undefined) observations.push(observation)
+      },
+      decision() {},
+    })
+    return observations
   }
 
-  /** By id, least recently put first. */
-  uncommittedDecisions(): ReadonlyMap<DecisionId, Decision> {
-    const decisions = new Map(this.#committing?.decisions)
-    for (const [id, decision] of this.#gathered.decisions) {
-      decisions.delete(id)
-      decisions.set(id, decision)
-    }
+  /** Their JSON by id, least recently put first. */
+  uncommittedDecisions(): ReadonlyMap<string, string> {
+    const decisions = new Map<string, string>()
+    this.#readUncommitted({
+      observation() {},
+      decision(id, json) {
+        decisions.delete(id)
+        decisions.set(id, json.toString('utf8'))
+      },
+    })
     return decisions
-  }
-
-  uncommittedDecision(id: DecisionId): Decision | undefined {
-    return this.#gathered.decisions.get(id) ?? this.#committing?.decisions.get(id)
   }
 
   appendObservation(observation: Observation): void {
     if (this.#closed) return
     this.#makeRoom()
-    this.#gathered.observations.push(observation)
+    this.#gathered.buffer.addObservation(rowOf(observation))
     this.#afterAppend()
   }
 
   putDecision(decision: Decision): void {
     if (this.#closed) return
     this.#makeRoom()
-    this.#gathered.decisions.delete(decision.id)
-    this.#gathered.decisions.set(decision.id, decision)
+    this.#gathered.buffer.addDecision(decision.id, JSON.stringify(decision))
     this.#afterAppend()
   }
 
@@ -147,7 +154,12 @@ export class GroupWriter {
   }
 
   #length(): number {
-    return this.#gathered.observations.length + this.#gathered.decisions.size
+    return this.#gathered.buffer.count
+  }
+
+  #readUncommitted(reader: EntryReader): void {
+    if (this.#committing !== undefined) readGroup(this.#committing.buffer.bytes, reader)
+    readGroup(this.#gathered.buffer.bytes, reader)
   }
 
   #afterAppend(): void {
@@ -160,9 +172,7 @@ export class GroupWriter {
     if (this.#length() < backlogMax) return
     if (this.#failures === 0) this.#block()
     if (this.#length() < backlogMax) return
-    const { observations, decisions } = this.#gathered
-    if (observations.length > 0) observations.shift()
-    else decisions.delete(decisions.keys().next().value as DecisionId)
+    this.#gathered.buffer.dropOldest()
     this.#dropped += 1
   }
 
@@ -183,13 +193,9 @@ export class GroupWriter {
     this.#timer = undefined
     if (this.#committing !== undefined || this.#length() === 0 || this.#closed) return
     const group = this.#gathered
-    this.#gathered = emptyGroup()
+    this.#gathered = this.#spare
     this.#committing = group
-    const message: Group = {
-      observations: group.observations.map(rowOf),
-      decisions: [...group.decisions.values()].map((one) => [one.id, JSON.stringify(one)] as const),
-      now: this.#clock.now(),
-    }
+    const message: Group = { bytes: group.buffer.bytes, now: this.#clock.now() }
     this.#thread().postMessage(message)
   }
 
@@ -205,6 +211,7 @@ export class GroupWriter {
     this.#failures = 0
     this.#committedSequence = Math.max(this.#committedSequence, reply.sequence)
     for (const { resolve } of group.waiting) resolve()
+    this.#reuse(group)
     if (this.#gathered.waiting.length > 0 || this.#length() >= groupItemsMax) this.#send()
     else if (this.#length() > 0) this.#afterAppend()
     if (this.#committing === undefined) this.#port?.unref()
@@ -219,20 +226,22 @@ export class GroupWriter {
     if (this.#failures === 1)
       this.#log.error('storage failed, serving from memory', { error: error.message })
     const later = this.#gathered
-    this.#gathered = {
-      observations: [...group.observations, ...later.observations],
-      decisions: new Map(group.decisions),
-      waiting: [],
-    }
-    for (const [id, decision] of later.decisions) {
-      this.#gathered.decisions.delete(id)
-      this.#gathered.decisions.set(id, decision)
-    }
-    for (const { reject } of [...group.waiting, ...later.waiting]) reject(error)
+    group.buffer.append(later.buffer)
+    this.#gathered = group
+    const waiting = [...group.waiting, ...later.waiting]
+    group.waiting = []
+    this.#reuse(later)
+    for (const { reject } of waiting) reject(error)
     this.#port?.unref()
     const delayMs = Math.min(retryDelayMs * 2 ** (this.#failures - 1), retryDelayMsMax)
     this.#timer?.cancel()
     this.#timer = this.#clock.after(delayMs, () => this.#send())
+  }
+
+  #reuse(group: Gathered): void {
+    group.buffer.clear()
+    group.waiting = []
+    this.#spare = group
   }
 
   #thread(): MessagePort {
@@ -276,7 +285,7 @@ export class GroupWriter {
 }
 
 function emptyGroup(): Gathered {
-  return { observations: [], decisions: new Map(), waiting: [] }
+  return { buffer: new GroupBuffer(), waiting: [] }
 }
 
 function asError(cause: { readonly message: string; readonly errcode: number }): Error {

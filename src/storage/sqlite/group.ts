@@ -1,16 +1,19 @@
 /**
- * What the main thread and the writing thread say to each other. Imports nothing: the thread
+ * What the main thread and the writing thread say to each other. Imports no other room: the thread
  * starts fast.
  */
 
-/** The values of the columns of an observation, in the order of the statement below. */
-export type ObservationRow = readonly (string | number | null)[]
+import type { GroupBytes } from './group-buffer.ts'
 
-const columns =
-  'at_ms, worker, model, decision, attempt, outcome, code, phase, blame, ttft_ms, tpot_ms, ' +
-  'prompt_tokens, completion_tokens, in_flight'
+/** Of an observation, in the order of its row. */
+export const observationColumns = [
+  ...['at_ms', 'worker', 'model', 'decision', 'attempt', 'outcome', 'code', 'phase', 'blame'],
+  ...['ttft_ms', 'tpot_ms', 'prompt_tokens', 'completion_tokens', 'in_flight'],
+] as const
 
-const values = `VALUES (${'?, '.repeat(13)}?)`
+const columns = observationColumns.join(', ')
+
+const values = `VALUES (${observationColumns.map(() => '?').join(', ')})`
 export const insertObservation = `INSERT INTO observations (${columns}) ${values}`
 export const selectObservations =
   `SELECT ${columns} FROM observations ` +
@@ -26,8 +29,7 @@ export interface WriterOptions {
 
 /** Committed together or not at all. */
 export interface Group {
-  readonly observations: readonly ObservationRow[]
-  readonly decisions: readonly (readonly [id: string, json: string])[]
+  readonly bytes: GroupBytes
   /** ms since 1970, for what has become too old. */
   readonly now: number
 }

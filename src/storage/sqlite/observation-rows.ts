@@ -3,7 +3,8 @@ import type { SQLOutputValue } from 'node:sqlite'
 import type { Observation, ObservedOutcome } from '../../evidence/index.ts'
 import type { Blame, DecisionId, WorkerId } from '../../protocol/index.ts'
 import { isDecisionId, isErrorCode, isNodeId, isUpstreamId } from '../../protocol/index.ts'
-import type { ObservationRow } from './group.ts'
+import { observationColumns } from './group.ts'
+import type { ObservationRow } from './group-buffer.ts'
 
 export function rowOf(observation: Observation): ObservationRow {
   const { outcome } = observation
@@ -52,6 +53,13 @@ export function observationOf(
     completionTokens: numberOf(row['completion_tokens']),
     inFlight: numberOf(row['in_flight']) ?? 0,
   }
+}
+
+/** As `observationOf`, of what `rowOf` gave. */
+export function observationOfRow(row: ObservationRow): Observation | undefined {
+  return observationOf(
+    Object.fromEntries(observationColumns.map((column, i) => [column, row[i] ?? null])),
+  )
 }
 
 const blames: readonly Blame[] = ['client', 'node', 'network', 'gateway', 'nobody']

@@ -126,8 +126,8 @@ class SqliteDecisionStore implements DecisionStore {
   }
 
   get(id: DecisionId): Decision | undefined {
-    const uncommitted = this.#shared.writer.uncommittedDecision(id)
-    if (uncommitted !== undefined) return uncommitted
+    const uncommitted = this.#shared.writer.uncommittedDecisions().get(id)
+    if (uncommitted !== undefined) return this.#revived(uncommitted)[0]
     const [row] = this.#rows('SELECT json FROM decisions WHERE id = ?', id)
     return row
   }
@@ -135,7 +135,10 @@ class SqliteDecisionStore implements DecisionStore {
   recent(count: number): readonly Decision[] {
     const wanted = Math.min(Math.max(0, Math.floor(count)), this.#shared.decisionsMax)
     const uncommitted = this.#shared.writer.uncommittedDecisions()
-    const newest = [...uncommitted.values()].reverse().slice(0, wanted)
+    const newest = [...uncommitted.values()]
+      .reverse()
+      .slice(0, wanted)
+      .flatMap((json) => this.#revived(json))
     if (newest.length === wanted) return newest
     const select = 'SELECT json FROM decisions ORDER BY sequence DESC LIMIT ?'
     const kept = this.#rows(select, wanted).filter(({ id }) => !uncommitted.has(id))

@@ -13,6 +13,7 @@ import {
   type WriterReply,
   type WriterRequest,
 } from './group.ts'
+import { readGroup } from './group-buffer.ts'
 
 export interface ThreadData {
   readonly options: WriterOptions
@@ -92,12 +93,7 @@ const full = 13
 function commit(database: DatabaseSync, group: Group): number {
   database.exec('BEGIN IMMEDIATE')
   try {
-    const observation = database.prepare(insertObservation)
-    for (const row of group.observations) observation.run(...row)
-    const decision = database.prepare('INSERT OR REPLACE INTO decisions (id, json) VALUES (?, ?)')
-    for (const [id, json] of group.decisions) decision.run(id, json)
-    insertedObservations += group.observations.length
-    insertedDecisions += group.decisions.length
+    insertAll(database, group)
     removeExcess(database, group.now)
     const row = database.prepare('SELECT max(sequence) AS sequence FROM observations').get()
     database.exec('COMMIT')
@@ -108,6 +104,24 @@ function commit(database: DatabaseSync, group: Group): number {
     throw error
   }
 }
+
+function insertAll(database: DatabaseSync, group: Group): void {
+  const observation = database.prepare(insertObservation)
+  const decision = database.prepare(insertDecision)
+  readGroup(group.bytes, {
+    observation(row) {
+      observation.run(...row)
+      insertedObservations += 1
+    },
+    decision(id, json) {
+      decision.run(id, json)
+      insertedDecisions += 1
+    },
+  })
+}
+
+/** The bytes are UTF-8 already: they become the text without being one in between. */
+const insertDecision = 'INSERT OR REPLACE INTO decisions (id, json) VALUES (?, CAST(? AS TEXT))'
 
 function removeExcess(database: DatabaseSync, now: number): void {
   const { decisionsMax, observationsMax, observationAgeMaxMs } = options

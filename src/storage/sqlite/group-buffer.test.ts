@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { GroupBuffer, type GroupBytes, type ObservationRow, readGroup } from './group-buffer.ts'
+
+type Item = { readonly row: ObservationRow } | { readonly id: string; readonly json: string }
+
+const text = fc.string({ unit: 'grapheme', maxLength: 3000 })
+const item = fc.oneof(
+  fc.array(fc.oneof(text, fc.integer(), fc.constant(null))).map((row): Item => ({ row })),
+  fc
+    .record({ id: fc.stringMatching(/^[a-z2-7]{0,40}$/), json: text })
+    .map(({ id, json }): Item => ({ id, json })),
+)
+
+function add(buffer: GroupBuffer, one: Item): void {
+  if ('row' in one) buffer.addObservation(one.row)
+  else buffer.addDecision(one.id, one.json)
+}
+
+function read(bytes: GroupBytes): Item[] {
+  const items: Item[] = []
+  readGroup(bytes, {
+    observation: (row) => items.push({ row }),
+    decision: (id, json) => items.push({ id, json: json.toString('utf8') }),
+  })
+  return items
+}
+
+test('what was added comes back in order, without what was dropped, also behind another', () => {
+  const lists = fc.tuple(fc.array(item), fc.array(item), fc.nat({ max: 5 }))
+  fc.assert(
+    fc.property(lists, ([first, second, dropped]) => {
+      const buffer = new GroupBuffer()
+      for (const one of first) add(buffer, one)
+      for (let i = 0; i < dropped; i += 1) buffer.dropOldest()
+      const later = new GroupBuffer()
+      for (const one of second) add(later, one)
+      buffer.append(later)
+      const expected = [...first.slice(dropped), ...second]
+      assert.deepEqual(read(buffer.bytes), expected)
+      assert.equal(buffer.count, expected.length)
+      buffer.clear()
+      assert.deepEqual(read(buffer.bytes), [])
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a buffer that outgrows its memory leaves what was handed out as it was', () => {
+  const buffer = new GroupBuffer()
+  buffer.addDecision('a', 'first')
+  const before = buffer.bytes
+  buffer.addDecision('b', 'x'.repeat(5_000_000))
+  assert.notEqual(buffer.bytes.shared, before.shared)
+  assert.deepEqual(read(before), [{ id: 'a', json: 'first' }])
+  assert.equal(read(buffer.bytes).length, 2)
+  buffer.clear()
+  assert.ok(buffer.bytes.shared.byteLength < 1_000_000)
+})
