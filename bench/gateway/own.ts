@@ -2,12 +2,14 @@
  * This project's gateway in its two ways: straight to an upstream, and by a node that fronts it.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, type Service, startService } from './service.ts'
 import type { StartContext, Started } from './target.ts'
 
-const command = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
+const command = join(import.meta.dirname, '..', '..', 'bin', 'isochrone.js')
+/** As the first line of the program has it. */
+const nodeFlags = /^#!.* node (.*)$/m.exec(readFileSync(command, 'utf8'))?.[1]?.split(' ') ?? []
 const joinToken = 'bench-join-token-of-some-length'
 
 interface OwnGateway {
@@ -53,12 +55,12 @@ function startGateway(name: string, { port, meshPort, folder, more }: OwnGateway
 function startOwn(args: readonly string[]): Service {
   return startService({
     command: process.execPath,
-    args: [...nodeOptions(), command, ...args, '--config', 'none'],
+    args: [...nodeFlags, ...profileOptions(), command, ...args, '--config', 'none'],
   })
 }
 
 /** For profiling: `ISOCHRONE_BENCH_NODE_OPTIONS="--cpu-prof --cpu-prof-dir=DIR"`. */
-function nodeOptions(): readonly string[] {
+function profileOptions(): readonly string[] {
   return (process.env['ISOCHRONE_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean)
 }
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RunningNetwork } from './start/announcement.ts'
 
-const main = join(import.meta.dirname, 'main.ts')
+const main = join(import.meta.dirname, '..', '..', 'bin', 'isochrone.js')
 
 export interface Finished {
   readonly code: number | null

@@ -106,8 +106,9 @@ export class SupervisedChild {
 
   #spawn(first: FirstStart | undefined): void {
     const log = openLog(this.#options.logFile)
-    const main = join(import.meta.dirname, '..', 'main.ts')
-    const child = spawn(process.execPath, [main, ...this.#options.command()], {
+    const program = join(import.meta.dirname, '..', '..', '..', 'bin', 'isochrone.js')
+    const args = [...process.execArgv, program, ...this.#options.command()]
+    const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', log, 'ipc'],
       env: this.#options.env as NodeJS.ProcessEnv,
     })
