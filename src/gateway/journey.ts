@@ -103,7 +103,7 @@ export class Journey {
     const { client, route } = trip
     const permit = this.#admit(client, route)
     client.allowance(admission.allowance(client.account))
-    const trail = new Trail(router.route(route), this.#modules)
+    const trail = new Trail(router.route(route, client.account.keyId), this.#modules)
     client.header('x-isochrone-decision', trail.decision.id)
     let arrival: Arrival = { figures: noFigures, code: 'internal' }
     try {

@@ -1,16 +1,26 @@
 /** What would have changed a decision, as far as its record can tell. */
 import type { Decision, Ranking } from './decision.ts'
 import { gates } from './gates/gates.ts'
-import { fixed, milliseconds, percent, workerName } from './reason.ts'
+import {
+  atBest,
+  comparedIn,
+  type Decided,
+  fixed,
+  inList,
+  milliseconds,
+  percent,
+  workerName,
+} from './reason.ts'
 
 /** These check what the request itself asks for: the client can ask for less. */
 const askedByTheRequest = ['features', 'context', 'region', 'exclude', 'price', 'latency']
 const temporary = new Set(gates.filter((gate) => gate.temporary).map(({ name }) => name))
+/** Names in one sentence. */
+const namesMax = 8
 
 export function whatWouldChange(decision: Decision): readonly string[] {
   const lines: string[] = []
-  const chosen = decision.rankings.find(({ worker }) => worker === decision.chosen)
-  const other = decision.rankings.find(({ worker }) => worker === decision.comparedWith)
+  const { chosen, other } = comparedIn(decision)
   if (chosen !== undefined && other !== undefined) lines.push(otherwise(decision, chosen, other))
   for (const gate of askedByTheRequest) {
     const count = decision.gateCounts[gate] ?? 0
@@ -20,24 +30,27 @@ export function whatWouldChange(decision: Decision): readonly string[] {
       `Without the demand for ${required}, ${count} more would have passed the gate "${gate}".`,
     )
   }
-  for (const { worker, gate, actual } of decision.rejections) {
-    if (!temporary.has(gate)) continue
+  const later = decision.rejections.filter(({ gate }) => temporary.has(gate))
+  for (const { worker, actual } of later.slice(0, laterMax)) {
     lines.push(`${workerName(worker)} could do it, but not now (${actual}).`)
-    if (lines.length >= linesMax) break
+  }
+  if (later.length > laterMax) {
+    lines.push(`${later.length - laterMax} more could do it, but not now.`)
   }
   return lines
 }
 
-const linesMax = 10
+/** Examples are enough: the gate that turned them away says the rest. */
+const laterMax = 3
 
-function otherwise(decision: Decision, chosen: Ranking, other: Ranking): string {
+function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
   const name = workerName(other.worker)
-  const atBest = other.completionUpperBound * other.timely
   switch (decision.decidedBy) {
     case 'reliability':
       return (
         `${name} could have been chosen if its record allowed for ` +
-        `${percent(chosen.reliability)}; with 90 % certainty it reaches at most ${percent(atBest)}.`
+        `${percent(chosen.reliability)}; with 90 % certainty it reaches at most ` +
+        `${percent(atBest(other))}.`
       )
     case 'time':
       return (
@@ -45,11 +58,17 @@ function otherwise(decision: Decision, chosen: Ranking, other: Ranking): string 
         `${milliseconds(chosen.predictedTotalMs)}, not ${milliseconds(other.predictedTotalMs)}.`
       )
     case 'load':
-      return `${name} would have been chosen with under ${fixed(chosen.load)} requests per slot.`
+      return anotherDraw(
+        decision,
+        `${name} would have been chosen with under ${fixed(chosen.load)} requests per slot.`,
+      )
     case 'price':
-      return `${name} would have been chosen for less than ${fixed(chosen.price)} µ$.`
+      return anotherDraw(
+        decision,
+        `${name} would have been chosen for less than ${fixed(chosen.price)} µ$.`,
+      )
     case 'chance':
-      return `Another draw might have chosen ${name}.`
+      return anotherDraw(decision)
     case 'exploration':
       return (
         `${name}, or another of the best, would have been chosen had this not been a turn ` +
@@ -60,4 +79,24 @@ function otherwise(decision: Decision, chosen: Ranking, other: Ranking): string 
     default:
       return `Nothing about ${name} is on record.`
   }
+}
+
+/** @param also what else would have led to the one that was drawn together with the chosen one */
+function anotherDraw(decision: Decided, also = ''): string {
+  const turns = decision.rankings.filter(({ alike }) => alike)
+  const others = turns.filter((one) => one.worker !== decision.chosen && canWin(one, turns))
+  const names = others.slice(0, namesMax).map(({ worker }) => workerName(worker))
+  const further = decision.alike - turns.length + others.length - names.length
+  if (further > 0) names.push(`one of ${further} more`)
+  if (names.length === 0) return also
+  return `Another draw might have chosen ${inList(names, 'or')}.${also === '' ? '' : ` ${also}`}`
+}
+
+/** Of two drawn the one with less to do is taken: who has most to do is never that one. */
+function canWin(one: Ranking, turns: readonly Ranking[]): boolean {
+  return turns.some(
+    (other) =>
+      other !== one &&
+      (one.load < other.load || (one.load === other.load && one.price <= other.price)),
+  )
 }

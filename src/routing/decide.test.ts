@@ -162,6 +162,7 @@ test('nobody can: none; somebody could at another time: busy, with a time', () =
   assert.deepEqual(refusalOf(none), {
     code: 'no_eligible_node',
     message: summarizeRejections(none),
+    param: null,
     retryAfterMs: null,
     waitingHelps: true,
   })
@@ -237,7 +238,7 @@ test('when all have failed, nobody is left', () => {
   decision = endAttempt(decision, { endedAtMs: 2, outcome: 'failed', code: 'connection_lost' })
   decision = chooseAgain(decision, sampleInput({ candidates }))
   assert.equal(decision.outcome, 'none')
-  assert.match(summarizeRejections(decision), /tried 1/)
+  assert.match(summarizeRejections(decision), /all of them failed at this request/)
 })
 
 test('ending an attempt that never began changes nothing', () => {

@@ -6,7 +6,7 @@
 import type { Random } from '../base/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
-import type { Attempt, Decision, DecisionOutcome, Ranking } from './decision.ts'
+import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates } from './gates/gates.ts'
@@ -25,10 +25,12 @@ export interface DecideInput {
   /** ms since 1970. */
   readonly now: number
   readonly decisionId: DecisionId
+  /** Names the API key of whoever asks; null: nobody's. */
+  readonly keyId: string | null
 }
 
 export function decide(input: DecideInput): Decision {
-  return decideWith(input, [])
+  return decideWith(input, { attempts: [], first: null })
 }
 
 export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'>
@@ -38,25 +40,41 @@ export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'rand
  * attempts, made anew on the present candidates without those that failed at it.
  */
 export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decision {
-  const { id: decisionId, request, attempts } = decision
-  return decideWith({ ...input, request, decisionId }, attempts)
+  const { id: decisionId, keyId, request, attempts } = decision
+  const first = decision.first ?? firstChoice(decision)
+  return decideWith({ ...input, request, decisionId, keyId }, { attempts, first })
 }
 
-function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision {
+function firstChoice(decision: Decision): FirstChoice {
+  const { atMs, candidates, eligible, indistinguishable, alike, rankings } = decision
+  const { chosen, comparedWith, decidedBy, reason } = decision
+  const size = { candidates, eligible, indistinguishable, alike }
+  return { atMs, ...size, rankings, chosen, comparedWith, decidedBy, reason }
+}
+
+interface Before {
+  readonly attempts: readonly Attempt[]
+  readonly first: FirstChoice | null
+}
+
+function decideWith(input: DecideInput, { attempts, first }: Before): Decision {
   const { request, candidates, policy } = input
   const demand = demandOf(input, attempts)
   const sifted = sift(candidates, demand)
   const base = {
     id: input.decisionId,
     requestId: request.requestId,
+    keyId: input.keyId,
     atMs: input.now,
     policyVersion: policy.version,
     model: request.model,
     request,
+    completionTokens: demand.completionTokens,
     candidates: candidates.length,
     eligible: sifted.pool.size,
     gateCounts: sifted.gateCounts,
     attempts,
+    first,
   }
   const { pool } = sifted
   if (pool.size === 0) {
@@ -68,7 +86,8 @@ function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision 
   const picked = pick({ pool, order, policy, random: input.random })
   const decided = {
     indistinguishable: order.groupSize,
-    rankings: rank(pool, order, { picked, policy }),
+    alike: order.alike.length,
+    rankings: rank(pool, order, picked),
     outcome: 'chosen' as const,
     chosen: pool.candidates[picked.chosen]?.id ?? null,
     comparedWith: pool.candidates[picked.comparedWith ?? -1]?.id ?? null,
@@ -80,6 +99,7 @@ function decideWith(input: DecideInput, attempts: readonly Attempt[]): Decision 
 
 const nobody = {
   indistinguishable: 0,
+  alike: 0,
   rankings: [],
   chosen: null,
   comparedWith: null,
@@ -156,30 +176,21 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   return Math.ceil(Math.max(roomMs, prediction.ttftMs - objectiveMs))
 }
 
-interface RankBy {
-  readonly picked: Picked
-  readonly policy: RoutingPolicy
-}
-
 /** The best few, the chosen one, and whom it was compared with. */
-function rank(pool: Pool, order: Order, { picked, policy }: RankBy): readonly Ranking[] {
+function rank(pool: Pool, order: Order, picked: Picked): readonly Ranking[] {
+  const alike = new Set(order.alike)
+  const rankings = order.best.map((index, at) =>
+    rankingOf(pool, order, { index, rank: at + 1, alike: alike.has(index) }),
+  )
   const compare = compareRank(pool, order)
-  const best: number[] = []
-  for (let i = 0; i < pool.size; i += 1) {
-    const last = best[best.length - 1]
-    if (best.length === policy.rankingsMax && last !== undefined && compare(i, last) > 0) continue
-    let at = best.length
-    while (at > 0 && compare(i, best[at - 1] ?? 0) < 0) at -= 1
-    best.splice(at, 0, i)
-    if (best.length > policy.rankingsMax) best.pop()
-  }
-  const rankings = best.map((index, at) => rankingOf(pool, order, { index, rank: at + 1 }))
+  const further: number[] = []
   for (const index of [picked.chosen, picked.comparedWith]) {
-    if (index === undefined || best.includes(index)) continue
-    best.push(index)
-    rankings.push(rankingOf(pool, order, { index, rank: rankNumber(pool, compare, index) }))
+    if (index === undefined || order.best.includes(index)) continue
+    further.push(index)
+    const at = { index, rank: rankNumber(pool, compare, index), alike: alike.has(index) }
+    rankings.push(rankingOf(pool, order, at))
   }
-  return rankings.sort((a, b) => a.rank - b.rank)
+  return further.length === 0 ? rankings : rankings.sort((a, b) => a.rank - b.rank)
 }
 
 function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index: number): number {
@@ -188,8 +199,13 @@ function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index
   return rank
 }
 
-function rankingOf(pool: Pool, order: Order, at: { index: number; rank: number }): Ranking {
-  const { index, rank } = at
+interface RankedAt {
+  readonly index: number
+  readonly rank: number
+  readonly alike: boolean
+}
+
+function rankingOf(pool: Pool, order: Order, { index, rank, alike }: RankedAt): Ranking {
   const candidate = pool.candidates[index] as Candidate
   const { completion, ttft } = candidate.evidence
   return {
@@ -202,6 +218,7 @@ function rankingOf(pool: Pool, order: Order, at: { index: number; rank: number }
     completionSamples: completion.samples,
     timely: pool.timely[index] ?? 0,
     indistinguishable: order.inGroup[index] === 1,
+    alike,
     predictedTtftMs: pool.ttftMs[index] ?? 0,
     predictedQueueMs: pool.queueMs[index] ?? 0,
     predictedTotalMs: pool.totalMs[index] ?? 0,

@@ -59,13 +59,16 @@ export function withAttempts(decision: Decision, attempts: readonly Attempt[]): 
 class DecisionRecord implements DecisionFields {
   readonly id: DecisionFields['id']
   readonly requestId: DecisionFields['requestId']
+  readonly keyId: string | null
   readonly atMs: number
   readonly policyVersion: string
   readonly model: string
   readonly request: DecisionFields['request']
+  readonly completionTokens: number
   readonly candidates: number
   readonly eligible: number
   readonly indistinguishable: number
+  readonly alike: number
   readonly gateCounts: DecisionFields['gateCounts']
   readonly rankings: DecisionFields['rankings']
   readonly outcome: DecisionFields['outcome']
@@ -74,18 +77,22 @@ class DecisionRecord implements DecisionFields {
   readonly decidedBy: DecisionFields['decidedBy']
   readonly retryAfterMs: number | null
   readonly attempts: readonly Attempt[]
+  readonly first: DecisionFields['first']
   readonly #words: Words
 
   constructor(fields: DecisionFields, words: Words) {
     this.id = fields.id
     this.requestId = fields.requestId
+    this.keyId = fields.keyId
     this.atMs = fields.atMs
     this.policyVersion = fields.policyVersion
     this.model = fields.model
     this.request = fields.request
+    this.completionTokens = fields.completionTokens
     this.candidates = fields.candidates
     this.eligible = fields.eligible
     this.indistinguishable = fields.indistinguishable
+    this.alike = fields.alike
     this.gateCounts = fields.gateCounts
     this.rankings = fields.rankings
     this.outcome = fields.outcome
@@ -94,6 +101,7 @@ class DecisionRecord implements DecisionFields {
     this.decidedBy = fields.decidedBy
     this.retryAfterMs = fields.retryAfterMs
     this.attempts = fields.attempts
+    this.first = fields.first
     this.#words = words
   }
 

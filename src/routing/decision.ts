@@ -31,6 +31,8 @@ export interface Ranking {
   readonly timely: number
   /** Its reliability cannot be told apart from the best one's. */
   readonly indistinguishable: boolean
+  /** One of those that took turns: nothing but load, price and lot set it apart from the others. */
+  readonly alike: boolean
   /** Predicted time to the first token, ms: link, queue, prefill. */
   readonly predictedTtftMs: number
   /** The part of it spent waiting for a slot, ms. */
@@ -57,6 +59,20 @@ export interface Attempt {
   readonly cause: 'picked' | 'retry'
 }
 
+/** How it was decided before an attempt failed and somebody else was chosen. */
+export interface FirstChoice {
+  readonly atMs: number
+  readonly candidates: number
+  readonly eligible: number
+  readonly indistinguishable: number
+  readonly alike: number
+  readonly rankings: readonly Ranking[]
+  readonly chosen: WorkerId | null
+  readonly comparedWith: WorkerId | null
+  readonly decidedBy: DecidingFactor | null
+  readonly reason: string
+}
+
 /** `busy`: somebody can, but nobody has room now. `none`: nobody can. */
 export type DecisionOutcome = 'chosen' | 'busy' | 'none'
 
@@ -77,15 +93,21 @@ export interface Decision {
   readonly [made]: true
   readonly id: DecisionId
   readonly requestId: RequestId
+  /** Names the API key of whoever asked, who may read this; null: nobody but an operator may. */
+  readonly keyId: string | null
   readonly atMs: number
   readonly policyVersion: string
   readonly model: string
   /** What was asked for; no text of the prompt. */
   readonly request: RouteRequest
+  /** Tokens that the answer was taken to have, for the predicted times and the price. */
+  readonly completionTokens: number
   readonly candidates: number
   readonly eligible: number
   /** How many of the eligible could not be told apart from the most reliable. */
   readonly indistinguishable: number
+  /** How many of them took turns: nothing but load, price and lot set them apart. */
+  readonly alike: number
   /** How many candidates each gate rejected. */
   readonly gateCounts: Readonly<Record<string, number>>
   /** One per rejected candidate, up to the policy's `rejectionsMax`. */
@@ -103,6 +125,8 @@ export interface Decision {
   /** With `busy`: when the first slot is expected to be free. */
   readonly retryAfterMs: number | null
   readonly attempts: readonly Attempt[]
+  /** null: nobody had to be chosen again. */
+  readonly first: FirstChoice | null
 }
 
 /** Where decisions are kept; the newest `decisionsMax` stay. */

@@ -21,7 +21,12 @@ export interface Order {
   readonly alike: readonly number[]
   /** The candidates in `alike` are there because nobody more reliable has a free slot. */
   readonly spilled: boolean
+  /** The first few of all, best first. Indices into the pool. */
+  readonly best: readonly number[]
 }
+
+/** What two candidates are compared by. */
+type Ranked = Pick<Order, 'inGroup' | 'timeMs'>
 
 /** @param pool holds at least one candidate */
 export function orderOf(pool: Pool, policy: RoutingPolicy): Order {
@@ -37,13 +42,32 @@ export function orderOf(pool: Pool, policy: RoutingPolicy): Order {
     alike.push(i)
     if (pool.queueMs[i] === 0) free = true
   }
+  const best = bestOf(pool, { inGroup, timeMs }, policy.rankingsMax)
   const spill = free ? [] : spillFrom({ pool, inGroup, timeMs, policy, fastestMs })
-  if (spill.length > 0) return { inGroup, groupSize, timeMs, alike: spill, spilled: true }
-  return { inGroup, groupSize, timeMs, alike, spilled: false }
+  const spilled = spill.length > 0
+  return { inGroup, groupSize, timeMs, alike: spilled ? spill : alike, spilled, best }
+}
+
+/** Insertion into a short list: most candidates are compared with its last one and left out. */
+function bestOf(pool: Pool, ranked: Ranked, rankingsMax: number): readonly number[] {
+  const compare = compareRank(pool, ranked)
+  // Who was chosen is compared with the best other one: two are needed in any case.
+  const countMax = Math.max(2, rankingsMax)
+  const best: number[] = []
+  for (let i = 0; i < pool.size; i += 1) {
+    let at = best.length
+    if (at === countMax) {
+      if (compare(i, best[at - 1] ?? 0) > 0) continue
+      at -= 1
+    }
+    for (; at > 0 && compare(i, best[at - 1] ?? 0) < 0; at -= 1) best[at] = best[at - 1] ?? 0
+    best[at] = i
+  }
+  return best
 }
 
 /** Negative: the candidate at `a` comes before the one at `b`. */
-export function compareRank(pool: Pool, order: Order): (a: number, b: number) => number {
+export function compareRank(pool: Pool, order: Ranked): (a: number, b: number) => number {
   return (a, b) => {
     const groups = (order.inGroup[b] ?? 0) - (order.inGroup[a] ?? 0)
     if (groups !== 0) return groups
@@ -91,14 +115,14 @@ function believedTimes(pool: Pool, policy: RoutingPolicy, inGroup: Uint8Array): 
   for (let i = 0; i < pool.size; i += 1) {
     const totalMs = pool.totalMs[i] ?? 0
     const believedMs = wasSeen(pool, i, policy) ? totalMs : Math.max(totalMs, seenMs)
-    const mean = pool.candidates[i]?.evidence.completion.mean ?? 0
+    const mean = pool.completionMean[i] ?? 0
     timeMs[i] = believedMs * Math.max(1, newcomer.completion.mean / Math.max(mean, 1e-6))
   }
   return timeMs
 }
 
 function wasSeen(pool: Pool, index: number, policy: RoutingPolicy): boolean {
-  return (pool.candidates[index]?.evidence.ttft?.samples ?? 0) >= policy.claimSamples
+  return (pool.timedSamples[index] ?? 0) >= policy.claimSamples
 }
 
 function fastestOf(pool: Pool, inGroup: Uint8Array, timeMs: Float64Array): number {
@@ -129,7 +153,7 @@ function spillFrom({ pool, inGroup, timeMs, policy, fastestMs }: Spill): number[
   const free: number[] = []
   let best = 0
   for (let i = 0; i < pool.size; i += 1) {
-    const mean = pool.candidates[i]?.evidence.completion.mean ?? 0
+    const mean = pool.completionMean[i] ?? 0
     if (inGroup[i] === 1 || pool.queueMs[i] !== 0 || mean < newcomer.completion.mean) continue
     if ((timeMs[i] ?? 0) >= fastestMs) continue
     free.push(i)

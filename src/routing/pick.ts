@@ -6,7 +6,7 @@
 import type { Random } from '../base/index.ts'
 import { newcomer } from '../evidence/index.ts'
 import type { DecidingFactor } from './decision.ts'
-import { compareRank, loadOf, type Order } from './order.ts'
+import { loadOf, type Order } from './order.ts'
 import type { RoutingPolicy } from './policy.ts'
 import type { Pool } from './pool.ts'
 
@@ -29,12 +29,12 @@ export function pick(input: PickInput): Pick {
   if (pool.size === 1) return { chosen: 0, comparedWith: undefined, decidedBy: 'only' }
   const explored = explore(input)
   if (explored !== undefined) {
-    const best = bestOther(input, explored)
+    const best = bestOther(order, explored)
     return { chosen: explored, comparedWith: best, decidedBy: 'exploration' }
   }
   const chosen = amongAlike(input)
   if (!order.spilled) return chosen
-  return { ...chosen, comparedWith: bestOther(input, chosen.chosen), decidedBy: 'spill' }
+  return { ...chosen, comparedWith: bestOther(order, chosen.chosen), decidedBy: 'spill' }
 }
 
 /** @param order.alike holds at least one */
@@ -43,7 +43,7 @@ function amongAlike(input: PickInput): Pick {
   const { alike } = order
   const first = alike[alike.length === 1 ? 0 : random.below(alike.length)] ?? 0
   if (alike.length === 1) {
-    const other = bestOther(input, first)
+    const other = bestOther(order, first)
     const decidedBy = order.inGroup[other] === 1 ? 'time' : 'reliability'
     return { chosen: first, comparedWith: other, decidedBy }
   }
@@ -77,7 +77,7 @@ function explore({ pool, order, policy, random }: PickInput): number | undefined
   const alike = new Set(order.alike)
   const unproven: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
-    const samples = pool.candidates[i]?.evidence.completion.samples ?? 0
+    const samples = pool.samples[i] ?? 0
     if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
     if (!alike.has(i)) unproven.push(i)
   }
@@ -89,11 +89,7 @@ function explore({ pool, order, policy, random }: PickInput): number | undefined
   return random.float() < promise * needed ? index : undefined
 }
 
-function bestOther({ pool, order }: PickInput, index: number): number {
-  const compare = compareRank(pool, order)
-  let best = index === 0 ? 1 : 0
-  for (let i = 0; i < pool.size; i += 1) {
-    if (i !== index && compare(i, best) < 0) best = i
-  }
-  return best
+function bestOther({ best }: Order, index: number): number {
+  const [first = 0, second = 0] = best
+  return first === index ? second : first
 }

@@ -52,7 +52,8 @@ export const defaultPolicy: RoutingPolicy = Object.freeze({
   assumedTpotMs: 100,
   // The median answer of public chat traces is a few hundred tokens.
   assumedCompletionTokens: 256,
-  rankingsMax: 5,
-  // A network of this size is explained in full; larger ones keep the counts.
+  // A network of this size is explained in full, in about 6 KB; larger ones keep the counts.
+  rankingsMax: 16,
+  // Likewise, at about 150 bytes each.
   rejectionsMax: 1_000,
 })

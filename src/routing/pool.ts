@@ -18,9 +18,15 @@ export interface Pool {
   readonly ttftMs: Float64Array
   readonly totalMs: Float64Array
   readonly price: Float64Array
+  /** Expected probability of a complete answer. */
+  readonly completionMean: Float64Array
+  /** Observations of the completion, after decay. */
+  readonly samples: Float64Array
+  /** Observations of the time to the first token, after decay. */
+  readonly timedSamples: Float64Array
 }
 
-const columns = 7
+const columns = 10
 const pricedTokens = 1_000_000
 
 export function emptyPool(sizeMax: number): Pool {
@@ -37,6 +43,9 @@ export function emptyPool(sizeMax: number): Pool {
     ttftMs: column(4),
     totalMs: column(5),
     price: column(6),
+    completionMean: column(7),
+    samples: column(8),
+    timedSamples: column(9),
   }
 }
 
@@ -44,7 +53,7 @@ export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): voi
   const i = pool.size
   const prediction = predict(candidate, demand)
   const timely = timelyProbability(candidate, demand, prediction)
-  const { completion } = candidate.evidence
+  const { completion, ttft } = candidate.evidence
   pool.timely[i] = timely
   pool.reliability[i] = completion.lowerBound * timely
   pool.reliabilityAtBest[i] = completion.upperBound * timely
@@ -52,6 +61,9 @@ export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): voi
   pool.ttftMs[i] = prediction.ttftMs
   pool.totalMs[i] = prediction.totalMs
   pool.price[i] = priceOf(candidate, demand)
+  pool.completionMean[i] = completion.mean
+  pool.samples[i] = completion.samples
+  pool.timedSamples[i] = ttft === undefined ? 0 : ttft.samples
   pool.candidates.push(candidate)
   pool.size = i + 1
 }

@@ -1,36 +1,53 @@
-/** In plain words, what decided between the chosen candidate and the next best. */
+/** In plain words, what decided between the chosen candidate and the others. */
 import type { WorkerId } from '../protocol/index.ts'
 import type { DecidingFactor, DecisionOutcome, Ranking } from './decision.ts'
 
-interface Decided {
+/** What words need of a decision, or of the first choice in one. */
+export interface Decided {
   readonly candidates: number
   readonly eligible: number
-  readonly outcome: DecisionOutcome
+  readonly indistinguishable: number
+  readonly alike: number
   readonly chosen: WorkerId | null
   readonly comparedWith: WorkerId | null
   readonly decidedBy: DecidingFactor | null
-  readonly gateCounts: Readonly<Record<string, number>>
   readonly rankings: readonly Ranking[]
 }
 
-export function reasonOf(decision: Decided): string {
-  if (decision.chosen === null) return whyNobody(decision)
-  const chosen = decision.rankings.find(({ worker }) => worker === decision.chosen)
-  const other = decision.rankings.find(({ worker }) => worker === decision.comparedWith)
-  if (decision.decidedBy === null || decision.decidedBy === 'only') {
-    return `It was the only one of ${decision.candidates} candidates that passed every gate.`
-  }
-  if (chosen === undefined || other === undefined) return 'The other candidate is not on record.'
-  return whyThis(decision.decidedBy, chosen, other)
+type DecidedOrNot = Decided & {
+  readonly outcome: DecisionOutcome
+  readonly gateCounts: Readonly<Record<string, number>>
 }
 
-function whyThis(by: Exclude<DecidingFactor, 'only'>, chosen: Ranking, other: Ranking): string {
+/** Records whose bounds are farther apart than this are too short to tell workers apart by. */
+const shortRecordSpread = 0.05
+/** Names in one sentence; the list below it has more. */
+const namesMax = 8
+
+export function reasonOf(decision: DecidedOrNot): string {
+  if (decision.chosen === null) return whyNobody(decision)
+  const { chosen, other } = comparedIn(decision)
+  if (decision.decidedBy === null || decision.decidedBy === 'only') {
+    return decision.candidates === 1
+      ? 'It was the only candidate, and passed every gate.'
+      : `It was the only one of ${decision.candidates} candidates that passed every gate.`
+  }
+  if (chosen === undefined || other === undefined) return 'The other candidate is not on record.'
+  return whyThis(decision, chosen, other)
+}
+
+export function comparedIn(decision: Decided) {
+  const find = (id: WorkerId | null) => decision.rankings.find(({ worker }) => worker === id)
+  return { chosen: find(decision.chosen), other: find(decision.comparedWith) }
+}
+
+function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
   const name = workerName(other.worker)
-  switch (by) {
+  switch (decision.decidedBy) {
     case 'reliability':
       return (
         `It is the more reliable: at least ${percent(chosen.reliability)} of such requests come ` +
-        `back right and in time, and of ${name} at least ${percent(other.reliability)}.`
+        `back right and in time, and of ${name} at most ${percent(atBest(other))}.`
       )
     case 'time':
       return (
@@ -40,21 +57,22 @@ function whyThis(by: Exclude<DecidingFactor, 'only'>, chosen: Ranking, other: Ra
       )
     case 'load':
       return (
-        `It is as reliable and about as fast as ${name}, and has less to do: ` +
-        `${fixed(chosen.load)} requests per slot rather than ${fixed(other.load)}.`
+        `${drawnAmong(decision)} It was drawn together with ${name} and has less to do: ` +
+        `${requestsPerSlot(chosen)} rather than ${fixed(other.load)}.`
       )
     case 'price':
       return (
-        `It is as reliable, as fast and as free as ${name}, and cheaper: ` +
-        `${fixed(chosen.price)} µ$ rather than ${fixed(other.price)} µ$ for this request.`
+        `${drawnAmong(decision)} It was drawn together with ${name}, which has as much to do, ` +
+        `and is cheaper: ${fixed(chosen.price)} µ$ rather than ${fixed(other.price)} µ$ for ` +
+        'this request.'
       )
     case 'chance':
-      return `It was drawn by lot: nothing sets it apart from ${name}.`
+      return `It was drawn by lot. ${drawnAmong(decision)}`
     case 'exploration':
       return (
-        `Its record is short (${fixed(chosen.completionSamples)} observations), and a small ` +
-        `share of requests goes to such workers to learn of them. Otherwise ${name} was the ` +
-        'next best.'
+        `Its record is short (${observations(chosen)}), and a small ` +
+        `share of requests goes to such workers to learn of them. Otherwise ${name}, or another ` +
+        'of the best, would have been chosen.'
       )
     case 'spill':
       return (
@@ -62,13 +80,53 @@ function whyThis(by: Exclude<DecidingFactor, 'only'>, chosen: Ranking, other: Ra
         `in ${milliseconds(chosen.predictedTotalMs)}, ${name} only in ` +
         `${milliseconds(other.predictedTotalMs)}.`
       )
+    default:
+      return `What set it before ${name} is not on record.`
   }
 }
 
-function whyNobody({ candidates, gateCounts, outcome }: Decided): string {
+/** Who took turns, and why they do. */
+function drawnAmong(decision: Decided): string {
+  const turns = decision.rankings.filter(({ alike }) => alike)
+  const names = turns.slice(0, namesMax).map(({ worker }) => workerName(worker))
+  const further = decision.alike - names.length
+  if (further > 0) names.push(`${further} more`)
+  return `${decision.alike} workers take turns: ${inList(names)}. ${whyAlike(turns)}`
+}
+
+function whyAlike(turns: readonly Ranking[]): string {
+  const fast = 'and they are about equally fast.'
+  if (turns.every(isNewcomer)) {
+    return `Nobody has seen any of them at work yet, ${fast}`
+  }
+  const spreads = turns.map((one) => one.completionUpperBound - one.completionLowerBound)
+  if (Math.max(...spreads) > shortRecordSpread) {
+    const samples = turns.map((one) => one.completionSamples)
+    const [least, most] = [Math.min(...samples), Math.max(...samples)].map(whole)
+    const counts = least === most ? `${most}` : `${least} to ${most}`
+    return (
+      `Their records are too short to tell their reliability apart (${counts} ` +
+      `${most === '1' || most === 'under 1' ? 'observation' : 'observations'} each), ${fast}`
+    )
+  }
+  return `Their reliability cannot be told apart, ${fast}`
+}
+
+/** Nothing that still counts was seen of it. */
+export function isNewcomer({ completionSamples }: Ranking): boolean {
+  return completionSamples < 0.005
+}
+
+/** The most that its record allows for. */
+export function atBest({ completionUpperBound, timely }: Ranking): number {
+  return completionUpperBound * timely
+}
+
+function whyNobody({ candidates, gateCounts, outcome }: DecidedOrNot): string {
   if (candidates === 0) return 'There was no candidate: no worker has joined this gateway.'
   const counts = gateCountsInWords(gateCounts)
   if (outcome === 'busy') return `Everybody who can do this has no room now (${counts}).`
+  if (candidates === 1) return `The only candidate did not pass every gate (${counts}).`
   return `None of ${candidates} candidates passed every gate (${counts}).`
 }
 
@@ -86,12 +144,37 @@ export function workerName(worker: WorkerId): string {
   return worker.startsWith('upstream-') ? worker : worker.slice(0, 8)
 }
 
+/** `a, b and c` */
+export function inList(names: readonly string[], last = 'and'): string {
+  if (names.length < 2) return names.join('')
+  return `${names.slice(0, -1).join(', ')} ${last} ${names[names.length - 1]}`
+}
+
+/** `1 token`, `2 tokens` */
+export function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
+export function observations({ completionSamples }: Ranking): string {
+  const count = whole(completionSamples)
+  return `${count} ${count === '1' || count === 'under 1' ? 'observation' : 'observations'}`
+}
+
+export function requestsPerSlot({ load }: Ranking): string {
+  return `${fixed(load)} ${load === 1 ? 'request' : 'requests'} per slot`
+}
+
 export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`
+  return `${(share * 100).toFixed(1).replace(/\.0$/, '')} %`
 }
 
 export function milliseconds(ms: number): string {
   return ms >= 10_000 ? `${(ms / 1e3).toFixed(1)} s` : `${Math.round(ms)} ms`
+}
+
+/** Observations fade, so there are parts of one. */
+function whole(count: number): string {
+  return count > 0 && count < 0.95 ? 'under 1' : `${Math.round(count)}`
 }
 
 /** Two decimals, or three digits where that would show nothing. */

@@ -1,12 +1,15 @@
 /** What a client is told when nobody was chosen. */
 import { type ErrorCode, errorCodes } from '../protocol/index.ts'
-import type { Decision } from './decision.ts'
-import { gateCountsInWords, milliseconds, workerName } from './reason.ts'
+import type { Decision, Rejection } from './decision.ts'
+import { gateCountsInWords, milliseconds, plural } from './reason.ts'
+import { whyNone } from './refusal-words.ts'
 
 export interface Refusal {
   readonly code: ErrorCode
   /** For a person; names the gates. */
   readonly message: string
+  /** The field of the request that a client can change; null: none by itself. */
+  readonly param: string | null
   /** With `all_nodes_busy`. */
   readonly retryAfterMs: number | null
   /** Somebody may be able to serve it soon without any change of the request. */
@@ -19,52 +22,38 @@ export function refusalOf(decision: Decision): Refusal | null {
   const message = summarizeRejections(decision)
   if (decision.outcome === 'busy') {
     const { retryAfterMs } = decision
-    return { code: 'all_nodes_busy', message, retryAfterMs, waitingHelps: true }
+    return { code: 'all_nodes_busy', message, param: null, retryAfterMs, waitingHelps: true }
   }
+  const code = codeOf(decision)
   const waitingHelps =
     decision.candidates === 0 || passingGates.some((gate) => (decision.gateCounts[gate] ?? 0) > 0)
-  return { code: codeOf(decision), message, retryAfterMs: null, waitingHelps }
+  return { code, message, param: paramOf(decision, code), retryAfterMs: null, waitingHelps }
 }
 
 /** What these reject today they may let pass in a moment. */
 const passingGates = ['connected', 'draining', 'tried', 'latency-at-load', 'slots']
 
-/** One line: what kept everybody out, with an example for the gate that rejected most. */
+/** One line: what kept everybody out. */
 export function summarizeRejections(decision: Decision): string {
-  const counts = gateCountsInWords(decision.gateCounts)
-  const { candidates, model, outcome, gateCounts, rejections } = decision
+  const { candidates, model, outcome } = decision
   if (candidates === 0) return `No node is connected to this gateway, so none can serve ${model}.`
   if (outcome === 'chosen') {
     const rejected = candidates - decision.eligible
-    return `${rejected} of ${candidates} candidates were rejected (${counts}).`
+    const counts = gateCountsInWords(decision.gateCounts)
+    return `${rejected} of ${plural(candidates, 'candidate')} were rejected (${counts}).`
   }
   if (outcome === 'busy') {
     const again =
       decision.retryAfterMs === null ? '' : `, try again in ${milliseconds(decision.retryAfterMs)}`
+    const counts = gateCountsInWords(decision.gateCounts)
     return `Every node that can serve this request is busy${again} (${counts}).`
   }
   const code = codeOf(decision)
   if (code === 'model_not_found') {
     return `No node offers the model ${model}. GET /v1/models lists what is offered.`
   }
-  const tooLong = rejections.find(({ gate }) => gate === 'context')
-  if (code === 'context_length_exceeded' && tooLong !== undefined) {
-    return (
-      `The prompt and the tokens asked for need ${tooLong.required}; ${model} offers ` +
-      `${tooLong.actual}. Shorten the prompt or lower max_tokens.`
-    )
-  }
-  const most = Object.entries(gateCounts).sort((a, b) => b[1] - a[1])[0]?.[0]
-  const example = rejections.find(({ gate }) => gate === most)
-  const words =
-    example === undefined
-      ? ''
-      : ` For example ${workerName(example.worker)}: required ${example.required}, ` +
-        `but ${example.actual}.`
-  return (
-    `None of ${candidates} candidates can serve this request for ${model}: rejected by ` +
-    `${counts}.${words}`
-  )
+  if (code === 'context_length_exceeded') return tooLong(decision)
+  return whyNone(decision)
 }
 
 /**
@@ -77,6 +66,40 @@ function codeOf({ candidates, gateCounts }: Decision): ErrorCode {
   const unsuited = count('model') + count('connected') + count('context')
   if (count('context') > 0 && unsuited === candidates) return 'context_length_exceeded'
   return 'no_eligible_node'
+}
+
+function paramOf(decision: Decision, code: ErrorCode): string | null {
+  if (code === 'model_not_found') return 'model'
+  if (code !== 'context_length_exceeded') return null
+  return promptFits(decision) ? 'max_tokens' : promptField(decision)
+}
+
+/** The prompt alone, with one token of an answer, would fit somewhere. */
+function promptFits({ request, rejections }: Decision): boolean {
+  return request.promptTokens + 1 <= largestContext(rejections)
+}
+
+function promptField({ request }: Decision): string {
+  if (request.features.includes('embedding')) return 'input'
+  return request.features.includes('completion') ? 'prompt' : 'messages'
+}
+
+function largestContext(rejections: readonly Rejection[]): number {
+  const tooSmall = rejections.filter(({ gate }) => gate === 'context')
+  return Math.max(0, ...tooSmall.map(({ actual }) => Number.parseInt(actual, 10) || 0))
+}
+
+function tooLong(decision: Decision): string {
+  const { request, rejections, model } = decision
+  const asked = request.maxTokens === null ? '' : ` and ${request.maxTokens} are asked for`
+  const most = largestContext(rejections)
+  const mend = promptFits(decision)
+    ? `Lower max_tokens to ${most - request.promptTokens} at most.`
+    : 'Shorten the prompt.'
+  return (
+    `The prompt has about ${plural(request.promptTokens, 'token')}${asked}; ` +
+    `the context of ${model} holds ${most} at most. ${mend}`
+  )
 }
 
 /** The meaning of a code as a clause within a sentence. */

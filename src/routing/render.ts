@@ -1,41 +1,60 @@
 /**
- * A decision as an answer to a person: why this node, why it was qualified, what each rejected one
- * lacked, why not the next best, what would have changed it, and what happened then.
+ * A decision as an answer to a person: why this node, why it was qualified, why not the others,
+ * what each rejected one lacked, what would have changed it, and what happened then.
  */
-
 import { whatWouldChange } from './counterfactual.ts'
 import type { Attempt, Decision, Ranking, Rejection } from './decision.ts'
-import { fixed, milliseconds, percent, workerName } from './reason.ts'
+import {
+  type Decided,
+  fixed,
+  isNewcomer,
+  milliseconds,
+  observations,
+  percent,
+  plural,
+  requestsPerSlot,
+  workerName,
+} from './reason.ts'
 import { meaningOf, summarizeRejections } from './refusal.ts'
+import { othersInWords } from './why-not.ts'
+import { columnsDefault, wrap } from './wrap.ts'
 
 /** Enough to see what a gate rejects; the decision itself has them all. */
-const rejectionsPerGateMax = 10
+const factsPerGateMax = 5
+/** Workers with the same fact that are all named; of more, as many as examples. */
+const namesPerFactMax = 3
 
-export function renderDecision(decision: Decision): string {
+/** @param columns that a line may have */
+export function renderDecision(decision: Decision, columns = columnsDefault): string {
   const paragraphs = [
     heading(decision),
     answer(decision),
     qualification(decision),
-    nextBest(decision),
+    othersOf(decision, 'Why not the others?'),
     rejected(decision),
     list('What would have changed this', whatWouldChange(decision)),
+    asFirstDecided(decision),
     list('What happened then', decision.attempts.map(attemptInWords)),
   ]
-  return `${paragraphs.filter((paragraph) => paragraph !== '').join('\n\n')}\n`
+  const text = paragraphs.filter((paragraph) => paragraph !== '').join('\n\n')
+  return `${wrap(text, columns)}\n`
 }
 
 function heading(decision: Decision): string {
   const time = new Date(decision.atMs).toISOString()
-  return (
-    `Decision ${decision.id}, for request ${decision.requestId}\n` +
-    `${decision.model}, ${demandInWords(decision)}, at ${time} ` +
-    `under policy ${decision.policyVersion}`
-  )
+  return [
+    `Decision ${decision.id}`,
+    `Request  ${decision.requestId}`,
+    `${decision.model}, ${demandInWords(decision)}, at ${time} under policy ` +
+      `${decision.policyVersion}`,
+  ].join('\n')
 }
 
 function demandInWords({ request }: Decision): string {
-  const parts = [`about ${request.promptTokens} tokens of prompt`]
-  if (request.maxTokens !== null) parts.push(`at most ${request.maxTokens} tokens of answer`)
+  const parts = [`about ${plural(request.promptTokens, 'token')} of prompt`]
+  if (request.maxTokens !== null) {
+    parts.push(`at most ${plural(request.maxTokens, 'token')} of answer`)
+  }
   if (request.objective.ttftMs !== null)
     parts.push(`first token within ${request.objective.ttftMs} ms`)
   if (request.objective.tpotMs !== null)
@@ -48,7 +67,12 @@ function demandInWords({ request }: Decision): string {
 function answer(decision: Decision): string {
   if (decision.chosen === null) return `Nobody was chosen. ${summarizeRejections(decision)}`
   const name = workerName(decision.chosen)
-  return `Why ${name}?\n  ${decision.reason}\n  Its full id is ${decision.chosen}.`
+  const failed = decision.attempts.find(({ outcome }) => outcome === 'failed')
+  const again =
+    decision.first === null || failed === undefined
+      ? []
+      : [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
+  return list(`Why ${name}?`, [...again, decision.reason, `Its full id is ${decision.chosen}.`])
 }
 
 function qualification(decision: Decision): string {
@@ -57,77 +81,118 @@ function qualification(decision: Decision): string {
   const passed = Object.keys(decision.gateCounts).join(', ')
   const lines = [
     `It passed every gate that this request asks for: ${passed}.`,
-    ...recordInWords(chosen),
+    completionInWords(chosen),
+    ...timeInWords(decision, chosen),
+    `${capital(requestsPerSlot(chosen))}, ${linkInWords(chosen)}, ` +
+      `price ${fixed(chosen.price)} µ$ for this request.`,
   ]
   return list('Why was it qualified?', lines)
 }
 
-function recordInWords(ranking: Ranking): readonly string[] {
-  const link = ranking.roundTripMs === null ? 'not measured' : milliseconds(ranking.roundTripMs)
+function completionInWords(ranking: Ranking): string {
+  const least = percent(ranking.completionLowerBound)
+  const most = percent(ranking.completionUpperBound)
+  if (isNewcomer(ranking)) {
+    return (
+      `Nobody has seen it at work yet; its success is counted as ${least} at least and ${most} ` +
+      'at most, until there is more to go by.'
+    )
+  }
+  return (
+    `Of requests sent there, ${percent(ranking.completionMean)} are expected to come back whole: ` +
+    `with 90 % certainty between ${least} and ${most} (${observations(ranking)}, older ones faded).`
+  )
+}
+
+function timeInWords(decision: Decision, ranking: Ranking): readonly string[] {
   const basis = {
     observed: 'from work seen',
     claimed: 'by its own statement, since nobody has seen it at work',
     assumed: 'assumed, since nothing is known of its speed',
   }[ranking.predictedFrom]
-  return [
-    `Completion: ${percent(ranking.completionMean)} expected, with 90 % certainty between ` +
-      `${percent(ranking.completionLowerBound)} and ${percent(ranking.completionUpperBound)}, ` +
-      `from ${fixed(ranking.completionSamples)} observations that still count.`,
-    `In time: ${percent(ranking.timely)}; with completion, at least ` +
-      `${percent(ranking.reliability)} reliable.`,
+  const queue =
+    ranking.predictedQueueMs === 0
+      ? 'nothing of it in a queue'
+      : `${milliseconds(ranking.predictedQueueMs)} of it in the queue`
+  const predicted =
     `Predicted ${basis}: first token after ${milliseconds(ranking.predictedTtftMs)} ` +
-      `(${milliseconds(ranking.predictedQueueMs)} of it in the queue), done after ` +
-      `${milliseconds(ranking.predictedTotalMs)}.`,
-    `Load ${fixed(ranking.load)} requests per slot, round trip ${link}, ` +
-      `price ${fixed(ranking.price)} µ$ for this request.`,
+    `(${queue}), done after ${milliseconds(ranking.predictedTotalMs)}, ${lengthInWords(decision)}.`
+  const { ttftMs, tpotMs } = decision.request.objective
+  if (ttftMs === null && tpotMs === null) return [predicted]
+  return [
+    predicted,
+    `It is within the objective in ${percent(ranking.timely)} of cases; whole and within it, in ` +
+      `${percent(ranking.reliability)} at least.`,
   ]
 }
 
-function nextBest(decision: Decision): string {
-  const chosen = decision.rankings.find(({ worker }) => worker === decision.chosen)
-  if (chosen === undefined) return ''
-  const others = decision.rankings.filter(({ worker }) => worker !== decision.chosen)
-  const lines = others.map(
-    (other) => `${other.rank}. ${workerName(other.worker)}: ${whyNot(other, chosen)}`,
-  )
-  const kept = decision.rankings.length
-  if (decision.eligible > kept) lines.push(`… and ${decision.eligible - kept} more eligible ones.`)
-  return list('Why not the next best?', lines)
+/** What the predicted time to the last token rests on. */
+function lengthInWords({ request, completionTokens }: Decision): string {
+  const tokens = plural(completionTokens, 'token')
+  if (request.features.includes('embedding')) return 'with no answer to write'
+  if (request.maxTokens === null) {
+    return `for an answer of ${tokens}, an assumption, since the request sets no limit`
+  }
+  if (request.maxTokens > completionTokens) {
+    return `for an answer of ${tokens}, an assumption, since few answers reach their limit`
+  }
+  return `for an answer of ${tokens}, all that the request allows`
 }
 
-function whyNot(other: Ranking, chosen: Ranking): string {
-  const record =
-    `at least ${percent(other.reliability)} reliable, ` +
-    `done after ${milliseconds(other.predictedTotalMs)}, load ${fixed(other.load)}, ` +
-    `${fixed(other.price)} µ$`
-  if (!other.indistinguishable) return `measurably less reliable than the best (${record}).`
-  if (!chosen.indistinguishable) return `would be chosen otherwise (${record}).`
-  if (other.predictedTotalMs > chosen.predictedTotalMs) return `as reliable, slower (${record}).`
-  if (other.load > chosen.load) return `as reliable, has more to do (${record}).`
-  if (other.price > chosen.price) return `as reliable, dearer (${record}).`
-  return `as good; such workers take turns by load and lot (${record}).`
+function linkInWords({ roundTripMs }: Ranking): string {
+  return roundTripMs === null
+    ? 'round trip not measured'
+    : `round trip ${milliseconds(roundTripMs)}`
+}
+
+function othersOf(decided: Decided, title: string): string {
+  return decided.eligible < 2 ? '' : list(title, othersInWords(decided))
 }
 
 function rejected(decision: Decision): string {
   const count = decision.candidates - decision.eligible
   if (count === 0) return ''
   const byGate = Map.groupBy(decision.rejections, ({ gate }) => gate)
-  const lines = [...byGate].flatMap(([gate, rejections]) =>
-    gateInWords(gate, rejections, decision.gateCounts[gate] ?? rejections.length),
-  )
-  return list(`What did the ${count} rejected of ${decision.candidates} candidates lack?`, lines)
+  const counts = Object.entries(decision.gateCounts).filter(([, one]) => one > 0)
+  const lines = counts.flatMap(([gate, one]) => gateInWords(gate, byGate.get(gate) ?? [], one))
+  const who =
+    count === decision.candidates
+      ? plural(count, 'candidate')
+      : `${count} rejected of ${plural(decision.candidates, 'candidate')}`
+  return list(`What did the ${who} lack?`, lines)
 }
 
+/** A line per fact that was found, with the workers that had it. */
 function gateInWords(gate: string, rejections: readonly Rejection[], count: number): string[] {
-  const shown = rejections.slice(0, rejectionsPerGateMax)
-  const lines = [`${gate} (${count}): required ${rejections[0]?.required}`]
-  for (const { worker, actual } of shown) lines.push(`  ${workerName(worker)}: ${actual}`)
-  if (count > shown.length) lines.push(`  … and ${count - shown.length} more`)
+  const [first] = rejections
+  if (first === undefined) return [`${gate} (${count})`]
+  const lines = [`${gate} (${count}): required ${first.required}`]
+  const byFact = [...Map.groupBy(rejections, ({ actual }) => actual)]
+  byFact.sort(([, a], [, b]) => b.length - a.length)
+  let shown = 0
+  for (const [actual, having] of byFact.slice(0, factsPerGateMax)) {
+    lines.push(`  ${actual}: ${namesOf(having)}`)
+    shown += having.length
+  }
+  if (count > shown) lines.push(`  … and ${count - shown} more`)
   return lines
 }
 
+function namesOf(rejections: readonly Rejection[]): string {
+  const names = rejections.slice(0, namesPerFactMax).map(({ worker }) => workerName(worker))
+  if (rejections.length <= namesPerFactMax) return names.join(', ')
+  return `${rejections.length} workers, for example ${names.join(', ')}`
+}
+
+/** What was decided before an attempt failed. */
+function asFirstDecided({ first }: Decision): string {
+  if (first === null || first.chosen === null) return ''
+  const head = list('As first decided', [`${workerName(first.chosen)} was chosen. ${first.reason}`])
+  return first.eligible < 2 ? head : `${head}\n${othersInWords(first).map(indented).join('\n')}`
+}
+
 function attemptInWords(attempt: Attempt, index: number): string {
-  const why = attempt.cause === 'retry' ? 'in place of the one before' : 'as decided'
+  const why = attempt.cause === 'retry' ? 'in place of the one before' : 'as first decided'
   return `${index + 1}. ${workerName(attempt.worker)}, ${why}: ${endInWords(attempt)}.`
 }
 
@@ -142,5 +207,13 @@ function endInWords(attempt: Attempt): string {
 }
 
 function list(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `${title}\n${lines.map((line) => `  ${line}`).join('\n')}`
+  return lines.length === 0 ? '' : `${title}\n${lines.map(indented).join('\n')}`
+}
+
+function indented(line: string): string {
+  return `  ${line}`
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

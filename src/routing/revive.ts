@@ -46,6 +46,7 @@ const rankingSchema = Type.Object({
   completionSamples: number,
   timely: number,
   indistinguishable: Type.Boolean(),
+  alike: Type.Boolean(),
   predictedTtftMs: number,
   predictedQueueMs: number,
   predictedTotalMs: number,
@@ -65,21 +66,40 @@ const attemptSchema = Type.Object({
   cause: oneOf(['picked', 'retry']),
 })
 
+const rankingsSchema = Type.Array(rankingSchema, { maxItems: rankingsLengthMax })
+
+const firstSchema = Type.Object({
+  // Within what `Date` can show.
+  atMs: Type.Number({ minimum: 0, maximum: 8.64e15 }),
+  candidates: count,
+  eligible: count,
+  indistinguishable: count,
+  alike: count,
+  rankings: rankingsSchema,
+  chosen: orNull(text),
+  comparedWith: orNull(text),
+  decidedBy: orNull(oneOf(decidingFactors)),
+  reason: text,
+})
+
 /** The JSON form of a decision. */
 export const decisionSchema = Type.Object({
   id: Type.String({ pattern: '^dec_[a-z2-7]{26}$' }),
   requestId: text,
+  keyId: orNull(text),
   // Within what `Date` can show.
   atMs: Type.Number({ minimum: 0, maximum: 8.64e15 }),
   policyVersion: text,
   model: text,
   request: requestSchema,
+  completionTokens: number,
   candidates: count,
   eligible: count,
   indistinguishable: count,
+  alike: count,
   gateCounts: Type.Record(Type.String({ maxLength: textLengthMax }), count),
   rejections: Type.Array(rejectionSchema, { maxItems: rejectionsLengthMax }),
-  rankings: Type.Array(rankingSchema, { maxItems: rankingsLengthMax }),
+  rankings: rankingsSchema,
   outcome: oneOf(['chosen', 'busy', 'none']),
   chosen: orNull(text),
   comparedWith: orNull(text),
@@ -87,6 +107,7 @@ export const decisionSchema = Type.Object({
   reason: text,
   retryAfterMs: orNull(number),
   attempts: Type.Array(attemptSchema, { maxItems: attemptsLengthMax }),
+  first: orNull(firstSchema),
 })
 
 const validator = Compile(decisionSchema)
@@ -96,7 +117,7 @@ const validator = Compile(decisionSchema)
  * @param json text, or what was parsed from it
  */
 export function reviveDecision(json: unknown): Decision {
-  const value = typeof json === 'string' ? parse(json) : json
+  const value = upToDate(typeof json === 'string' ? parse(json) : json)
   if (!validator.Check(value)) {
     const [first] = validator.Errors(value)
     throw damaged(`${first?.instancePath || '/'} ${first?.message}`)
@@ -107,6 +128,32 @@ export function reviveDecision(json: unknown): Decision {
     rejections as unknown as readonly Rejection[],
     reason,
   )
+}
+
+/**
+ * What the first version did not keep: nobody's key, so that only an operator reads it; and
+ * whoever was compared with the chosen one is all that is known of who took turns.
+ */
+function upToDate(value: unknown): unknown {
+  if (!isObject(value) || 'keyId' in value || !isObject(value['request'])) return value
+  const { maxTokens } = value['request']
+  const { chosen, comparedWith, decidedBy, rankings } = value
+  const drew = decidedBy === 'load' || decidedBy === 'price' || decidedBy === 'chance'
+  const turns = drew ? [chosen, comparedWith] : chosen === null ? [] : [chosen]
+  const completed = (one: unknown) =>
+    isObject(one) ? { ...one, alike: turns.includes(one['worker']) } : one
+  return {
+    ...value,
+    keyId: null,
+    completionTokens: Math.min(typeof maxTokens === 'number' ? maxTokens : 256, 256),
+    alike: turns.length,
+    rankings: Array.isArray(rankings) ? rankings.map(completed) : rankings,
+    first: null,
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }
 
 function parse(json: string): unknown {

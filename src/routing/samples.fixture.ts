@@ -90,6 +90,7 @@ export function sampleInput(change: Partial<DecideInput> = {}): DecideInput {
     random: seededRandom(1),
     now: 1_700_000_000_000,
     decisionId: decisionIdOf(new Uint8Array(16)),
+    keyId: null,
     ...change,
   }
 }

@@ -29,11 +29,12 @@ export class Router {
     this.#modules = modules
   }
 
-  route(request: RouteRequest): Decision {
+  /** @param keyId of the API key that asks */
+  route(request: RouteRequest, keyId: string): Decision {
     const { random } = this.#modules
     const decisionId = decisionIdOf(random.bytes(idLengthBytes))
     return this.#measured(() =>
-      decide({ ...this.#present(request.model), request, decisionId, random }),
+      decide({ ...this.#present(request.model), request, decisionId, keyId, random }),
     )
   }
 
@@ -61,10 +62,10 @@ export class Router {
 export function refusalError(decision: Decision): IsochroneError | undefined {
   const refusal = refusalOf(decision)
   if (refusal === null) return undefined
-  const { code, message, retryAfterMs, waitingHelps } = refusal
+  const { code, message, param, retryAfterMs, waitingHelps } = refusal
   return new IsochroneError(code, message, {
     detail: {
-      ...(code === 'model_not_found' ? { param: 'model' } : {}),
+      ...(param === null ? {} : { param }),
       retryAfterMs,
       waitingHelps,
     },

@@ -1,0 +1,110 @@
+/** Why none of the nodes that offer a model can serve a request, in a sentence for its client. */
+import type { Decision, Rejection } from './decision.ts'
+import { inList, workerName } from './reason.ts'
+
+/** Enough to choose from in one line. */
+const alternativesMax = 5
+
+export function whyNone(decision: Decision): string {
+  const { gateCounts, model } = decision
+  const reasons = Object.entries(gateCounts)
+    .filter(([gate, count]) => gate !== 'model' && count > 0)
+    .sort((a, b) => b[1] - a[1])
+  const [first] = reasons
+  if (first !== undefined && reasons.length === 1) {
+    const [gate] = first
+    return `No node that offers ${model} ${none(decision, gate)}.${instead(decision, gate)}`
+  }
+  const clauses = reasons.map(([gate, count]) => `${count} ${some(decision, gate, count === 1)}`)
+  return `No node that offers ${model} can serve this request: ${clauses.join('; ')}.`
+}
+
+/** Continues “No node …”. */
+function none(decision: Decision, gate: string): string {
+  const { request } = decision
+  switch (gate) {
+    case 'connected':
+      return 'is connected now'
+    case 'features':
+      return `can do ${missing(decision)}`
+    case 'region':
+      return `is in the region ${request.region}`
+    case 'exclude':
+      return 'is left, since the request excludes them all'
+    case 'price':
+      return `costs at most ${request.maxPrice} µ$ per million tokens`
+    case 'draining':
+      return 'takes new work, since all of them are stopping'
+    case 'tried':
+      return 'is left, since all of them failed at this request'
+    case 'latency':
+      return `is fast enough (${requiredBy(decision, gate)})`
+    default:
+      return `passes the gate “${gate}” (${requiredBy(decision, gate)})`
+  }
+}
+
+/** Continues “3 …”, or “1 …” where it is a single one. */
+function some(decision: Decision, gate: string, single: boolean): string {
+  const { request } = decision
+  const are = single ? 'is' : 'are'
+  switch (gate) {
+    case 'connected':
+      return `${are} not connected now`
+    case 'features':
+      return `cannot do ${missing(decision)}`
+    case 'context':
+      return `${single ? 'has' : 'have'} too small a context`
+    case 'region':
+      return `${are} not in the region ${request.region}`
+    case 'exclude':
+      return `${are} excluded by the request`
+    case 'price':
+      return `${single ? 'costs' : 'cost'} more than ${request.maxPrice} µ$ per million tokens`
+    case 'draining':
+      return `${are} stopping`
+    case 'tried':
+      return 'failed at this request'
+    case 'latency':
+      return `${are} too slow (${requiredBy(decision, gate)})`
+    default:
+      return `${single ? 'does' : 'do'} not pass the gate “${gate}”`
+  }
+}
+
+/** What nobody has of what is asked for; all of it where each has a part. */
+function missing(decision: Decision): string {
+  const { features } = decision.request
+  const offered = new Set(atGate(decision, 'features').flatMap(({ actual }) => actual.split(', ')))
+  const lacking = features.filter((feature) => !offered.has(feature))
+  if (lacking.length > 0) return inList(lacking.map((feature) => feature.replaceAll('_', ' ')))
+  return `all of ${inList(features.map((feature) => feature.replaceAll('_', ' ')))}`
+}
+
+/** What there is, so that the client can ask for that. */
+function instead(decision: Decision, gate: string): string {
+  const counts = new Map<string, number>()
+  for (const { actual } of atGate(decision, gate)) {
+    counts.set(actual, (counts.get(actual) ?? 0) + 1)
+  }
+  const found = [...counts].sort((a, b) => b[1] - a[1]).map(([actual]) => actual)
+  const shown = found.slice(0, alternativesMax)
+  if (shown.length === 0) return ''
+  if (gate === 'region') {
+    return ` There are nodes in: ${shown.map((one) => one.replace(/^region /, '')).join(', ')}.`
+  }
+  if (gate === 'features') return ` What they can do: ${shown.join('; or ')}.`
+  if (gate !== 'price' && gate !== 'latency') return ''
+  const [example] = atGate(decision, gate)
+  return example === undefined
+    ? ''
+    : ` For example ${workerName(example.worker)}: ${example.actual}.`
+}
+
+function requiredBy(decision: Decision, gate: string): string {
+  return atGate(decision, gate)[0]?.required ?? 'see the decision'
+}
+
+function atGate({ rejections }: Decision, gate: string): readonly Rejection[] {
+  return rejections.filter((rejection) => rejection.gate === gate)
+}

@@ -1,0 +1,164 @@
+/** What a person reads of a decision, at the sizes and widths that people have. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seededRandom } from '../base/index.ts'
+import { endAttempt, withAttempt } from './attempts.ts'
+import { chooseAgain, decide } from './decide.ts'
+import type { Decision } from './decision.ts'
+import { defaultPolicy } from './policy.ts'
+import { workerName } from './reason.ts'
+import { renderDecision } from './render.ts'
+import type { RouteRequest } from './request.ts'
+import { reviveDecision } from './revive.ts'
+import {
+  type CandidateChange,
+  sampleCandidate,
+  sampleEvidence,
+  sampleInput,
+  sampleRequest,
+  sampleWorker,
+} from './samples.fixture.ts'
+
+const policy = { ...defaultPolicy, explorationShare: 0 }
+const name = (number: number) => workerName(sampleWorker(number))
+
+interface Case {
+  readonly change?: (number: number) => CandidateChange
+  readonly request?: Partial<RouteRequest>
+  readonly seed?: number
+}
+
+function decided(count: number, { change = () => ({}), request = {}, seed = 1 }: Case = {}) {
+  const candidates = Array.from({ length: count }, (_, i) => sampleCandidate(i, change(i)))
+  const asked = { ...sampleRequest, ...request }
+  return decide(sampleInput({ candidates, request: asked, policy, random: seededRandom(seed) }))
+}
+
+/** In one line, so that a match does not depend on where lines are broken. */
+const flat = (decision: Decision) => renderDecision(decision).replaceAll(/\s+/g, ' ')
+
+test('a draw names all who were in it, why, and who might have won it', () => {
+  const newcomers = decided(3)
+  const text = flat(newcomers)
+  assert.match(text, /It was drawn by lot\. 3 workers take turns: \S+, \S+ and \S+\. /)
+  assert.match(text, /Nobody has seen any of them at work yet, and they are about equally fast/)
+  const others = [0, 1, 2]
+    .map(name)
+    .filter((one) => one !== workerName(newcomers.chosen ?? sampleWorker(9)))
+  assert.ok(text.includes(`Another draw might have chosen ${others.join(' or ')}.`), text)
+
+  const short = decided(3, { change: (i) => ({ evidence: sampleEvidence(0.99, 5 + i) }) })
+  assert.match(flat(short), /records are too short to tell their reliability apart \(5 to 7 obs/)
+  const long = decided(3, { change: () => ({ evidence: sampleEvidence(0.99, 800) }) })
+  assert.match(flat(long), /Their reliability cannot be told apart/)
+})
+
+test('whoever has most to do can win no draw', () => {
+  const busy = decided(3, { change: (i) => ({ load: { running: i } }) })
+  assert.equal(busy.decidedBy, 'load')
+  assert.notEqual(busy.chosen, sampleWorker(2))
+  assert.doesNotMatch(flat(busy), new RegExp(`might have chosen[^.]*${name(2)}`))
+})
+
+test('a newcomer’s record says what it counts as', () => {
+  assert.match(
+    flat(decided(1)),
+    /Nobody has seen it at work yet; its success is counted as 5 % at /,
+  )
+})
+
+test('every other candidate has its rank and one reason', () => {
+  const decision = decided(4, {
+    change: (i) => ({ evidence: sampleEvidence(i === 3 ? 0.5 : 0.99, 500, i === 2 ? 4_000 : 200) }),
+  })
+  const lines = renderDecision(decision).split('\n')
+  const at = lines.indexOf('Why not the others?')
+  const chosen = decision.chosen === sampleWorker(0) ? 0 : 1
+  assert.equal(lines[at + 1 + chosen], `  ${chosen + 1}. ${name(chosen)}: the chosen one.`)
+  assert.match(lines[at + 2 - chosen] ?? '', /just as good; the lot fell on the chosen one\./)
+  assert.equal(
+    lines[at + 3],
+    `  3. ${name(2)}: as reliable, but slower (done after 5245 ms, not 1480 ms).`,
+  )
+  assert.match(lines[at + 4] ?? '', /^ {2}4\. \S+: less reliable \(5\S+ % at most; the best reach/)
+})
+
+test('the length that a prediction takes the answer to have is said', () => {
+  const length = (maxTokens: number | null) => flat(decided(1, { request: { maxTokens } }))
+  assert.match(
+    length(null),
+    /for an answer of 256 tokens, an assumption, since the request sets no/,
+  )
+  assert.match(length(3_000), /for an answer of 256 tokens, an assumption, since few answers reach/)
+  assert.match(length(1), /for an answer of 1 token, all that the request allows/)
+})
+
+test('after a retry the first order is still there, and every attempt with its end', () => {
+  const candidates = [0, 1, 2].map((i) => sampleCandidate(i))
+  let decision = decided(3)
+  const first = decision
+  const failed = decision.chosen ?? sampleWorker(9)
+  decision = withAttempt(decision, { worker: failed, startedAtMs: 100 })
+  decision = endAttempt(decision, { endedAtMs: 150, outcome: 'failed', code: 'node_failed' })
+  decision = chooseAgain(decision, sampleInput({ candidates, policy }))
+  decision = withAttempt(decision, { worker: decision.chosen ?? failed, startedAtMs: 160 })
+  decision = endAttempt(decision, { endedAtMs: 300, outcome: 'completed', ttftMs: 40 })
+  const text = flat(decision)
+  assert.ok(text.includes(`It was chosen after ${workerName(failed)} had failed`))
+  assert.ok(text.includes(`As first decided ${workerName(failed)} was chosen. ${first.reason} 1. `))
+  assert.match(
+    text,
+    /1\. \S+, as first decided: failed after 50 ms, without a first token \(node_f/,
+  )
+  assert.match(text, /2\. \S+, in place of the one before: completed after 140 ms, first token aft/)
+  assert.equal(flat(reviveDecision(JSON.stringify(decision))), text)
+
+  // A second failure leaves the first order as it was.
+  decision = chooseAgain(decision, sampleInput({ candidates, policy }))
+  assert.deepEqual(decision.first?.rankings, first.rankings)
+})
+
+test('200 rejected are grouped by what they had', () => {
+  const regions = ['eu', 'us']
+  const decision = decided(200, {
+    change: (i) => ({ region: regions[i % 2] ?? '' }),
+    request: { region: 'mars' },
+  })
+  const text = renderDecision(decision)
+  assert.match(text, /region \(200\): required region mars\n {4}region eu: 100 workers, for exampl/)
+  assert.ok(text.split('\n').length < 20, text)
+})
+
+test('a large network: the best, the chosen one, and counts of the others', () => {
+  const decision = decided(200, {
+    change: (i) => ({ evidence: sampleEvidence(i < 100 ? 0.99 : 0.5, 500, i < 60 ? 200 : 5_000) }),
+  })
+  const text = flat(decision)
+  assert.ok(decision.rankings.length <= policy.rankingsMax + 2)
+  const alike = 60 - decision.rankings.length
+  assert.ok(
+    text.includes(`${alike} just as good, 40 as reliable, but slower, 100 less reliable.`),
+    text,
+  )
+  assert.match(text, /60 workers take turns: (\S+, ){7}\S+ and 52 more\./)
+})
+
+test('nothing is wider than the terminal, at 0, 1, 5 and 200 nodes', () => {
+  for (const count of [0, 1, 5, 200]) {
+    for (const region of [null, 'mars']) {
+      const text = renderDecision(decided(count, { request: { region } }), 60)
+      for (const line of text.split('\n')) assert.ok(line.length <= 60, line)
+    }
+  }
+})
+
+test('a decision of the first version is read, and belongs to nobody', () => {
+  const now = JSON.parse(JSON.stringify(decided(2)))
+  const { keyId, completionTokens, alike, first, ...before } = now
+  for (const ranking of before.rankings) delete ranking.alike
+  const revived = reviveDecision(before)
+  assert.equal(revived.keyId, null)
+  assert.equal(revived.completionTokens, completionTokens)
+  assert.equal(revived.alike, alike)
+  assert.match(flat(revived), /2 workers take turns/)
+})
