@@ -39,6 +39,7 @@ export class KeptObservations implements ObservationStore {
 }
 
 export class KeptDecisions implements DecisionStore {
+  readonly decisionsMax = 1_000
   readonly all = new Map<string, Decision>()
   put(decision: Decision): void {
     this.all.set(decision.id, decision)
@@ -46,8 +47,10 @@ export class KeptDecisions implements DecisionStore {
   get(id: string): Decision | undefined {
     return this.all.get(id)
   }
-  recent(count: number): readonly Decision[] {
-    return [...this.all.values()].slice(-count).reverse()
+  recent(count: number, keyId?: string): readonly Decision[] {
+    const all = [...this.all.values()]
+    const asked = keyId === undefined ? all : all.filter((one) => one.keyId === keyId)
+    return asked.slice(-count).reverse()
   }
   async flush(): Promise<void> {}
   async close(): Promise<void> {}
@@ -104,6 +107,7 @@ const oneKey: ApiKeys = {
       ? {
           keyId: 'key_test',
           name: 'test',
+          role: 'client',
           limits: { requestsPerMinute: null, tokensPerMinute: null },
         }
       : undefined,

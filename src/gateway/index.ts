@@ -4,7 +4,7 @@
  */
 
 export { ApiKeyFile, type ApiKeyInfo, type NewApiKey } from './admission/api-key-file.ts'
-export type { Account, ApiKeys, JoinTokens, KeyLimits } from './admission/credentials.ts'
+export type { Account, ApiKeys, JoinTokens, KeyLimits, KeyRole } from './admission/credentials.ts'
 export { createJoinTokens, hashSecret, makeSecret } from './admission/secrets.ts'
 export { createGateway } from './compose.ts'
 export type { Gateway, GatewayModules, GatewayOptions } from './gateway.ts'

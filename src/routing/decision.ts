@@ -131,11 +131,15 @@ export interface Decision {
 
 /** Where decisions are kept; the newest `decisionsMax` stay. */
 export interface DecisionStore {
+  readonly decisionsMax: number
   /** Adds a decision, or replaces the one with the same id. */
   put(decision: Decision): void
   get(id: DecisionId): Decision | undefined
-  /** Most recently put first. */
-  recent(count: number): readonly Decision[]
+  /**
+   * Most recently put first.
+   * @param keyId only of requests with this API key; undefined: all
+   */
+  recent(count: number, keyId?: string): readonly Decision[]
   flush(): Promise<void>
   close(): Promise<void>
 }

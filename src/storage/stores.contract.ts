@@ -29,9 +29,9 @@ export function sampleDecisionId(number: number): DecisionId {
   return decisionIdOf(bytes)
 }
 
-export function sampleDecision(number: number): Decision {
+export function sampleDecision(number: number, keyId: string | null = null): Decision {
   const candidates = [sampleCandidate(0), sampleCandidate(1), sampleCandidate(2, { offer: null })]
-  return decide(sampleInput({ candidates, decisionId: sampleDecisionId(number) }))
+  return decide(sampleInput({ candidates, decisionId: sampleDecisionId(number), keyId }))
 }
 
 export function sampleObservation(number: number, atMs = 1_700_000_000_000 + number): Observation {
@@ -141,6 +141,20 @@ export function storesContract(name: string, open: (limits: StoreLimits) => Open
     )
     assert.equal(stores.decisions.get(sampleDecisionId(3)), undefined)
     assert.deepEqual(stores.decisions.recent(0), [])
+  })
+
+  withStores('the decisions of one key are found among the others', {}, async (stores) => {
+    for (let i = 0; i < 9; i += 1) {
+      stores.decisions.put(sampleDecision(i, i % 3 === 0 ? null : `key_${i % 3}`))
+      if (i === 6) await stores.decisions.flush()
+    }
+    const idsOf = (count: number) => stores.decisions.recent(count, 'key_1').map(({ id }) => id)
+    for (const when of ['before', 'after']) {
+      assert.deepEqual(idsOf(2), [7, 4].map(sampleDecisionId), `${when} the flush`)
+      assert.deepEqual(idsOf(10), [7, 4, 1].map(sampleDecisionId), `${when} the flush`)
+      assert.equal(stores.decisions.recent(10).length, 9, `${when} the flush`)
+      await stores.decisions.flush()
+    }
   })
 
   withStores('nothing to flush is flushed at once', {}, async (stores) => {

@@ -22,7 +22,8 @@ export async function runExplain(
   }
   if (!id.startsWith('dec_')) throw usageError(`${id} is not a decision id; they begin with dec_.`)
   const client = openGatewayClient(options, context.folder)
-  const path = `/v1/decisions/${encodeURIComponent(id)}${options.json ? '' : '?format=text'}`
+  const asText = options.json ? '' : `?format=text&columns=${context.terminal.columns}`
+  const path = `/v1/decisions/${encodeURIComponent(id)}${asText}`
   const text = await (await client.get(path)).text()
   context.terminal.out(text.endsWith('\n') ? text : `${text}\n`)
   return exitCode.ok

@@ -1,6 +1,6 @@
 /** `isochrone keys`: the API keys of a gateway. */
 import { defineCommand } from '../options/command.ts'
-import { integer, text } from '../options/option.ts'
+import { flag, integer, text } from '../options/option.ts'
 import { configOption, dataOption, jsonOption } from '../options/recurring.ts'
 
 export const keysCommand = defineCommand({
@@ -17,6 +17,7 @@ export const keysCommand = defineCommand({
   ],
   options: {
     name: text('whose key it is, for your own notes', { default: '', placeholder: 'TEXT' }),
+    operator: flag('with create: may read every decision, not only those of its own requests'),
     'requests-per-minute': integer('limit of this key; 0: the gateway’s', {
       default: 0,
       min: 0,

@@ -14,6 +14,7 @@ export interface KeysOptions {
   readonly action: string
   readonly subject: string | undefined
   readonly name: string
+  readonly operator: boolean
   readonly 'requests-per-minute': number
   readonly 'tokens-per-minute': number
   readonly data: string
@@ -35,6 +36,7 @@ function create(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): voi
   const orNull = (limit: number) => (limit === 0 ? null : limit)
   const { info, key } = keys.create({
     name: options.name,
+    role: options.operator ? 'operator' : 'client',
     limits: {
       requestsPerMinute: orNull(options['requests-per-minute']),
       tokensPerMinute: orNull(options['tokens-per-minute']),
@@ -64,9 +66,10 @@ function list(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void 
     terminal.note(`There is no key yet. Make one with: ${command}\n`)
     return
   }
-  const rows = all.map(({ id, name, createdAtMs, limits }) => [
+  const rows = all.map(({ id, name, role, createdAtMs, limits }) => [
     id,
     name,
+    role,
     new Date(createdAtMs).toISOString().slice(0, 16).replace('T', ' '),
     String(limits.requestsPerMinute ?? '–'),
     String(limits.tokensPerMinute ?? '–'),
@@ -74,6 +77,7 @@ function list(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void 
   const columns = [
     { title: 'KEY' },
     { title: 'NAME' },
+    { title: 'ROLE' },
     { title: 'CREATED' },
     { title: 'REQUESTS/MIN', align: 'right' },
     { title: 'TOKENS/MIN', align: 'right' },

@@ -118,8 +118,12 @@ function tellModel({ manifest }: StoredModel, terminal: Terminal): void {
 function provideLocalKey(folder: DataFolder): string {
   const keys = new ApiKeyFile(folder.apiKeys, { clock: systemClock, random: secureRandom })
   const kept = readSecretFile(folder.localKey)?.trim()
-  if (kept !== undefined && keys.find(kept) !== undefined) return kept
-  const { key } = keys.create({ name: 'local' })
+  const account = kept === undefined ? undefined : keys.find(kept)
+  if (kept !== undefined && account !== undefined) {
+    if (account.role !== 'operator') keys.makeOperator(account.keyId)
+    return kept
+  }
+  const { key } = keys.create({ name: 'local', role: 'operator' })
   writeFileAtomically(folder.localKey, `${key}\n`, 0o600)
   return key
 }

@@ -7,6 +7,7 @@ import type { Account } from './credentials.ts'
 
 const account: Account = {
   keyId: 'key_1',
+  role: 'client',
   name: 'one',
   limits: { requestsPerMinute: null, tokensPerMinute: null },
 }

@@ -32,6 +32,7 @@ export interface Permit {
 export const anonymous: Account = Object.freeze({
   keyId: 'anonymous',
   name: 'anonymous',
+  role: 'client',
   limits: Object.freeze({ requestsPerMinute: null, tokensPerMinute: null }),
 })
 

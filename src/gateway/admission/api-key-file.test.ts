@@ -38,6 +38,27 @@ test('a created key is found, only its hash is kept, and the file is its owner�
   assert.equal(new ApiKeyFile(path, modules).find(key)?.name, 'laptop')
 })
 
+test('a key is a client’s unless it is made an operator’s, also one of a file without roles', (t) => {
+  const path = join(folder(t), 'keys.json')
+  const modules = { clock: new ManualClock(), random: secureRandom }
+  const file = new ApiKeyFile(path, modules)
+  const client = file.create({ name: 'app' })
+  const operator = file.create({ name: 'admin', role: 'operator' })
+  assert.equal(file.find(client.key)?.role, 'client')
+  assert.equal(file.find(operator.key)?.role, 'operator')
+  const content = JSON.parse(readFileSync(path, 'utf8'))
+  for (const entry of content.keys) delete entry.role
+  writeFileSync(path, JSON.stringify(content))
+  const before = new ApiKeyFile(path, modules)
+  assert.equal(before.find(operator.key)?.role, 'client')
+  before.makeOperator(operator.info.id)
+  const after = new ApiKeyFile(path, modules)
+  assert.deepEqual(
+    [after.find(operator.key)?.role, after.find(client.key)?.role],
+    ['operator', 'client'],
+  )
+})
+
 test('a key that another process creates or revokes is known within a second', (t) => {
   const path = join(folder(t), 'keys.json')
   const clock = new ManualClock()

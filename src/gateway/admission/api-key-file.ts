@@ -18,7 +18,7 @@ import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock, Log, Random } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
-import type { Account, ApiKeys, KeyLimits } from './credentials.ts'
+import type { Account, ApiKeys, KeyLimits, KeyRole } from './credentials.ts'
 import { hashSecret, makeSecret, SecretTable } from './secrets.ts'
 
 /** A revoked key stops working within this time. */
@@ -35,6 +35,8 @@ const keyEntry = Type.Object({
   name: Type.String({ maxLength: 128 }),
   sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   createdAtMs: Type.Number(),
+  // Files of the first version name no role.
+  role: Type.Optional(Type.Enum(['client', 'operator'])),
   limits: Type.Object({ requestsPerMinute: limit, tokensPerMinute: limit }),
 })
 const fileCheck = Compile(
@@ -46,6 +48,7 @@ type KeyEntry = Static<typeof keyEntry>
 export interface ApiKeyInfo {
   readonly id: string
   readonly name: string
+  readonly role: KeyRole
   readonly createdAtMs: number
   readonly limits: KeyLimits
 }
@@ -59,6 +62,8 @@ export interface ApiKeyFileModules {
 
 export interface NewApiKey {
   readonly name: string
+  /** Default: `client`. */
+  readonly role?: KeyRole
   readonly limits?: Partial<KeyLimits>
 }
 
@@ -91,6 +96,7 @@ export class ApiKeyFile implements ApiKeys {
       id: `key_${Buffer.from(this.#modules.random.bytes(6)).toString('hex')}`,
       name: options.name.slice(0, 128),
       sha256: hashSecret(key),
+      role: options.role ?? 'client',
       createdAtMs: this.#modules.clock.now(),
       limits: {
         requestsPerMinute: options.limits?.requestsPerMinute ?? null,
@@ -115,6 +121,13 @@ export class ApiKeyFile implements ApiKeys {
     const isThere = this.#entries.some((entry) => entry.id === id)
     if (isThere) this.#change((entries) => entries.filter((entry) => entry.id !== id))
     return isThere
+  }
+
+  /** Keys of files without roles were made as clients' keys, also those of this machine. */
+  makeOperator(id: string): void {
+    this.#change((entries) =>
+      entries.map((entry) => (entry.id === id ? { ...entry, role: 'operator' as const } : entry)),
+    )
   }
 
   /** A damaged file while running: the keys known so far stay valid. */
@@ -226,10 +239,10 @@ export class ApiKeyFile implements ApiKeys {
   }
 }
 
-function infoOf({ id, name, createdAtMs, limits }: KeyEntry): ApiKeyInfo {
-  return { id, name, createdAtMs, limits }
+function infoOf({ id, name, role = 'client', createdAtMs, limits }: KeyEntry): ApiKeyInfo {
+  return { id, name, role, createdAtMs, limits }
 }
 
-function accountOf({ id, name, limits }: KeyEntry): Account {
-  return { keyId: id, name, limits }
+function accountOf({ id, name, role = 'client', limits }: KeyEntry): Account {
+  return { keyId: id, name, role, limits }
 }

@@ -9,10 +9,14 @@ export interface KeyLimits {
   readonly tokensPerMinute: number | null
 }
 
+/** A `client` sees the decisions of its own requests, an `operator` all of them. */
+export type KeyRole = 'client' | 'operator'
+
 export interface Account {
   /** `key_…`: names the key without revealing it. */
   readonly keyId: string
   readonly name: string
+  readonly role: KeyRole
   readonly limits: KeyLimits
 }
 

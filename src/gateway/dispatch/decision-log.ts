@@ -33,11 +33,20 @@ export class DecisionLog {
     return this.#store.get(id)
   }
 
-  /** Newest first; those under way are the newest. */
-  recent(count: number): readonly Decision[] {
-    const running = [...this.#open].map(({ decision }) => decision)
+  /** How many finished ones are kept. */
+  get decisionsMax(): number {
+    return this.#store.decisionsMax
+  }
+
+  /**
+   * Newest first; those under way are the newest.
+   * @param keyId only of requests with this API key; undefined: all
+   */
+  recent(count: number, keyId?: string): readonly Decision[] {
+    const all = [...this.#open].map(({ decision }) => decision)
+    const running = keyId === undefined ? all : all.filter((one) => one.keyId === keyId)
     running.sort((a, b) => b.atMs - a.atMs)
     const shown = running.slice(0, count)
-    return [...shown, ...this.#store.recent(count - shown.length)]
+    return [...shown, ...this.#store.recent(count - shown.length, keyId)]
   }
 }

@@ -6,7 +6,8 @@ import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import type { EvidenceBook } from '../../evidence/index.ts'
 import { IsochroneError, isDecisionId, isNodeId, isUpstreamId } from '../../protocol/index.ts'
-import { renderDecision } from '../../routing/index.ts'
+import { columnsMin, type Decision, renderDecision } from '../../routing/index.ts'
+import type { Account } from '../admission/credentials.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
@@ -35,7 +36,12 @@ const decisionsPerPageDefault = 20
 
 const open = { config: { open: true } } as const
 const byId = { params: Type.Object({ id: Type.String() }) } as const
-const format = Type.Object({ format: Type.Optional(Type.Enum(['json', 'text'])) })
+const format = Type.Object({
+  format: Type.Optional(Type.Enum(['json', 'text'])),
+  columns: Type.Optional(
+    Type.String({ pattern: '^[0-9]{1,4}$', description: 'Of text: how wide its lines may be.' }),
+  ),
+})
 const page = Type.Object({ limit: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}$' })) })
 
 export function addInformationRoutes(
@@ -99,13 +105,21 @@ function addDecisionRoutes(fastify: FastifyInstance, modules: InformationRouteMo
   const { decisionLog } = modules
   fastify.get<{ Querystring: { limit?: string } }>(
     '/v1/decisions',
-    { schema: { ...describe('The newest decisions.', decisionList), querystring: page } },
+    {
+      schema: {
+        ...describe('The newest decisions: the key’s own, or for an operator all.', decisionList),
+        querystring: page,
+      },
+    },
     async (request) => {
       const limit = Number(request.query.limit ?? decisionsPerPageDefault)
-      return { object: 'list', data: decisionLog.recent(Math.min(limit, decisionsPerPageMax)) }
+      const { role, keyId } = request.caller.account
+      const whose = role === 'operator' ? undefined : keyId
+      const count = Math.min(limit, decisionsPerPageMax)
+      return { object: 'list', data: decisionLog.recent(count, whose) }
     },
   )
-  fastify.get<{ Params: { id: string }; Querystring: { format?: 'json' | 'text' } }>(
+  fastify.get<{ Params: { id: string }; Querystring: DecisionQuery }>(
     '/v1/decisions/:id',
     {
       schema: {
@@ -117,15 +131,39 @@ function addDecisionRoutes(fastify: FastifyInstance, modules: InformationRouteMo
     async (request, reply) => {
       const { id } = request.params
       const decision = isDecisionId(id) ? decisionLog.get(id) : undefined
-      if (decision === undefined) {
-        const message =
-          'No decision of this id is kept; the newest ones are. See GET /v1/decisions.'
-        throw new IsochroneError('not_found', message)
+      if (decision === undefined || !mayRead(request.caller.account, decision)) {
+        throw noDecision(id, decisionLog.decisionsMax)
       }
-      if (request.query.format !== 'text') return decision
-      return reply.type('text/plain; charset=utf-8').send(`${renderDecision(decision).trimEnd()}\n`)
+      const { format, columns } = request.query
+      if (format !== 'text') return decision
+      const width = columns === undefined ? undefined : Math.max(columnsMin, Number(columns))
+      return reply.type('text/plain; charset=utf-8').send(renderDecision(decision, width))
     },
   )
+}
+
+interface DecisionQuery {
+  readonly format?: 'json' | 'text'
+  readonly columns?: string
+}
+
+function mayRead({ role, keyId }: Account, decision: Decision): boolean {
+  return role === 'operator' || decision.keyId === keyId
+}
+
+/** The same for one that is there and somebody else's: a stranger learns nothing from it. */
+function noDecision(id: string, decisionsMax: number): IsochroneError {
+  if (!isDecisionId(id)) {
+    const message =
+      'This is no decision id. One looks like dec_ and 26 letters and digits; every answer has ' +
+      'it in the header x-isochrone-decision.'
+    return new IsochroneError('not_found', message)
+  }
+  const message =
+    `There is no decision ${id} that this API key may read. The newest ${decisionsMax} of all ` +
+    'requests are kept, also over a restart; a key reads those of its own requests, an ' +
+    'operator’s key all. GET /v1/decisions lists them.'
+  return new IsochroneError('not_found', message)
 }
 
 function addOpenRoutes(fastify: FastifyInstance, modules: InformationRouteModules): void {

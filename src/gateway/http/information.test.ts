@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { metrics } from '../../telemetry/index.ts'
+import type { Account } from '../admission/credentials.ts'
 import {
   modelOf,
   ScriptedEngine,
@@ -69,6 +70,49 @@ test('a decision is read back as JSON and as text, without the prompt', async (t
     data.map((one) => one.id),
     [id],
   )
+})
+
+test('a decision is for the key that asked and for operators; others learn nothing of it', async (t) => {
+  const limits = { requestsPerMinute: null, tokensPerMinute: null }
+  const accounts: Readonly<Record<string, Account>> = {
+    iso_a: { keyId: 'key_a', name: 'a', role: 'client', limits },
+    iso_b: { keyId: 'key_b', name: 'b', role: 'client', limits },
+    iso_o: { keyId: 'key_o', name: 'o', role: 'operator', limits },
+  }
+  const gateway = await startGateway({ apiKeys: { find: (key) => accounts[key] } })
+  t.after(() => gateway.gateway.close())
+  addModel(gateway)
+  const as = (key: string, path: string, init: RequestInit = {}) =>
+    fetch(gateway.url + path, { ...init, headers: { ...headers, authorization: `Bearer ${key}` } })
+  const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x' }] })
+  const answer = await as('iso_a', '/v1/chat/completions', { method: 'POST', body })
+  await answer.text()
+  const id = answer.headers.get('x-isochrone-decision')
+  const status = async (key: string) => (await as(key, `/v1/decisions/${id}`)).status
+  assert.deepEqual(await Promise.all(['iso_a', 'iso_b', 'iso_o'].map(status)), [200, 404, 200])
+  const unknown = `dec_${'a'.repeat(26)}`
+  const told = async (path: string) =>
+    ((await (await as('iso_b', path)).json()) as { error: { message: string } }).error.message
+  const message = await told(`/v1/decisions/${id}`)
+  assert.equal(message.replace(`${id}`, unknown), await told(`/v1/decisions/${unknown}`))
+  assert.match(message, /The newest 1000 .* are kept, .* GET \/v1\/decisions lists them/)
+  assert.match(await told('/v1/decisions/nonsense'), /no decision id.* x-isochrone-decision/)
+  const listed = async (key: string) =>
+    ((await (await as(key, '/v1/decisions')).json()) as { data: unknown[] }).data.length
+  assert.deepEqual(await Promise.all(['iso_a', 'iso_b', 'iso_o'].map(listed)), [1, 0, 1])
+})
+
+test('the text of a decision fits the width that is asked for', async (t) => {
+  const gateway = await start(t)
+  addModel(gateway)
+  const id = (await ask(gateway)).headers.get('x-isochrone-decision')
+  const widest = async (columns: string) => {
+    const url = `${gateway.url}/v1/decisions/${id}?format=text&columns=${columns}`
+    const text = await (await fetch(url, { headers })).text()
+    return Math.max(...text.split('\n').map((line) => line.length))
+  }
+  assert.ok((await widest('60')) <= 60)
+  assert.ok((await widest('9999')) > 100)
 })
 
 test('a node is shown with what was seen of it', async (t) => {

@@ -27,6 +27,10 @@ const migrations: readonly string[] = [
     id TEXT NOT NULL UNIQUE,
     json TEXT NOT NULL
   ) STRICT;`,
+  // Whoever asked may list their own. Rows of the first version name no key: only operators do.
+  `ALTER TABLE decisions ADD COLUMN key_id TEXT
+    GENERATED ALWAYS AS (CASE WHEN json_valid(json) THEN json ->> '$.keyId' END) VIRTUAL;
+  CREATE INDEX decisions_by_key ON decisions (key_id, sequence);`,
 ]
 
 export const schemaVersion = migrations.length

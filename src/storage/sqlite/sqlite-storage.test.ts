@@ -136,6 +136,28 @@ test('a file of a later version is left alone', async () => {
   assertFails(file, /schema version 99.*Update this program/)
 })
 
+test('decisions of a file of the first version are nobody’s, damaged ones too', async () => {
+  const file = newFile()
+  const before = openSqliteStorage(file, options)
+  before.decisions.put(sampleDecision(1, 'key_1'))
+  await before.close()
+  const database = new DatabaseSync(file)
+  database.exec(
+    'DROP INDEX decisions_by_key; ALTER TABLE decisions DROP COLUMN key_id;' +
+      "DELETE FROM migrations WHERE version = 2; UPDATE decisions SET json = json_remove(json, '$.keyId', '$.first', '$.alike');" +
+      "INSERT INTO decisions (id, json) VALUES ('dec_damaged', '{')",
+  )
+  database.close()
+  const storage = openSqliteStorage(file, options)
+  storage.decisions.put(sampleDecision(2, 'key_1'))
+  await storage.decisions.flush()
+  const ids = (keyId?: string) => storage.decisions.recent(10, keyId).map(({ id }) => id)
+  assert.deepEqual(ids('key_1'), [sampleDecisionId(2)])
+  assert.deepEqual(ids(), [2, 1].map(sampleDecisionId))
+  assert.equal(storage.decisions.get(sampleDecisionId(1))?.keyId, null)
+  await storage.close()
+})
+
 test('damaged rows are left out, the others are served', async () => {
   const file = newFile()
   const first = openSqliteStorage(file, options)

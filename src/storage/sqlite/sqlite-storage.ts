@@ -112,6 +112,8 @@ class SqliteObservationStore implements ObservationStore {
   }
 }
 
+const selectOfKey = 'SELECT json FROM decisions WHERE key_id = ? ORDER BY sequence DESC LIMIT ?'
+
 class SqliteDecisionStore implements DecisionStore {
   readonly #shared: Shared
   readonly close: () => Promise<void>
@@ -132,16 +134,25 @@ class SqliteDecisionStore implements DecisionStore {
     return row
   }
 
-  recent(count: number): readonly Decision[] {
+  get decisionsMax(): number {
+    return this.#shared.decisionsMax
+  }
+
+  recent(count: number, keyId?: string): readonly Decision[] {
     const wanted = Math.min(Math.max(0, Math.floor(count)), this.#shared.decisionsMax)
     const uncommitted = this.#shared.writer.uncommittedDecisions()
-    const newest = [...uncommitted.values()]
-      .reverse()
-      .slice(0, wanted)
-      .flatMap((json) => this.#revived(json))
-    if (newest.length === wanted) return newest
-    const select = 'SELECT json FROM decisions ORDER BY sequence DESC LIMIT ?'
-    const kept = this.#rows(select, wanted).filter(({ id }) => !uncommitted.has(id))
+    const newest: Decision[] = []
+    for (const json of [...uncommitted.values()].reverse()) {
+      if (newest.length === wanted) return newest
+      const [decision] = this.#revived(json)
+      if (decision === undefined) continue
+      if (keyId === undefined || decision.keyId === keyId) newest.push(decision)
+    }
+    const rows =
+      keyId === undefined
+        ? this.#rows('SELECT json FROM decisions ORDER BY sequence DESC LIMIT ?', wanted)
+        : this.#rows(selectOfKey, keyId, wanted)
+    const kept = rows.filter(({ id }) => !uncommitted.has(id))
     return [...newest, ...kept].slice(0, wanted)
   }
 
@@ -150,10 +161,10 @@ class SqliteDecisionStore implements DecisionStore {
   }
 
   /** Damaged ones are logged and left out: the others are still worth reading. */
-  #rows(select: string, parameter: string | number): readonly Decision[] {
+  #rows(select: string, ...parameters: readonly (string | number)[]): readonly Decision[] {
     const { database, log, file } = this.#shared
     try {
-      const rows = database.prepare(select).all(parameter)
+      const rows = database.prepare(select).all(...parameters)
       return rows.flatMap((row) => this.#revived(row['json']))
     } catch (error) {
       log.error('decisions could not be read', { error: storageFailed(file, error).message })
