@@ -19,7 +19,14 @@ export function errorsPage(): string {
 sees it in OpenAI's shape:
 
 \`\`\`json
-{"error": {"message": "…", "type": "invalid_request_error", "param": "model", "code": "not_found"}}
+{
+  "error": {
+    "message": "No node offers the model nonesuch. GET /v1/models lists what is offered.",
+    "type": "invalid_request_error",
+    "param": "model",
+    "code": "model_not_found"
+  }
+}
 \`\`\`
 
 In a stream that has begun, the same object comes as an event, and the stream ends after it. Between

@@ -38,7 +38,7 @@ test('a created key is found, only its hash is kept, and the file is its owner�
   assert.equal(new ApiKeyFile(path, modules).find(key)?.name, 'laptop')
 })
 
-test('a key is a client’s unless it is made an operator’s, also one of a file without roles', (t) => {
+test('a key is a client’s until it is made an operator’s, also in a file without roles', (t) => {
   const path = join(folder(t), 'keys.json')
   const modules = { clock: new ManualClock(), random: secureRandom }
   const file = new ApiKeyFile(path, modules)

@@ -72,7 +72,7 @@ test('a decision is read back as JSON and as text, without the prompt', async (t
   )
 })
 
-test('a decision is for the key that asked and for operators; others learn nothing of it', async (t) => {
+test('a decision is for its own key and for operators; others learn nothing of it', async (t) => {
   const limits = { requestsPerMinute: null, tokensPerMinute: null }
   const accounts: Readonly<Record<string, Account>> = {
     iso_a: { keyId: 'key_a', name: 'a', role: 'client', limits },
