@@ -13,6 +13,8 @@ const fractionTermsMax = 10_000
 /** Halving [0, 1] this often reaches the smallest difference that a double near zero can show. */
 const quantileStepsMax = 200
 const relativePrecision = 1e-14
+/** Newton's method doubles the digits: after a step this small another one changes nothing. */
+const lastStepMax = 1e-9
 const tiny = 1e-300
 
 /**
@@ -25,10 +27,7 @@ export function betaCumulative(a: number, b: number, x: number): number {
   assert(a > 0 && b > 0, 'the parameters of a Beta distribution are positive')
   if (x <= 0) return 0
   if (x >= 1) return 1
-  const front = Math.exp(logDensityFactor(a, b, x))
-  // The fraction converges fast only on the near side of the mean; the other side by symmetry.
-  if (x < (a + 1) / (a + b + 2)) return (front * continuedFraction(a, b, x)) / a
-  return 1 - (front * continuedFraction(b, a, 1 - x)) / b
+  return cumulativeFrom(densityFactor({ a, b, scale: logScale(a, b) }, x), { a, b }, x)
 }
 
 /**
@@ -44,24 +43,45 @@ export function betaQuantile(a: number, b: number, probability: number): number 
   let low = 0
   let high = 1
   let x = a / (a + b)
+  const parameters = { a, b, scale: logScale(a, b) }
   for (let step = 0; step < quantileStepsMax; step += 1) {
-    const error = betaCumulative(a, b, x) - probability
+    const factor = densityFactor(parameters, x)
+    const error = cumulativeFrom(factor, parameters, x) - probability
     if (error === 0) return x
     if (error > 0) high = x
     else low = x
     // density(x) = factor / (x (1 − x)), so Newton's step needs no further special function.
-    const density = Math.exp(logDensityFactor(a, b, x)) / (x * (1 - x))
-    const newton = x - error / density
-    const next = newton > low && newton < high ? newton : (low + high) / 2
-    if (Math.abs(next - x) <= relativePrecision * next) return next
+    const newton = x - (error * x * (1 - x)) / factor
+    const isNewton = newton > low && newton < high
+    const next = isNewton ? newton : (low + high) / 2
+    const step = Math.abs(next - x)
+    if (step <= (isNewton ? lastStepMax : relativePrecision) * next) return next
     x = next
   }
   return x
 }
 
-/** ln of x^a (1 − x)^b / B(a, b). */
-function logDensityFactor(a: number, b: number, x: number): number {
-  return logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)
+interface Parameters {
+  readonly a: number
+  readonly b: number
+  /** What all x share; most of the work of a density. */
+  readonly scale: number
+}
+
+/** −ln B(a, b). */
+function logScale(a: number, b: number): number {
+  return logGamma(a + b) - logGamma(a) - logGamma(b)
+}
+
+/** x^a (1 − x)^b / B(a, b). */
+function densityFactor({ a, b, scale }: Parameters, x: number): number {
+  return Math.exp(scale + a * Math.log(x) + b * Math.log1p(-x))
+}
+
+function cumulativeFrom(factor: number, { a, b }: Omit<Parameters, 'scale'>, x: number): number {
+  // The fraction converges fast only on the near side of the mean; the other side by symmetry.
+  if (x < (a + 1) / (a + b + 2)) return (factor * continuedFraction(a, b, x)) / a
+  return 1 - (factor * continuedFraction(b, a, 1 - x)) / b
 }
 
 function continuedFraction(a: number, b: number, x: number): number {

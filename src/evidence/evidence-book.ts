@@ -12,7 +12,13 @@
  */
 import { assert, type Clock } from '../base/index.ts'
 import type { WorkerId } from '../protocol/index.ts'
-import { betaQuantile } from './beta.ts'
+import {
+  type CompletionBounds,
+  FadingBounds,
+  priorFailures,
+  priorSuccesses,
+  successBounds,
+} from './bounds.ts'
 import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
 import type { Observation } from './observation.ts'
 
@@ -25,16 +31,13 @@ export const completionHalfLifeMs = 60 * 60_000
 export const latencyHalfLifeMs = 10 * 60_000
 /** What is older than this weighs less than 10^-14 of a new observation: no need to replay it. */
 export const evidenceWindowMs = 48 * completionHalfLifeMs
-/** Beta(1, 1): a newcomer's mean is 0.5 and its lower bound 0.05, far below any proven worker's. */
-const priorSuccesses = 1
-const priorFailures = 1
-const boundProbability = 0.05
 /** More would change no decision, but would make the record slow to follow a worker that breaks. */
 const successesAndFailuresMax = 1_000
 /** Worker and model pairs; at about 400 bytes each this is 8 MB. The longest unseen goes first. */
 const entriesMaxDefault = 20_000
 /**
- * A bound moves by less than 0.02 % per second of fading, so a computed estimate serves that long.
+ * A bound moves by less than 0.02 % per second of fading, so a computed estimate serves that long,
+ * or down to half as long, so that those of many workers are not all made anew for one request.
  */
 const estimateAgeMaxMs = 1_000
 
@@ -58,8 +61,11 @@ interface Entry {
   failures: number
   readonly ttft: Duration
   readonly tpot: Duration
+  readonly bounds: FadingBounds
   estimate: WorkerEvidence | undefined
   estimateAtMs: number
+  /** 0 to 1, spread over the entries: what is done from time to time is done at different times. */
+  readonly phase: number
 }
 
 export class EvidenceBook {
@@ -68,6 +74,7 @@ export class EvidenceBook {
   /** By model, then worker, so that reading builds no key. */
   readonly #models = new Map<string, Map<WorkerId, Entry>>()
   /** Least recently observed first. */
+  #entriesMade = 0
   readonly #ages = new Map<Entry, { readonly worker: WorkerId; readonly model: string }>()
   /** The last one in `ages`. */
   #newest: Entry | undefined
@@ -93,6 +100,7 @@ export class EvidenceBook {
     addCompletion(entry, atMs, completionOf(observation))
     addDuration(entry.ttft, atMs, observation.ttftMs)
     addDuration(entry.tpot, atMs, observation.tpotMs)
+    entry.bounds.forget()
     entry.estimate = undefined
   }
 
@@ -102,19 +110,18 @@ export class EvidenceBook {
   }
 
   evidence(worker: WorkerId, model: string): WorkerEvidence {
-    const entry = this.#models.get(model)?.get(worker)
-    if (entry === undefined) return newcomer
+    return this.of(model)(worker)
+  }
+
+  /** The records for one model as they are now, for many workers in a row. */
+  of(model: string): (worker: WorkerId) => WorkerEvidence {
+    const workers = this.#models.get(model)
+    if (workers === undefined) return () => newcomer
     const now = this.#clock.now()
-    if (entry.estimate !== undefined && Math.abs(now - entry.estimateAtMs) < estimateAgeMaxMs) {
-      return entry.estimate
+    return (worker) => {
+      const entry = workers.get(worker)
+      return entry === undefined ? newcomer : estimateOf(entry, now)
     }
-    entry.estimate = {
-      completion: probabilityEstimate(entry, now),
-      ttft: durationEstimate(entry.ttft, now),
-      tpot: durationEstimate(entry.tpot, now),
-    }
-    entry.estimateAtMs = now
-    return entry.estimate
   }
 
   #entry(worker: WorkerId, model: string): Entry {
@@ -125,7 +132,8 @@ export class EvidenceBook {
     }
     let entry = workers.get(worker)
     if (entry === undefined) {
-      entry = newEntry()
+      this.#entriesMade += 1
+      entry = newEntry((this.#entriesMade * goldenRatio) % 1)
       workers.set(worker, entry)
       if (this.#ages.size >= this.#entriesMax) this.#forgetOldest()
     }
@@ -149,7 +157,10 @@ export class EvidenceBook {
   }
 }
 
-function newEntry(): Entry {
+/** Its multiples, modulo 1, are spread as evenly as can be, however many there are. */
+const goldenRatio = 0.618_033_988_749_895
+
+function newEntry(phase: number): Entry {
   const empty = () => ({ atMs: 0, weight: 0, mean: 0, squares: 0 })
   return {
     atMs: 0,
@@ -157,8 +168,10 @@ function newEntry(): Entry {
     failures: 0,
     ttft: empty(),
     tpot: empty(),
+    bounds: new FadingBounds(),
     estimate: undefined,
     estimateAtMs: 0,
+    phase,
   }
 }
 
@@ -209,20 +222,37 @@ function fade(fromMs: number, toMs: number, halfLifeMs: number): number {
   return toMs <= fromMs ? 1 : 2 ** ((fromMs - toMs) / halfLifeMs)
 }
 
-function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
-  const left = fade(entry.atMs, now, completionHalfLifeMs)
-  return estimateOf(entry.successes * left, entry.failures * left)
+function estimateOf(entry: Entry, now: number): WorkerEvidence {
+  const { estimate, phase } = entry
+  const ageMs = Math.abs(now - entry.estimateAtMs)
+  if (estimate !== undefined && ageMs < estimateAgeMaxMs * (1 - phase / 2)) return estimate
+  const fresh: WorkerEvidence = {
+    completion: probabilityEstimate(entry, now),
+    ttft: durationEstimate(entry.ttft, now),
+    tpot: durationEstimate(entry.tpot, now),
+  }
+  entry.estimate = fresh
+  entry.estimateAtMs = now
+  return fresh
 }
 
-function estimateOf(successes: number, failures: number): ProbabilityEstimate {
-  const a = priorSuccesses + successes
-  const b = priorFailures + failures
-  return {
-    mean: a / (a + b),
-    lowerBound: betaQuantile(a, b, boundProbability),
-    upperBound: betaQuantile(a, b, 1 - boundProbability),
-    samples: successes + failures,
-  }
+function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
+  const bounds = entry.bounds.at(now - entry.atMs, (ageMs) => {
+    const left = fade(0, ageMs, completionHalfLifeMs)
+    return { successes: entry.successes * left, failures: entry.failures * left }
+  })
+  const left = fade(entry.atMs, now, completionHalfLifeMs)
+  return completionEstimate(entry.successes * left, entry.failures * left, bounds)
+}
+
+function completionEstimate(
+  successes: number,
+  failures: number,
+  { lower, upper }: CompletionBounds,
+): ProbabilityEstimate {
+  const samples = successes + failures
+  const mean = (priorSuccesses + successes) / (priorSuccesses + priorFailures + samples)
+  return { mean, lowerBound: lower, upperBound: upper, samples }
 }
 
 function durationEstimate(duration: Duration, now: number): DurationEstimate | undefined {
@@ -236,7 +266,7 @@ function durationEstimate(duration: Duration, now: number): DurationEstimate | u
 
 /** What is known of a worker that nobody has seen at work. */
 export const newcomer: WorkerEvidence = Object.freeze({
-  completion: Object.freeze(estimateOf(0, 0)),
+  completion: Object.freeze(completionEstimate(0, 0, successBounds({ successes: 0, failures: 0 }))),
   ttft: undefined,
   tpot: undefined,
 })

@@ -119,6 +119,7 @@ export class WorkerRegistry {
 
   candidates(model: string): readonly Candidate[] {
     const candidates: Candidate[] = []
+    const evidenceOf = this.#modules.evidence.of(model)
     for (const { worker, inFlight, inFlightAtReport } of this.#entries.values()) {
       const view = worker.describe()
       candidates.push({
@@ -131,7 +132,7 @@ export class WorkerRegistry {
         roundTripMs: view.roundTripMs,
         connected: view.connected,
         integerExact: view.integerExact,
-        evidence: this.#modules.evidence.evidence(worker.id, model),
+        evidence: evidenceOf(worker.id),
       })
     }
     return candidates
