@@ -11,7 +11,7 @@ export interface Candidate {
   /** Requests that this gateway has under way there: newer than any report. */
   readonly inFlight: number
   /** How many of them were under way when `load` was reported, and so are counted in it already. */
-  readonly inFlightAtReport?: number
+  readonly inFlightAtReport?: number | undefined
   /** Smoothed round trip of the link, ms; undefined: not measured. */
   readonly roundTripMs: number | undefined
   readonly connected: boolean

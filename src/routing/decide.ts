@@ -9,11 +9,11 @@ import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import type { Fact, Gate } from './gates/gate.ts'
-import { gates } from './gates/gates.ts'
+import { gates, passesUsual, usualGates } from './gates/gates.ts'
 import { compareRank, loadOf, type Order, orderOf } from './order.ts'
 import { type Pick as Picked, pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { addToPool, emptyPool, type Pool } from './pool.ts'
+import { addToPool, leavePool, type Pool, takePool } from './pool.ts'
 import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
 import type { RouteRequest } from './request.ts'
 
@@ -94,6 +94,7 @@ function decideWith(input: DecideInput, { attempts, first }: Before): Decision {
     decidedBy: picked.decidedBy,
     retryAfterMs: null,
   }
+  leavePool(pool)
   return newDecision({ ...base, ...decided }, sifted.rejected, demand)
 }
 
@@ -129,24 +130,21 @@ interface Sifted {
 
 function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
   const asked = gates.filter((gate) => gate.applies(demand))
-  const checks = asked.map((gate) => gate.check)
+  const unusual = asked.filter((gate) => !usualGates.has(gate))
   const counts = new Array<number>(asked.length).fill(0)
-  const pool = emptyPool(candidates.length)
+  const pool = takePool(candidates.length)
   const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
   let retryAfterMs: number | null = null
   for (const candidate of candidates) {
-    let fact: Fact | undefined
-    let g = 0
-    for (const check of checks) {
-      fact = check(candidate, demand)
-      if (fact !== undefined) break
-      g += 1
-    }
-    const gate = asked[g]
-    if (gate === undefined || fact === undefined) {
+    if (passesUsual(candidate, demand) && passes(candidate, demand, unusual)) {
       addToPool(pool, candidate, demand)
       continue
     }
+    // Who is rejected is rejected by the first gate in their order.
+    const g = asked.findIndex((one) => one.check(candidate, demand) !== undefined)
+    const gate = asked[g]
+    const fact = gate?.check(candidate, demand)
+    if (gate === undefined || fact === undefined) continue
     counts[g] = (counts[g] ?? 0) + 1
     if (gate.temporary) retryAfterMs = sooner(retryAfterMs, freeAfterMs(candidate, demand))
     if (rejected.workers.length >= demand.policy.rejectionsMax) continue
@@ -156,6 +154,11 @@ function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
   }
   const gateCounts = Object.fromEntries(asked.map((gate, g) => [gate.name, counts[g] ?? 0]))
   return { pool, gateCounts, rejected, retryAfterMs }
+}
+
+function passes(candidate: Candidate, demand: Demand, checked: readonly Gate[]): boolean {
+  for (const gate of checked) if (gate.check(candidate, demand) !== undefined) return false
+  return true
 }
 
 function sooner(aMs: number | null, bMs: number): number {
@@ -178,17 +181,13 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
 
 /** The best few, the chosen one, and whom it was compared with. */
 function rank(pool: Pool, order: Order, picked: Picked): readonly Ranking[] {
-  const alike = new Set(order.alike)
-  const rankings = order.best.map((index, at) =>
-    rankingOf(pool, order, { index, rank: at + 1, alike: alike.has(index) }),
-  )
-  const compare = compareRank(pool, order)
+  const rankings = order.best.map((index, at) => rankingOf(pool, index, at + 1))
+  const compare = compareRank(pool)
   const further: number[] = []
   for (const index of [picked.chosen, picked.comparedWith]) {
     if (index === undefined || order.best.includes(index)) continue
     further.push(index)
-    const at = { index, rank: rankNumber(pool, compare, index), alike: alike.has(index) }
-    rankings.push(rankingOf(pool, order, at))
+    rankings.push(rankingOf(pool, index, rankNumber(pool, compare, index)))
   }
   return further.length === 0 ? rankings : rankings.sort((a, b) => a.rank - b.rank)
 }
@@ -199,13 +198,7 @@ function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index
   return rank
 }
 
-interface RankedAt {
-  readonly index: number
-  readonly rank: number
-  readonly alike: boolean
-}
-
-function rankingOf(pool: Pool, order: Order, { index, rank, alike }: RankedAt): Ranking {
+function rankingOf(pool: Pool, index: number, rank: number): Ranking {
   const candidate = pool.candidates[index] as Candidate
   const { completion, ttft } = candidate.evidence
   return {
@@ -217,8 +210,8 @@ function rankingOf(pool: Pool, order: Order, { index, rank, alike }: RankedAt): 
     completionUpperBound: completion.upperBound,
     completionSamples: completion.samples,
     timely: pool.timely[index] ?? 0,
-    indistinguishable: order.inGroup[index] === 1,
-    alike,
+    indistinguishable: pool.inGroup[index] === 1,
+    alike: pool.alike[index] === 1,
     predictedTtftMs: pool.ttftMs[index] ?? 0,
     predictedQueueMs: pool.queueMs[index] ?? 0,
     predictedTotalMs: pool.totalMs[index] ?? 0,

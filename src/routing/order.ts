@@ -12,11 +12,8 @@ import type { RoutingPolicy } from './policy.ts'
 import type { Pool } from './pool.ts'
 
 export interface Order {
-  /** 1: cannot be told apart from the most reliable. */
-  readonly inGroup: Uint8Array
+  /** How many cannot be told apart from the most reliable. */
   readonly groupSize: number
-  /** ms until a right answer, as far as it can be believed. */
-  readonly timeMs: Float64Array
   /** As reliable and as fast as the best: these take turns by load. Indices into the pool. */
   readonly alike: readonly number[]
   /** The candidates in `alike` are there because nobody more reliable has a free slot. */
@@ -25,32 +22,32 @@ export interface Order {
   readonly best: readonly number[]
 }
 
-/** What two candidates are compared by. */
-type Ranked = Pick<Order, 'inGroup' | 'timeMs'>
-
 /** @param pool holds at least one candidate */
 export function orderOf(pool: Pool, policy: RoutingPolicy): Order {
-  const inGroup = new Uint8Array(pool.size)
-  const groupSize = markGroup(pool, policy, inGroup)
-  const timeMs = believedTimes(pool, policy, inGroup)
-  const fastestMs = fastestOf(pool, inGroup, timeMs)
+  const groupSize = markGroup(pool, policy)
+  believeTimes(pool, policy)
+  const fastestMs = fastestOf(pool)
   const limitMs = sameSpeedLimit(fastestMs, policy)
-  const alike: number[] = []
+  const { inGroup, timeMs, queueMs } = pool
+  let alike: number[] = []
   let free = false
   for (let i = 0; i < pool.size; i += 1) {
     if (inGroup[i] === 0 || (timeMs[i] ?? 0) > limitMs) continue
     alike.push(i)
-    if (pool.queueMs[i] === 0) free = true
+    if (queueMs[i] === 0) free = true
   }
-  const best = bestOf(pool, { inGroup, timeMs }, policy.rankingsMax)
-  const spill = free ? [] : spillFrom({ pool, inGroup, timeMs, policy, fastestMs })
+  const best = bestOf(pool, policy.rankingsMax)
+  const spill = free ? [] : spillFrom(pool, policy, fastestMs)
   const spilled = spill.length > 0
-  return { inGroup, groupSize, timeMs, alike: spilled ? spill : alike, spilled, best }
+  if (spilled) alike = spill
+  pool.alike.fill(0, 0, pool.size)
+  for (const index of alike) pool.alike[index] = 1
+  return { groupSize, alike, spilled, best }
 }
 
 /** Insertion into a short list: most candidates are compared with its last one and left out. */
-function bestOf(pool: Pool, ranked: Ranked, rankingsMax: number): readonly number[] {
-  const compare = compareRank(pool, ranked)
+function bestOf(pool: Pool, rankingsMax: number): readonly number[] {
+  const compare = compareRank(pool)
   // Who was chosen is compared with the best other one: two are needed in any case.
   const countMax = Math.max(2, rankingsMax)
   const best: number[] = []
@@ -67,17 +64,18 @@ function bestOf(pool: Pool, ranked: Ranked, rankingsMax: number): readonly numbe
 }
 
 /** Negative: the candidate at `a` comes before the one at `b`. */
-export function compareRank(pool: Pool, order: Ranked): (a: number, b: number) => number {
+export function compareRank(pool: Pool): (a: number, b: number) => number {
+  const { inGroup, reliability, timeMs, price } = pool
   return (a, b) => {
-    const groups = (order.inGroup[b] ?? 0) - (order.inGroup[a] ?? 0)
+    const groups = (inGroup[b] ?? 0) - (inGroup[a] ?? 0)
     if (groups !== 0) return groups
-    if (order.inGroup[a] === 0) {
-      const reliability = (pool.reliability[b] ?? 0) - (pool.reliability[a] ?? 0)
-      if (reliability !== 0) return reliability
+    if (inGroup[a] === 0) {
+      const reliable = (reliability[b] ?? 0) - (reliability[a] ?? 0)
+      if (reliable !== 0) return reliable
     }
-    const time = (order.timeMs[a] ?? 0) - (order.timeMs[b] ?? 0)
+    const time = (timeMs[a] ?? 0) - (timeMs[b] ?? 0)
     if (time !== 0) return time
-    return (pool.price[a] ?? 0) - (pool.price[b] ?? 0) || a - b
+    return (price[a] ?? 0) - (price[b] ?? 0) || a - b
   }
 }
 
@@ -86,14 +84,16 @@ export function loadOf(pool: Pool, index: number): number {
   return candidate === undefined ? 0 : occupancyOf(candidate) / slotsOf(candidate)
 }
 
-function markGroup(pool: Pool, policy: RoutingPolicy, inGroup: Uint8Array): number {
+function markGroup(pool: Pool, policy: RoutingPolicy): number {
+  const { reliability, reliabilityAtBest, inGroup } = pool
   let best = 0
-  for (let i = 0; i < pool.size; i += 1) best = Math.max(best, pool.reliability[i] ?? 0)
+  for (let i = 0; i < pool.size; i += 1) best = Math.max(best, reliability[i] ?? 0)
+  const least = best - policy.reliabilityMargin
   let groupSize = 0
   for (let i = 0; i < pool.size; i += 1) {
-    if ((pool.reliabilityAtBest[i] ?? 0) < best - policy.reliabilityMargin) continue
-    inGroup[i] = 1
-    groupSize += 1
+    const belongs = (reliabilityAtBest[i] ?? 0) < least ? 0 : 1
+    inGroup[i] = belongs
+    groupSize += belongs
   }
   return groupSize
 }
@@ -104,30 +104,27 @@ function markGroup(pool: Pool, policy: RoutingPolicy, inGroup: Uint8Array): numb
  * means repeats: the time grows as completion falls, so that an instant failure is not a fast
  * answer (as in peak EWMA with a failure penalty, but by evidence).
  */
-function believedTimes(pool: Pool, policy: RoutingPolicy, inGroup: Uint8Array): Float64Array {
+function believeTimes(pool: Pool, { claimSamples }: RoutingPolicy): void {
+  const { inGroup, timedSamples, totalMs, timeMs, completionMean } = pool
   let seenMs = 0
   for (let i = 0; i < pool.size; i += 1) {
-    if (inGroup[i] === 0 || !wasSeen(pool, i, policy)) continue
-    const totalMs = pool.totalMs[i] ?? 0
-    seenMs = seenMs === 0 ? totalMs : Math.min(seenMs, totalMs)
+    if (inGroup[i] === 0 || (timedSamples[i] ?? 0) < claimSamples) continue
+    const seen = totalMs[i] ?? 0
+    seenMs = seenMs === 0 ? seen : Math.min(seenMs, seen)
   }
-  const timeMs = new Float64Array(pool.size)
+  const usualMean = newcomer.completion.mean
   for (let i = 0; i < pool.size; i += 1) {
-    const totalMs = pool.totalMs[i] ?? 0
-    const believedMs = wasSeen(pool, i, policy) ? totalMs : Math.max(totalMs, seenMs)
-    const mean = pool.completionMean[i] ?? 0
-    timeMs[i] = believedMs * Math.max(1, newcomer.completion.mean / Math.max(mean, 1e-6))
+    const predictedMs = totalMs[i] ?? 0
+    const wasSeen = (timedSamples[i] ?? 0) >= claimSamples
+    const believedMs = wasSeen ? predictedMs : Math.max(predictedMs, seenMs)
+    const mean = completionMean[i] ?? 0
+    timeMs[i] = mean >= usualMean ? believedMs : believedMs * (usualMean / Math.max(mean, 1e-6))
   }
-  return timeMs
 }
 
-function wasSeen(pool: Pool, index: number, policy: RoutingPolicy): boolean {
-  return (pool.timedSamples[index] ?? 0) >= policy.claimSamples
-}
-
-function fastestOf(pool: Pool, inGroup: Uint8Array, timeMs: Float64Array): number {
+function fastestOf({ size, inGroup, timeMs }: Pool): number {
   let fastestMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < pool.size; i += 1) {
+  for (let i = 0; i < size; i += 1) {
     if (inGroup[i] === 1) fastestMs = Math.min(fastestMs, timeMs[i] ?? 0)
   }
   return fastestMs
@@ -137,27 +134,20 @@ function sameSpeedLimit(fastestMs: number, policy: RoutingPolicy): number {
   return Math.max(fastestMs * policy.sameSpeedFactor, fastestMs + policy.sameSpeedMs)
 }
 
-interface Spill {
-  readonly pool: Pool
-  readonly inGroup: Uint8Array
-  readonly timeMs: Float64Array
-  readonly policy: RoutingPolicy
-  readonly fastestMs: number
-}
-
 /**
  * Where everybody in the group has a queue: the others with a free slot that would be done sooner,
  * unless their record is worse than a newcomer's; of these the most reliable and those like it.
  */
-function spillFrom({ pool, inGroup, timeMs, policy, fastestMs }: Spill): number[] {
+function spillFrom(pool: Pool, policy: RoutingPolicy, fastestMs: number): number[] {
+  const { inGroup, queueMs, timeMs, reliability, reliabilityAtBest, completionMean } = pool
   const free: number[] = []
   let best = 0
   for (let i = 0; i < pool.size; i += 1) {
-    const mean = pool.completionMean[i] ?? 0
-    if (inGroup[i] === 1 || pool.queueMs[i] !== 0 || mean < newcomer.completion.mean) continue
+    const mean = completionMean[i] ?? 0
+    if (inGroup[i] === 1 || queueMs[i] !== 0 || mean < newcomer.completion.mean) continue
     if ((timeMs[i] ?? 0) >= fastestMs) continue
     free.push(i)
-    best = Math.max(best, pool.reliability[i] ?? 0)
+    best = Math.max(best, reliability[i] ?? 0)
   }
-  return free.filter((i) => (pool.reliabilityAtBest[i] ?? 0) >= best - policy.reliabilityMargin)
+  return free.filter((i) => (reliabilityAtBest[i] ?? 0) >= best - policy.reliabilityMargin)
 }

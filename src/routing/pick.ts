@@ -44,7 +44,7 @@ function amongAlike(input: PickInput): Pick {
   const first = alike[alike.length === 1 ? 0 : random.below(alike.length)] ?? 0
   if (alike.length === 1) {
     const other = bestOther(order, first)
-    const decidedBy = order.inGroup[other] === 1 ? 'time' : 'reliability'
+    const decidedBy = pool.inGroup[other] === 1 ? 'time' : 'reliability'
     return { chosen: first, comparedWith: other, decidedBy }
   }
   const second = otherOf(alike, first, random)
@@ -72,14 +72,13 @@ function otherOf(alike: readonly number[], first: number, random: Random): numbe
  * failures in it, the less likely: a worker that only fails soon gets next to nothing, and yet can
  * come back.
  */
-function explore({ pool, order, policy, random }: PickInput): number | undefined {
+function explore({ pool, policy, random }: PickInput): number | undefined {
   if (random.float() >= policy.explorationShare) return undefined
-  const alike = new Set(order.alike)
   const unproven: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
     const samples = pool.samples[i] ?? 0
     if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
-    if (!alike.has(i)) unproven.push(i)
+    if (pool.alike[i] === 0) unproven.push(i)
   }
   if (unproven.length === 0) return undefined
   const index = unproven[random.below(unproven.length)] ?? 0

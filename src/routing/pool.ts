@@ -5,6 +5,7 @@
 import type { Candidate } from './candidate.ts'
 import { type Demand, predict, timelyProbability } from './prediction.ts'
 
+/** Only the first `size` values of a column are this decision's. */
 export interface Pool {
   readonly candidates: Candidate[]
   size: number
@@ -24,29 +25,56 @@ export interface Pool {
   readonly samples: Float64Array
   /** Observations of the time to the first token, after decay. */
   readonly timedSamples: Float64Array
+  /** For the order: ms until a right answer, as far as it can be believed. */
+  readonly timeMs: Float64Array
+  /** For the order: 1: cannot be told apart from the most reliable. */
+  readonly inGroup: Uint8Array
+  /** For the order: 1: takes turns with those like it. */
+  readonly alike: Uint8Array
 }
 
-const columns = 10
 const pricedTokens = 1_000_000
+/** Of a network that fits on a desk; larger ones make it grow. */
+const firstCapacity = 64
 
-export function emptyPool(sizeMax: number): Pool {
-  // One allocation for all columns.
-  const values = new Float64Array(columns * sizeMax)
-  const column = (number: number) => values.subarray(number * sizeMax, (number + 1) * sizeMax)
+function newPool(capacity: number): Pool {
+  const column = () => new Float64Array(capacity)
   return {
     candidates: [],
     size: 0,
-    timely: column(0),
-    reliability: column(1),
-    reliabilityAtBest: column(2),
-    queueMs: column(3),
-    ttftMs: column(4),
-    totalMs: column(5),
-    price: column(6),
-    completionMean: column(7),
-    samples: column(8),
-    timedSamples: column(9),
+    timely: column(),
+    reliability: column(),
+    reliabilityAtBest: column(),
+    queueMs: column(),
+    ttftMs: column(),
+    totalMs: column(),
+    price: column(),
+    completionMean: column(),
+    samples: column(),
+    timedSamples: column(),
+    timeMs: column(),
+    inGroup: new Uint8Array(capacity),
+    alike: new Uint8Array(capacity),
   }
+}
+
+/**
+ * One for all decisions: allocating the columns anew took longer than a decision among few. A
+ * decision runs to its end before another begins, and keeps nothing of it.
+ */
+let shared = newPool(firstCapacity)
+
+/** An empty pool with room; the one before is given up. */
+export function takePool(sizeMax: number): Pool {
+  if (sizeMax > shared.timely.length) shared = newPool(Math.max(sizeMax, shared.timely.length * 2))
+  shared.size = 0
+  shared.candidates.length = 0
+  return shared
+}
+
+/** The candidates are not held on to until the next decision. */
+export function leavePool(pool: Pool): void {
+  pool.candidates.length = 0
 }
 
 export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): void {

@@ -34,7 +34,7 @@ function none(decision: Decision, gate: string): string {
     case 'price':
       return `costs at most ${request.maxPrice} µ$ per million tokens`
     case 'draining':
-      return 'takes new work, since all of them are stopping'
+      return 'takes new work, since all of them are draining'
     case 'tried':
       return 'is left, since all of them failed at this request'
     case 'latency':
@@ -62,7 +62,7 @@ function some(decision: Decision, gate: string, single: boolean): string {
     case 'price':
       return `${single ? 'costs' : 'cost'} more than ${request.maxPrice} µ$ per million tokens`
     case 'draining':
-      return `${are} stopping`
+      return `${are} draining`
     case 'tried':
       return 'failed at this request'
     case 'latency':

@@ -49,7 +49,7 @@ test('a single reason for each gate reads as a sentence', () => {
   assert.match(message({}, { connected: false }), /sample-model is connected now\.$/)
   assert.match(message({ exclude: [id] }, {}), /is left, since the request excludes them all\.$/)
   assert.match(message({ maxPrice: 1 }, {}), /costs at most 1 µ\$ .* example \S+: 10 µ\$ \(prompt/)
-  assert.match(message({}, { load: { draining: true } }), /since all of them are stopping\.$/)
+  assert.match(message({}, { load: { draining: true } }), /since all of them are draining\.$/)
   const objective = { ttftMs: 1, tpotMs: null }
   assert.match(message({ objective }, {}), /is fast enough \(first token within 1 ms\)\. For exam/)
 })

@@ -128,7 +128,7 @@ export class WorkerRegistry {
         offer: offerOf(view, model),
         load: view.load,
         inFlight,
-        ...(inFlightAtReport === undefined ? {} : { inFlightAtReport }),
+        inFlightAtReport,
         roundTripMs: view.roundTripMs,
         connected: view.connected,
         integerExact: view.integerExact,

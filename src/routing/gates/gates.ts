@@ -3,6 +3,8 @@
  * wants, last what the worker has to do just now: so whoever fails at a temporary gate could do
  * the work.
  */
+import type { Candidate } from '../candidate.ts'
+import type { Demand } from '../prediction.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'
 import { drainingGate } from './draining.ts'
@@ -31,3 +33,28 @@ export const gates: readonly Gate[] = [
   latencyAtLoadGate,
   slotsGate,
 ]
+
+/** Asked of every candidate, whatever the request is. */
+export const usualGates: ReadonlySet<Gate> = new Set([
+  modelGate,
+  connectedGate,
+  featuresGate,
+  contextGate,
+  drainingGate,
+  slotsGate,
+])
+
+/**
+ * Whether none of the usual gates rejects the candidate. Written out, since a call by name is
+ * compiled into its place, and one through the table above takes three times as long.
+ */
+export function passesUsual(candidate: Candidate, demand: Demand): boolean {
+  return (
+    modelGate.check(candidate, demand) === undefined &&
+    connectedGate.check(candidate, demand) === undefined &&
+    drainingGate.check(candidate, demand) === undefined &&
+    contextGate.check(candidate, demand) === undefined &&
+    slotsGate.check(candidate, demand) === undefined &&
+    featuresGate.check(candidate, demand) === undefined
+  )
+}
