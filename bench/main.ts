@@ -10,8 +10,9 @@ import { engineBench } from './engine/engine.ts'
 import { gatewayBench } from './gateway/gateway.ts'
 import { progressDone } from './progress.ts'
 import { renderChecks, renderLastLine } from './report.ts'
+import { routingBench } from './routing/routing.ts'
 
-const benches: readonly Bench[] = [gatewayBench, engineBench]
+const benches: readonly Bench[] = [gatewayBench, engineBench, routingBench]
 const common = { quick: { type: 'boolean' }, help: { type: 'boolean' } } as const
 
 process.exitCode = await main(process.argv.slice(2))
