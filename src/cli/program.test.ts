@@ -5,10 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { commands } from './commands/all.ts'
+import { commandLine } from './options/command-line.ts'
 import { runProgram } from './program.ts'
 import { formatBytes, formatDuration, renderProgress } from './terminal/progress.ts'
 import { renderTable } from './terminal/table.ts'
 import { plainStyle, styleFor } from './terminal/terminal.ts'
+
+/** How the tests run decides how a hint is typed. */
+const inClone = commandLine('').startsWith('npm') ? ' --' : ''
 
 let folder: string
 
@@ -43,6 +47,13 @@ async function run(args: readonly string[], env: Record<string, string> = {}): P
   const code = await runProgram(args, { terminal, env, folder })
   return { code, out, notes }
 }
+
+test('a failure that a command mends names it as it is typed here', async () => {
+  const { code, notes } = await run(['models', 'remove', 'nonesuch', '--data', 'my data'])
+  assert.equal(code, 1)
+  assert.match(notes, /The store is empty; import one\. The command is: /)
+  assert.ok(notes.endsWith(`isochrone${inClone} models import DIR --data 'my data'\n`), notes)
+})
 
 describe('exit codes', () => {
   test('0 for help and version, on standard output', async () => {

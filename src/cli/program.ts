@@ -3,11 +3,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { asIsochroneError, type IsochroneError } from '../protocol/index.ts'
+import { asIsochroneError, IsochroneError } from '../protocol/index.ts'
 import { commands } from './commands/all.ts'
 import { parseArguments } from './options/arguments.ts'
 import { type Command, type CommandContext, exitCode } from './options/command.ts'
-import { commandLine } from './options/command-line.ts'
+import { commandLine, dataFlag } from './options/command-line.ts'
 import { type Configuration, parseConfiguration } from './options/configuration.ts'
 import { renderCommandHelp, renderProgramHelp } from './options/help.ts'
 import { variableOf } from './options/option.ts'
@@ -65,7 +65,21 @@ async function dispatch(given: readonly string[], modules: ProgramModules): Prom
   }
   const context: CommandContext = { ...modules, configurationFile: file?.path }
   const input = { options, action: parsed.action, arguments: parsed.arguments }
-  return command.run(input, context)
+  try {
+    return await command.run(input, context)
+  } catch (error) {
+    throw withCommand(error, options)
+  }
+}
+
+/** Rooms name the command that mends a failure; how it is typed here is known only here. */
+function withCommand(error: unknown, options: Readonly<Record<string, unknown>>): unknown {
+  if (!(error instanceof IsochroneError)) return error
+  const { command, ...detail } = error.detail
+  if (typeof command !== 'string') return error
+  const data = typeof options['data'] === 'string' ? dataFlag(options['data']) : ''
+  const message = `${error.message} The command is: ${commandLine(`${command}${data}`)}`
+  return new IsochroneError(error.code, message, { detail, cause: error })
 }
 
 function showHelp(name: string | undefined, modules: ProgramModules, asked: boolean): number {

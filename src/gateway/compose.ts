@@ -24,7 +24,11 @@ export async function createGateway(
   const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
   const registry = new WorkerRegistry(limits, modules)
   const admission = new Admission(
-    { requireApiKey: options.requireApiKey ?? true, ...limits },
+    {
+      requireApiKey: options.requireApiKey ?? true,
+      keyCommand: options.keyCommand,
+      ...limits,
+    },
     modules,
   )
   const metrics = new GatewayMetrics({

@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly softwareVersion: string
   /** false: whoever reaches the port may use it. Default true. */
   readonly requireApiKey?: boolean
+  /** What makes an API key, as it is typed on this machine; told to callers without one. */
+  readonly keyCommand?: string | undefined
   readonly limits?: Partial<GatewayLimits>
 }
 

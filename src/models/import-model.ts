@@ -202,8 +202,8 @@ export function nameTaken(storeDir: string, name: string, what: string): Isochro
   return new IsochroneError(
     'invalid_configuration',
     `${storeDir} already has ${what} named ${name}. Choose a name with --name, or remove that ` +
-      `one with \`isochrone models remove ${name}\`.`,
-    { detail: { name } },
+      'one.',
+    { detail: { name, command: `models remove ${name}` } },
   )
 }
 

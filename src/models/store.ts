@@ -78,9 +78,8 @@ async function unknown(storeDir: string, nameOrDigest: string): Promise<Isochron
   const known = names.length === 0 ? 'The store is empty' : `It has ${names.join(', ')}`
   return new IsochroneError(
     'model_not_found',
-    `There is no model ${nameOrDigest.slice(0, 100)} in ${storeDir}. ${known}; ` +
-      'import one with `isochrone models import`.',
-    { detail: { model: nameOrDigest.slice(0, 100) } },
+    `There is no model ${nameOrDigest.slice(0, 100)} in ${storeDir}. ${known}; import one.`,
+    { detail: { model: nameOrDigest.slice(0, 100), command: 'models import DIR' } },
   )
 }
 

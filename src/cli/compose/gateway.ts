@@ -167,6 +167,9 @@ function gatewayOptions(options: GatewayCommandOptions): GatewayOptions {
     network: options.network,
     softwareVersion: softwareVersion(),
     requireApiKey: options.auth,
+    keyCommand: isLoopback(options.host)
+      ? commandLine(`keys create${dataFlag(options.data)}`)
+      : undefined,
     limits: {
       bodyBytesMax: options['body-bytes-max'],
       requestsPerMinute: options['requests-per-minute'],
@@ -213,6 +216,11 @@ async function closeGateway(running: RunningGateway, folder: DataFolder): Promis
 
 function joinHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Only callers of this machine can type its commands, and should read the names of its folders. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 /** `0.0.0.0` is where to listen, not where to go. */

@@ -12,11 +12,19 @@ const account: Account = {
   limits: { requestsPerMinute: null, tokensPerMinute: null },
 }
 
-function admissionWith(limits: { requests?: number; tokens?: number; inFlight?: number } = {}) {
+interface Limits {
+  readonly requests?: number
+  readonly tokens?: number
+  readonly inFlight?: number
+  readonly keyCommand?: string
+}
+
+function admissionWith(limits: Limits = {}) {
   const clock = new ManualClock()
   const admission = new Admission(
     {
       requireApiKey: true,
+      keyCommand: limits.keyCommand,
       requestsInFlightMax: limits.inFlight ?? 100,
       requestsPerMinute: limits.requests ?? 100,
       tokensPerMinute: limits.tokens ?? 10_000,
@@ -34,6 +42,20 @@ function refusedWith(code: ErrorCode, action: () => unknown): IsochroneError {
   })
   return caught as IsochroneError
 }
+
+test('who has no key is told how to get one: by a command here, by a person elsewhere', () => {
+  const told = (header: string | undefined, keyCommand?: string) => {
+    const { admission } = admissionWith(keyCommand === undefined ? {} : { keyCommand })
+    return refusedWith('invalid_api_key', () => admission.authenticate(header)).message
+  }
+  const here = told('Bearer iso_wrong', 'isochrone keys create --data ./d')
+  assert.match(here, /unknown or revoked\. On this machine .* with: isochrone keys create --data/)
+  assert.match(
+    told(undefined, 'isochrone keys create'),
+    /No API key .* with: isochrone keys create/,
+  )
+  assert.match(told('Bearer iso_wrong'), /Ask whoever runs this gateway for a new one\.$/)
+})
 
 test('only a known bearer key authenticates', () => {
   const { admission } = admissionWith()

@@ -8,6 +8,8 @@ import { type BucketState, TokenBucket } from './token-bucket.ts'
 
 export interface AdmissionOptions {
   readonly requireApiKey: boolean
+  /** What makes a key, as it is typed here; undefined: callers are on other machines. */
+  readonly keyCommand?: string | undefined
   readonly requestsInFlightMax: number
   readonly requestsPerMinute: number
   readonly tokensPerMinute: number
@@ -69,11 +71,16 @@ export class Admission {
     const account = key === undefined ? undefined : this.#modules.apiKeys.find(key)
     if (account !== undefined) return account
     if (!this.#options.requireApiKey) return anonymous
-    const message =
+    const what =
       key === undefined
         ? 'No API key was sent. Put it into the header: Authorization: Bearer iso_…'
-        : 'The API key is unknown or revoked. List the keys with: isochrone keys list'
-    throw new IsochroneError('invalid_api_key', message)
+        : 'The API key is unknown or revoked.'
+    const { keyCommand } = this.#options
+    const mend =
+      keyCommand === undefined
+        ? 'Ask whoever runs this gateway for a new one.'
+        : `On this machine a new one is made with: ${keyCommand}`
+    throw new IsochroneError('invalid_api_key', `${what} ${mend}`)
   }
 
   /** Throws `rate_limited` or `all_nodes_busy`, both with `retryAfterMs` in their detail. */
