@@ -95,7 +95,10 @@ function drawnAmong(decision: Decided): string {
 }
 
 function whyAlike(turns: readonly Ranking[]): string {
-  const fast = 'and they are about equally fast.'
+  const times = turns.map((one) => one.predictedTotalMs)
+  const [soonest, latest] = [Math.min(...times), Math.max(...times)].map(milliseconds)
+  const when = soonest === latest ? `${soonest}` : `${soonest} to ${latest}`
+  const fast = `and they are about equally fast (predicted: ${when}).`
   if (turns.every(isNewcomer)) {
     return `Nobody has seen any of them at work yet, ${fast}`
   }

@@ -94,7 +94,7 @@ function tooLong(decision: Decision): string {
   const asked = request.maxTokens === null ? '' : ` and ${request.maxTokens} are asked for`
   const most = largestContext(rejections)
   const mend = promptFits(decision)
-    ? `Lower max_tokens to ${most - request.promptTokens} at most.`
+    ? `Lower max_tokens to about ${most - request.promptTokens}.`
     : 'Shorten the prompt.'
   return (
     `The prompt has about ${plural(request.promptTokens, 'token')}${asked}; ` +

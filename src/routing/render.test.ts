@@ -41,7 +41,10 @@ test('a draw names all who were in it, why, and who might have won it', () => {
   const newcomers = decided(3)
   const text = flat(newcomers)
   assert.match(text, /It was drawn by lot\. 3 workers take turns: \S+, \S+ and \S+\. /)
-  assert.match(text, /Nobody has seen any of them at work yet, and they are about equally fast/)
+  assert.match(
+    text,
+    /Nobody has seen any of them at work yet, and they are about equally fast \(predicted: 1480/,
+  )
   const others = [0, 1, 2]
     .map(name)
     .filter((one) => one !== workerName(newcomers.chosen ?? sampleWorker(9)))
