@@ -53,3 +53,19 @@ test('a full registry refuses a stranger, not a node that is known', () => {
     (error) => hasCode(error, 'join_refused'),
   )
 })
+
+test('candidates are as they are now, also where the same objects are filled again', () => {
+  const { registry } = newRegistry()
+  const worker = workerOf(1)
+  registry.put(worker)
+  assert.equal(registry.candidates('m')[0]?.inFlight, 0)
+  registry.noteReport(worker.id)
+  registry.begin(worker.id)
+  const [second] = registry.candidates('m')
+  assert.deepEqual([second?.inFlight, second?.inFlightAtReport], [1, 0])
+  // One of the same id is another worker's view, with what is under way there still counted.
+  registry.put(workerOf(1))
+  const [third] = registry.candidates('m')
+  assert.notEqual(third, second)
+  assert.deepEqual([third?.inFlight, third?.inFlightAtReport], [1, undefined])
+})

@@ -3,7 +3,7 @@
  * gets.
  */
 import type { Clock } from '../../base/index.ts'
-import type { EvidenceBook } from '../../evidence/index.ts'
+import type { EvidenceBook, WorkerEvidence } from '../../evidence/index.ts'
 import { IsochroneError, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
 import type { Candidate } from '../../routing/index.ts'
 import type { Worker, WorkerView } from './worker.ts'
@@ -25,7 +25,11 @@ interface Entry {
   inFlightAtReport: number | undefined
   /** Monotonic ms; undefined while it is connected. */
   goneSinceMs: number | undefined
+  /** Filled anew for every decision: a thousand new objects for each would be work to collect. */
+  candidate: Writable<Candidate> | undefined
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export interface KnownWorker {
   readonly worker: Worker
@@ -57,6 +61,7 @@ export class WorkerRegistry {
       inFlight,
       inFlightAtReport: undefined,
       goneSinceMs: undefined,
+      candidate: undefined,
     })
   }
 
@@ -117,23 +122,12 @@ export class WorkerRegistry {
     return false
   }
 
+  /** For one decision, to be made at once: the next call fills the same objects. */
   candidates(model: string): readonly Candidate[] {
     const candidates: Candidate[] = []
     const evidenceOf = this.#modules.evidence.of(model)
-    for (const { worker, inFlight, inFlightAtReport } of this.#entries.values()) {
-      const view = worker.describe()
-      candidates.push({
-        id: worker.id,
-        region: view.region,
-        offer: offerOf(view, model),
-        load: view.load,
-        inFlight,
-        inFlightAtReport,
-        roundTripMs: view.roundTripMs,
-        connected: view.connected,
-        integerExact: view.integerExact,
-        evidence: evidenceOf(worker.id),
-      })
+    for (const entry of this.#entries.values()) {
+      candidates.push(candidateOf(entry, model, evidenceOf(entry.worker.id)))
     }
     return candidates
   }
@@ -161,6 +155,29 @@ export class WorkerRegistry {
       }
     }
   }
+}
+
+function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Candidate {
+  const { worker, inFlight, inFlightAtReport } = entry
+  const view = worker.describe()
+  const offer = offerOf(view, model)
+  const { region, load, roundTripMs, connected, integerExact } = view
+  const kept = entry.candidate
+  if (kept === undefined) {
+    const own = { id: worker.id, inFlight, inFlightAtReport, evidence }
+    entry.candidate = { ...own, region, offer, load, roundTripMs, connected, integerExact }
+    return entry.candidate
+  }
+  kept.region = region
+  kept.offer = offer
+  kept.load = load
+  kept.inFlight = inFlight
+  kept.inFlightAtReport = inFlightAtReport
+  kept.roundTripMs = roundTripMs
+  kept.connected = connected
+  kept.integerExact = integerExact
+  kept.evidence = evidence
+  return kept
 }
 
 export function offerOf(view: WorkerView, model: string): OfferedModel | null {
