@@ -63,6 +63,42 @@ test('whoever has most to do can win no draw', () => {
   assert.doesNotMatch(flat(busy), new RegExp(`might have chosen[^.]*${name(2)}`))
 })
 
+test('of two drawn, the one that lost says by what', () => {
+  const lost = (change: (number: number) => CandidateChange) => flat(decided(2, { change }))
+  assert.match(
+    lost((i) => ({ load: { running: i } })),
+    /drawn too, but has more to do \(0\.25 requests per slot, not 0\)\./,
+  )
+  assert.match(
+    lost((i) => ({ offer: { promptPrice: 10 + 1_000_000 * i } })),
+    /drawn too, but dearer \(100 µ\$, not 0\.00228 µ\$\)\./,
+  )
+})
+
+test('spill and exploration are named for whoever would have been chosen otherwise', () => {
+  const spilled = decided(2, {
+    change: (i) => ({
+      evidence: sampleEvidence(i === 0 ? 0.99 : 0.8, 800),
+      load: { running: i === 0 ? 8 : 0 },
+    }),
+  })
+  assert.equal(spilled.decidedBy, 'spill')
+  assert.match(flat(spilled), /1\. \S+: more reliable, but has a queue \(2 requests per slot\)\./)
+  const candidates = [0, 1].map((i) =>
+    sampleCandidate(i, {
+      evidence: sampleEvidence(0.99, i === 0 ? 800 : 0, i === 0 ? 200 : 4_000),
+    }),
+  )
+  const always = { ...defaultPolicy, explorationShare: 1 }
+  const seeds = Array.from({ length: 50 }, (_, i) => seededRandom(i))
+  const decisions = seeds.map((random) =>
+    decide(sampleInput({ candidates, policy: always, random })),
+  )
+  const explored = decisions.find(({ decidedBy }) => decidedBy === 'exploration')
+  assert.ok(explored)
+  assert.match(flat(explored), /1\. \S+: one of the best, but this was a turn to explore\./)
+})
+
 test('a newcomer’s record says what it counts as', () => {
   assert.match(
     flat(decided(1)),
