@@ -83,9 +83,9 @@ export function requestIdOf(random16: Uint8Array): RequestId {
   return `req_${base32(random16)}` as RequestId
 }
 
-/** @param random16 16 random bytes */
-export function decisionIdOf(random16: Uint8Array): DecisionId {
-  return `dec_${base32(random16)}` as DecisionId
+/** @param bytes 16, of them at least 10 random */
+export function decisionIdOf(bytes: Uint8Array): DecisionId {
+  return `dec_${base32(bytes)}` as DecisionId
 }
 
 function base32(bytes: Uint8Array): string {
