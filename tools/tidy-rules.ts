@@ -24,6 +24,7 @@ export type TidyRule =
   | 'left-open'
   | 'line-length'
   | 'machine-path'
+  | 'old-closure'
   | 'parameters'
   | 'purpose-comment'
   | 'silenced'
@@ -157,6 +158,7 @@ function checkSyntaxTree(file: string, text: string, report: Report): void {
     checkFunction(node, parents, { report, line, lastLine, suite: isTest(file) })
     checkTypes(node, report, line(node))
     checkLeftOut(node, report, line(node))
+    if (isShipped(file)) checkClosure(node, report, line(node))
     if (!isAmbientAllowed) checkAmbient(node, parents, (why) => report('ambient', line(node), why))
   })
 }
@@ -231,6 +233,19 @@ function checkTypes(node: SyntaxNode, report: Report, line: number): void {
       report('interface-prefix', line, 'interfaces have plain names, without a prefix')
     }
   }
+}
+
+function isShipped(file: string): boolean {
+  return file.startsWith('src/') && !isTest(file)
+}
+
+/** V8 takes such a closure for a method, and keeps it and all that it sees as long as one. */
+function checkClosure(node: SyntaxNode, report: Report, line: number): void {
+  const { left, right } = node
+  if (node.type !== 'AssignmentExpression' || !isNode(left) || !isNode(right)) return
+  const isClosure = /^(Arrow)?FunctionExpression$/.test(right.type)
+  if (!isClosure || left.type !== 'MemberExpression') return
+  report('old-closure', line, 'name a closure before it is assigned to a property: it dies sooner')
 }
 
 function checkLeftOut(node: SyntaxNode, report: Report, line: number): void {

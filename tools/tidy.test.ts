@@ -44,6 +44,8 @@ const bites: readonly [what: string, rule: TidyRule, code: string][] = [
   ['a long method', 'function-length', `class A { b() {${'\n'.repeat(limits.functionLines)}} }`],
   ['a long file', 'file-length', 'export {}\n'.repeat(limits.fileLines)],
   ['a long line', 'line-length', `// ${'a'.repeat(limits.lineColumns)}`],
+  ['a closure put straight into a field', 'old-closure', 'class A { b() { this.#c = () => 1 } }'],
+  ['a function put straight into a property', 'old-closure', 'a.b ??= function () {}'],
   ['what does not parse', 'syntax', 'const = 1'],
 ]
 
@@ -56,6 +58,8 @@ const passes: readonly [what: string, code: string][] = [
   ['a method called like a timer', 'export const a = (b) => b.setTimeout(1)'],
   ['a word in a text', "export const a = 'Date.now() and any'"],
   ['a path below another', `export const a = (b) => \`\${b}/${'tmp'}/c\``],
+  ['a closure with a name', 'class A { b() { const c = () => 1; this.#c = c } }'],
+  ['a closure in a callback', 'a.b = c.map((d) => d)'],
   ['three parameters', 'export function a(this: A, b = 1, c = 1, d = 1) {}'],
   ['a callback of four', 'a.b((c, d, e, f) => c)'],
   ['a function at the limit', `export function a() {${'\n'.repeat(limits.functionLines - 1)}}`],

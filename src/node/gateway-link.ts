@@ -280,10 +280,11 @@ export class GatewayLink {
     if (this.#woken || this.#stop.signal.aborted) return
     await new Promise<void>((resolve) => {
       const timer = clock.after(heartbeatMs, resolve)
-      this.#wakeReporter = () => {
+      const wake = () => {
         timer.cancel()
         resolve()
       }
+      this.#wakeReporter = wake
     })
     this.#wakeReporter = undefined
   }

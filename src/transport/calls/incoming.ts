@@ -96,7 +96,8 @@ class StreamIncomingCall implements IncomingCall {
     if (deadlineMs === undefined) return
     const controller = new AbortController()
     this.#controller = controller
-    this.#onAbort = () => controller.abort(stream.signal.reason)
+    const onAbort = () => controller.abort(stream.signal.reason)
+    this.#onAbort = onAbort
     if (stream.signal.aborted) this.#onAbort()
     stream.signal.addEventListener('abort', this.#onAbort, { once: true })
     this.#timer = clock.after(deadlineMs, () => this.#onDeadline(deadlineMs))

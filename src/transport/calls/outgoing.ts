@@ -85,7 +85,8 @@ class StreamCall implements OutgoingCall {
     }
     if (signal !== undefined) {
       this.#signal = signal
-      this.#onAbort = () => this.#giveUp(asIsochroneError(signal.reason, 'cancelled'))
+      const onAbort = () => this.#giveUp(asIsochroneError(signal.reason, 'cancelled'))
+      this.#onAbort = onAbort
       signal.addEventListener('abort', this.#onAbort, { once: true })
       if (signal.aborted) this.#onAbort()
     }
