@@ -2,6 +2,7 @@
  * The client of one HTTP request: who asked, since when, whether they are still there, and how to
  * answer.
  */
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { IsochroneError, type RequestId } from '../../protocol/index.ts'
 import type { Allowance } from '../admission/admission.ts'
@@ -61,24 +62,33 @@ export class Client {
   }
 
   sendJson(body: string): void {
-    this.#reply.header('openai-processing-ms', this.#processingMs())
-    this.#reply.type('application/json; charset=utf-8').send(body)
+    this.#head({
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': String(Buffer.byteLength(body)),
+    }).end(body)
   }
 
   openStream(): EventStream {
-    this.#reply.header('openai-processing-ms', this.#processingMs())
-    this.#reply.hijack()
-    const { raw } = this.#reply
-    // A client that resets its connection is no more than one that left.
-    raw.on('error', () => {})
-    raw.writeHead(200, {
-      ...(this.#reply.getHeaders() as Record<string, string>),
+    const raw = this.#head({
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
       // nginx would otherwise gather the events of a stream.
       'x-accel-buffering': 'no',
     })
     return new EventStream(raw, (reason) => this.leave(reason), this.#options)
+  }
+
+  /** Answers are written past Fastify: there is nothing left to serialize. */
+  #head(more: Readonly<Record<string, string>>): ServerResponse {
+    this.#reply.hijack()
+    const { raw } = this.#reply
+    // A client that resets its connection is no more than one that left.
+    raw.on('error', () => {})
+    return raw.writeHead(200, {
+      ...(this.#reply.getHeaders() as Record<string, string>),
+      'openai-processing-ms': this.#processingMs(),
+      ...more,
+    })
   }
 
   #processingMs(): string {

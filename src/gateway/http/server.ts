@@ -10,7 +10,13 @@ import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { type Clock, type Log, type Random, SlotList } from '../../base/index.ts'
-import { errorCodes, IsochroneError, type RequestId, requestIdOf } from '../../protocol/index.ts'
+import {
+  asIsochroneError,
+  errorCodes,
+  IsochroneError,
+  type RequestId,
+  requestIdOf,
+} from '../../protocol/index.ts'
 import { type Admission, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
 import type { GatewayLimits } from '../limits.ts'
@@ -132,21 +138,33 @@ export class HttpServer {
 
   /** The first look at a request: before its body is read, a stranger is turned away. */
   #greet(): void {
-    const { admission, clock, metrics, random } = this.#modules
+    const { clock, metrics, random } = this.#modules
     this.fastify.decorateRequest('caller')
-    this.fastify.addHook('onRequest', async (request, reply) => {
+    // Hooks with a callback: a promise for each would be a turn of the queue for every request.
+    this.fastify.addHook('onRequest', (request, reply, done) => {
       const requestId = requestIdOf(random.bytes(idLengthBytes))
       const arrivedAtMs = clock.monotonic()
       request.caller = { account: anonymous, requestId, arrivedAtMs }
       reply.header('x-request-id', echoable(request.headers['x-request-id']) ?? requestId)
-      if (this.#closing) throw new IsochroneError('node_draining', 'The gateway stops.')
-      if (request.routeOptions.config.open === true || request.is404) return
-      const account = admission.authenticate(request.headers.authorization)
-      request.caller = { account, requestId, arrivedAtMs }
+      done(this.#refusal(request))
     })
-    this.fastify.addHook('onResponse', async (request, reply) => {
+    this.fastify.addHook('onResponse', (request, reply, done) => {
       metrics.httpRequest(request.routeOptions.url ?? 'unknown', reply.raw.statusCode)
+      done()
     })
+  }
+
+  /** Why a request is turned away at once; otherwise notes whose it is. */
+  #refusal(request: FastifyRequest): IsochroneError | undefined {
+    if (this.#closing) return new IsochroneError('node_draining', 'The gateway stops.')
+    if (request.routeOptions.config.open === true || request.is404) return undefined
+    try {
+      const account = this.#modules.admission.authenticate(request.headers.authorization)
+      request.caller = { ...request.caller, account }
+      return undefined
+    } catch (error) {
+      return asIsochroneError(error)
+    }
   }
 
   #handleErrors(): void {
@@ -224,7 +242,16 @@ function createFastify(limits: GatewayLimits): FastifyInstance {
   fastify.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer' },
-    async (_request: FastifyRequest, body: Buffer) => parseJson(body),
+    (_request: FastifyRequest, body: Buffer, done) => {
+      let parsed: unknown
+      try {
+        parsed = parseJson(body)
+      } catch (error) {
+        done(asIsochroneError(error))
+        return
+      }
+      done(null, parsed)
+    },
   )
   fastify.setValidatorCompiler<TSchema>(({ schema }) => {
     const check = compileCheck(schema)
