@@ -6,9 +6,9 @@
  */
 import type { WorkerId } from '../protocol/index.ts'
 import type { Attempt, Decision, Rejection } from './decision.ts'
+import { reasonOf } from './explain/reason.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import type { Demand } from './prediction.ts'
-import { reasonOf } from './reason.ts'
 
 /** A decision's data, without what is made from it on reading. */
 export type DecisionFields = Omit<

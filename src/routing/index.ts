@@ -14,9 +14,9 @@ export type {
   Ranking,
   Rejection,
 } from './decision.ts'
+export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
+export { renderDecision } from './explain/render.ts'
+export { columnsMin } from './explain/wrap.ts'
 export { defaultPolicy, type RoutingPolicy } from './policy.ts'
-export { type Refusal, refusalOf, summarizeRejections } from './refusal.ts'
-export { renderDecision } from './render.ts'
 export type { Objective, RouteRequest } from './request.ts'
 export { decisionSchema, reviveDecision } from './revive.ts'
-export { columnsMin } from './wrap.ts'

@@ -1,6 +1,6 @@
 /** In plain words, what decided between the chosen candidate and the others. */
-import type { WorkerId } from '../protocol/index.ts'
-import type { DecidingFactor, DecisionOutcome, Ranking } from './decision.ts'
+import type { WorkerId } from '../../protocol/index.ts'
+import type { DecidingFactor, DecisionOutcome, Ranking } from '../decision.ts'
 
 /** What words need of a decision, or of the first choice in one. */
 export interface Decided {

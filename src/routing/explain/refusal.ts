@@ -1,6 +1,6 @@
 /** What a client is told when nobody was chosen. */
-import { type ErrorCode, errorCodes } from '../protocol/index.ts'
-import type { Decision, Rejection } from './decision.ts'
+import { type ErrorCode, errorCodes } from '../../protocol/index.ts'
+import type { Decision, Rejection } from '../decision.ts'
 import { gateCountsInWords, milliseconds, plural } from './reason.ts'
 import { whyNone } from './refusal-words.ts'
 

@@ -1,15 +1,15 @@
 /** Refusals in plain words: what was asked for, that nobody has it, and what there is instead. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decide } from './decide.ts'
-import { refusalOf } from './refusal.ts'
-import type { RouteRequest } from './request.ts'
+import { decide } from '../decide.ts'
+import type { RouteRequest } from '../request.ts'
 import {
   type CandidateChange,
   sampleCandidate,
   sampleInput,
   sampleRequest,
-} from './samples.fixture.ts'
+} from '../samples.fixture.ts'
+import { refusalOf } from './refusal.ts'
 
 function refused(request: Partial<RouteRequest>, ...changes: readonly CandidateChange[]) {
   const candidates = changes.map((change, i) => sampleCandidate(i, change))

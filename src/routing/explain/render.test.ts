@@ -1,15 +1,13 @@
 /** What a person reads of a decision, at the sizes and widths that people have. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seededRandom } from '../base/index.ts'
-import { endAttempt, withAttempt } from './attempts.ts'
-import { chooseAgain, decide } from './decide.ts'
-import type { Decision } from './decision.ts'
-import { defaultPolicy } from './policy.ts'
-import { workerName } from './reason.ts'
-import { renderDecision } from './render.ts'
-import type { RouteRequest } from './request.ts'
-import { reviveDecision } from './revive.ts'
+import { seededRandom } from '../../base/index.ts'
+import { endAttempt, withAttempt } from '../attempts.ts'
+import { chooseAgain, decide } from '../decide.ts'
+import type { Decision } from '../decision.ts'
+import { defaultPolicy } from '../policy.ts'
+import type { RouteRequest } from '../request.ts'
+import { reviveDecision } from '../revive.ts'
 import {
   type CandidateChange,
   sampleCandidate,
@@ -17,7 +15,9 @@ import {
   sampleInput,
   sampleRequest,
   sampleWorker,
-} from './samples.fixture.ts'
+} from '../samples.fixture.ts'
+import { workerName } from './reason.ts'
+import { renderDecision } from './render.ts'
 
 const policy = { ...defaultPolicy, explorationShare: 0 }
 const name = (number: number) => workerName(sampleWorker(number))

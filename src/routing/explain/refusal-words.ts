@@ -1,5 +1,5 @@
 /** Why none of the nodes that offer a model can serve a request, in a sentence for its client. */
-import type { Decision, Rejection } from './decision.ts'
+import type { Decision, Rejection } from '../decision.ts'
 import { inList, workerName } from './reason.ts'
 
 /** Enough to choose from in one line. */

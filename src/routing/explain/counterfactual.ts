@@ -1,6 +1,6 @@
 /** What would have changed a decision, as far as its record can tell. */
-import type { Decision, Ranking } from './decision.ts'
-import { gates } from './gates/gates.ts'
+import type { Decision, Ranking } from '../decision.ts'
+import { gates } from '../gates/gates.ts'
 import {
   atBest,
   comparedIn,

@@ -2,8 +2,9 @@
  * A decision as an answer to a person: why this node, why it was qualified, why not the others,
  * what each rejected one lacked, what would have changed it, and what happened then.
  */
+
+import type { Attempt, Decision, Ranking, Rejection } from '../decision.ts'
 import { whatWouldChange } from './counterfactual.ts'
-import type { Attempt, Decision, Ranking, Rejection } from './decision.ts'
 import {
   type Decided,
   fixed,

@@ -1,5 +1,5 @@
 /** The eligible in the order in which they stood, each with the one thing that decided about it. */
-import type { Ranking } from './decision.ts'
+import type { Ranking } from '../decision.ts'
 import {
   atBest,
   comparedIn,
