@@ -58,3 +58,14 @@ test('a buffer that outgrows its memory leaves what was handed out as it was', (
   buffer.clear()
   assert.ok(buffer.bytes.shared.byteLength < 1_000_000)
 })
+
+test('what is dropped leaves its room to what comes after', () => {
+  const buffer = new GroupBuffer()
+  const json = 'x'.repeat(1_000)
+  for (let i = 0; i < 20_000; i += 1) {
+    if (buffer.count === 100) buffer.dropOldest()
+    buffer.addDecision(`d${i}`, json)
+  }
+  assert.ok(buffer.bytes.shared.byteLength < 1_000_000)
+  assert.equal(read(buffer.bytes).length, 100)
+})

@@ -100,7 +100,10 @@ export class GroupBuffer {
 
   #reserve(bytes: number): void {
     if (this.#end + bytes <= this.#shared.byteLength) return
-    this.#replace(Math.max(2 * this.#shared.byteLength, this.#end + bytes))
+    // By what is kept, not by the capacity: while the disk fails and the oldest are dropped, each
+    // of them would be room that is never used again.
+    const kept = this.#end - this.#start
+    this.#replace(Math.max(capacityMinBytes, 2 * kept + bytes))
   }
 
   /** The thread may still read the bytes before: they stay its own. */

@@ -5,8 +5,9 @@
  * A group leaves `groupDelayMs` after its first item, or when it is full, or on `flush`; while one
  * is being committed the next one gathers. When more gathers than `backlogMax`, `append` blocks
  * until the running commit is done: the disk's pace becomes the gateway's, and nothing is lost.
- * Only while the disk *fails* are the oldest items dropped, counted and logged; everything since
- * then is still served from memory, and written once the disk works again.
+ * Only while the disk *fails*, or does not answer for seconds, are the oldest items dropped,
+ * counted and logged; everything since then is still served from memory, and written once the disk
+ * works again.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock, Log, Timer } from '../../base/index.ts'
@@ -33,6 +34,8 @@ const retryDelayMsMax = 30_000
 export interface GroupWriterModules {
   readonly clock: Clock
   readonly log: Log
+  /** How long `append` waits for a commit; `blockedMsMax` where none is given. */
+  readonly blockedMsMax?: number
 }
 
 interface Waiting {
@@ -53,6 +56,7 @@ export class GroupWriter {
   readonly #options: WriterOptions
   readonly #clock: Clock
   readonly #log: Log
+  readonly #blockedMsMax: number
   readonly #replies = new Int32Array(new SharedArrayBuffer(4))
   #worker: Worker | undefined
   #port: MessagePort | undefined
@@ -64,12 +68,15 @@ export class GroupWriter {
   #committedSequence: number
   #failures = 0
   #dropped = 0
+  /** The thread did not answer in time: nobody waits for it again before it has. */
+  #stalled = false
   #closed = false
 
   constructor(options: WriterOptions, modules: GroupWriterModules, committedSequence: number) {
     this.#options = options
     this.#clock = modules.clock
     this.#log = modules.log
+    this.#blockedMsMax = modules.blockedMsMax ?? blockedMsMax
     this.#committedSequence = committedSequence
   }
 
@@ -141,9 +148,9 @@ export class GroupWriter {
   async close(): Promise<void> {
     if (this.#closed) return
     try {
-      // What failed while it was being committed comes back as gathered: once more, then it is
-      // over.
-      await this.flush()
+      // What was appended during a commit is gathered behind it.
+      do await this.flush()
+      while (this.#length() > 0)
     } catch (error) {
       const lost = this.#length()
       this.#log.error('storage closed with unwritten items', { lost, error: String(error) })
@@ -170,7 +177,7 @@ export class GroupWriter {
 
   #makeRoom(): void {
     if (this.#length() < backlogMax) return
-    if (this.#failures === 0) this.#block()
+    if (this.#failures === 0 && !this.#stalled) this.#block()
     if (this.#length() < backlogMax) return
     this.#gathered.buffer.dropOldest()
     this.#dropped += 1
@@ -181,11 +188,18 @@ export class GroupWriter {
     this.#send()
     const port = this.#port
     if (port === undefined) return
-    const seen = Atomics.load(this.#replies, repliesIndex)
-    const early = receiveMessageOnPort(port)
-    if (early === undefined) Atomics.wait(this.#replies, repliesIndex, seen, blockedMsMax)
-    const received = early ?? receiveMessageOnPort(port)
-    if (received !== undefined) this.#onReply(received.message as WriterReply)
+    for (;;) {
+      const seen = Atomics.load(this.#replies, repliesIndex)
+      const received = receiveMessageOnPort(port)
+      if (received !== undefined) {
+        this.#onReply(received.message as WriterReply)
+        return
+      }
+      const woken = Atomics.wait(this.#replies, repliesIndex, seen, this.#blockedMsMax)
+      if (woken === 'timed-out') break
+    }
+    this.#stalled = true
+    this.#log.error('storage does not answer, serving from memory', { file: this.#options.file })
   }
 
   #send(): void {
@@ -203,11 +217,14 @@ export class GroupWriter {
     const group = this.#committing
     if (group === undefined) return
     this.#committing = undefined
+    const wasStalled = this.#stalled
+    this.#stalled = false
     if (reply.error !== null) {
       this.#onFailure(group, reply.error)
       return
     }
-    if (this.#failures > 0) this.#log.info('storage works again', { dropped: this.#dropped })
+    if (this.#failures > 0 || wasStalled)
+      this.#log.info('storage works again', { dropped: this.#dropped })
     this.#failures = 0
     this.#committedSequence = Math.max(this.#committedSequence, reply.sequence)
     for (const { resolve } of group.waiting) resolve()

@@ -1,0 +1,38 @@
+/** A disk that does not answer holds the gateway up once, not with every item. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { createLog, ManualClock } from '../../base/index.ts'
+import { sampleObservation } from '../stores.contract.ts'
+import { GroupWriter } from './group-writer.ts'
+import { openSqliteStorage } from './sqlite-storage.ts'
+
+const floodItems = 6_000
+
+test('a commit that hangs is waited for once; until it is done the oldest are dropped', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'isochrone-group-writer-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'storage.sqlite')
+  const clock = new ManualClock(1_700_000_100_000)
+  const lines: string[] = []
+  const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
+  await openSqliteStorage(file, { clock, log }).close()
+  const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
+  const options = { file, fileBytesMax: 1024 ** 3, ...limits }
+  const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1 }, 0)
+  const other = new DatabaseSync(file)
+  other.exec('BEGIN IMMEDIATE')
+  for (let i = 0; i < floodItems; i += 1) writer.appendObservation(sampleObservation(i))
+  assert.equal(lines.filter((line) => line.includes('does not answer')).length, 1)
+  assert.equal(writer.dropped, 500)
+  other.exec('COMMIT')
+  other.close()
+  await writer.close()
+  assert.ok(lines.some((line) => line.includes('works again')))
+  const storage = openSqliteStorage(file, { clock, log })
+  assert.equal([...storage.observations.since(0)].length, floodItems - 500)
+  await storage.close()
+})
