@@ -12,7 +12,7 @@ import { openSqliteStorage } from './sqlite-storage.ts'
 
 const floodItems = 6_000
 
-test('a commit that hangs is waited for once; until it is done the oldest are dropped', async (t) => {
+test('a commit that hangs is waited for once; then the oldest are dropped', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-group-writer-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'storage.sqlite')
