@@ -150,6 +150,7 @@ export class CarriedStream implements Stream {
   }
 
   cancel(reason = 'cancelled'): void {
+    if (this.#complete) this.#onTaken() // nobody reads it, and the window is everybody's
     if (this.#complete || this.#error !== undefined) return
     this.#port.sendReset(this.id)
     this.break(new IsochroneError('cancelled', `the call was cancelled: ${reason}`), true)
@@ -192,7 +193,8 @@ export class CarriedStream implements Stream {
     }
     let message: Uint8Array | undefined
     try {
-      message = this.#assembly.add(bytes, isLast)
+      const isKept = this.#inbox.length >= carrierLimits.pooledUnreadMax
+      message = this.#assembly.add(bytes, { isLast, isKept })
     } catch (error) {
       const refusal = asIsochroneError(error)
       if (refusal.code !== 'message_too_large') throw error
@@ -291,6 +293,9 @@ export class CarriedStream implements Stream {
     this.#port.forget(this)
     this.#roomWanted?.resolve()
     this.#roomWanted = undefined
+    // A peer that answered early takes no more, and whoever waits to have said all is done.
+    this.#lastWordGone?.resolve()
+    this.#lastWordGone = undefined
   }
 
   /** Gives back what was unread, or a part of it. */

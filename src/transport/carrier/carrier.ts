@@ -208,8 +208,10 @@ export class Carrier implements CarrierPort, FrameReader {
   onReset(id: number, code: number): void {
     const call = this.#call(id)
     if (call === undefined) return
-    if (this.#options.role === 'acceptor') this.#resets.take()
-    call.break(resetError(code))
+    const isCallers = this.#options.role === 'acceptor'
+    if (isCallers) this.#resets.take()
+    // What its caller gave up is not read, and would take room of all calls for good.
+    call.break(resetError(code), isCallers)
   }
 
   onCredit(id: number, cost: number): void {

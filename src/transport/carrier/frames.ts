@@ -46,6 +46,8 @@ const idBytes = 6
 const numberAt = 1 + idBytes
 export const frameHeadBytes = numberAt + 4
 const bufferBytesFirst = 16 * 1024
+/** After a flood, what is larger than this is given back. */
+const bufferBytesKept = 512 * 1024
 
 /** Frames that go out together, in messages of at most `batchBytesMax`. */
 export class FrameWriter {
@@ -89,6 +91,8 @@ export class FrameWriter {
       this.#length = 0
       this.#taken = 0
       this.#lastCut = 0
+      const isLarge = this.#buffer.length > bufferBytesKept
+      if (isLarge) this.#buffer = Buffer.allocUnsafeSlow(bufferBytesFirst)
     }
     return message
   }
@@ -107,10 +111,22 @@ export class FrameWriter {
       this.#cuts.push(this.#length)
       this.#lastCut = this.#length
     }
-    if (needed <= this.#buffer.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length))
-    larger.set(this.#buffer.subarray(0, this.#length))
-    this.#buffer = larger
+    if (needed > this.#buffer.length) this.#makeRoom(bytes)
+  }
+
+  /** Senders that always have more leave something waiting: what was taken is used again. */
+  #makeRoom(bytes: number): void {
+    const taken = this.#taken
+    const needed = this.#length - taken + bytes
+    const { length } = this.#buffer
+    const target =
+      2 * needed <= length ? this.#buffer : Buffer.allocUnsafeSlow(Math.max(needed, 2 * length))
+    this.#buffer.copy(target, 0, taken, this.#length)
+    this.#buffer = target
+    this.#length -= taken
+    this.#lastCut -= taken
+    this.#cuts = this.#cuts.map((cut) => cut - taken)
+    this.#taken = 0
   }
 }
 
