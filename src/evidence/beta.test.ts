@@ -57,6 +57,8 @@ test('the quantile inverts the cumulative probability, also for records of a mil
       // Where x is within rounding of 1, no x gives p better.
       if (1 - x > 1e-9) assertClose(betaCumulative(a, b, x), p, 1e-6)
     }),
+    // Its quantile is within 10^-8 of 1.
+    { examples: [[105.59181193806415, 0.5, 0.9988763446626425]] },
   )
 })
 

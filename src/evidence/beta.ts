@@ -55,7 +55,9 @@ export function betaQuantile(a: number, b: number, probability: number): number 
     const isNewton = newton > low && newton < high
     const next = isNewton ? newton : (low + high) / 2
     const step = Math.abs(next - x)
-    if (step <= (isNewton ? lastStepMax : relativePrecision) * next) return next
+    // Near 1 it is the distance to 1 that has to be right.
+    const small = isNewton ? lastStepMax * Math.min(next, 1 - next) : relativePrecision * next
+    if (step <= small) return next
     x = next
   }
   return x
