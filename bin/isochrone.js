@@ -31,6 +31,10 @@ const nodeFlags = [
   '--no-allocation-site-pretenuring',
 ]
 const nodeMajor = Number(process.versions.node.split('.')[0])
+/** Set for the project's own Node: one that is too old as well must not start itself for ever. */
+const ownMark = 'ISOCHRONE_OWN_NODE'
+const isOwn = process.env[ownMark] === '1'
+delete process.env[ownMark]
 
 if (!packagesAreThere()) {
   console.error('The packages of Isochrone are not installed. npm start or npm test installs them.')
@@ -41,7 +45,7 @@ if (!packagesAreThere()) {
   process.env.NODE_COMPILE_CACHE ??= kept
   await import(main)
 } else {
-  const own = ownNode()
+  const own = isOwn ? undefined : ownNode()
   if (own === undefined) {
     console.error(
       `Isochrone needs Node ${nodeMajorMin} or newer; this is ${process.version}, ` +
@@ -52,8 +56,12 @@ if (!packagesAreThere()) {
   const child = spawn(
     own,
     [...nodeFlags, fileURLToPath(import.meta.url), ...process.argv.slice(2)],
-    { stdio: 'inherit' },
+    { stdio: 'inherit', env: { ...process.env, [ownMark]: '1' } },
   )
+  child.on('error', (error) => {
+    console.error(`${own} cannot be started (${error.message}). npm start installs it anew.`)
+    process.exit(1)
+  })
   // A terminal sends Ctrl-C to both; the child decides, this process only waits.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => child.kill('SIGTERM'))
