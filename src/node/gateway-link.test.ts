@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { type Clock, ManualClock, type Random, seededRandom, systemClock } from '../base/index.ts'
-import { createIdentity, hasCode } from '../protocol/index.ts'
+import { createIdentity, hasCode, IsochroneError, type NodeId } from '../protocol/index.ts'
 import { MemoryNetwork } from '../transport/index.ts'
 import { createTestNode, TestGateway, type TestNode } from './node.fixture.ts'
 
@@ -93,6 +93,19 @@ test('one gateway under two addresses is joined once, and found again by either'
   await gateway.listener?.close()
   await gateway.connection.close()
   await joinedTwice
+})
+
+test('a gateway whose key cannot be remembered is not left connected, and met again', async () => {
+  class FullDisk extends Map<string, NodeId> {
+    override set(address: string, id: NodeId): this {
+      if (gateway.dialled.length === 1) throw new IsochroneError('storage_failed', 'full')
+      return super.set(address, id)
+    }
+  }
+  await createNode({ limits, known: new FullDisk() }).node.start()
+  assert.equal(gateway.dialled.length, 2)
+  assert.equal(gateway.connection, gateway.dialled[1])
+  await gateway.dialled[0]?.closed
 })
 
 test('a gateway that says it is another than its key is not joined', async () => {

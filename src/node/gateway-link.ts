@@ -185,8 +185,9 @@ export class GatewayLink {
       timeout.abort(new IsochroneError('peer_unreachable', unreachable(gateway.address))),
     )
     const signal = AbortSignal.any([timeout.signal, this.#stop.signal])
+    let connection: Connection | undefined
     try {
-      const connection = await transport.dial(gateway.address, gateway.id ?? remembered, signal)
+      connection = await transport.dial(gateway.address, gateway.id ?? remembered, signal)
       if (gateway.id === undefined && remembered === undefined) {
         log.warn('first contact with a gateway: its key is trusted and remembered', {
           gateway: gateway.address,
@@ -196,7 +197,10 @@ export class GatewayLink {
       }
       return connection
     } catch (error) {
-      throw explainDial(error, gateway, remembered)
+      if (connection === undefined) throw explainDial(error, gateway, remembered)
+      // Its key could not be remembered: that says nothing of the gateway.
+      await connection.close()
+      throw error
     } finally {
       timer.cancel()
     }
