@@ -1,4 +1,5 @@
 /** Composes a gateway from its options and modules. */
+import { systemTurn } from '../base/index.ts'
 import { methods } from '../protocol/index.ts'
 import { healthHandler, serveCalls } from '../transport/index.ts'
 import { Admission } from './admission/admission.ts'
@@ -49,7 +50,7 @@ export async function createGateway(
   addInformationRoutes(server.fastify, { ...common, startedAtMs: modules.clock.now() })
   const isReady = () => registry.offers().size > 0
   const { network } = options
-  const calls = new SignedCalls({ network, ...limits }, modules)
+  const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
   const gateway = modules.identity.id
   const joining = new Joining({ network, gateway, ...limits }, { ...common, calls })
   const callHandlers = { ...joining.handlers, [methods.health]: healthHandler(isReady) }

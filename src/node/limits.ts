@@ -7,6 +7,8 @@ export interface NodeLimits {
   readonly requestsPerSlotMax: number
   /** Nonces remembered against replays: 45 s of envelopes at 3,300 requests/s from one gateway. */
   readonly noncesMax: number
+  /** Gateways whose verified signatures are remembered for some seconds: a kilobyte each. */
+  readonly gatewaysRememberedMax: number
   readonly dialTimeoutMs: number
   /** Joining is two signatures and a look-up; over a bad path it takes some round trips. */
   readonly joinTimeoutMs: number
@@ -38,6 +40,7 @@ export interface NodeLimits {
 export const nodeLimits: NodeLimits = Object.freeze({
   requestsPerSlotMax: 4,
   noncesMax: 300_000,
+  gatewaysRememberedMax: 64,
   dialTimeoutMs: 10_000,
   joinTimeoutMs: 10_000,
   reportTimeoutMs: 10_000,

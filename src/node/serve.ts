@@ -5,7 +5,7 @@
  * The order of checks is from cheap to dear, and nothing of the request is looked at before its
  * sender is known to be the connection's peer and a gateway that this node joined.
  */
-import { assert, type Clock, type Log, type Random } from '../base/index.ts'
+import { assert, type Clock, type Log, type Random, systemTurn } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import {
   decodeEmbedCall,
@@ -13,6 +13,7 @@ import {
   decodeGenerateCall,
   decodeGenerationRequest,
   type EmbeddingRequest,
+  EnvelopeSigner,
   embeddingHash,
   encodeEmbedReply,
   encodeGenerateReply,
@@ -28,7 +29,7 @@ import {
   OutputHash,
   resultHash,
   type SignedEnvelope,
-  signEnvelope,
+  VerifiedRoots,
   verifyEnvelope,
 } from '../protocol/index.ts'
 import type { CallHandler, IncomingCall } from '../transport/index.ts'
@@ -59,10 +60,13 @@ export interface ServeModules {
 type Handlers = Readonly<Record<string, CallHandler>>
 
 export function createHandlers(options: ServeOptions, modules: ServeModules): Handlers {
-  const nonces = new NonceStore({ entriesMax: options.limits.noncesMax, clock: modules.clock })
+  const { clock, stop } = modules
+  const { noncesMax, gatewaysRememberedMax } = options.limits
+  const nonces = new NonceStore({ entriesMax: noncesMax, clock })
+  const roots = new VerifiedRoots({ sendersMax: gatewaysRememberedMax, clock })
+  const signer = new EnvelopeSigner(modules.identity, systemTurn)
   const running = new Set<AbortController>()
-  const context: ServeContext = { options, modules, nonces, running }
-  const { stop } = modules
+  const context: ServeContext = { options, modules, signer, nonces, roots, running }
   stop.addEventListener('abort', () => {
     for (const work of running) work.abort(stop.reason)
   })
@@ -75,7 +79,9 @@ export function createHandlers(options: ServeOptions, modules: ServeModules): Ha
 interface ServeContext {
   readonly options: ServeOptions
   readonly modules: ServeModules
+  readonly signer: EnvelopeSigner
   readonly nonces: NonceStore
+  readonly roots: VerifiedRoots
   /** One for each call that works: `AbortSignal.any` would cost as much as the call's frames. */
   readonly running: Set<AbortController>
 }
@@ -94,7 +100,7 @@ async function serveGenerate(call: IncomingCall, context: ServeContext): Promise
       // Awaited: a gateway that reads slowly slows the engine, not this node's memory.
       await call.send(encodeGenerateReply({ type: 'events', events }))
     }
-    const result = signResult(hash.digest(), { context, asked: envelope, model })
+    const result = await signResult(hash.digest(), { context, asked: envelope, model })
     await call.send(encodeGenerateReply({ type: 'result', result }))
   })
 }
@@ -108,7 +114,7 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   const model = fitting(request, envelope, context)
   await working(call, context, async (signal) => {
     const answer = await modules.engine.embed(request, signal)
-    const result = signResult(embeddingHash(answer), { context, asked: envelope, model })
+    const result = await signResult(embeddingHash(answer), { context, asked: envelope, model })
     await call.send(encodeEmbedReply({ ...answer, result }))
   })
 }
@@ -140,7 +146,7 @@ function verifyRequest(
   signed: { readonly envelope: SignedEnvelope; readonly body: Uint8Array },
   context: ServeContext,
 ): void {
-  const { modules, nonces, options } = context
+  const { modules, nonces, roots, options } = context
   if (!modules.isJoined(call.peer)) {
     throw new IsochroneError(
       'peer_unauthenticated',
@@ -155,6 +161,7 @@ function verifyRequest(
     bodyHash: hashBody(signed.body),
     now: modules.clock.now(),
     nonces,
+    roots,
   })
 }
 
@@ -186,6 +193,7 @@ function fitting(
   return model
 }
 
+/** Resolves when this turn of the event loop ends: its results are signed together. */
 function signResult(
   outputDigest: Uint8Array,
   about: {
@@ -193,11 +201,11 @@ function signResult(
     readonly asked: SignedEnvelope
     readonly model: OfferedModel
   },
-): SignedEnvelope {
-  const { modules, options } = about.context
+): Promise<SignedEnvelope> {
+  const { modules, options, signer } = about.context
   const { bodyHash, sender } = about.asked.envelope
   const now = modules.clock.now()
-  return signEnvelope(modules.identity, {
+  return signer.sign({
     domain: 'result',
     network: options.network,
     recipient: sender,

@@ -3,14 +3,17 @@
  *
  * What is signed is a canonical sequence of bytes, not a message's encoding: a prefix that keeps
  * these signatures apart from all others of the same key, then every field with its length before
- * it, so that two different envelopes never have the same bytes.
+ * it, so that two different envelopes never have the same bytes. The signature is over these bytes,
+ * or over the root of a tree whose leaves are such bytes (`EnvelopeSigner`).
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { assert } from '../base/index.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
 import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from './ids.ts'
+import { type Inclusion, leafHash, rootOf } from './merkle-tree.ts'
 import type { NonceStore } from './nonce-store.ts'
+import type { VerifiedRoots } from './verified-roots.ts'
 
 /**
  * What the body is: `request` a request's body, `result` a request and the answer to it (see
@@ -35,10 +38,15 @@ export interface Envelope {
   readonly modelDigest: ModelDigest | null
 }
 
+/** What is said of an envelope that one is about to sign. */
+export type EnvelopeFields = Omit<Envelope, 'version' | 'sender'>
+
 export interface SignedEnvelope {
   readonly envelope: Envelope
-  /** 64 bytes. */
+  /** 64 bytes: over the envelope, or over the root of the tree that it lies in. */
   readonly signature: Uint8Array
+  /** Where it lies in a tree of several; null: it is signed itself. */
+  readonly inclusion: Inclusion | null
 }
 
 export interface EnvelopeExpectation {
@@ -52,6 +60,8 @@ export interface EnvelopeExpectation {
   readonly modelDigest?: ModelDigest | null
   readonly now: number
   readonly nonces: NonceStore
+  /** Without them, the signature of every envelope is verified anew. */
+  readonly roots?: VerifiedRoots
 }
 
 export const hashLengthBytes = 32
@@ -68,6 +78,13 @@ export const envelopeLimits = {
   /** A result is checked as soon as it comes: it has to live only as long as it travels. */
   resultLifeMaxMs: 60_000,
   networkBytesMax: 128,
+  /**
+   * Envelopes under one signature: at 64 the signature is a hundredth of what is left to do for
+   * each, and a longer proof only makes messages longer.
+   */
+  treeLeavesMax: 1_024,
+  /** Of a tree that large. */
+  proofHashesMax: 10,
 } as const
 
 /** SHA-256, 32 bytes: what an envelope says of a body. */
@@ -97,18 +114,30 @@ export function canonicalBytes(envelope: Envelope): Uint8Array {
   ])
 }
 
-export function signEnvelope(
-  identity: Identity,
-  fields: Omit<Envelope, 'version' | 'sender'>,
-): SignedEnvelope {
-  const envelope: Envelope = {
+/**
+ * What is signed where envelopes lie in a tree. The size is part of it: a proof holds for one size
+ * only.
+ */
+export function treeStatement(root: Uint8Array, treeSize: number): Uint8Array {
+  const size = Buffer.alloc(4)
+  size.writeUInt32BE(treeSize)
+  return lengthPrefixed([treeSigningPrefix, size, root])
+}
+
+export function envelopeOf(identity: Identity, fields: EnvelopeFields): Envelope {
+  return {
     ...fields,
     version: 1,
     sender: identity.id,
     issuedAtMs: Math.floor(fields.issuedAtMs),
     expiresAtMs: Math.floor(fields.expiresAtMs),
   }
-  return { envelope, signature: identity.sign(canonicalBytes(envelope)) }
+}
+
+/** At once and by itself; where there are many, `EnvelopeSigner` is cheaper. */
+export function signEnvelope(identity: Identity, fields: EnvelopeFields): SignedEnvelope {
+  const envelope = envelopeOf(identity, fields)
+  return { envelope, signature: identity.sign(canonicalBytes(envelope)), inclusion: null }
 }
 
 /**
@@ -119,16 +148,12 @@ export function signEnvelope(
  *   `all_nodes_busy` when the nonce store is full
  */
 export function verifyEnvelope(signed: SignedEnvelope, expectation: EnvelopeExpectation): void {
-  const { envelope, signature } = signed
+  const { envelope } = signed
   checkParties(envelope, expectation)
   checkSubject(envelope, expectation)
   checkTime(envelope, expectation.now)
-  if (!verifySignature(envelope.sender, canonicalBytes(envelope), signature)) {
-    throw new IsochroneError(
-      'invalid_signature',
-      `the signature is not that of ${shortId(envelope.sender)} over this envelope`,
-    )
-  }
+  if (signed.inclusion === null) checkSignature(signed)
+  else checkTreeSignature(signed, signed.inclusion, expectation.roots)
   checkNonce(envelope, expectation.nonces)
 }
 
@@ -194,6 +219,41 @@ function checkTime({ domain, issuedAtMs, expiresAtMs }: Envelope, now: number): 
   }
 }
 
+function checkSignature({ envelope, signature }: SignedEnvelope): void {
+  if (verifySignature(envelope.sender, canonicalBytes(envelope), signature)) return
+  throw new IsochroneError(
+    'invalid_signature',
+    `the signature is not that of ${shortId(envelope.sender)} over this envelope`,
+  )
+}
+
+function checkTreeSignature(
+  { envelope, signature }: SignedEnvelope,
+  inclusion: Inclusion,
+  roots: VerifiedRoots | undefined,
+): void {
+  const { index, treeSize, siblings } = inclusion
+  const isTree = treeSize >= treeLeavesMin && treeSize <= envelopeLimits.treeLeavesMax
+  const root = isTree ? rootOf(leafHash(canonicalBytes(envelope)), inclusion) : undefined
+  if (root === undefined) {
+    const detail = { index, treeSize, proofBytes: siblings.length }
+    const message =
+      `the envelope’s proof has ${siblings.length} bytes, which is none for leaf ${index} of a ` +
+      `tree of ${treeSize}; a tree has ${treeLeavesMin} to ${envelopeLimits.treeLeavesMax} leaves`
+    throw new IsochroneError('invalid_signature', message, { detail })
+  }
+  const { sender } = envelope
+  const statement = treeStatement(root, treeSize)
+  if (roots?.has(sender, statement, signature) === true) return
+  if (!verifySignature(sender, statement, signature)) {
+    throw new IsochroneError(
+      'invalid_signature',
+      `the signature is not that of ${shortId(sender)} over a tree that this envelope lies in`,
+    )
+  }
+  roots?.add(sender, statement, signature)
+}
+
 function checkNonce(envelope: Envelope, nonces: NonceStore): void {
   const keepUntilMs = envelope.expiresAtMs + envelopeLimits.clockSkewMaxMs
   const outcome = nonces.add(envelope.sender, envelope.nonce, keepUntilMs)
@@ -209,6 +269,9 @@ function checkNonce(envelope: Envelope, nonces: NonceStore): void {
 }
 
 const signingPrefix = Buffer.from('isochrone.v1.envelope')
+const treeSigningPrefix = Buffer.from('isochrone.v1.envelope-tree')
+/** A tree of one would be a second way to say the same. */
+const treeLeavesMin = 2
 const empty = new Uint8Array(0)
 const modelDigestPrefixLength = 'sha256:'.length
 

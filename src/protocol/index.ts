@@ -7,6 +7,7 @@ export {
   type Envelope,
   type EnvelopeDomain,
   type EnvelopeExpectation,
+  type EnvelopeFields,
   envelopeLimits,
   hashBody,
   hashLengthBytes,
@@ -15,6 +16,7 @@ export {
   signEnvelope,
   verifyEnvelope,
 } from './envelope.ts'
+export { EnvelopeSigner } from './envelope-signer.ts'
 export {
   type Blame,
   type ErrorCode,
@@ -52,6 +54,7 @@ export {
   type UpstreamId,
   type WorkerId,
 } from './ids.ts'
+export type { Inclusion } from './merkle-tree.ts'
 export {
   decodeEmbedReply,
   type EmbedReply,
@@ -113,3 +116,8 @@ export {
   signNodeRecord,
   verifyNodeRecord,
 } from './signed-node-record.ts'
+export {
+  VerifiedRoots,
+  type VerifiedRootsOptions,
+  verifiedRootsLimits,
+} from './verified-roots.ts'

@@ -1,6 +1,6 @@
 /** Arbitrary values of every kind that the protocol carries, for property-based tests. */
 import fc from 'fast-check'
-import type { Envelope, SignedEnvelope } from './envelope.ts'
+import { type Envelope, envelopeLimits, type SignedEnvelope } from './envelope.ts'
 import type {
   EmbeddingRequest,
   GenerationEvent,
@@ -52,6 +52,13 @@ export const envelope: fc.Arbitrary<Envelope> = fc.record({
 export const signedEnvelope: fc.Arbitrary<SignedEnvelope> = fc.record({
   envelope,
   signature: bytes(64),
+  inclusion: fc.option(
+    fc.record({
+      index: uint32,
+      treeSize: uint32,
+      siblings: fc.nat(envelopeLimits.proofHashesMax).chain((hashes) => bytes(32 * hashes)),
+    }),
+  ),
 })
 
 export const nodeRecord: fc.Arbitrary<NodeRecord> = fc.record({

@@ -1,7 +1,7 @@
 /** Joining on a clock that stands: what one connection may ask for, and whom it speaks for. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock, seededRandom, silentLog } from '../../base/index.ts'
+import { ManualClock, seededRandom, silentLog, systemTurn } from '../../base/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
 import {
   createIdentity,
@@ -53,8 +53,8 @@ function setUp(limits = { joinsPerMinuteMax: 3, recordsPerMinuteMax: 2 }) {
   )
   const own = createIdentity()
   const calls = new SignedCalls(
-    { network: 'test', envelopeLifeMs: 1_000, noncesMax: 10, noncesPerNodeMax: 5 },
-    { identity: own, clock, random: seededRandom(1) },
+    { network: 'test', envelopeLifeMs: 1_000, noncesMax: 10, noncesPerNodeMax: 5, workersMax: 5 },
+    { identity: own, clock, random: seededRandom(1), turn: systemTurn },
   )
   const metrics = new GatewayMetrics({
     requestsInFlight: () => 0,

@@ -86,7 +86,7 @@ export class RemoteWorker implements Worker {
     limits: CallLimits,
   ): AsyncGenerator<readonly GenerationEvent[], void, undefined> {
     const body = encodeGenerationRequest(request)
-    const envelope = this.#modules.calls.request(this.id, body, request.modelDigest)
+    const envelope = await this.#modules.calls.request(this.id, body, request.modelDigest)
     const { signal, deadlineMs } = limits
     const { clock } = this.#modules
     const call = await openCall(this.#connection, methods.generate, { signal, deadlineMs, clock })
@@ -104,7 +104,7 @@ export class RemoteWorker implements Worker {
 
   async embed(request: EmbeddingRequest, limits: CallLimits): Promise<EmbeddingResult> {
     const body = encodeEmbeddingRequest(request)
-    const envelope = this.#modules.calls.request(this.id, body, request.modelDigest)
+    const envelope = await this.#modules.calls.request(this.id, body, request.modelDigest)
     const { signal, deadlineMs } = limits
     const message = encodeEmbedCall({ envelope, body })
     const options = { signal, deadlineMs, clock: this.#modules.clock }

@@ -1,7 +1,7 @@
 /** What a gateway accepts as the signed result of what it asked. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock, seededRandom } from '../../base/index.ts'
+import { ManualClock, seededRandom, systemTurn } from '../../base/index.ts'
 import {
   createIdentity,
   type Envelope,
@@ -23,8 +23,11 @@ function setUp() {
   const clock = new ManualClock()
   const random = seededRandom(1)
   const identity = createIdentity()
-  const options = { network: 'test', envelopeLifeMs: 1_000, noncesMax: 8, noncesPerNodeMax: 4 }
-  const calls = new SignedCalls(options, { identity, clock, random })
+  const limits = { envelopeLifeMs: 1_000, noncesMax: 8, noncesPerNodeMax: 4, workersMax: 4 }
+  const calls = new SignedCalls(
+    { network: 'test', ...limits },
+    { identity, clock, random, turn: systemTurn },
+  )
   const answer = (node: Identity, asked: SignedEnvelope, more: Partial<Envelope> = {}) =>
     signEnvelope(node, {
       domain: 'result',
@@ -47,11 +50,11 @@ function assertRefused(check: () => void, code: ErrorCode): void {
   })
 }
 
-test('a result counts once, for its own request, answer and model', () => {
+test('a result counts once, for its own request, answer and model', async () => {
   const { calls, answer } = setUp()
   const node = createIdentity()
-  const asked = calls.request(node.id, body, digest)
-  const other = calls.request(node.id, Buffer.from('another request'), digest)
+  const asked = await calls.request(node.id, body, digest)
+  const other = await calls.request(node.id, Buffer.from('another request'), digest)
   const result = answer(node, asked)
   assertRefused(() => calls.checkResult(result, other, output), 'invalid_signature')
   assertRefused(() => calls.checkResult(result, asked, new Uint8Array(32)), 'invalid_signature')
@@ -63,21 +66,21 @@ test('a result counts once, for its own request, answer and model', () => {
   assertRefused(() => calls.checkResult(result, asked, output), 'envelope_replayed')
 })
 
-test('where the gateway knows no digest, a node may name the one that it has', () => {
+test('where the gateway knows no digest, a node may name the one that it has', async () => {
   const { calls, answer } = setUp()
   const node = createIdentity()
-  const asked = calls.request(node.id, body, null)
+  const asked = await calls.request(node.id, body, null)
   calls.checkResult(answer(node, asked, { modelDigest: digest }), asked, output)
 })
 
-test('a node that uses up its share of nonces shuts out nobody but itself', () => {
+test('a node that uses up its share of nonces shuts out nobody but itself', async () => {
   const { calls, answer } = setUp()
   const [greedy, modest] = [createIdentity(), createIdentity()]
-  const from = (node: Identity) => {
-    const asked = calls.request(node.id, body, null)
+  const from = async (node: Identity) => {
+    const asked = await calls.request(node.id, body, null)
     calls.checkResult(answer(node, asked), asked, output)
   }
-  for (let i = 0; i < 4; i += 1) from(greedy)
-  assertRefused(() => from(greedy), 'all_nodes_busy')
-  for (let i = 0; i < 4; i += 1) from(modest)
+  for (let i = 0; i < 4; i += 1) await from(greedy)
+  await assert.rejects(from(greedy), (error) => hasCode(error, 'all_nodes_busy'))
+  for (let i = 0; i < 4; i += 1) await from(modest)
 })

@@ -1,6 +1,7 @@
 /** Assurance level A0 on the gateway's side: sign what is asked, check what is answered. */
-import { assert, type Clock, type Random } from '../../base/index.ts'
+import { assert, type Clock, type Random, type Turn } from '../../base/index.ts'
 import {
+  EnvelopeSigner,
   hashBody,
   type Identity,
   type ModelDigest,
@@ -9,7 +10,7 @@ import {
   nonceLengthBytes,
   resultHash,
   type SignedEnvelope,
-  signEnvelope,
+  VerifiedRoots,
   verifyEnvelope,
 } from '../../protocol/index.ts'
 
@@ -21,22 +22,29 @@ export interface SignedCallsOptions {
   readonly noncesMax: number
   /** Of them, those of one node. */
   readonly noncesPerNodeMax: number
+  /** Nodes whose verified signatures are remembered for some seconds. */
+  readonly workersMax: number
 }
 
 export interface SignedCallsModules {
   readonly identity: Identity
   readonly clock: Clock
   readonly random: Random
+  readonly turn: Turn
 }
 
 export class SignedCalls {
   readonly #options: SignedCallsOptions
   readonly #modules: SignedCallsModules
+  readonly #signer: EnvelopeSigner
   readonly #nonces: NonceStore
+  readonly #roots: VerifiedRoots
 
   constructor(options: SignedCallsOptions, modules: SignedCallsModules) {
     this.#options = options
     this.#modules = modules
+    this.#signer = new EnvelopeSigner(modules.identity, modules.turn)
+    this.#roots = new VerifiedRoots({ sendersMax: options.workersMax, clock: modules.clock })
     this.#nonces = new NonceStore({
       entriesMax: options.noncesMax,
       entriesPerSenderMax: options.noncesPerNodeMax,
@@ -44,10 +52,15 @@ export class SignedCalls {
     })
   }
 
-  request(recipient: NodeId, body: Uint8Array, modelDigest: ModelDigest | null): SignedEnvelope {
-    const { identity, clock, random } = this.#modules
+  /** Resolves when this turn of the event loop ends: its requests are signed together. */
+  request(
+    recipient: NodeId,
+    body: Uint8Array,
+    modelDigest: ModelDigest | null,
+  ): Promise<SignedEnvelope> {
+    const { clock, random } = this.#modules
     const now = clock.now()
-    return signEnvelope(identity, {
+    return this.#signer.sign({
       domain: 'request',
       network: this.#options.network,
       recipient,
@@ -78,6 +91,7 @@ export class SignedCalls {
       ...(modelDigest === null ? {} : { modelDigest }),
       now: this.#modules.clock.now(),
       nonces: this.#nonces,
+      roots: this.#roots,
     })
   }
 }

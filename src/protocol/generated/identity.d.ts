@@ -6,6 +6,26 @@ export declare enum EnvelopeDomain {
     result = 2,
     record = 3
 }
+export declare class Inclusion {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): Inclusion;
+    static getRootAsInclusion(bb: flatbuffers.ByteBuffer, obj?: Inclusion): Inclusion;
+    static getSizePrefixedRootAsInclusion(bb: flatbuffers.ByteBuffer, obj?: Inclusion): Inclusion;
+    index(): number;
+    treeSize(): number;
+    siblings(index: number): number | null;
+    siblingsLength(): number;
+    siblingsArray(): Uint8Array | null;
+    static startInclusion(builder: flatbuffers.Builder): void;
+    static addIndex(builder: flatbuffers.Builder, index: number): void;
+    static addTreeSize(builder: flatbuffers.Builder, treeSize: number): void;
+    static addSiblings(builder: flatbuffers.Builder, siblingsOffset: flatbuffers.Offset): void;
+    static createSiblingsVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startSiblingsVector(builder: flatbuffers.Builder, numElems: number): void;
+    static endInclusion(builder: flatbuffers.Builder): flatbuffers.Offset;
+    static createInclusion(builder: flatbuffers.Builder, index: number, treeSize: number, siblingsOffset: flatbuffers.Offset): flatbuffers.Offset;
+}
 export declare class SignedEnvelope {
     bb: flatbuffers.ByteBuffer | null;
     bb_pos: number;
@@ -36,6 +56,7 @@ export declare class SignedEnvelope {
     signature(index: number): number | null;
     signatureLength(): number;
     signatureArray(): Uint8Array | null;
+    inclusion(obj?: Inclusion): Inclusion | null;
     static startSignedEnvelope(builder: flatbuffers.Builder): void;
     static addVersion(builder: flatbuffers.Builder, version: number): void;
     static addDomain(builder: flatbuffers.Builder, domain: EnvelopeDomain): void;
@@ -60,8 +81,8 @@ export declare class SignedEnvelope {
     static addSignature(builder: flatbuffers.Builder, signatureOffset: flatbuffers.Offset): void;
     static createSignatureVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
     static startSignatureVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addInclusion(builder: flatbuffers.Builder, inclusionOffset: flatbuffers.Offset): void;
     static endSignedEnvelope(builder: flatbuffers.Builder): flatbuffers.Offset;
-    static createSignedEnvelope(builder: flatbuffers.Builder, version: number, domain: EnvelopeDomain, networkOffset: flatbuffers.Offset, senderOffset: flatbuffers.Offset, recipientOffset: flatbuffers.Offset, bodyHashOffset: flatbuffers.Offset, nonceOffset: flatbuffers.Offset, issuedAtMs: bigint, expiresAtMs: bigint, modelDigestOffset: flatbuffers.Offset, signatureOffset: flatbuffers.Offset): flatbuffers.Offset;
 }
 export declare class HardwareReport {
     bb: flatbuffers.ByteBuffer | null;

@@ -8,6 +8,75 @@ export var EnvelopeDomain;
     EnvelopeDomain[EnvelopeDomain["result"] = 2] = "result";
     EnvelopeDomain[EnvelopeDomain["record"] = 3] = "record";
 })(EnvelopeDomain || (EnvelopeDomain = {}));
+export class Inclusion {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsInclusion(bb, obj) {
+        return (obj || new Inclusion()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsInclusion(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new Inclusion()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    index() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.readUint32(this.bb_pos + offset) : 0;
+    }
+    treeSize() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.readUint32(this.bb_pos + offset) : 0;
+    }
+    siblings(index) {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    siblingsLength() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    siblingsArray() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    static startInclusion(builder) {
+        builder.startObject(3);
+    }
+    static addIndex(builder, index) {
+        builder.addFieldInt32(0, index, 0);
+    }
+    static addTreeSize(builder, treeSize) {
+        builder.addFieldInt32(1, treeSize, 0);
+    }
+    static addSiblings(builder, siblingsOffset) {
+        builder.addFieldOffset(2, siblingsOffset, 0);
+    }
+    static createSiblingsVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startSiblingsVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static endInclusion(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+    static createInclusion(builder, index, treeSize, siblingsOffset) {
+        Inclusion.startInclusion(builder);
+        Inclusion.addIndex(builder, index);
+        Inclusion.addTreeSize(builder, treeSize);
+        Inclusion.addSiblings(builder, siblingsOffset);
+        return Inclusion.endInclusion(builder);
+    }
+}
 export class SignedEnvelope {
     bb = null;
     bb_pos = 0;
@@ -115,8 +184,12 @@ export class SignedEnvelope {
         const offset = this.bb.__offset(this.bb_pos, 24);
         return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
     }
+    inclusion(obj) {
+        const offset = this.bb.__offset(this.bb_pos, 26);
+        return offset ? (obj || new Inclusion()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
+    }
     static startSignedEnvelope(builder) {
-        builder.startObject(11);
+        builder.startObject(12);
     }
     static addVersion(builder, version) {
         builder.addFieldInt8(0, version, 0);
@@ -211,24 +284,12 @@ export class SignedEnvelope {
     static startSignatureVector(builder, numElems) {
         builder.startVector(1, numElems, 1);
     }
+    static addInclusion(builder, inclusionOffset) {
+        builder.addFieldOffset(11, inclusionOffset, 0);
+    }
     static endSignedEnvelope(builder) {
         const offset = builder.endObject();
         return offset;
-    }
-    static createSignedEnvelope(builder, version, domain, networkOffset, senderOffset, recipientOffset, bodyHashOffset, nonceOffset, issuedAtMs, expiresAtMs, modelDigestOffset, signatureOffset) {
-        SignedEnvelope.startSignedEnvelope(builder);
-        SignedEnvelope.addVersion(builder, version);
-        SignedEnvelope.addDomain(builder, domain);
-        SignedEnvelope.addNetwork(builder, networkOffset);
-        SignedEnvelope.addSender(builder, senderOffset);
-        SignedEnvelope.addRecipient(builder, recipientOffset);
-        SignedEnvelope.addBodyHash(builder, bodyHashOffset);
-        SignedEnvelope.addNonce(builder, nonceOffset);
-        SignedEnvelope.addIssuedAtMs(builder, issuedAtMs);
-        SignedEnvelope.addExpiresAtMs(builder, expiresAtMs);
-        SignedEnvelope.addModelDigest(builder, modelDigestOffset);
-        SignedEnvelope.addSignature(builder, signatureOffset);
-        return SignedEnvelope.endSignedEnvelope(builder);
     }
 }
 export class HardwareReport {

@@ -5,6 +5,7 @@ export declare const Join: TableLayout
 export declare const JoinReply: TableLayout
 export declare const Report: TableLayout
 export declare const ReportAck: TableLayout
+export declare const Inclusion: TableLayout
 export declare const SignedEnvelope: TableLayout
 export declare const HardwareReport: TableLayout
 export declare const OfferedModel: TableLayout

@@ -36,6 +36,14 @@ export const ReportAck = {
   fields: [
   ],
 }
+export const Inclusion = {
+  name: 'Inclusion',
+  fields: [
+    { name: 'index', kind: 'scalar', bytes: 4 },
+    { name: 'tree_size', kind: 'scalar', bytes: 4 },
+    { name: 'siblings', kind: 'scalars', bytes: 1 },
+  ],
+}
 export const SignedEnvelope = {
   name: 'SignedEnvelope',
   fields: [
@@ -50,6 +58,7 @@ export const SignedEnvelope = {
     { name: 'expires_at_ms', kind: 'scalar', bytes: 8 },
     { name: 'model_digest', kind: 'scalars', bytes: 1 },
     { name: 'signature', kind: 'scalars', bytes: 1 },
+    { name: 'inclusion', kind: 'table', bytes: 0, table: Inclusion },
   ],
 }
 export const HardwareReport = {

@@ -5,6 +5,7 @@
 import { type Builder, Encoding, type Offset } from 'flatbuffers'
 import {
   type EnvelopeDomain,
+  envelopeLimits,
   hashLengthBytes,
   nonceLengthBytes,
   type SignedEnvelope,
@@ -12,13 +13,22 @@ import {
 import * as wire from '../generated/identity.js'
 import { signatureLengthBytes } from '../identity.ts'
 import { type ModelDigest, publicKeyOf } from '../ids.ts'
-import { fixedBytesOf, modelDigestFrom, nodeIdFrom, safeNumberOf, textOf } from './decode.ts'
-import { textOffset, uint53 } from './encode.ts'
+import { type Inclusion, treeHashLengthBytes } from '../merkle-tree.ts'
+import {
+  checkLength,
+  fixedBytesOf,
+  modelDigestFrom,
+  nodeIdFrom,
+  safeNumberOf,
+  textOf,
+} from './decode.ts'
+import { textOffset, uint32, uint53 } from './encode.ts'
 import { messageLimits } from './limits.ts'
 import { malformed } from './verify-buffer.ts'
 
 export function writeSignedEnvelope(to: Builder, signed: SignedEnvelope): Offset {
   const { envelope, signature } = signed
+  const inclusion = signed.inclusion === null ? 0 : writeInclusion(to, signed.inclusion)
   const network = textOffset(to, envelope.network)
   const sender = to.createByteVector(publicKeyOf(envelope.sender))
   const recipient =
@@ -37,6 +47,7 @@ export function writeSignedEnvelope(to: Builder, signed: SignedEnvelope): Offset
   wire.SignedEnvelope.addNonce(to, nonce)
   wire.SignedEnvelope.addModelDigest(to, digest)
   wire.SignedEnvelope.addSignature(to, signatureOffset)
+  wire.SignedEnvelope.addInclusion(to, inclusion)
   wire.SignedEnvelope.addVersion(to, envelope.version)
   wire.SignedEnvelope.addDomain(to, wire.EnvelopeDomain[envelope.domain])
   return wire.SignedEnvelope.endSignedEnvelope(to)
@@ -47,6 +58,7 @@ export function readSignedEnvelope(table: wire.SignedEnvelope | null): SignedEnv
   const version = table.version()
   if (version !== 1) throw malformed(`an envelope of version ${version}; this program knows 1`)
   const recipient = table.recipientArray()
+  const inclusion = table.inclusion()
   return {
     envelope: {
       version,
@@ -65,8 +77,28 @@ export function readSignedEnvelope(table: wire.SignedEnvelope | null): SignedEnv
       modelDigest: modelDigestFrom(table.modelDigestArray(), 'envelope.model_digest'),
     },
     signature: fixedBytesOf(table.signatureArray(), 'envelope.signature', signatureLengthBytes),
+    inclusion: inclusion === null ? null : readInclusion(inclusion),
   }
 }
+
+function writeInclusion(to: Builder, { index, treeSize, siblings }: Inclusion): Offset {
+  const siblingsOffset = to.createByteVector(siblings)
+  wire.Inclusion.startInclusion(to)
+  wire.Inclusion.addIndex(to, uint32(index, 'index'))
+  wire.Inclusion.addTreeSize(to, uint32(treeSize, 'treeSize'))
+  wire.Inclusion.addSiblings(to, siblingsOffset)
+  return wire.Inclusion.endInclusion(to)
+}
+
+/** Bounded here; that it is the one proof for its place is for `verifyEnvelope` to see. */
+function readInclusion(table: wire.Inclusion): Inclusion {
+  const siblings = table.siblingsArray() ?? empty
+  checkLength(siblings.length, 'envelope.inclusion.siblings', siblingBytesMax)
+  return { index: table.index(), treeSize: table.treeSize(), siblings: siblings.slice() }
+}
+
+const siblingBytesMax = envelopeLimits.proofHashesMax * treeHashLengthBytes
+const empty = new Uint8Array(0)
 
 /** A digest's 32 bytes; 0, absent, for null. */
 export function digestOffset(to: Builder, digest: ModelDigest | null): Offset {

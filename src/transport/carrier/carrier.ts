@@ -7,7 +7,7 @@
  * all have one together, so that neither a slow reader nor a hostile peer fills this side's memory.
  * `docs/decisions/0015-calls-on-a-carrier.md` has the figures.
  */
-import type { Clock } from '../../base/index.ts'
+import { type Clock, systemTurn } from '../../base/index.ts'
 import { asIsochroneError, IsochroneError } from '../../protocol/index.ts'
 import type { AssemblyBudget } from '../assembly-budget.ts'
 import type { Metadata, Stream } from '../transport.ts'
@@ -244,7 +244,7 @@ export class Carrier implements CarrierPort, FrameReader {
     }
     if (this.#isFlushDue || this.#isFlushing) return
     this.#isFlushDue = true
-    setImmediate(this.#flush)
+    systemTurn.sending(this.#flush)
   }
 
   readonly #flush = async (): Promise<void> => {
