@@ -4,7 +4,7 @@
  * Unknown fields are allowed at the top (they are passed through, see `pass-through.ts`), not under
  * `isochrone`.
  */
-import Type, { type Static } from 'typebox'
+import { json, type Schema, type Static } from '../../base/index.ts'
 import { requestLimits } from '../../protocol/index.ts'
 
 /** A node accepts as much, so whatever passes here can be sent on. */
@@ -19,27 +19,26 @@ const logitBiasMax = 100
 const seedMax = 2 ** 52
 const hourMs = 3_600_000
 
-const nullable = <T extends Type.TSchema>(type: T) => Type.Union([type, Type.Null()])
-const optional = <T extends Type.TSchema>(type: T) => Type.Optional(nullable(type))
-const number = (minimum: number, maximum: number) => Type.Number({ minimum, maximum })
-const integer = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
-const text = Type.String()
+const optional = <S extends Schema>(schema: S) => json.optional(json.nullable(schema))
+const number = (minimum: number, maximum: number) => json.number({ minimum, maximum })
+const integer = (minimum: number, maximum: number) => json.integer({ minimum, maximum })
+const text = json.string()
 /** An object whose inside is OpenAI's or the engine's business. */
-const freeObject = Type.Object({}, { additionalProperties: true })
+const freeObject = json.object({}, { additionalProperties: true })
 const tokenId = integer(0, limits.tokenIdMax)
 
-const extension = Type.Object(
+const extension = json.object(
   {
     slo: optional(
-      Type.Object(
+      json.object(
         { ttft_ms: optional(number(1, hourMs)), tpot_ms: optional(number(0.01, hourMs)) },
         { additionalProperties: false },
       ),
     ),
     max_price: optional(number(0, 1e12)),
-    region: optional(Type.String({ minLength: 1, maxLength: 64 })),
+    region: optional(json.string({ minLength: 1, maxLength: 64 })),
     exclude: optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 80 }), { maxItems: excludeMax }),
+      json.array(json.string({ minLength: 1, maxLength: 80 }), { maxItems: excludeMax }),
     ),
   },
   {
@@ -50,7 +49,7 @@ const extension = Type.Object(
   },
 )
 
-const model = Type.String({ minLength: 1, maxLength: limits.modelNameLengthMax })
+const model = json.string({ minLength: 1, maxLength: limits.modelNameLengthMax })
 
 const sampling = {
   temperature: optional(number(0, temperatureMax)),
@@ -61,99 +60,99 @@ const sampling = {
   presence_penalty: optional(number(-penaltyMax, penaltyMax)),
   repetition_penalty: optional(number(0.01, 100)),
   logit_bias: optional(
-    Type.Record(Type.String({ pattern: '^[0-9]{1,9}$' }), number(-logitBiasMax, logitBiasMax), {
+    json.record(number(-logitBiasMax, logitBiasMax), {
+      keyPattern: '^[0-9]{1,9}$',
       maxProperties: limits.logitBiasMax,
-      additionalProperties: false,
     }),
   ),
   seed: optional(integer(-seedMax, seedMax)),
   n: optional(integer(1, limits.choicesMax)),
   stop: optional(
-    Type.Union([
-      Type.String({ maxLength: limits.stopStringLengthMax }),
-      Type.Array(Type.String({ maxLength: limits.stopStringLengthMax }), {
+    json.union([
+      json.string({ maxLength: limits.stopStringLengthMax }),
+      json.array(json.string({ maxLength: limits.stopStringLengthMax }), {
         maxItems: limits.stopStringsMax,
       }),
     ]),
   ),
   max_tokens: optional(integer(1, limits.tokensMax)),
-  stream: optional(Type.Boolean()),
+  stream: optional(json.boolean()),
   stream_options: optional(
-    Type.Object({ include_usage: optional(Type.Boolean()) }, { additionalProperties: true }),
+    json.object({ include_usage: optional(json.boolean()) }, { additionalProperties: true }),
   ),
   isochrone: optional(extension),
 }
 
-const message = Type.Object(
+const message = json.object(
   {
-    role: Type.Enum(['system', 'developer', 'user', 'assistant', 'tool']),
+    role: json.enum(['system', 'developer', 'user', 'assistant', 'tool']),
     content: optional(
-      Type.Union([
+      json.union([
         text,
-        Type.Array(Type.Object({ type: text }, { additionalProperties: true }), {
+        json.array(json.object({ type: text }, { additionalProperties: true }), {
           maxItems: limits.partsPerMessageMax,
         }),
       ]),
     ),
-    name: optional(Type.String({ maxLength: 256 })),
-    tool_calls: optional(Type.Array(freeObject, { maxItems: limits.toolsMax })),
-    tool_call_id: optional(Type.String({ maxLength: 256 })),
+    name: optional(json.string({ maxLength: 256 })),
+    tool_calls: optional(json.array(freeObject, { maxItems: limits.toolsMax })),
+    tool_call_id: optional(json.string({ maxLength: 256 })),
   },
   { additionalProperties: true },
 )
 
-const responseFormat = Type.Object(
+const responseFormat = json.object(
   {
-    type: Type.Enum(['text', 'json_object', 'json_schema']),
+    type: json.enum(['text', 'json_object', 'json_schema']),
     json_schema: optional(freeObject),
   },
   { additionalProperties: true },
 )
 
-export const chatBody = Type.Object(
+export const chatBody = json.object(
   {
     model,
-    messages: Type.Array(message, { minItems: 1, maxItems: limits.messagesMax }),
+    messages: json.array(message, { minItems: 1, maxItems: limits.messagesMax }),
     ...sampling,
     max_completion_tokens: optional(integer(1, limits.tokensMax)),
-    logprobs: optional(Type.Boolean()),
+    logprobs: optional(json.boolean()),
     top_logprobs: optional(integer(0, limits.topLogprobsMax)),
-    tools: optional(Type.Array(freeObject, { maxItems: limits.toolsMax })),
-    tool_choice: optional(Type.Union([text, freeObject])),
-    parallel_tool_calls: optional(Type.Boolean()),
+    tools: optional(json.array(freeObject, { maxItems: limits.toolsMax })),
+    tool_choice: optional(json.union([text, freeObject])),
+    parallel_tool_calls: optional(json.boolean()),
     response_format: optional(responseFormat),
   },
   { additionalProperties: true },
 )
 export type ChatBody = Static<typeof chatBody>
 
-const tokenIds = Type.Array(tokenId, { minItems: 1 })
+const tokenIds = json.array(tokenId, { minItems: 1 })
 
-export const completionBody = Type.Object(
+export const completionBody = json.object(
   {
     model,
-    prompt: Type.Union([text, Type.Array(Type.Union([text, tokenId, tokenIds]), { minItems: 1 })]),
+    prompt: json.union([text, json.array(json.union([text, tokenId, tokenIds]), { minItems: 1 })]),
     ...sampling,
     logprobs: optional(integer(0, limits.topLogprobsMax)),
-    echo: optional(Type.Boolean()),
+    echo: optional(json.boolean()),
     best_of: optional(integer(1, 1)),
   },
   { additionalProperties: true },
 )
 export type CompletionBody = Static<typeof completionBody>
 
-export const embeddingBody = Type.Object(
+export const embeddingBody = json.object(
   {
     model,
-    input: Type.Union([
-      Type.String({ minLength: 1 }),
-      Type.Array(Type.Union([Type.String({ minLength: 1 }), tokenId, tokenIds]), {
+    input: json.union([
+      json.string({ minLength: 1 }),
+      json.array(json.union([json.string({ minLength: 1 }), tokenId, tokenIds]), {
         minItems: 1,
         maxItems: limits.embeddingInputsMax,
       }),
     ]),
     dimensions: optional(integer(1, limits.dimensionsMax)),
-    encoding_format: optional(Type.Enum(['float', 'base64'])),
+    encoding_format: optional(json.enum(['float', 'base64'])),
     user: optional(text),
     isochrone: optional(extension),
   },

@@ -2,9 +2,10 @@
  * Checks a body against its schema, compiled once, and says in one sentence what is wrong and
  * where.
  */
-import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import type { Schema } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { chatBody, completionBody, embeddingBody } from './schemas.ts'
 
 /**
  * Explaining what is wrong costs far more than finding that something is. Longer lists are cut to
@@ -22,13 +23,17 @@ interface Fault {
   readonly message: string
 }
 
-export function compileCheck(schema: TSchema): Check {
+export function compileCheck(schema: Schema): Check {
   const validator = Compile(schema)
   return (value) => {
     if (validator.Check(value)) return undefined
     return describe(validator.Errors(cut(value, 0)) as readonly Fault[])
   }
 }
+
+export const checkChatBody = compileCheck(chatBody)
+export const checkCompletionBody = compileCheck(completionBody)
+export const checkEmbeddingBody = compileCheck(embeddingBody)
 
 /** An `invalid_request` that names the field in OpenAI's `param`. */
 export function fieldError(param: string, message: string): IsochroneError {
