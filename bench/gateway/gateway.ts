@@ -70,7 +70,7 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
       checks: gatewayChecks(figures),
       context: {
         machine: describeMachine(),
-        versions: { ...describeVersions(['fastify', 'undici']), ...peerVersions() },
+        versions: { ...describeVersions(['undici']), ...peerVersions() },
         seeds: [],
         dataFiles: [],
         plan,

@@ -7,8 +7,10 @@ import { DecisionLog } from './dispatch/decision-log.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
 import { Router } from './dispatch/router.ts'
 import type { Gateway, GatewayModules, GatewayOptions } from './gateway.ts'
-import { addInferenceRoutes } from './http/inference-routes.ts'
-import { addInformationRoutes } from './http/information-routes.ts'
+import { inferenceRoutes } from './http/inference-routes.ts'
+import { informationRoutes } from './http/information-routes.ts'
+import { openApiDocument } from './http/openapi-document.ts'
+import type { Route } from './http/route-table.ts'
 import { HttpServer } from './http/server.ts'
 import { Journey } from './journey.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
@@ -41,13 +43,15 @@ export async function createGateway(
   const router = new Router(common)
   const dispatch = new Dispatch(limits, { ...common, router })
   const journey = new Journey({ ...common, router, dispatch })
-  const server = new HttpServer({ softwareVersion: options.softwareVersion, limits }, common)
-  await server.prepare()
-  addInferenceRoutes(server.fastify, {
-    journey,
-    clientOf: (request, reply) => server.client(request, reply),
-  })
-  addInformationRoutes(server.fastify, { ...common, startedAtMs: modules.clock.now() })
+  const routes: readonly Route[] = [
+    ...inferenceRoutes(journey),
+    ...informationRoutes({
+      ...common,
+      startedAtMs: modules.clock.now(),
+      description: () => openApiDocument(routes, options.softwareVersion),
+    }),
+  ]
+  const server = new HttpServer(routes, limits, common)
   const isReady = () => registry.offers().size > 0
   const { network } = options
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })

@@ -224,3 +224,32 @@ test('a body that does not arrive in time is 408; what is no HTTP is 400', async
   assert.match(smuggled, /^HTTP\/1\.1 400 /)
   await servesStill()
 })
+
+test('a request without Host is refused in our shape; an expectation is no matter', async () => {
+  const end = 'connection: close\r\n\r\n'
+  const nowhere = await raw(`GET /healthz HTTP/1.1\r\n${end}`)
+  assert.match(nowhere, /^HTTP\/1\.1 400 /)
+  assert.match(nowhere, /"code":"invalid_request"/)
+  assert.match(await raw(`GET /healthz HTTP/1.0\r\n\r\n`), /^HTTP\/1\.1 200 /)
+  const wish = 'host: x\r\nexpect: wonders\r\n'
+  const hopeful = await raw(`GET /healthz HTTP/1.1\r\n${wish}${end}`)
+  assert.match(hopeful, /^HTTP\/1\.1 200 /)
+})
+
+test('HEAD is answered as GET; an address that is no encoding is refused', async () => {
+  const head = await fetch(`${gateway.url}/v1/models`, { method: 'HEAD', headers })
+  assert.equal(head.status, 200)
+  assert.ok(Number(head.headers.get('content-length')) > 0)
+  assert.equal(await head.text(), '')
+  assert.equal((await send('/v1/models/%zz', { headers })).code, 'invalid_request')
+  const twice = await send('/v1/decisions?limit=1&limit=2', { headers })
+  assert.equal(twice.param, 'limit')
+})
+
+test('the body of a request that is refused is not taken for the next request', async () => {
+  const head = `host: x\r\nauthorization: Bearer ${testKey}\r\n`
+  const first = `POST /nowhere HTTP/1.1\r\n${head}content-length: 4\r\n\r\nGET `
+  const second = `GET /healthz HTTP/1.1\r\n${head}connection: close\r\n\r\n`
+  const both = await raw(first + second)
+  assert.deepEqual(both.match(/HTTP\/1\.1 [0-9]+/g), ['HTTP/1.1 404', 'HTTP/1.1 200'])
+})

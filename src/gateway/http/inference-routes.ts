@@ -1,6 +1,4 @@
 /** OpenAI's routes: what clients come for. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { TSchema } from 'typebox'
 import type { Journey } from '../journey.ts'
 import {
   type ChatBody,
@@ -10,42 +8,49 @@ import {
   type EmbeddingBody,
   embeddingBody,
 } from '../openai/schemas.ts'
-import type { Client } from './client.ts'
-import { chatAnswer, completionAnswer, embeddingAnswer, errorAnswers } from './openapi.ts'
+import { checkChatBody, checkCompletionBody, checkEmbeddingBody } from '../openai/validation.ts'
+import { chatAnswer, completionAnswer, embeddingAnswer } from './openapi.ts'
+import type { Route, RouteDocument } from './route-table.ts'
 
-export interface InferenceRouteModules {
-  readonly journey: Journey
-  readonly clientOf: (request: FastifyRequest, reply: FastifyReply) => Client
+export function inferenceRoutes(journey: Journey): readonly Route[] {
+  return [
+    {
+      ...inference('/v1/chat/completions', {
+        summary: 'Answers a conversation.',
+        body: chatBody,
+        answer: chatAnswer,
+      }),
+      check: checkChatBody,
+      handle: (client, body) => journey.chat(body as ChatBody, client),
+    },
+    {
+      ...inference('/v1/completions', {
+        summary: 'Continues a text.',
+        body: completionBody,
+        answer: completionAnswer,
+      }),
+      check: checkCompletionBody,
+      handle: (client, body) => journey.completion(body as CompletionBody, client),
+    },
+    {
+      ...inference('/v1/embeddings', {
+        summary: 'Embeds texts as vectors.',
+        body: embeddingBody,
+        answer: embeddingAnswer,
+      }),
+      check: checkEmbeddingBody,
+      handle: (client, body) => journey.embedding(body as EmbeddingBody, client),
+    },
+  ]
 }
 
-export function addInferenceRoutes(fastify: FastifyInstance, modules: InferenceRouteModules): void {
-  const { journey, clientOf } = modules
-  fastify.post<{ Body: ChatBody }>(
-    '/v1/chat/completions',
-    { schema: describe('Answers a conversation.', chatBody, chatAnswer) },
-    async (request, reply) => {
-      await journey.chat(request.body, clientOf(request, reply))
-      return reply
-    },
-  )
-  fastify.post<{ Body: CompletionBody }>(
-    '/v1/completions',
-    { schema: describe('Continues a text.', completionBody, completionAnswer) },
-    async (request, reply) => {
-      await journey.completion(request.body, clientOf(request, reply))
-      return reply
-    },
-  )
-  fastify.post<{ Body: EmbeddingBody }>(
-    '/v1/embeddings',
-    { schema: describe('Embeds texts as vectors.', embeddingBody, embeddingAnswer) },
-    async (request, reply) => {
-      await journey.embedding(request.body, clientOf(request, reply))
-      return reply
-    },
-  )
-}
+/** Every error that one of these routes can give. */
+const errorStatuses = [400, 401, 404, 413, 415, 429, 500, 502, 503, 504]
 
-function describe(summary: string, body: TSchema, answer: TSchema) {
-  return { summary, tags: ['inference'], body, response: { 200: answer, ...errorAnswers } }
+function inference(path: string, words: Pick<RouteDocument, 'summary' | 'body' | 'answer'>) {
+  return {
+    method: 'POST' as const,
+    path,
+    document: { ...words, tag: 'inference' as const, errorStatuses },
+  }
 }

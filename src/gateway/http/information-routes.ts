@@ -2,8 +2,7 @@
  * Routes that only tell: models, nodes, decisions, health, metrics, and the description of all
  * routes.
  */
-import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
+import { json } from '../../base/index.ts'
 import type { EvidenceBook } from '../../evidence/index.ts'
 import { IsochroneError, isDecisionId, isNodeId, isUpstreamId } from '../../protocol/index.ts'
 import { columnsMin, type Decision, renderDecision } from '../../routing/index.ts'
@@ -11,15 +10,17 @@ import type { Account } from '../admission/credentials.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
+import { type Client, jsonType } from './client.ts'
 import {
   decisionAnswer,
   decisionList,
-  errorAnswer,
   modelAnswer,
   modelList,
   nodeAnswer,
   nodeList,
 } from './openapi.ts'
+import { Query } from './query.ts'
+import type { Route, RouteDocument } from './route-table.ts'
 import { modelView, nodeView } from './views.ts'
 
 export interface InformationRouteModules {
@@ -28,124 +29,126 @@ export interface InformationRouteModules {
   readonly decisionLog: DecisionLog
   readonly metrics: GatewayMetrics
   readonly startedAtMs: number
+  /** The OpenAPI document of all routes. */
+  readonly description: () => object
 }
 
 /** A page of decisions: a few hundred KB at most. */
 const decisionsPerPageMax = 200
 const decisionsPerPageDefault = 20
 
-const open = { config: { open: true } } as const
-const byId = { params: Type.Object({ id: Type.String() }) } as const
-const format = Type.Object({
-  format: Type.Optional(Type.Enum(['json', 'text'])),
-  columns: Type.Optional(
-    Type.String({ pattern: '^[0-9]{1,4}$', description: 'Of text: how wide its lines may be.' }),
-  ),
-})
-const page = Type.Object({ limit: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}$' })) })
-
-export function addInformationRoutes(
-  fastify: FastifyInstance,
-  modules: InformationRouteModules,
-): void {
-  addModelRoutes(fastify, modules)
-  addNodeRoutes(fastify, modules)
-  addDecisionRoutes(fastify, modules)
-  addOpenRoutes(fastify, modules)
+export function informationRoutes(modules: InformationRouteModules): readonly Route[] {
+  return [
+    ...modelRoutes(modules),
+    ...nodeRoutes(modules),
+    ...decisionRoutes(modules),
+    ...openRoutes(modules),
+  ]
 }
 
-function addModelRoutes(fastify: FastifyInstance, modules: InformationRouteModules): void {
-  const { registry, startedAtMs } = modules
-  fastify.get(
-    '/v1/models',
-    { schema: describe('Lists the models that are served now.', modelList) },
-    async () => {
-      const offers = [...registry.offers()].sort(([a], [b]) => (a < b ? -1 : 1))
-      const data = offers.map(([name, all]) => modelView(name, all, startedAtMs))
-      return { object: 'list', data }
-    },
-  )
-  fastify.get<{ Params: { id: string } }>(
-    '/v1/models/:id',
-    { schema: { ...describe('One model.', modelAnswer), ...byId } },
-    async (request) => {
-      const { id } = request.params
-      const offers = registry.offers().get(id)
-      if (offers !== undefined) return modelView(id, offers, startedAtMs)
-      const message =
-        'No node of this network serves this model now; GET /v1/models lists those served.'
-      throw new IsochroneError('model_not_found', message, { detail: { param: 'model' } })
-    },
-  )
-}
-
-function addNodeRoutes(fastify: FastifyInstance, modules: InformationRouteModules): void {
-  const { registry, evidence } = modules
-  fastify.get(
-    '/v1/nodes',
-    { schema: describe('Lists the workers: nodes and upstreams.', nodeList) },
-    async () => ({
-      object: 'list',
-      data: registry.all().map((worker) => nodeView(worker, evidence)),
-    }),
-  )
-  fastify.get<{ Params: { id: string } }>(
-    '/v1/nodes/:id',
-    { schema: { ...describe('One worker.', nodeAnswer), ...byId } },
-    async (request) => {
-      const { id } = request.params
-      const worker = isNodeId(id) || isUpstreamId(id) ? registry.find(id) : undefined
-      if (worker !== undefined) return nodeView(worker, evidence)
-      throw new IsochroneError('not_found', 'No node of this id is known; see GET /v1/nodes.')
-    },
-  )
-}
-
-function addDecisionRoutes(fastify: FastifyInstance, modules: InformationRouteModules): void {
-  const { decisionLog } = modules
-  fastify.get<{ Querystring: { limit?: string } }>(
-    '/v1/decisions',
+function modelRoutes({ registry, startedAtMs }: InformationRouteModules): readonly Route[] {
+  return [
     {
-      schema: {
-        ...describe('The newest decisions: the key’s own, or for an operator all.', decisionList),
-        querystring: page,
+      ...information('/v1/models', {
+        summary: 'Lists the models that are served now.',
+        answer: modelList,
+      }),
+      handle(client) {
+        const offers = [...registry.offers()].sort(([a], [b]) => (a < b ? -1 : 1))
+        const data = offers.map(([name, all]) => modelView(name, all, startedAtMs))
+        sendValue(client, { object: 'list', data })
       },
     },
-    async (request) => {
-      const limit = Number(request.query.limit ?? decisionsPerPageDefault)
-      const { role, keyId } = request.caller.account
-      const whose = role === 'operator' ? undefined : keyId
-      const count = Math.min(limit, decisionsPerPageMax)
-      return { object: 'list', data: decisionLog.recent(count, whose) }
-    },
-  )
-  fastify.get<{ Params: { id: string }; Querystring: DecisionQuery }>(
-    '/v1/decisions/:id',
     {
-      schema: {
-        ...describe('Why a request went where it went.', decisionAnswer),
-        ...byId,
-        querystring: format,
+      ...information('/v1/models/:id', { summary: 'One model.', answer: modelAnswer }),
+      handle(client) {
+        const offers = registry.offers().get(client.id)
+        if (offers !== undefined) {
+          sendValue(client, modelView(client.id, offers, startedAtMs))
+          return
+        }
+        const message =
+          'No node of this network serves this model now; GET /v1/models lists those served.'
+        throw new IsochroneError('model_not_found', message, { detail: { param: 'model' } })
       },
     },
-    async (request, reply) => {
-      const { id } = request.params
-      const decision = isDecisionId(id) ? decisionLog.get(id) : undefined
-      if (decision === undefined || !mayRead(request.caller.account, decision)) {
-        throw noDecision(id, decisionLog.decisionsMax)
-      }
-      const { format, columns } = request.query
-      if (format !== 'text') return decision
-      const width = columns === undefined ? undefined : Math.max(columnsMin, Number(columns))
-      return reply.type('text/plain; charset=utf-8').send(renderDecision(decision, width))
-    },
-  )
+  ]
 }
 
-interface DecisionQuery {
-  readonly format?: 'json' | 'text'
-  readonly columns?: string
+function nodeRoutes({ registry, evidence }: InformationRouteModules): readonly Route[] {
+  return [
+    {
+      ...information('/v1/nodes', {
+        summary: 'Lists the workers: nodes and upstreams.',
+        answer: nodeList,
+      }),
+      handle(client) {
+        const data = registry.all().map((worker) => nodeView(worker, evidence))
+        sendValue(client, { object: 'list', data })
+      },
+    },
+    {
+      ...information('/v1/nodes/:id', { summary: 'One worker.', answer: nodeAnswer }),
+      handle(client) {
+        const { id } = client
+        const worker = isNodeId(id) || isUpstreamId(id) ? registry.find(id) : undefined
+        if (worker === undefined) {
+          throw new IsochroneError('not_found', 'No node of this id is known; see GET /v1/nodes.')
+        }
+        sendValue(client, nodeView(worker, evidence))
+      },
+    },
+  ]
 }
+
+function decisionRoutes({ decisionLog }: InformationRouteModules): readonly Route[] {
+  const list = 'The newest decisions: the key’s own, or for an operator all.'
+  return [
+    {
+      ...information('/v1/decisions', {
+        summary: list,
+        answer: decisionList,
+        query: [{ name: 'limit', schema: digits, description: 'How many at most.' }],
+      }),
+      handle(client) {
+        const limit = new Query(client.url).number('limit') ?? decisionsPerPageDefault
+        const { role, keyId } = client.account
+        const whose = role === 'operator' ? undefined : keyId
+        const count = Math.min(limit, decisionsPerPageMax)
+        sendValue(client, { object: 'list', data: decisionLog.recent(count, whose) })
+      },
+    },
+    {
+      ...information('/v1/decisions/:id', {
+        summary: 'Why a request went where it went.',
+        answer: decisionAnswer,
+        query: [
+          { name: 'format', schema: json.enum(decisionFormats) },
+          { name: 'columns', schema: digits, description: 'Of text: how wide its lines may be.' },
+        ],
+      }),
+      handle(client) {
+        const query = new Query(client.url)
+        const format = query.oneOf('format', decisionFormats)
+        const columns = query.number('columns')
+        const { id } = client
+        const decision = isDecisionId(id) ? decisionLog.get(id) : undefined
+        if (decision === undefined || !mayRead(client.account, decision)) {
+          throw noDecision(id, decisionLog.decisionsMax)
+        }
+        if (format !== 'text') {
+          sendValue(client, decision)
+          return
+        }
+        const width = columns === undefined ? undefined : Math.max(columnsMin, columns)
+        client.send(200, 'text/plain; charset=utf-8', renderDecision(decision, width))
+      },
+    },
+  ]
+}
+
+const decisionFormats = ['json', 'text'] as const
+const digits = json.string({ pattern: '^[0-9]{1,4}$' })
 
 function mayRead({ role, keyId }: Account, decision: Decision): boolean {
   return role === 'operator' || decision.keyId === keyId
@@ -166,41 +169,49 @@ function noDecision(id: string, decisionsMax: number): IsochroneError {
   return new IsochroneError('not_found', message)
 }
 
-function addOpenRoutes(fastify: FastifyInstance, modules: InformationRouteModules): void {
-  const { registry, metrics } = modules
-  const health = (summary: string) => ({ summary, tags: ['operation'], security: [] })
-  fastify.get('/healthz', { ...open, schema: health('The process runs.') }, async () => ({
-    status: 'ok',
-  }))
-  fastify.get(
-    '/readyz',
-    { ...open, schema: health('A model is served; 503 until then.') },
-    async (_request, reply) => {
-      const models = registry.offers().size
-      if (models === 0) reply.code(503)
-      return { status: models > 0 ? 'ready' : 'waiting', models, workers: registry.counts() }
+function openRoutes(modules: InformationRouteModules): readonly Route[] {
+  const { registry, metrics, description } = modules
+  return [
+    {
+      ...operation('/healthz', 'The process runs.'),
+      handle: (client) => sendValue(client, { status: 'ok' }),
     },
-  )
-  fastify.get(
-    '/metrics',
-    { ...open, schema: health('Figures for Prometheus.') },
-    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
-  )
-  let document: string | undefined
-  fastify.get(
-    '/openapi.json',
-    { ...open, schema: health('This description.') },
-    async (_request, reply) => {
-      document ??= JSON.stringify(fastify.swagger())
-      return reply.type('application/json; charset=utf-8').send(document)
+    {
+      ...operation('/readyz', 'A model is served; 503 until then.'),
+      handle(client) {
+        const models = registry.offers().size
+        const status = models > 0 ? 'ready' : 'waiting'
+        sendValue(client, { status, models, workers: registry.counts() }, models > 0 ? 200 : 503)
+      },
     },
-  )
+    {
+      ...operation('/metrics', 'Figures for Prometheus.'),
+      async handle(client) {
+        client.send(200, metrics.contentType, await metrics.render())
+      },
+    },
+    {
+      ...operation('/openapi.json', 'This description.'),
+      handle: (client) => sendValue(client, description()),
+    },
+  ]
 }
 
-function describe(summary: string, answer: Type.TSchema) {
+function sendValue(client: Client, value: object, status = 200): void {
+  client.send(status, jsonType, JSON.stringify(value))
+}
+
+function information(path: string, words: Pick<RouteDocument, 'summary' | 'answer' | 'query'>) {
+  const errorStatuses = [...(words.query === undefined ? [] : [400]), 401, 404]
+  const document = { ...words, tag: 'information' as const, errorStatuses }
+  return { method: 'GET' as const, path, document }
+}
+
+function operation(path: string, summary: string) {
   return {
-    summary,
-    tags: ['information'],
-    response: { 200: answer, 401: errorAnswer, 404: errorAnswer },
+    method: 'GET' as const,
+    path,
+    open: true,
+    document: { summary, tag: 'operation' as const },
   }
 }

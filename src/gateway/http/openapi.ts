@@ -1,162 +1,129 @@
-/**
- * What the OpenAPI document says besides the routes and the bodies' schemas: shapes of answers and
- * headers.
- */
-import Type from 'typebox'
+/** The shapes of answers, for the OpenAPI document. */
+import { json } from '../../base/index.ts'
 
-export function openApiInfo(softwareVersion: string) {
-  return {
-    openapi: '3.1.0',
-    info: {
-      title: 'Isochrone gateway',
-      version: softwareVersion,
-      description: 'OpenAI’s interface, and why each request went where it went.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    components: {
-      securitySchemes: { apiKey: { type: 'http' as const, scheme: 'bearer' } },
-    },
-    security: [{ apiKey: [] }],
-  }
-}
+const text = json.string()
+const count = json.integer({ minimum: 0 })
+const free = json.object({}, { additionalProperties: true })
+const { nullable } = json
 
-const text = Type.String()
-const count = Type.Integer({ minimum: 0 })
-const free = Type.Object({}, { additionalProperties: true })
-const nullable = <T extends Type.TSchema>(type: T) => Type.Union([type, Type.Null()])
-
-const usage = Type.Object({
+const usage = json.object({
   prompt_tokens: count,
   completion_tokens: count,
   total_tokens: count,
-  prompt_tokens_details: Type.Object({ cached_tokens: count }),
+  prompt_tokens_details: json.object({ cached_tokens: count }),
 })
 
-const finishReason = nullable(Type.Enum(['stop', 'length', 'tool_calls', 'content_filter']))
+const finishReason = nullable(json.enum(['stop', 'length', 'tool_calls', 'content_filter']))
 
-export const chatAnswer = Type.Object(
+export const chatAnswer = json.object(
   {
     id: text,
-    object: Type.Literal('chat.completion'),
+    object: json.literal('chat.completion'),
     created: count,
     model: text,
     system_fingerprint: text,
-    choices: Type.Array(
-      Type.Object({
+    choices: json.array(
+      json.object({
         index: count,
-        message: Type.Object(
-          { role: Type.Literal('assistant'), content: nullable(text), refusal: nullable(text) },
+        message: json.object(
+          { role: json.literal('assistant'), content: nullable(text), refusal: nullable(text) },
           { additionalProperties: true },
         ),
         logprobs: nullable(free),
         finish_reason: finishReason,
       }),
     ),
-    usage: Type.Optional(usage),
+    usage: json.optional(usage),
   },
   { description: 'With stream: true, server-sent events of chat.completion.chunk instead.' },
 )
 
-export const completionAnswer = Type.Object(
+export const completionAnswer = json.object(
   {
     id: text,
-    object: Type.Literal('text_completion'),
+    object: json.literal('text_completion'),
     created: count,
     model: text,
     system_fingerprint: text,
-    choices: Type.Array(
-      Type.Object({
+    choices: json.array(
+      json.object({
         index: count,
         text,
         logprobs: nullable(free),
         finish_reason: finishReason,
       }),
     ),
-    usage: Type.Optional(usage),
+    usage: json.optional(usage),
   },
   { description: 'With stream: true, server-sent events of text_completion instead.' },
 )
 
-export const embeddingAnswer = Type.Object({
-  object: Type.Literal('list'),
-  data: Type.Array(
-    Type.Object({
-      object: Type.Literal('embedding'),
+export const embeddingAnswer = json.object({
+  object: json.literal('list'),
+  data: json.array(
+    json.object({
+      object: json.literal('embedding'),
       index: count,
-      embedding: Type.Union([Type.Array(Type.Number()), text]),
+      embedding: json.union([json.array(json.number()), text]),
     }),
   ),
   model: text,
-  usage: Type.Object({ prompt_tokens: count, total_tokens: count }),
+  usage: json.object({ prompt_tokens: count, total_tokens: count }),
 })
 
-export const modelAnswer = Type.Object({
+export const modelAnswer = json.object({
   id: text,
-  object: Type.Literal('model'),
+  object: json.literal('model'),
   created: count,
   owned_by: text,
-  isochrone: Type.Object({
+  isochrone: json.object({
     workers: count,
     context_tokens_max: count,
-    digests: Type.Array(text),
-    runtimes: Type.Array(text),
-    quantisations: Type.Array(text),
-    features: Type.Array(text),
+    digests: json.array(text),
+    runtimes: json.array(text),
+    quantisations: json.array(text),
+    features: json.array(text),
   }),
 })
 
-export const modelList = Type.Object({
-  object: Type.Literal('list'),
-  data: Type.Array(modelAnswer),
+export const modelList = json.object({
+  object: json.literal('list'),
+  data: json.array(modelAnswer),
 })
 
-export const nodeAnswer = Type.Object(
+export const nodeAnswer = json.object(
   {
     id: text,
-    kind: Type.Enum(['node', 'upstream']),
+    kind: json.enum(['node', 'upstream']),
     region: text,
-    connected: Type.Boolean(),
-    round_trip_ms: nullable(Type.Number()),
+    connected: json.boolean(),
+    round_trip_ms: nullable(json.number()),
     in_flight: count,
     load: free,
-    models: Type.Array(free),
-    evidence: Type.Array(free),
+    models: json.array(free),
+    evidence: json.array(free),
     record: nullable(free),
   },
   { description: 'A worker: a joined node, or an upstream without a node.' },
 )
 
-export const nodeList = Type.Object({ object: Type.Literal('list'), data: Type.Array(nodeAnswer) })
+export const nodeList = json.object({ object: json.literal('list'), data: json.array(nodeAnswer) })
 
-export const decisionAnswer = Type.Object(
+export const decisionAnswer = json.object(
   { id: text, model: text, chosen: nullable(text), reason: text },
   { additionalProperties: true, description: 'A routing decision; text with ?format=text.' },
 )
 
-export const decisionList = Type.Object({
-  object: Type.Literal('list'),
-  data: Type.Array(decisionAnswer),
+export const decisionList = json.object({
+  object: json.literal('list'),
+  data: json.array(decisionAnswer),
 })
 
-export const errorAnswer = Type.Object({
-  error: Type.Object({
+export const errorAnswer = json.object({
+  error: json.object({
     message: text,
     type: text,
     param: nullable(text),
     code: text,
   }),
 })
-
-/** Errors that every inference route can give, for the document. */
-export const errorAnswers = {
-  400: errorAnswer,
-  401: errorAnswer,
-  404: errorAnswer,
-  413: errorAnswer,
-  415: errorAnswer,
-  429: errorAnswer,
-  500: errorAnswer,
-  502: errorAnswer,
-  503: errorAnswer,
-  504: errorAnswer,
-} as const

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { json } from '../../base/index.ts'
+import { openApiDocument } from './openapi-document.ts'
+import type { Route } from './route-table.ts'
+
+const handle = () => {}
+const routes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/things/:id',
+    handle,
+    document: {
+      summary: 'One thing.',
+      tag: 'information',
+      answer: json.object({ id: json.string() }, { description: 'A thing.' }),
+      errorStatuses: [404],
+      query: [{ name: 'format', schema: json.enum(['json', 'text']) }],
+    },
+  },
+  {
+    method: 'GET',
+    path: '/healthz',
+    open: true,
+    handle,
+    document: { summary: 'The process runs.', tag: 'operation' },
+  },
+]
+
+test('parameters, answers and errors of a route are described', () => {
+  const { paths } = openApiDocument(routes, '1.2.3') as { paths: Record<string, { get: unknown }> }
+  const id = { in: 'path', name: 'id', required: true, schema: { type: 'string' } }
+  const format = { name: 'format', schema: { enum: ['json', 'text'] } }
+  const thing = {
+    type: 'object',
+    properties: { id: { type: 'string' } },
+    required: ['id'],
+    description: 'A thing.',
+  }
+  const error = { $ref: '#/components/schemas/Error' }
+  assert.deepEqual(paths['/v1/things/{id}']?.get, {
+    summary: 'One thing.',
+    tags: ['information'],
+    parameters: [id, { in: 'query', required: false, ...format }],
+    responses: {
+      200: { description: 'A thing.', content: { 'application/json': { schema: thing } } },
+      404: { description: 'Not Found', content: { 'application/json': { schema: error } } },
+    },
+  })
+})
+
+test('a route that is open asks for no key', () => {
+  const { paths, security } = openApiDocument(routes, '1.2.3') as {
+    paths: Record<string, { get: { security?: unknown; responses: unknown } }>
+    security: unknown
+  }
+  assert.deepEqual(security, [{ apiKey: [] }])
+  assert.deepEqual(paths['/healthz']?.get.security, [])
+  assert.equal(paths['/v1/things/{id}']?.get.security, undefined)
+  assert.deepEqual(paths['/healthz']?.get.responses, { 200: { description: 'OK' } })
+})

@@ -1,0 +1,61 @@
+/** Reads a request's body, bounded, and turns it into JSON. */
+import type { IncomingMessage } from 'node:http'
+import { IsochroneError } from '../../protocol/index.ts'
+import { parseJson } from './body-parser.ts'
+
+/**
+ * undefined: there is no body.
+ * @throws IsochroneError `unsupported_media_type`, `request_too_large`, `invalid_json`,
+ *   `client_closed_request`
+ */
+export async function readJson(request: IncomingMessage, bytesMax: number): Promise<unknown> {
+  const { headers } = request
+  const length = headers['content-length']
+  if (length === undefined && headers['transfer-encoding'] === undefined) return undefined
+  if (!isJson(headers['content-type'])) {
+    throw new IsochroneError('unsupported_media_type', 'Send the body as application/json.')
+  }
+  if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax)
+  return parseJson(await readBytes(request, bytesMax))
+}
+
+/** RFC 9110, section 8.3: the type in any case, parameters after a semicolon. */
+function isJson(contentType: string | undefined): boolean {
+  if (contentType === 'application/json') return true
+  return contentType?.split(';')[0]?.trim().toLowerCase() === 'application/json'
+}
+
+function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let first: Buffer | undefined
+    let parts: Buffer[] | undefined
+    let bytes = 0
+    const onData = (part: Buffer) => {
+      bytes += part.length
+      if (bytes > bytesMax) {
+        request.off('data', onData)
+        reject(tooLarge(bytesMax))
+      } else if (first === undefined) first = part
+      else if (parts === undefined) parts = [first, part]
+      else parts.push(part)
+    }
+    request.on('data', onData)
+    request.on('end', () => resolve(parts === undefined ? (first ?? none) : Buffer.concat(parts)))
+    request.on('error', (cause) => reject(gone(cause)))
+    request.on('close', () => {
+      if (!request.complete) reject(gone(undefined))
+    })
+  })
+}
+
+const none = Buffer.alloc(0)
+
+function tooLarge(bytesMax: number): IsochroneError {
+  const message = `The body is larger than ${bytesMax} bytes; shorten the messages.`
+  return new IsochroneError('request_too_large', message)
+}
+
+function gone(cause: unknown): IsochroneError {
+  const message = 'The client left before its request was complete.'
+  return new IsochroneError('client_closed_request', message, { cause })
+}
