@@ -5,7 +5,7 @@
  * The order of checks is from cheap to dear, and nothing of the request is looked at before its
  * sender is known to be the connection's peer and a gateway that this node joined.
  */
-import { assert, type Clock, type Log, type Random, systemTurn } from '../base/index.ts'
+import { assert, type Clock, type Log, type Random, SlotList, systemTurn } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import {
   decodeEmbedCall,
@@ -65,10 +65,10 @@ export function createHandlers(options: ServeOptions, modules: ServeModules): Ha
   const nonces = new NonceStore({ entriesMax: noncesMax, clock })
   const roots = new VerifiedRoots({ sendersMax: gatewaysRememberedMax, clock })
   const signer = new EnvelopeSigner(modules.identity, systemTurn)
-  const running = new Set<AbortController>()
+  const running = new SlotList<IncomingCall>()
   const context: ServeContext = { options, modules, signer, nonces, roots, running }
   stop.addEventListener('abort', () => {
-    for (const work of running) work.abort(stop.reason)
+    for (const call of running) call.abort(stop.reason)
   })
   return {
     [methods.generate]: (call) => serveGenerate(call, context),
@@ -82,8 +82,8 @@ interface ServeContext {
   readonly signer: EnvelopeSigner
   readonly nonces: NonceStore
   readonly roots: VerifiedRoots
-  /** One for each call that works: `AbortSignal.any` would cost as much as the call's frames. */
-  readonly running: Set<AbortController>
+  /** Calls that work. */
+  readonly running: SlotList<IncomingCall>
 }
 
 async function serveGenerate(call: IncomingCall, context: ServeContext): Promise<void> {
@@ -119,25 +119,20 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   })
 }
 
-/** @param work its signal aborts when the call ends early or the node stops */
+/** @param work ends when the call's signal aborts: it is over early, or the node stops */
 async function working(
   call: IncomingCall,
   { modules, running }: ServeContext,
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const controller = new AbortController()
-  const onAbort = () => controller.abort(call.signal.reason)
-  call.signal.addEventListener('abort', onAbort, { once: true })
-  if (call.signal.aborted) onAbort()
-  else if (modules.stop.aborted) controller.abort(modules.stop.reason)
-  running.add(controller)
+  if (modules.stop.aborted) call.abort(modules.stop.reason)
+  const slot = running.add(call)
   modules.onWork(1)
   try {
-    await work(controller.signal)
+    await work(call.signal)
   } finally {
     modules.onWork(-1)
-    running.delete(controller)
-    call.signal.removeEventListener('abort', onAbort)
+    running.remove(slot)
   }
 }
 

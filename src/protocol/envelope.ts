@@ -6,7 +6,7 @@
  * it, so that two different envelopes never have the same bytes. The signature is over these bytes,
  * or over the root of a tree whose leaves are such bytes (`EnvelopeSigner`).
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { assert } from '../base/index.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
@@ -89,7 +89,7 @@ export const envelopeLimits = {
 
 /** SHA-256, 32 bytes: what an envelope says of a body. */
 export function hashBody(body: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(body).digest())
+  return new Uint8Array(hash('sha256', body, 'buffer'))
 }
 
 /**
@@ -290,8 +290,9 @@ function isTime(value: number): boolean {
 }
 
 function wholeNumber64(value: number): Uint8Array {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64BE(BigInt(value))
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeUInt32BE(Math.floor(value / 2 ** 32), 0)
+  bytes.writeUInt32BE(value % 2 ** 32, 4)
   return bytes
 }
 
@@ -299,7 +300,7 @@ function wholeNumber64(value: number): Uint8Array {
 function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const field of fields) length += 4 + field.length
-  const bytes = Buffer.allocUnsafeSlow(length)
+  const bytes = Buffer.allocUnsafe(length)
   let at = 0
   for (const field of fields) {
     at = bytes.writeUInt32BE(field.length, at)

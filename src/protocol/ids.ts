@@ -52,8 +52,22 @@ export function nodeIdOf(publicKey: Uint8Array): NodeId {
   return base32(publicKey) as NodeId
 }
 
-/** The 32 bytes of the Ed25519 public key that the id stands for. */
+/** Decoded keys; every envelope needs some. A process talks to fewer peers than this. */
+const publicKeysMax = 4096
+const publicKeys = new Map<NodeId, Uint8Array>()
+
+/** The 32 bytes of the Ed25519 public key that the id stands for; not to be written to. */
 export function publicKeyOf(id: NodeId): Uint8Array {
+  let key = publicKeys.get(id)
+  if (key === undefined) {
+    key = decodedKey(id)
+    if (publicKeys.size >= publicKeysMax) publicKeys.clear()
+    publicKeys.set(id, key)
+  }
+  return key
+}
+
+function decodedKey(id: NodeId): Uint8Array {
   const key = new Uint8Array(publicKeyLengthBytes)
   let bits = 0
   let value = 0

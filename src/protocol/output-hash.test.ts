@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssertionFailure } from '../base/index.ts'
@@ -80,6 +81,27 @@ test('long answers hash as they do in small pieces of memory', () => {
   assert.equal(hashOf(all), hashOf([all[0] ?? delta({})], [all[1] ?? delta({})]))
   assert.notEqual(hashOf(all), hashOf([delta({ text: long, tokenIds }), delta({ text: long })]))
 })
+
+test('what fills the memory to its brim, or over it, hashes like all other', () => {
+  const lengths = fc.array(fc.nat(3_000), { maxLength: 4 })
+  fc.assert(
+    fc.property(lengths, (all) => {
+      const texts = all.map((length) => 'x'.repeat(length))
+      const written = texts.map((text) =>
+        Buffer.concat([uint32s(1, 0, text.length), Buffer.from(text), uint32s(0, 0, 0)]),
+      )
+      const hash = createHash('sha256').update('isochrone.v1.output\0')
+      const expected = hash.update(Buffer.concat(written)).digest('hex')
+      assert.equal(hashOf(texts.map((text) => delta({ text }))), expected)
+    }),
+  )
+})
+
+function uint32s(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length)
+  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value, 4 * i)
+  return bytes
+}
 
 test('the hash of a known answer stays what it was', () => {
   const known = [

@@ -6,7 +6,7 @@
  * variable length has its length before it. Text is hashed as UTF-8, numbers with the most
  * significant byte first.
  */
-import { createHash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { assert, unreachable } from '../base/index.ts'
 import type {
   GenerationDelta,
@@ -15,17 +15,22 @@ import type {
   TokenLogprob,
 } from './generation.ts'
 
-/** Gathered before the hash is called: one call costs as much as hashing a kilobyte. */
-const bufferBytes = 8 * 1024
+/**
+ * Gathered before the hash is called: one call costs as much as hashing a kilobyte, and an answer
+ * that is shorter than this needs one call in all. Of the size that memory is pooled in.
+ */
+const bufferBytes = 2 * 1024
+const prefix = 'isochrone.v1.output\0'
 /** The widest number. */
 const numberBytesMax = 8
 
 const eventKinds = { delta: 1, finish: 2, usage: 3 } as const
 
 export class OutputHash {
-  readonly #hash = createHash('sha256').update('isochrone.v1.output\0')
   readonly #buffer = Buffer.allocUnsafe(bufferBytes)
-  #length = 0
+  #length = this.#buffer.write(prefix)
+  /** Of what the buffer had no room for, if so. */
+  #hash: Hash | undefined
   #isDone = false
 
   add(events: readonly GenerationEvent[]): void {
@@ -37,8 +42,9 @@ export class OutputHash {
   digest(): Uint8Array {
     assert(!this.#isDone, 'an output hash has one digest')
     this.#isDone = true
-    this.#flush()
-    return new Uint8Array(this.#hash.digest())
+    const rest = this.#buffer.subarray(0, this.#length)
+    if (this.#hash === undefined) return new Uint8Array(hash('sha256', rest, 'buffer'))
+    return new Uint8Array(this.#hash.update(rest).digest())
   }
 
   #event(event: GenerationEvent): void {
@@ -102,8 +108,7 @@ export class OutputHash {
     const bytes = Buffer.byteLength(text)
     this.#uint32(bytes)
     if (bytes > bufferBytes) {
-      this.#flush()
-      this.#hash.update(text, 'utf8')
+      this.#flushed().update(text, 'utf8')
       return
     }
     this.#reserve(bytes)
@@ -111,12 +116,14 @@ export class OutputHash {
   }
 
   #reserve(bytes: number): void {
-    if (this.#length + bytes > bufferBytes) this.#flush()
+    if (this.#length + bytes > bufferBytes) this.#flushed()
   }
 
-  #flush(): void {
+  #flushed(): Hash {
     // The hash copies what it is given.
+    this.#hash ??= createHash('sha256')
     this.#hash.update(this.#buffer.subarray(0, this.#length))
     this.#length = 0
+    return this.#hash
   }
 }

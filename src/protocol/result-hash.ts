@@ -7,11 +7,14 @@
  * node), hash the request's body and the answer, and compare. Who may not see the request's text
  * takes its hash from the gateway's envelope instead, and the proof holds all the same.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { assert } from '../base/index.ts'
 import { hashLengthBytes } from './envelope.ts'
 
-const prefix = 'isochrone.v1.result\0'
+const prefix = Buffer.from('isochrone.v1.result\0')
+/** Reused: what is hashed is read at once. */
+const bytes = Buffer.alloc(prefix.length + 2 * hashLengthBytes)
+bytes.set(prefix)
 
 /**
  * SHA-256, 32 bytes. Both parts have a fixed length, so no two pairs share their bytes.
@@ -22,6 +25,7 @@ const prefix = 'isochrone.v1.result\0'
 export function resultHash(requestHash: Uint8Array, outputDigest: Uint8Array): Uint8Array {
   assert(requestHash.length === hashLengthBytes, 'a request’s hash has 32 bytes')
   assert(outputDigest.length === hashLengthBytes, 'an output’s digest has 32 bytes')
-  const hash = createHash('sha256').update(prefix).update(requestHash).update(outputDigest)
-  return new Uint8Array(hash.digest())
+  bytes.set(requestHash, prefix.length)
+  bytes.set(outputDigest, prefix.length + hashLengthBytes)
+  return new Uint8Array(hash('sha256', bytes, 'buffer'))
 }

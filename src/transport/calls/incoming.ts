@@ -1,7 +1,7 @@
 /**
  * The serving side of calls: one handler per method; what it throws becomes the call's status.
  */
-import { assert, type Clock, type Log, type Timer } from '../../base/index.ts'
+import type { Clock, Log, Timer } from '../../base/index.ts'
 import { asIsochroneError, IsochroneError, type NodeId } from '../../protocol/index.ts'
 import type { Connection, Metadata, Stream } from '../transport.ts'
 import { parseTimeout } from './deadline.ts'
@@ -15,8 +15,10 @@ export interface IncomingCall {
   /** The authenticated peer. */
   readonly peer: NodeId
   readonly connection: Connection
-  /** Aborts when the caller cancels, its deadline passes or the connection breaks. */
+  /** Aborts when the caller cancels, its deadline passes, the connection breaks, or by `abort`. */
   readonly signal: AbortSignal
+  /** For whoever serves: the handler is to end with the reason. */
+  abort(reason: unknown): void
   /** The only message; throws `malformed_message` when there are none or several. */
   request(): Promise<Uint8Array>
   requests(): AsyncIterable<readonly Uint8Array[]>
@@ -80,8 +82,8 @@ class StreamIncomingCall implements IncomingCall {
   readonly peer: NodeId
   readonly connection: Connection
   readonly #stream: Stream
-  readonly #controller: AbortController | undefined
-  readonly #onAbort: (() => void) | undefined
+  readonly #controller = new AbortController()
+  readonly #onAbort: () => void
   #timer: Timer | undefined
   /** Why the call ended before its handler did, if so. */
   failure: IsochroneError | undefined
@@ -92,19 +94,21 @@ class StreamIncomingCall implements IncomingCall {
     this.method = stream.metadata[':path'] ?? ''
     this.connection = connection
     this.peer = connection.peer
+    const onAbort = () => this.abort(stream.signal.reason)
+    this.#onAbort = onAbort
+    if (stream.signal.aborted) onAbort()
+    stream.signal.addEventListener('abort', onAbort, { once: true })
     const deadlineMs = parseTimeout(stream.metadata['grpc-timeout'])
     if (deadlineMs === undefined) return
-    const controller = new AbortController()
-    this.#controller = controller
-    const onAbort = () => controller.abort(stream.signal.reason)
-    this.#onAbort = onAbort
-    if (stream.signal.aborted) this.#onAbort()
-    stream.signal.addEventListener('abort', this.#onAbort, { once: true })
     this.#timer = clock.after(deadlineMs, () => this.#onDeadline(deadlineMs))
   }
 
   get signal(): AbortSignal {
-    return this.#controller?.signal ?? this.#stream.signal
+    return this.#controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason)
   }
 
   async request(): Promise<Uint8Array> {
@@ -139,16 +143,13 @@ class StreamIncomingCall implements IncomingCall {
 
   settle(): void {
     this.#timer?.cancel()
-    if (this.#onAbort !== undefined) {
-      this.#stream.signal.removeEventListener('abort', this.#onAbort)
-    }
+    this.#stream.signal.removeEventListener('abort', this.#onAbort)
   }
 
   #onDeadline(deadlineMs: number): void {
-    assert(this.#controller !== undefined, 'a deadline has its controller')
     const text = `the call’s deadline of ${deadlineMs} ms passed`
     this.failure = new IsochroneError('deadline_exceeded', text, { detail: { deadlineMs } })
-    this.#controller.abort(this.failure)
+    this.abort(this.failure)
     // The caller learns it now, whether the handler hears of it or not.
     this.#stream.end(errorTrailers(this.failure)).catch(() => {})
   }
