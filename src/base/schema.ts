@@ -2,8 +2,7 @@
  * A small vocabulary for JSON Schema: each word builds a plain schema object, and the type of the
  * values that fit it goes along with it.
  *
- * Nothing here checks anything. `tools/generate-validators.ts` writes the checks from the schemas,
- * so that no program compiles a schema, or carries a compiler, while it runs.
+ * `validator.ts` checks values against them; the OpenAPI document shows them as they are.
  */
 
 /** Never there at run time: the place where a schema's type of values is remembered. */
@@ -46,7 +45,7 @@ interface Described {
   readonly description?: string
 }
 interface StringBounds extends Described {
-  /** Of the UTF-16 units that JavaScript counts as the length. */
+  /** In code points, as JSON Schema counts. */
   readonly minLength?: number
   readonly maxLength?: number
   readonly pattern?: string

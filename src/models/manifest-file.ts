@@ -4,8 +4,7 @@
  * The digest covers all but the name: the same weights under two names are one model.
  */
 import { createHash } from 'node:crypto'
-import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { faultPhrase, json, pointerOf, Validator } from '../base/index.ts'
 import { type ModelDigest, modelDigestOf } from '../protocol/index.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { ModelManifest } from './manifest.ts'
@@ -13,82 +12,66 @@ import { corrupt } from './model-fault.ts'
 
 export const manifestFile = 'manifest.json'
 
-const whole = (maximum: number) => Type.Integer({ minimum: 0, maximum })
-const indices = Type.Array(whole(1023), { maxItems: 1024 })
-const number = Type.Number()
+const whole = (maximum: number) => json.integer({ minimum: 0, maximum })
+const indices = json.array(whole(1023), { maxItems: 1024 })
+const number = json.number()
 const closed = { additionalProperties: false }
 
-const architecture = Type.Object(
+const architecture = json.object(
   {
-    family: Type.Union([
-      Type.Literal('llama'),
-      Type.Literal('mistral'),
-      Type.Literal('qwen2'),
-      Type.Literal('qwen3'),
-      Type.Literal('smollm3'),
-    ]),
-    layers: Type.Integer({ minimum: 1, maximum: 1024 }),
-    width: Type.Integer({ minimum: 1, maximum: 65_536 }),
-    feedForwardWidth: Type.Integer({ minimum: 1, maximum: 524_288 }),
-    queryHeads: Type.Integer({ minimum: 1, maximum: 1024 }),
-    keyValueHeads: Type.Integer({ minimum: 1, maximum: 1024 }),
-    headSize: Type.Integer({ minimum: 16, maximum: 512, multipleOf: 16 }),
-    vocabularySize: Type.Integer({ minimum: 1, maximum: 2_097_152 }),
-    contextTokensMax: Type.Integer({ minimum: 1, maximum: 16_777_216 }),
+    family: json.enum(['llama', 'mistral', 'qwen2', 'qwen3', 'smollm3']),
+    layers: json.integer({ minimum: 1, maximum: 1024 }),
+    width: json.integer({ minimum: 1, maximum: 65_536 }),
+    feedForwardWidth: json.integer({ minimum: 1, maximum: 524_288 }),
+    queryHeads: json.integer({ minimum: 1, maximum: 1024 }),
+    keyValueHeads: json.integer({ minimum: 1, maximum: 1024 }),
+    headSize: json.integer({ minimum: 16, maximum: 512, multipleOf: 16 }),
+    vocabularySize: json.integer({ minimum: 1, maximum: 2_097_152 }),
+    contextTokensMax: json.integer({ minimum: 1, maximum: 16_777_216 }),
     normEpsilon: number,
     ropeTheta: number,
-    ropeScaling: Type.Object(
+    ropeScaling: json.object(
       {
-        type: Type.Union([
-          Type.Literal('default'),
-          Type.Literal('linear'),
-          Type.Literal('dynamic'),
-          Type.Literal('llama3'),
-          Type.Literal('yarn'),
-        ]),
+        type: json.enum(['default', 'linear', 'dynamic', 'llama3', 'yarn']),
         factor: number,
-        lowFrequencyFactor: Type.Optional(number),
-        highFrequencyFactor: Type.Optional(number),
-        originalContextTokens: Type.Optional(whole(16_777_216)),
-        betaFast: Type.Optional(number),
-        betaSlow: Type.Optional(number),
-        attentionFactor: Type.Optional(number),
+        lowFrequencyFactor: json.optional(number),
+        highFrequencyFactor: json.optional(number),
+        originalContextTokens: json.optional(whole(16_777_216)),
+        betaFast: json.optional(number),
+        betaSlow: json.optional(number),
+        attentionFactor: json.optional(number),
       },
       closed,
     ),
-    tiedHead: Type.Boolean(),
-    attentionBias: Type.Boolean(),
-    outputBias: Type.Boolean(),
-    feedForwardBias: Type.Boolean(),
-    queryKeyNorm: Type.Boolean(),
-    slidingWindow: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
+    tiedHead: json.boolean(),
+    attentionBias: json.boolean(),
+    outputBias: json.boolean(),
+    feedForwardBias: json.boolean(),
+    queryKeyNorm: json.boolean(),
+    slidingWindow: json.nullable(json.integer({ minimum: 1 })),
     layersWithoutWindow: indices,
     layersWithoutRope: indices,
   },
   closed,
 )
 
-const schema = Type.Object(
+const schema = json.object(
   {
-    format: Type.Literal(1),
-    name: Type.String({ maxLength: 96 }),
-    digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
+    format: json.literal(1),
+    name: json.string({ maxLength: 96 }),
+    digest: json.string({ pattern: '^sha256:[0-9a-f]{64}$' }),
     architecture,
-    quantisation: Type.Union([
-      Type.Literal('float32'),
-      Type.Literal('float16'),
-      Type.Literal('int4'),
-    ]),
+    quantisation: json.enum(['float32', 'float16', 'int4']),
     parameters: whole(Number.MAX_SAFE_INTEGER),
-    beginTokenId: Type.Union([whole(2_097_152), Type.Null()]),
-    endTokenIds: Type.Array(whole(2_097_152), { maxItems: 64 }),
-    hasChatTemplate: Type.Boolean(),
-    files: Type.Array(
-      Type.Object(
+    beginTokenId: json.nullable(whole(2_097_152)),
+    endTokenIds: json.array(whole(2_097_152), { maxItems: 64 }),
+    hasChatTemplate: json.boolean(),
+    files: json.array(
+      json.object(
         {
-          path: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$' }),
+          path: json.string({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$' }),
           bytes: whole(Number.MAX_SAFE_INTEGER),
-          sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+          sha256: json.string({ pattern: '^[0-9a-f]{64}$' }),
         },
         closed,
       ),
@@ -98,7 +81,7 @@ const schema = Type.Object(
   closed,
 )
 
-const validator = Compile(schema)
+const validator = new Validator(schema)
 
 export function manifestDigest(manifest: Omit<ModelManifest, 'digest'>): ModelDigest {
   const { name, ...identity } = { ...manifest, digest: undefined }
@@ -117,11 +100,12 @@ export function checkManifest(text: string, folder: string): ModelManifest {
   } catch (error) {
     throw corrupt({ file }, 'it is not valid JSON', error)
   }
-  if (!validator.Check(value)) {
-    const [first] = validator.Errors(value)
-    throw corrupt({ file, field: first?.instancePath ?? '' }, first?.message ?? 'it is malformed')
+  if (!validator.fits(value)) {
+    const [first] = validator.faults(value)
+    if (first === undefined) throw corrupt({ file }, 'it is malformed')
+    throw corrupt({ file, field: pointerOf(first.path) }, faultPhrase(first))
   }
-  const manifest = value as Static<typeof schema> as unknown as ModelManifest
+  const manifest = value as unknown as ModelManifest
   if (manifest.name !== folder) throw corrupt({ file, field: 'name' }, `it should be ${folder}`)
   if (manifestDigest(manifest) !== manifest.digest) {
     throw corrupt({ file, field: 'digest' }, 'it does not fit the rest: the file was changed')

@@ -2,8 +2,7 @@
  * Decisions read back from a disk or a wire: checked in every field before they are decisions
  * again.
  */
-import Type, { type TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { faultPhrase, json, pointerOf, Validator } from '../base/index.ts'
 import { errorCodes, IsochroneError, modelFeatures } from '../protocol/index.ts'
 import { type Decision, decidingFactors, type Rejection } from './decision.ts'
 import { type DecisionFields, keptDecision } from './decision-record.ts'
@@ -15,28 +14,28 @@ const rankingsLengthMax = 1_000
 const attemptsLengthMax = 1_000
 const namesLengthMax = 100_000
 
-const text = Type.String({ maxLength: textLengthMax })
-const number = Type.Number()
-const count = Type.Integer({ minimum: 0 })
-const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()])
-const oneOf = (values: readonly string[]) => Type.Union(values.map((value) => Type.Literal(value)))
+const text = json.string({ maxLength: textLengthMax })
+const number = json.number()
+const count = json.integer({ minimum: 0 })
+const { nullable } = json
+const oneOf = json.enum
 const outcomes = ['running', 'completed', 'failed', 'abandoned']
 
-const requestSchema = Type.Object({
+const requestSchema = json.object({
   requestId: text,
   model: text,
-  features: Type.Array(oneOf(modelFeatures), { maxItems: 64 }),
+  features: json.array(oneOf(modelFeatures), { maxItems: 64 }),
   promptTokens: number,
-  maxTokens: orNull(number),
-  objective: Type.Object({ ttftMs: orNull(number), tpotMs: orNull(number) }),
-  maxPrice: orNull(number),
-  region: orNull(text),
-  exclude: Type.Array(text, { maxItems: namesLengthMax }),
+  maxTokens: nullable(number),
+  objective: json.object({ ttftMs: nullable(number), tpotMs: nullable(number) }),
+  maxPrice: nullable(number),
+  region: nullable(text),
+  exclude: json.array(text, { maxItems: namesLengthMax }),
 })
 
-const rejectionSchema = Type.Object({ worker: text, gate: text, required: text, actual: text })
+const rejectionSchema = json.object({ worker: text, gate: text, required: text, actual: text })
 
-const rankingSchema = Type.Object({
+const rankingSchema = json.object({
   worker: text,
   rank: count,
   reliability: number,
@@ -45,50 +44,50 @@ const rankingSchema = Type.Object({
   completionUpperBound: number,
   completionSamples: number,
   timely: number,
-  indistinguishable: Type.Boolean(),
-  alike: Type.Boolean(),
+  indistinguishable: json.boolean(),
+  alike: json.boolean(),
   predictedTtftMs: number,
   predictedQueueMs: number,
   predictedTotalMs: number,
   predictedFrom: oneOf(['observed', 'claimed', 'assumed']),
   price: number,
   load: number,
-  roundTripMs: orNull(number),
+  roundTripMs: nullable(number),
 })
 
-const attemptSchema = Type.Object({
+const attemptSchema = json.object({
   worker: text,
   startedAtMs: number,
-  endedAtMs: orNull(number),
-  ttftMs: orNull(number),
+  endedAtMs: nullable(number),
+  ttftMs: nullable(number),
   outcome: oneOf(outcomes),
-  code: orNull(oneOf(Object.keys(errorCodes))),
+  code: nullable(oneOf(Object.keys(errorCodes))),
   cause: oneOf(['picked', 'retry']),
 })
 
-const rankingsSchema = Type.Array(rankingSchema, { maxItems: rankingsLengthMax })
+const rankingsSchema = json.array(rankingSchema, { maxItems: rankingsLengthMax })
 
-const firstSchema = Type.Object({
+const firstSchema = json.object({
   // Within what `Date` can show.
-  atMs: Type.Number({ minimum: 0, maximum: 8.64e15 }),
+  atMs: json.number({ minimum: 0, maximum: 8.64e15 }),
   candidates: count,
   eligible: count,
   indistinguishable: count,
   alike: count,
   rankings: rankingsSchema,
-  chosen: orNull(text),
-  comparedWith: orNull(text),
-  decidedBy: orNull(oneOf(decidingFactors)),
+  chosen: nullable(text),
+  comparedWith: nullable(text),
+  decidedBy: nullable(oneOf(decidingFactors)),
   reason: text,
 })
 
 /** The JSON form of a decision. */
-export const decisionSchema = Type.Object({
-  id: Type.String({ pattern: '^dec_[a-z2-7]{26}$' }),
+export const decisionSchema = json.object({
+  id: json.string({ pattern: '^dec_[a-z2-7]{26}$' }),
   requestId: text,
-  keyId: orNull(text),
+  keyId: nullable(text),
   // Within what `Date` can show.
-  atMs: Type.Number({ minimum: 0, maximum: 8.64e15 }),
+  atMs: json.number({ minimum: 0, maximum: 8.64e15 }),
   policyVersion: text,
   model: text,
   request: requestSchema,
@@ -97,20 +96,20 @@ export const decisionSchema = Type.Object({
   eligible: count,
   indistinguishable: count,
   alike: count,
-  gateCounts: Type.Record(Type.String({ maxLength: textLengthMax }), count),
-  rejections: Type.Array(rejectionSchema, { maxItems: rejectionsLengthMax }),
+  gateCounts: json.record(count),
+  rejections: json.array(rejectionSchema, { maxItems: rejectionsLengthMax }),
   rankings: rankingsSchema,
   outcome: oneOf(['chosen', 'busy', 'none']),
-  chosen: orNull(text),
-  comparedWith: orNull(text),
-  decidedBy: orNull(oneOf(decidingFactors)),
+  chosen: nullable(text),
+  comparedWith: nullable(text),
+  decidedBy: nullable(oneOf(decidingFactors)),
   reason: text,
-  retryAfterMs: orNull(number),
-  attempts: Type.Array(attemptSchema, { maxItems: attemptsLengthMax }),
-  first: orNull(firstSchema),
+  retryAfterMs: nullable(number),
+  attempts: json.array(attemptSchema, { maxItems: attemptsLengthMax }),
+  first: nullable(firstSchema),
 })
 
-const validator = Compile(decisionSchema)
+const validator = new Validator(decisionSchema)
 
 /**
  * The decision that `json` says. Throws `storage_failed`, naming the field, where it is damaged.
@@ -118,9 +117,10 @@ const validator = Compile(decisionSchema)
  */
 export function reviveDecision(json: unknown): Decision {
   const value = upToDate(typeof json === 'string' ? parse(json) : json)
-  if (!validator.Check(value)) {
-    const [first] = validator.Errors(value)
-    throw damaged(`${first?.instancePath || '/'} ${first?.message}`)
+  if (!validator.fits(value)) {
+    const where = validator.faults(value).map((fault) => pointerOf(fault.path) || '/')
+    const what = validator.faults(value).map(faultPhrase)
+    throw damaged(`${where[0]} ${what[0]}`)
   }
   const { rejections, reason, ...fields } = value
   return keptDecision(

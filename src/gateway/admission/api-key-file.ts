@@ -14,9 +14,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
-import type { Clock, Log, Random } from '../../base/index.ts'
+import {
+  type Clock,
+  json,
+  type Log,
+  type Random,
+  type Static,
+  Validator,
+} from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
 import type { Account, ApiKeys, KeyLimits, KeyRole } from './credentials.ts'
 import { hashSecret, makeSecret, SecretTable } from './secrets.ts'
@@ -29,18 +34,18 @@ const keysMax = 10_000
 const turnMsMax = 5000
 const turnPollMs = 20
 
-const limit = Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()])
-const keyEntry = Type.Object({
-  id: Type.String({ pattern: '^key_[a-z0-9]{1,32}$' }),
-  name: Type.String({ maxLength: 128 }),
-  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-  createdAtMs: Type.Number(),
+const limit = json.nullable(json.number({ exclusiveMinimum: 0 }))
+const keyEntry = json.object({
+  id: json.string({ pattern: '^key_[a-z0-9]{1,32}$' }),
+  name: json.string({ maxLength: 128 }),
+  sha256: json.string({ pattern: '^[0-9a-f]{64}$' }),
+  createdAtMs: json.number(),
   // Files of the first version name no role.
-  role: Type.Optional(Type.Enum(['client', 'operator'])),
-  limits: Type.Object({ requestsPerMinute: limit, tokensPerMinute: limit }),
+  role: json.optional(json.enum(['client', 'operator'])),
+  limits: json.object({ requestsPerMinute: limit, tokensPerMinute: limit }),
 })
-const fileCheck = Compile(
-  Type.Object({ format: Type.Literal(1), keys: Type.Array(keyEntry, { maxItems: keysMax }) }),
+const fileValidator = new Validator(
+  json.object({ format: json.literal(1), keys: json.array(keyEntry, { maxItems: keysMax }) }),
 )
 type KeyEntry = Static<typeof keyEntry>
 
@@ -159,7 +164,7 @@ export class ApiKeyFile implements ApiKeys {
     } catch (error) {
       throw this.#fault('it cannot be read as JSON', error)
     }
-    if (!fileCheck.Check(content)) throw this.#fault('its content is not a list of keys')
+    if (!fileValidator.fits(content)) throw this.#fault('its content is not a list of keys')
     return content.keys
   }
 

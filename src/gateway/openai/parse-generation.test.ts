@@ -3,22 +3,20 @@ import { test } from 'node:test'
 import { seededRandom } from '../../base/index.ts'
 import { IsochroneError, requestIdOf } from '../../protocol/index.ts'
 import { parseChat, parseCompletion } from './parse-generation.ts'
-import { type ChatBody, type CompletionBody, chatBody, completionBody } from './schemas.ts'
-import { compileCheck } from './validation.ts'
+import type { ChatBody, CompletionBody } from './schemas.ts'
+import { checkChatBody, checkCompletionBody } from './validation.ts'
 
 const id = requestIdOf(new Uint8Array(16))
-const checkChat = compileCheck(chatBody)
-const checkCompletion = compileCheck(completionBody)
 const hello = { model: 'm', messages: [{ role: 'user', content: 'hello' }] }
 
 function chat(body: object) {
-  const fault = checkChat(body)
+  const fault = checkChatBody(body)
   if (fault !== undefined) throw fault
   return parseChat(body as ChatBody, id, seededRandom(1))
 }
 
 function completion(body: object) {
-  const fault = checkCompletion(body)
+  const fault = checkCompletionBody(body)
   if (fault !== undefined) throw fault
   return parseCompletion(body as CompletionBody, id, seededRandom(1))
 }

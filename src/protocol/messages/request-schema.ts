@@ -1,6 +1,5 @@
-/** The shape and bounds of a request between gateway and node, as compiled checks. */
-import Type from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
+/** The shape and bounds of a request between gateway and node, as validators. */
+import { json, type Schema, Validator } from '../../base/index.ts'
 
 /**
  * What a node accepts at most; a gateway that accepts no more never sees its own requests
@@ -35,42 +34,36 @@ export const requestLimits = {
 
 const limits = requestLimits
 
-const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const integer = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
-const number = (minimum: number, maximum: number) => Type.Number({ minimum, maximum })
-const text = (maxLength: number) => Type.String({ maxLength })
+const { nullable } = json
+const integer = (minimum: number, maximum: number) => json.integer({ minimum, maximum })
+const number = (minimum: number, maximum: number) => json.number({ minimum, maximum })
+const text = (maxLength: number) => json.string({ maxLength })
 /** Its depth is bounded where the JSON is parsed, its size by the request's. */
-const freeObject = Type.Record(Type.String(), Type.Unknown())
+const freeObject = json.record(json.unknown())
 /** Anything, as long as it is there. */
-const json = Type.Union([
-  Type.String(),
-  Type.Number(),
-  Type.Boolean(),
-  Type.Null(),
-  Type.Array(Type.Unknown()),
+const anyJson = json.union([
+  json.string(),
+  json.number(),
+  json.boolean(),
+  json.null(),
+  json.array(json.unknown()),
   freeObject,
 ])
-const tokenIds = Type.Array(integer(0, limits.tokenIdMax), { maxItems: limits.promptTokensMax })
+const tokenIds = json.array(integer(0, limits.tokenIdMax), { maxItems: limits.promptTokensMax })
 
-const message = Type.Object({
-  role: Type.Union([
-    Type.Literal('system'),
-    Type.Literal('developer'),
-    Type.Literal('user'),
-    Type.Literal('assistant'),
-    Type.Literal('tool'),
-  ]),
-  content: Type.Union([
+const message = json.object({
+  role: json.enum(['system', 'developer', 'user', 'assistant', 'tool']),
+  content: json.union([
     text(limits.textLengthMax),
-    Type.Array(freeObject, { maxItems: limits.partsPerMessageMax }),
-    Type.Null(),
+    json.array(freeObject, { maxItems: limits.partsPerMessageMax }),
+    json.null(),
   ]),
-  name: Type.Optional(text(limits.modelNameLengthMax)),
-  tool_calls: Type.Optional(Type.Array(freeObject, { maxItems: limits.toolCallsPerMessageMax })),
-  tool_call_id: Type.Optional(text(limits.modelNameLengthMax)),
+  name: json.optional(text(limits.modelNameLengthMax)),
+  tool_calls: json.optional(json.array(freeObject, { maxItems: limits.toolCallsPerMessageMax })),
+  tool_call_id: json.optional(text(limits.modelNameLengthMax)),
 })
 
-const sampling = Type.Object({
+const sampling = json.object({
   temperature: number(0, 100),
   topP: number(0, 1),
   topK: integer(0, limits.tokenIdMax),
@@ -78,59 +71,57 @@ const sampling = Type.Object({
   frequencyPenalty: number(-100, 100),
   presencePenalty: number(-100, 100),
   repetitionPenalty: number(0, 100),
-  logitBias: Type.Record(Type.String({ pattern: '^[0-9]{1,10}$' }), number(-1000, 1000), {
+  logitBias: json.record(number(-1000, 1000), {
+    keyPattern: '^[0-9]{1,10}$',
     maxProperties: limits.logitBiasMax,
-    additionalProperties: false,
   }),
   seed: integer(0, Number.MAX_SAFE_INTEGER),
 })
 
-const responseFormat = Type.Union([
-  Type.Object({ type: Type.Literal('text') }),
-  Type.Object({ type: Type.Literal('json_object') }),
-  Type.Object({ type: Type.Literal('json_schema'), json_schema: freeObject }),
+const responseFormat = json.union([
+  json.object({ type: json.literal('text') }),
+  json.object({ type: json.literal('json_object') }),
+  json.object({ type: json.literal('json_schema'), json_schema: freeObject }),
 ])
 
 const subject = {
-  requestId: Type.String({ minLength: 1, maxLength: limits.requestIdLengthMax }),
-  model: Type.String({ minLength: 1, maxLength: limits.modelNameLengthMax }),
-  modelDigest: nullable(Type.String({ pattern: '^sha256:[0-9a-f]{64}$' })),
+  requestId: json.string({ minLength: 1, maxLength: limits.requestIdLengthMax }),
+  model: json.string({ minLength: 1, maxLength: limits.modelNameLengthMax }),
+  modelDigest: nullable(json.string({ pattern: '^sha256:[0-9a-f]{64}$' })),
 }
 
-/** Each field's name and compiled check. All must be there. */
-export type FieldChecks = readonly (readonly [name: string, check: Validator])[]
+/** Each field's name and validator. All must be there. */
+export type FieldValidators = readonly (readonly [name: string, validator: Validator])[]
 
-export const generationRequestFields = compileFields({
+export const generationRequestFields = validatorsOf({
   ...subject,
-  kind: Type.Union([Type.Literal('chat'), Type.Literal('completion')]),
-  messages: Type.Array(message, { maxItems: limits.messagesMax }),
-  prompt: Type.Union([text(limits.textLengthMax), tokenIds]),
+  kind: json.enum(['chat', 'completion']),
+  messages: json.array(message, { maxItems: limits.messagesMax }),
+  prompt: json.union([text(limits.textLengthMax), tokenIds]),
   choices: integer(1, limits.choicesMax),
   maxTokens: nullable(integer(0, limits.tokensMax)),
-  stop: Type.Array(text(limits.stopStringLengthMax), { maxItems: limits.stopStringsMax }),
+  stop: json.array(text(limits.stopStringLengthMax), { maxItems: limits.stopStringsMax }),
   sampling,
   topLogprobs: nullable(integer(0, limits.topLogprobsMax)),
-  whole: Type.Boolean(),
-  echo: Type.Boolean(),
-  tools: Type.Array(freeObject, { maxItems: limits.toolsMax }),
-  toolChoice: json,
-  parallelToolCalls: nullable(Type.Boolean()),
+  whole: json.boolean(),
+  echo: json.boolean(),
+  tools: json.array(freeObject, { maxItems: limits.toolsMax }),
+  toolChoice: anyJson,
+  parallelToolCalls: nullable(json.boolean()),
   responseFormat,
-  passThrough: Type.Record(Type.String(), Type.Unknown(), {
-    maxProperties: limits.passThroughFieldsMax,
-  }),
+  passThrough: json.record(json.unknown(), { maxProperties: limits.passThroughFieldsMax }),
 })
 
-export const embeddingRequestFields = compileFields({
+export const embeddingRequestFields = validatorsOf({
   ...subject,
-  kind: Type.Literal('embedding'),
-  input: Type.Array(Type.Union([text(limits.textLengthMax), tokenIds]), {
+  kind: json.literal('embedding'),
+  input: json.array(json.union([text(limits.textLengthMax), tokenIds]), {
     minItems: 1,
     maxItems: limits.embeddingInputsMax,
   }),
   dimensions: nullable(integer(1, limits.dimensionsMax)),
 })
 
-function compileFields(schemas: Readonly<Record<string, Type.TSchema>>): FieldChecks {
-  return Object.entries(schemas).map(([name, schema]) => [name, Compile(schema)] as const)
+function validatorsOf(schemas: Readonly<Record<string, Schema>>): FieldValidators {
+  return Object.entries(schemas).map(([name, schema]) => [name, new Validator(schema)] as const)
 }

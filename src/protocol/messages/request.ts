@@ -10,7 +10,7 @@ import type { EmbeddingRequest, GenerationRequest } from '../generation.ts'
 import { parseJson } from './json.ts'
 import {
   embeddingRequestFields,
-  type FieldChecks,
+  type FieldValidators,
   generationRequestFields,
   requestLimits,
 } from './request-schema.ts'
@@ -57,14 +57,14 @@ function checkBodyBytes(length: number): void {
 }
 
 /** Field by field: so a wrong one can be named at no further cost. */
-function checkedFields(value: unknown, fields: FieldChecks): Readonly<Record<string, unknown>> {
+function checkedFields(value: unknown, fields: FieldValidators): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed('the request is not a JSON object')
   }
   const checked: Record<string, unknown> = {}
-  for (const [name, check] of fields) {
+  for (const [name, validator] of fields) {
     const field = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
-    if (!check.Check(field)) throw malformed(`the request’s "${name}" is not what it has to be`)
+    if (!validator.fits(field)) throw malformed(`the request’s "${name}" is not what it has to be`)
     checked[name] = field
   }
   return checked
