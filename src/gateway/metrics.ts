@@ -1,8 +1,7 @@
 /** The gateway's metrics, made from the table in `telemetry`, on a registry of their own. */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { DecisionOutcome } from '../routing/index.ts'
-import { labelValuesMax, metrics as table } from '../telemetry/index.ts'
+import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
 
 export type Operation = 'chat' | 'text_completion' | 'embeddings'
 
@@ -26,26 +25,28 @@ export interface Gauges {
 export class GatewayMetrics {
   readonly #registry = new Registry()
   readonly #models = new LabelCap(labelValuesMax)
-  readonly #requestDuration = this.#histogram(table.requestDuration)
-  readonly #timeToFirstToken = this.#histogram(table.timeToFirstToken)
-  readonly #timePerOutputToken = this.#histogram(table.timePerOutputToken)
-  readonly #tokenUsage = this.#histogram(table.tokenUsage)
-  readonly #httpRequests = this.#counter(table.httpRequests)
-  readonly #refusals = this.#counter(table.refusals)
-  readonly #decisions = this.#counter(table.decisions)
-  readonly #decisionDuration = this.#histogram(table.decisionDuration)
-  readonly #attempts = this.#counter(table.attempts)
-  readonly #retries = this.#counter(table.retries)
-  readonly #joins = this.#counter(table.joins)
+  readonly #requestDuration = this.#registry.histograms(table.requestDuration)
+  readonly #timeToFirstToken = this.#registry.histograms(table.timeToFirstToken)
+  readonly #timePerOutputToken = this.#registry.histograms(table.timePerOutputToken)
+  readonly #tokenUsage = this.#registry.histograms(table.tokenUsage)
+  readonly #httpRequests = this.#registry.counters(table.httpRequests)
+  readonly #refusals = this.#registry.counters(table.refusals)
+  readonly #decisions = this.#registry.counters(table.decisions)
+  readonly #decisionDuration = this.#registry.histograms(table.decisionDuration)
+  readonly #attempts = this.#registry.counters(table.attempts)
+  readonly #retries = this.#registry.counters(table.retries)
+  readonly #joins = this.#registry.counters(table.joins)
 
   constructor(gauges: Gauges) {
-    this.#gauge(table.requestsInFlight, (gauge) => gauge.set(gauges.requestsInFlight()))
-    this.#gauge(table.workers, (gauge) => {
+    this.#registry.gauge(table.requestsInFlight, () => [[[], gauges.requestsInFlight()]])
+    this.#registry.gauge(table.workers, () => {
       const { connected, disconnected } = gauges.workers()
-      gauge.set({ state: 'connected' }, connected)
-      gauge.set({ state: 'disconnected' }, disconnected)
+      return [
+        [['connected'], connected],
+        [['disconnected'], disconnected],
+      ]
     })
-    this.#gauge(table.residentMemory, (gauge) => gauge.set(process.memoryUsage.rss()))
+    this.#registry.gauge(table.residentMemory, () => [[[], process.memoryUsage.rss()]])
   }
 
   get contentType(): string {
@@ -53,89 +54,45 @@ export class GatewayMetrics {
   }
 
   /** The text that Prometheus reads. */
-  render(): Promise<string> {
-    return this.#registry.metrics()
+  render(): string {
+    return this.#registry.render()
   }
 
-  request(figures: RequestFigures): void {
-    const labels = {
-      gen_ai_operation_name: figures.operation,
-      gen_ai_request_model: this.#models.of(figures.model),
-    }
-    const error = figures.code === null ? {} : { error_type: figures.code }
-    this.#requestDuration.observe({ ...labels, ...error }, figures.totalMs / 1000)
-    if (figures.ttftMs !== null) this.#timeToFirstToken.observe(labels, figures.ttftMs / 1000)
-    if (figures.code !== null) return
-    if (figures.tpotMs !== null) this.#timePerOutputToken.observe(labels, figures.tpotMs / 1000)
-    if (figures.usage === undefined) return
-    const { promptTokens, completionTokens } = figures.usage
-    this.#tokenUsage.observe({ ...labels, gen_ai_token_type: 'input' }, promptTokens)
-    this.#tokenUsage.observe({ ...labels, gen_ai_token_type: 'output' }, completionTokens)
+  request({ operation, model, code, totalMs, ttftMs, tpotMs, usage }: RequestFigures): void {
+    const name = this.#models.of(model)
+    this.#requestDuration.of(operation, name, code ?? '').observe(totalMs / 1000)
+    if (ttftMs !== null) this.#timeToFirstToken.of(operation, name).observe(ttftMs / 1000)
+    if (code !== null) return
+    if (tpotMs !== null) this.#timePerOutputToken.of(operation, name).observe(tpotMs / 1000)
+    if (usage === undefined) return
+    this.#tokenUsage.of(operation, name, 'input').observe(usage.promptTokens)
+    this.#tokenUsage.of(operation, name, 'output').observe(usage.completionTokens)
   }
 
   /** @param route the route's pattern, never what the client wrote */
   httpRequest(route: string, status: number): void {
-    this.#httpRequests.inc({ route, status })
+    this.#httpRequests.of(route, String(status)).add()
   }
 
   refusal(code: ErrorCode): void {
-    this.#refusals.inc({ code })
+    this.#refusals.of(code).add()
   }
 
   decision(outcome: DecisionOutcome, durationMs: number): void {
-    this.#decisions.inc({ outcome })
-    this.#decisionDuration.observe(durationMs / 1000)
+    this.#decisions.of(outcome).add()
+    this.#decisionDuration.of().observe(durationMs / 1000)
   }
 
   attempt(outcome: 'completed' | 'failed' | 'abandoned', code: ErrorCode | null): void {
-    this.#attempts.inc({ outcome, code: code ?? '' })
+    this.#attempts.of(outcome, code ?? '').add()
   }
 
   retry(): void {
-    this.#retries.inc()
+    this.#retries.of().add()
   }
 
   join(result: 'accepted' | ErrorCode): void {
-    this.#joins.inc({ result })
-  }
-
-  #histogram(definition: {
-    name: string
-    help: string
-    labels: readonly string[]
-    buckets: readonly number[]
-  }): Histogram {
-    return new Histogram({
-      name: definition.name,
-      help: definition.help,
-      labelNames: [...definition.labels],
-      buckets: [...definition.buckets],
-      registers: [this.#registry],
-    })
-  }
-
-  #counter(definition: { name: string; help: string; labels: readonly string[] }): Counter {
-    return new Counter({
-      name: definition.name,
-      help: definition.help,
-      labelNames: [...definition.labels],
-      registers: [this.#registry],
-    })
-  }
-
-  #gauge(
-    definition: { name: string; help: string; labels: readonly string[] },
-    collect: (gauge: Gauge) => void,
-  ): void {
-    new Gauge({
-      name: definition.name,
-      help: definition.help,
-      labelNames: [...definition.labels],
-      registers: [this.#registry],
-      collect() {
-        collect(this)
-      },
-    })
+    this.#joins.of(result).add()
   }
 }
 

@@ -186,9 +186,7 @@ function openRoutes(modules: InformationRouteModules): readonly Route[] {
     },
     {
       ...operation('/metrics', 'Figures for Prometheus.'),
-      async handle(client) {
-        client.send(200, metrics.contentType, await metrics.render())
-      },
+      handle: (client) => client.send(200, metrics.contentType, metrics.render()),
     },
     {
       ...operation('/openapi.json', 'This description.'),
