@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { createLog, ManualClock } from '../../base/index.ts'
 import { sampleObservation } from '../stores.contract.ts'
 import { GroupWriter } from './group-writer.ts'
@@ -12,7 +12,8 @@ import { openSqliteStorage } from './sqlite-storage.ts'
 
 const floodItems = 6_000
 
-test('a commit that hangs is waited for once; then the oldest are dropped', async (t) => {
+/** A writer of its own besides the storage's, which is closed. */
+async function setUp(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-group-writer-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'storage.sqlite')
@@ -23,6 +24,17 @@ test('a commit that hangs is waited for once; then the oldest are dropped', asyn
   const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
   const options = { file, fileBytesMax: 1024 ** 3, ...limits }
   const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1 }, 0)
+  const written = async () => {
+    const storage = openSqliteStorage(file, { clock, log })
+    const count = [...storage.observations.since(0)].length
+    await storage.close()
+    return count
+  }
+  return { file, lines, writer, written }
+}
+
+test('a commit that hangs is waited for once; then the oldest are dropped', async (t) => {
+  const { file, lines, writer, written } = await setUp(t)
   const other = new DatabaseSync(file)
   other.exec('BEGIN IMMEDIATE')
   for (let i = 0; i < floodItems; i += 1) writer.appendObservation(sampleObservation(i))
@@ -32,7 +44,14 @@ test('a commit that hangs is waited for once; then the oldest are dropped', asyn
   other.close()
   await writer.close()
   assert.ok(lines.some((line) => line.includes('works again')))
-  const storage = openSqliteStorage(file, { clock, log })
-  assert.equal([...storage.observations.since(0)].length, floodItems - 500)
-  await storage.close()
+  assert.equal(await written(), floodItems - 500)
+})
+
+test('what comes while the last group is written is written too', async (t) => {
+  const { writer, written } = await setUp(t)
+  writer.appendObservation(sampleObservation(0))
+  const closed = writer.close()
+  writer.appendObservation(sampleObservation(1))
+  await closed
+  assert.equal(await written(), 2)
 })

@@ -210,7 +210,12 @@ export class GroupWriter {
     this.#gathered = this.#spare
     this.#committing = group
     const message: Group = { bytes: group.buffer.bytes, now: this.#clock.now() }
-    this.#thread().postMessage(message)
+    try {
+      this.#thread().postMessage(message)
+    } catch (error) {
+      // A machine without memory or threads to spare may have some later.
+      this.#onReply({ sequence: 0, error: { message: `no writing thread: ${error}`, errcode: 0 } })
+    }
   }
 
   #onReply(reply: WriterReply): void {
@@ -265,11 +270,17 @@ export class GroupWriter {
     if (this.#port !== undefined) return this.#port
     const { port1, port2 } = new MessageChannel()
     const data: ThreadData = { options: this.#options, port: port2, replies: this.#replies }
-    const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-      workerData: data,
-      transferList: [port2],
-      resourceLimits: threadLimits,
-    })
+    let worker: Worker
+    try {
+      worker = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+        workerData: data,
+        transferList: [port2],
+        resourceLimits: threadLimits,
+      })
+    } catch (error) {
+      port1.close()
+      throw error
+    }
     port1.on('message', (reply: WriterReply) => this.#onReply(reply))
     worker.on('error', (error) => this.#onThreadLost(worker, String(error)))
     worker.on('exit', () => this.#onThreadLost(worker, 'the writing thread ended'))
@@ -283,9 +294,13 @@ export class GroupWriter {
   #onThreadLost(worker: Worker, message: string): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
-    this.#port?.close()
+    const port = this.#port
     this.#port = undefined
-    this.#onReply({ sequence: 0, error: { message, errcode: 0 } })
+    // What it said before it ended is true: the same group would be written twice.
+    const said = port === undefined ? undefined : receiveMessageOnPort(port)
+    port?.close()
+    if (said !== undefined) this.#onReply(said.message as WriterReply)
+    else this.#onReply({ sequence: 0, error: { message, errcode: 0 } })
   }
 
   async #endThread(): Promise<void> {
