@@ -44,9 +44,9 @@ export interface GatewayLimits {
   readonly heartbeatMs: number
   /** A signed request reaches its node within this time, or it is late for its client too. */
   readonly envelopeLifeMs: number
-  /** Signed results remembered against replay, about 150 bytes each: 40 MB in the worst case. */
+  /** Signed results remembered against replay, up to 60 bytes each: 60 MB in the worst case. */
   readonly noncesMax: number
-  /** Half of them, so that no node shuts out the others: 3,300 results/s that live for 45 s. */
+  /** Half of them, so that no node shuts out the others: 9,000 results/s, kept for 55 s. */
   readonly noncesPerNodeMax: number
   /** On closing, answers under way get this long to end. */
   readonly closeGraceMs: number
@@ -72,7 +72,7 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   recordsPerMinuteMax: 30,
   heartbeatMs: 2_000,
   envelopeLifeMs: 15_000,
-  noncesMax: 300_000,
-  noncesPerNodeMax: 150_000,
+  noncesMax: 1_000_000,
+  noncesPerNodeMax: 500_000,
   closeGraceMs: 5_000,
 })

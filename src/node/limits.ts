@@ -5,7 +5,7 @@ export interface NodeLimits {
    * elsewhere.
    */
   readonly requestsPerSlotMax: number
-  /** Nonces remembered against replays: 45 s of envelopes at 3,300 requests/s from one gateway. */
+  /** Nonces remembered against replays: 55 s of envelopes at 9,000 requests/s from one gateway. */
   readonly noncesMax: number
   /** Gateways whose verified signatures are remembered for some seconds: a kilobyte each. */
   readonly gatewaysRememberedMax: number
@@ -39,7 +39,7 @@ export interface NodeLimits {
 
 export const nodeLimits: NodeLimits = Object.freeze({
   requestsPerSlotMax: 4,
-  noncesMax: 300_000,
+  noncesMax: 1_000_000,
   gatewaysRememberedMax: 64,
   dialTimeoutMs: 10_000,
   joinTimeoutMs: 10_000,

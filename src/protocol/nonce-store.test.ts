@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { AssertionFailure, ManualClock } from '../base/index.ts'
+import { AssertionFailure, ManualClock, seededRandom } from '../base/index.ts'
 import { createIdentity } from './identity.ts'
 import type { NodeId } from './ids.ts'
 import { NonceStore } from './nonce-store.ts'
+import { emptyEntry, fillEntry, NonceHash, NonceTable } from './nonce-table.ts'
 import { identities } from './protocol.fixture.ts'
 
 const [alice, bob, carol] = identities.map(({ id }) => id) as [NodeId, NodeId, NodeId]
@@ -87,6 +88,55 @@ test('a time long past or far ahead is no trouble', () => {
   clock.advance(10_000_000_000)
   assert.equal(store.add(alice, nonceOf(2), 0), 'seen')
   assert.equal(store.size, 1)
+})
+
+test('of many nonces each is known, and no other, whatever the places are', () => {
+  fc.assert(
+    fc.property(fc.integer(), (seed) => {
+      const clock = new ManualClock()
+      const random = seededRandom(seed)
+      const store = new NonceStore({ entriesMax: 4_000, clock, random: seededRandom(seed + 1) })
+      const senders = [alice, bob]
+      const nonces = Array.from({ length: 1_000 }, () => random.bytes(16))
+      const untilMs = () => clock.now() + random.below(30_000)
+      for (const nonce of nonces) {
+        for (const id of senders) assert.equal(store.add(id, nonce, untilMs()), 'new')
+      }
+      for (const nonce of nonces) {
+        for (const id of senders) assert.equal(store.add(id, nonce, untilMs()), 'seen')
+        const other = Uint8Array.from(nonce)
+        const bit = random.below(128)
+        other[bit >> 3] = (other[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+        const { size } = store
+        assert.equal(store.add(carol, nonce, clock.now()), size < 4_000 ? 'new' : 'full')
+        assert.equal(store.add(alice, other, clock.now()) === 'seen', false)
+      }
+    }),
+    { numRuns: 5 },
+  )
+})
+
+test('nonces that are alike but for their last bits do not lie in each other’s way', () => {
+  const hash = new NonceHash(seededRandom(5))
+  const table = new NonceTable(hash)
+  const entry = emptyEntry()
+  const seen = new Set<number>()
+  for (let value = 0; value < 4_096; value += 1) {
+    const nonce = Buffer.alloc(16)
+    nonce.writeUInt32LE(value, 4 * (value % 4))
+    fillEntry(entry, nonce, 1 + (value % 3))
+    entry.hash = hash.of(entry.words)
+    if (!table.has(entry)) table.add(entry)
+    seen.add(entry.hash >>> 20)
+  }
+  // Thrown at random, 4,096 balls hit 63 % of as many places.
+  assert.ok(seen.size > 0.55 * 4_096, `${seen.size} places`)
+})
+
+test('a nonce of another length is a programmer error', () => {
+  const clock = new ManualClock()
+  const store = new NonceStore({ entriesMax: 10, clock })
+  assert.throws(() => store.add(alice, new Uint8Array(15), clock.now()), AssertionFailure)
 })
 
 test('a store without room is a programmer error', () => {

@@ -6,33 +6,54 @@
  * new envelopes are refused instead of old nonces forgotten, since forgetting would let a replay
  * through.
  */
-import { assert, type Clock } from '../base/index.ts'
+import { assert, type Clock, type Random, secureRandom } from '../base/index.ts'
 import type { NodeId } from './ids.ts'
+import {
+  emptyEntry,
+  fillEntry,
+  type NonceEntry,
+  NonceHash,
+  NonceTable,
+  nonceWords,
+} from './nonce-table.ts'
 
 export interface NonceStoreOptions {
-  /** In all; an entry takes about 150 bytes. */
+  /** In all; an entry takes 30 to 60 bytes. */
   readonly entriesMax: number
   /** So that one sender cannot shut out the others. Default: half of `entriesMax`. */
   readonly entriesPerSenderMax?: number
   readonly clock: Clock
+  /** Of the places of entries; the machine's where none is given. */
+  readonly random?: Random
 }
 
 export type NonceOutcome = 'new' | 'seen' | 'full'
 
-/** How exactly entries end; longer is harmless, and shorter means more buckets. */
-const bucketMs = 4_000
+/** How exactly entries end; longer is harmless, and shorter means more buckets to look in. */
+const bucketMs = 10_000
 
-interface Entry {
-  readonly sender: NodeId
-  readonly nonce: string
+interface Sender {
+  readonly id: NodeId
+  /** From 1. */
+  readonly number: number
+  size: number
+}
+
+interface Bucket {
+  readonly table: NonceTable
+  readonly sizes: Map<Sender, number>
 }
 
 export class NonceStore {
   readonly #entriesMax: number
   readonly #entriesPerSenderMax: number
   readonly #clock: Clock
-  readonly #senders = new Map<NodeId, Set<string>>()
-  readonly #buckets = new Map<number, Entry[]>()
+  readonly #hash: NonceHash
+  readonly #senders = new Map<NodeId, Sender>()
+  readonly #buckets = new Map<number, Bucket>()
+  /** Reused: what is looked for. */
+  readonly #entry = emptyEntry()
+  #lastNumber = 0
   /** No bucket before this one is left. */
   #oldest: number
   #size = 0
@@ -42,6 +63,7 @@ export class NonceStore {
     this.#entriesMax = options.entriesMax
     this.#entriesPerSenderMax = options.entriesPerSenderMax ?? Math.ceil(options.entriesMax / 2)
     this.#clock = options.clock
+    this.#hash = new NonceHash(options.random ?? secureRandom)
     this.#oldest = Math.floor(options.clock.now() / bucketMs)
   }
 
@@ -49,22 +71,49 @@ export class NonceStore {
     return this.#size
   }
 
-  /** Remembers the nonce at least until `keepUntilMs`, unless it was seen or there is no room. */
-  add(sender: NodeId, nonce: Uint8Array, keepUntilMs: number): NonceOutcome {
+  /**
+   * Remembers the nonce at least until `keepUntilMs`, unless it was seen or there is no room.
+   * @param nonce 16 bytes
+   */
+  add(id: NodeId, nonce: Uint8Array, keepUntilMs: number): NonceOutcome {
+    assert(nonce.length === 4 * nonceWords, 'a nonce has 16 bytes')
     this.#dropExpired()
-    const key = Buffer.from(nonce.buffer, nonce.byteOffset, nonce.length).toString('latin1')
-    const seen = this.#senders.get(sender)
-    if (seen?.has(key)) return 'seen'
+    const known = this.#senders.get(id)
+    const sender = known ?? { id, number: this.#lastNumber + 1, size: 0 }
+    const entry = this.#entry
+    fillEntry(entry, nonce, sender.number)
+    entry.hash = this.#hash.of(entry.words)
+    if (known !== undefined && this.#has(entry)) return 'seen'
     if (this.#size >= this.#entriesMax) return 'full'
-    if (seen !== undefined && seen.size >= this.#entriesPerSenderMax) return 'full'
-    if (seen === undefined) this.#senders.set(sender, new Set([key]))
-    else seen.add(key)
+    if (sender.size >= this.#entriesPerSenderMax) return 'full'
+    if (known === undefined) this.#keep(sender)
+    const { table, sizes } = this.#bucketOf(keepUntilMs)
+    table.add(entry)
+    sizes.set(sender, (sizes.get(sender) ?? 0) + 1)
+    sender.size += 1
     this.#size += 1
-    const bucket = Math.max(this.#oldest, Math.floor(keepUntilMs / bucketMs))
-    const entries = this.#buckets.get(bucket)
-    if (entries === undefined) this.#buckets.set(bucket, [{ sender, nonce: key }])
-    else entries.push({ sender, nonce: key })
     return 'new'
+  }
+
+  #has(entry: NonceEntry): boolean {
+    for (const { table } of this.#buckets.values()) if (table.has(entry)) return true
+    return false
+  }
+
+  /** Its number was nobody's before: a sender is forgotten only after its last entry. */
+  #keep(sender: Sender): void {
+    this.#lastNumber = sender.number
+    this.#senders.set(sender.id, sender)
+  }
+
+  #bucketOf(keepUntilMs: number): Bucket {
+    const index = Math.max(this.#oldest, Math.floor(keepUntilMs / bucketMs))
+    let bucket = this.#buckets.get(index)
+    if (bucket === undefined) {
+      bucket = { table: new NonceTable(this.#hash), sizes: new Map() }
+      this.#buckets.set(index, bucket)
+    }
+    return bucket
   }
 
   #dropExpired(): void {
@@ -79,13 +128,12 @@ export class NonceStore {
     this.#oldest = current
   }
 
-  #drop(bucket: number): void {
-    for (const { sender, nonce } of this.#buckets.get(bucket) ?? []) {
-      const seen = this.#senders.get(sender)
-      seen?.delete(nonce)
-      if (seen?.size === 0) this.#senders.delete(sender)
-      this.#size -= 1
+  #drop(index: number): void {
+    for (const [sender, size] of this.#buckets.get(index)?.sizes ?? []) {
+      sender.size -= size
+      this.#size -= size
+      if (sender.size === 0) this.#senders.delete(sender.id)
     }
-    this.#buckets.delete(bucket)
+    this.#buckets.delete(index)
   }
 }

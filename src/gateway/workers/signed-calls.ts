@@ -18,7 +18,7 @@ export interface SignedCallsOptions {
   readonly network: string
   /** A request reaches its node within this time, or it is late for its client too. */
   readonly envelopeLifeMs: number
-  /** Results whose nonces are remembered: about 150 bytes each. */
+  /** Results whose nonces are remembered: up to 60 bytes each. */
   readonly noncesMax: number
   /** Of them, those of one node. */
   readonly noncesPerNodeMax: number
