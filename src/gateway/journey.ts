@@ -14,7 +14,7 @@
 import type { Clock, Log, Random } from '../base/index.ts'
 import { asIsochroneError, type IsochroneError } from '../protocol/index.ts'
 import type { RouteRequest } from '../routing/index.ts'
-import type { Admission } from './admission/admission.ts'
+import type { Admission, Permit } from './admission/admission.ts'
 import type { Answer, Dispatch, Journeying } from './dispatch/dispatch.ts'
 import type { Router } from './dispatch/router.ts'
 import { type Figures, noFigures, Trail, type TrailModules } from './dispatch/trail.ts'
@@ -54,6 +54,8 @@ interface Arrival {
 interface Trip {
   readonly operation: Operation
   readonly route: RouteRequest
+  /** Answers that are asked for. */
+  readonly choices: number
   readonly client: Client
 }
 
@@ -76,7 +78,7 @@ export class Journey {
 
   embedding(body: EmbeddingBody, client: Client): Promise<void> {
     const asked = parseEmbedding(body, client.requestId)
-    const trip: Trip = { operation: 'embeddings', route: asked.route, client }
+    const trip: Trip = { operation: 'embeddings', route: asked.route, choices: 1, client }
     return this.#travel(trip, async (journeying) => {
       const { worker, result } = await this.#modules.dispatch.embed(asked.request, journeying)
       client.header('x-isochrone-worker', worker.id)
@@ -90,7 +92,8 @@ export class Journey {
   #generation(asked: AskedGeneration, client: Client): Promise<void> {
     const operation = asked.request.kind === 'chat' ? 'chat' : 'text_completion'
     client.header('x-isochrone-seed', String(asked.request.sampling.seed))
-    return this.#travel({ operation, route: asked.route, client }, (journeying) =>
+    const trip: Trip = { operation, route: asked.route, choices: asked.request.choices, client }
+    return this.#travel(trip, (journeying) =>
       asked.stream
         ? this.#stream(asked, client, journeying)
         : this.#whole(asked, client, journeying),
@@ -101,22 +104,32 @@ export class Journey {
   async #travel(trip: Trip, carry: (journeying: Journeying) => Promise<Arrival>): Promise<void> {
     const { admission, router } = this.#modules
     const { client, route } = trip
-    const permit = this.#admit(client, route)
-    client.allowance(admission.allowance(client.account))
-    const trail = new Trail(router.route(route, client.account.keyId), this.#modules)
-    client.header('x-isochrone-decision', trail.decision.id)
+    const permit = this.#admit(trip)
     let arrival: Arrival = { figures: noFigures, code: 'internal' }
+    let trail: Trail | undefined
     try {
-      const { arrivedAtMs, signal: clientSignal } = client
-      arrival = await carry({ trail, arrivedAtMs, clientSignal })
+      client.allowance(admission.allowance(client.account))
+      trail = new Trail(router.route(route, client.account.keyId), this.#modules)
+      client.header('x-isochrone-decision', trail.decision.id)
+      const { arrivedAtMs, departure } = client
+      arrival = await carry({ trail, arrivedAtMs, departure })
     } catch (error) {
       const { code } = asIsochroneError(error)
       // Who leaves while the answer is gathered has had work done; who is failed has not.
-      arrival = { figures: code === 'client_closed_request' ? trail.figures : noFigures, code }
+      const figures = code === 'client_closed_request' ? trail?.figures : undefined
+      arrival = { figures: figures ?? noFigures, code }
       throw error
     } finally {
-      trail.close()
+      // First: what a record of the request may fail at must not keep its place taken.
       permit.release(tokensOf(arrival, route.promptTokens))
+      if (trail !== undefined) this.#leave(trip, trail, arrival)
+    }
+  }
+
+  #leave(trip: Trip, trail: Trail, arrival: Arrival): void {
+    try {
+      trail.close()
+    } finally {
       this.#measure(trip, arrival, trail)
     }
   }
@@ -134,10 +147,12 @@ export class Journey {
     metrics.request({ operation, model, totalMs, ttftMs, tpotMs, usage, code })
   }
 
-  #admit(client: Client, route: RouteRequest) {
+  #admit({ client, route, choices }: Trip): Permit {
     const { admission, metrics } = this.#modules
     try {
-      return admission.admit(client.account, route.promptTokens + (route.maxTokens ?? 0))
+      // The prompt is read once, however many answers to it are asked for.
+      const tokens = route.promptTokens + choices * (route.maxTokens ?? 0)
+      return admission.admit(client.account, tokens)
     } catch (error) {
       client.allowance(admission.allowance(client.account))
       metrics.refusal(asIsochroneError(error).code)
@@ -152,13 +167,19 @@ export class Journey {
   async #whole(asked: AskedGeneration, client: Client, journeying: Journeying): Promise<Arrival> {
     const { dispatch, clock } = this.#modules
     const head = answerHead(asked, clock.now())
-    const { worker, offer, figures, collected } = await dispatch.whole(
+    const { worker, offer, collected, completed } = await dispatch.whole(
       asked.request,
       journeying,
       () => answerRenderer(asked, head),
     )
     client.header('x-isochrone-worker', worker.id)
-    client.sendJson(collected.render(fingerprintOf(offer)))
+    let figures = noFigures
+    try {
+      client.sendJson(collected.render(fingerprintOf(offer)))
+    } finally {
+      // The client does not wait for what is only for the books.
+      figures = completed()
+    }
     return { figures, code: null }
   }
 

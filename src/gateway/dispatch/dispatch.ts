@@ -18,6 +18,7 @@ import type { GatewayLimits } from '../limits.ts'
 import { offerOf } from '../workers/registry.ts'
 import type { Worker } from '../workers/worker.ts'
 import { workerError } from './attribution.ts'
+import type { Departure } from './departure.ts'
 import { Interruption } from './interruption.ts'
 import { type Router, refusalError } from './router.ts'
 import { type Figures, noFigures, type Trail, type TrailModules } from './trail.ts'
@@ -39,8 +40,8 @@ export interface Journeying {
   readonly trail: Trail
   /** Monotonic ms at which it arrived. */
   readonly arrivedAtMs: number
-  /** Aborts when the client left; the reason is `client_closed_request`. */
-  readonly clientSignal: AbortSignal
+  /** Told when the client left. */
+  readonly departure: Departure
 }
 
 /** An answer whose first batch is there. */
@@ -58,7 +59,8 @@ export interface Answer {
 export interface WholeAnswer {
   readonly worker: Worker
   readonly offer: OfferedModel
-  readonly figures: Figures
+  /** Records the attempt's end; to be called once, when the answer was rendered. */
+  completed(): Figures
 }
 
 interface Target {
@@ -107,9 +109,12 @@ export class Dispatch {
       } catch (error) {
         throw this.#failed(error, call, journeying)
       }
-      const figures = call.figures()
-      journeying.trail.completed(figures)
-      return { ...target, figures, collected }
+      const completed = () => {
+        const figures = call.figures()
+        journeying.trail.completed(figures)
+        return figures
+      }
+      return { ...target, collected, completed }
     })
   }
 
@@ -117,12 +122,10 @@ export class Dispatch {
     request: EmbeddingRequest,
     journeying: Journeying,
   ): Promise<{ readonly worker: Worker; readonly result: EmbeddingResult }> {
-    const { trail, clientSignal } = journeying
+    const { trail, departure } = journeying
     return this.#attempts(journeying, async ({ worker, offer }) => {
       const interruption = new Interruption()
-      const leave = () => interruption.interrupt(clientSignal.reason)
-      clientSignal.addEventListener('abort', leave, { once: true })
-      if (clientSignal.aborted) leave()
+      departure.watch(interruption)
       const deadlineMs = this.#leftMs(journeying)
       const timer = this.#modules.clock.after(deadlineMs, () =>
         interruption.interrupt(new IsochroneError('deadline_exceeded', 'The time is used up.')),
@@ -141,7 +144,7 @@ export class Dispatch {
         throw this.#ended(error, noFigures, journeying)
       } finally {
         timer.cancel()
-        clientSignal.removeEventListener('abort', leave)
+        departure.unwatch(interruption)
       }
     })
   }
@@ -151,7 +154,7 @@ export class Dispatch {
    * going on.
    */
   async #attempts<T>(journeying: Journeying, attempt: (target: Target) => Promise<T>): Promise<T> {
-    const { trail, clientSignal } = journeying
+    const { trail, departure } = journeying
     let failure = refusalError(trail.decision)
     if (failure !== undefined) throw failure
     for (let count = 1; ; count += 1) {
@@ -162,7 +165,8 @@ export class Dispatch {
       } catch (error) {
         failure = error as IsochroneError
       }
-      if (clientSignal.aborted || !(failure.retryable || trail.isInDoubt)) throw failure
+      const isLast = !(failure.retryable || trail.isInDoubt)
+      if (departure.reason !== undefined || isLast) throw failure
       if (count >= this.#limits.attemptsMax || this.#leftMs(journeying) <= 1) throw failure
       trail.reroute(this.#modules.router.routeAgain(trail.decision))
       if (trail.decision.chosen === null) throw failure
@@ -197,7 +201,7 @@ export class Dispatch {
         inOnePiece,
         silenceMs: this.#limits.silenceMs,
         deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
-        clientSignal: journeying.clientSignal,
+        departure: journeying.departure,
       },
       this.#modules.clock,
     )
@@ -222,7 +226,8 @@ export class Dispatch {
       running = false
       const failure = this.#failed(error, call, journeying)
       // The client left, or the gateway stops: no word about the node.
-      if (failure.code === 'client_closed_request' || journeying.clientSignal.aborted) throw failure
+      const isGone = journeying.departure.reason !== undefined
+      if (failure.code === 'client_closed_request' || isGone) throw failure
       const message = `The node failed in the middle of its answer: ${failure.message}`
       throw new IsochroneError('stream_interrupted', message, { cause: failure })
     } finally {
@@ -236,12 +241,11 @@ export class Dispatch {
   }
 
   /** Records the end of an attempt, and gives what is to be thrown. */
-  #ended(error: unknown, figures: Figures, { trail, clientSignal }: Journeying): IsochroneError {
+  #ended(error: unknown, figures: Figures, { trail, departure }: Journeying): IsochroneError {
     const closed = error instanceof IsochroneError && error.code === 'client_closed_request'
-    if (closed || clientSignal.aborted) {
+    if (closed || departure.reason !== undefined) {
       trail.abandoned(figures)
-      const { reason } = clientSignal
-      return closed ? error : reason instanceof IsochroneError ? reason : clientGone()
+      return closed ? error : (departure.reason ?? clientGone())
     }
     const failure = workerError(error)
     trail.failed(failure, figures)

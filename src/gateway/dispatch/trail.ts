@@ -113,8 +113,13 @@ export class Trail {
 
   /** No attempt follows: the decision goes into the store. */
   close(): void {
-    this.#observe(this.#refusals.close())
-    this.#modules.decisionLog.close(this.#slot, this.#decision)
+    // An error of this gateway's own may have left it running: that says nothing of the worker.
+    if (this.#worker !== undefined) this.abandoned(noFigures)
+    try {
+      this.#observe(this.#refusals.close())
+    } finally {
+      this.#modules.decisionLog.close(this.#slot, this.#decision)
+    }
   }
 
   #end(outcome: ObservedOutcome, code: ErrorCode | null, figures: Figures): void {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
 import { type GenerationEvent, type GenerationRequest, hasCode } from '../../protocol/index.ts'
 import type { Worker } from '../workers/worker.ts'
+import { Departure } from './departure.ts'
 import { WorkerCall } from './worker-call.ts'
 
 const delta: GenerationEvent = {
@@ -32,7 +33,7 @@ function callOf(batches: readonly (readonly GenerationEvent[])[], choices = 1) {
     firstTokenMs: 100_000,
     silenceMs: 100_000,
     deadlineAtMs: 10_000,
-    clientSignal: new AbortController().signal,
+    departure: new Departure(),
   }
   return { clock, call: new WorkerCall(options, clock) }
 }

@@ -12,6 +12,7 @@ import {
   IsochroneError,
 } from '../../protocol/index.ts'
 import type { Worker } from '../workers/worker.ts'
+import type { Departure } from './departure.ts'
 import { Interruption } from './interruption.ts'
 import { type Figures, noFigures } from './trail.ts'
 
@@ -24,8 +25,8 @@ export interface WorkerCallOptions {
   readonly inOnePiece: boolean
   /** Monotonic ms. */
   readonly deadlineAtMs: number
-  /** Aborts when the client left. */
-  readonly clientSignal: AbortSignal
+  /** Told when the client left. */
+  readonly departure: Departure
 }
 
 /** A reader that holds an answer up for longer than this blurs the time per token. */
@@ -38,7 +39,6 @@ export class WorkerCall {
   readonly #interruption = new Interruption()
   readonly #iterator: AsyncIterator<readonly GenerationEvent[]>
   readonly #startMs: number
-  readonly #onClientGone: () => void
   #timer: Timer | undefined
   #awaitingSinceMs: number | undefined
   #firstAtMs: number | undefined
@@ -54,16 +54,13 @@ export class WorkerCall {
     this.#options = options
     this.#clock = clock
     this.#startMs = clock.monotonic()
-    const { worker, request, clientSignal } = options
+    const { worker, request, departure } = options
     const limits = {
       signal: this.#interruption.signal,
       deadlineMs: Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs)),
     }
     this.#iterator = worker.generate(request, limits)[Symbol.asyncIterator]()
-    const onClientGone = () => this.#interruption.interrupt(clientSignal.reason)
-    this.#onClientGone = onClientGone
-    if (clientSignal.aborted) this.#onClientGone()
-    else clientSignal.addEventListener('abort', this.#onClientGone, { once: true })
+    departure.watch(this.#interruption)
     this.#watch(this.#startMs)
   }
 
@@ -159,6 +156,6 @@ export class WorkerCall {
 
   #release(): void {
     this.#timer?.cancel()
-    this.#options.clientSignal.removeEventListener('abort', this.#onClientGone)
+    this.#options.departure.unwatch(this.#interruption)
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../../base/index.ts'
 import { errorCodes, IsochroneError, type RequestId } from '../../protocol/index.ts'
 import { type Allowance, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
+import { Departure } from '../dispatch/departure.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
 
 /** Node's, with the client whom it answers. */
@@ -28,6 +29,8 @@ export class Client {
   readonly requestId: RequestId
   /** Monotonic ms. */
   readonly arrivedAtMs: number
+  /** Told when the client left. */
+  readonly departure = new Departure()
   /** What stands for `:id` in the route's path. */
   id = ''
   /** The route's pattern; never what the client wrote. */
@@ -39,7 +42,6 @@ export class Client {
   readonly #context: ClientContext
   /** Names and values in turn, as Node writes them. */
   readonly #headers: string[]
-  readonly #controller = new AbortController()
 
   /** @param requestId ours; `x-request-id` says the caller's own where they sent one */
   constructor(answer: Answer, requestId: RequestId, context: ClientContext) {
@@ -69,11 +71,6 @@ export class Client {
     this.#account = account
   }
 
-  /** Aborts when the client left. */
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
   /** Whether the answer has begun, or nobody is there to take one. */
   get isAnswered(): boolean {
     return this.#answer.headersSent || this.#answer.destroyed
@@ -87,7 +84,7 @@ export class Client {
 
   /** Treats the client as gone: it left, takes nothing more, or the gateway stops. */
   leave(reason: IsochroneError): void {
-    this.#controller.abort(reason)
+    this.departure.depart(reason)
   }
 
   header(name: string, value: string): void {
