@@ -63,7 +63,7 @@ const noThread = () => {
   throw new Error('no memory for a thread')
 }
 
-test('without a thread items stay, are told of once, and are written once there is one', async (t) => {
+test('without a thread items stay, and are written once there is one', async (t) => {
   const { clock, writer, written, said } = await setUp(t)
   const giveBack = replaceThreads(t, noThread)
   writer.appendObservation(sampleObservation(0))
