@@ -1,9 +1,12 @@
 /**
- * The folder in which a pull gathers its files, `.downloads/KEY`. Whoever works in it renames it to
- * `KEY.PID-RANDOM` first and back in the end: two pulls never write the same file, and what one
- * that died has left is found by its process, which is gone.
+ * The folder in which a pull gathers its files, `.downloads/KEY`, for one pull at a time.
+ *
+ * Whoever works in it holds `.downloads/KEY.lock`: a folder with one entry, named after its owner.
+ * It appears by the rename of a folder that has the entry already, which fails where there is
+ * another one that is not empty: of those who try in the same instant one wins. The entry of a
+ * process that is gone is removed by its name, which is never another's.
  */
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rename, rmdir, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { IsochroneError } from '../protocol/index.ts'
 import { isMissing, isTemporaryInUse, storageFault, temporaryName } from './store.ts'
@@ -13,6 +16,9 @@ export interface DownloadFolder {
   /** Leaves what is there for the next pull. */
   giveBack(): Promise<void>
 }
+
+/** Owners that died, one after the other, while this pull tries to follow them: never so many. */
+const triesMax = 10
 
 /**
  * @param key of hub, model and commit
@@ -26,30 +32,52 @@ export async function takeFolder(
   id: string,
 ): Promise<DownloadFolder> {
   const root = path.join(storeDir, '.downloads')
-  const free = path.join(root, key)
-  const prefix = `${key}.`
-  const temporary = temporaryName(prefix)
-  const own = path.join(root, temporary.name)
+  const own = path.join(root, key)
+  const lock = path.join(root, `${key}.lock`)
+  const owner = temporaryName('')
+  const release = async () => {
+    await unlink(path.join(lock, owner.name)).catch(ignore)
+    await rmdir(lock).catch(ignore)
+    owner.done()
+  }
   try {
     await mkdir(root, { recursive: true })
-    const others = (await readdir(root)).filter((name) => name.startsWith(prefix))
-    const inUse = others.find((name) => isTemporaryInUse(name, prefix))
-    if (inUse !== undefined) throw alreadyPulled(id, inUse.slice(prefix.length), root)
-    // Each rename has one winner; who wins none begins anew.
-    let isTaken = await renamed(free, own)
-    for (const name of others) isTaken ||= await renamed(path.join(root, name), own)
-    if (!isTaken) await mkdir(own)
+    const other = await takeLock(lock, owner.name)
+    if (other !== undefined) throw alreadyPulled(id, other, root)
+    await mkdir(own, { recursive: true })
   } catch (error) {
-    temporary.done()
+    await release()
     throw storageFault(error, storeDir)
   }
   return {
     path: own,
     async giveBack() {
       // An empty one is gone with this; the others fail, and stay.
-      await rmdir(own).catch(() => renamed(own, free))
-      temporary.done()
+      await rmdir(own).catch(ignore)
+      await release()
     },
+  }
+}
+
+/** undefined: it is taken now; otherwise who has it. */
+async function takeLock(lock: string, owner: string): Promise<string | undefined> {
+  const made = `${lock}.${owner}`
+  await mkdir(made)
+  try {
+    await writeFile(path.join(made, owner), '')
+    for (let tries = 1; ; tries += 1) {
+      const fault = await renamed(made, lock)
+      if (fault === undefined) return undefined
+      const [name] = await readdir(lock).catch(none)
+      if (name !== undefined && isTemporaryInUse(name, '')) return name
+      if (tries === triesMax) throw fault
+      // Where another one is in by now, neither of these does anything.
+      if (name === undefined) await rmdir(lock).catch(ignore)
+      else await unlink(path.join(lock, name)).catch(ignore)
+    }
+  } finally {
+    await unlink(path.join(made, owner)).catch(ignore)
+    await rmdir(made).catch(ignore)
   }
 }
 
@@ -63,15 +91,19 @@ function alreadyPulled(id: string, owner: string, root: string): IsochroneError 
   )
 }
 
-/** Whether this call moved it. */
-async function renamed(from: string, to: string): Promise<boolean> {
+/** undefined: this call moved it. */
+async function renamed(from: string, to: string): Promise<unknown> {
   try {
     await rename(from, to)
-    return true
+    return undefined
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    // It is gone, or another one lies there already.
-    if (isMissing(error) || code === 'ENOTEMPTY' || code === 'EEXIST') return false
-    throw error
+    return error
   }
 }
+
+function none(error: unknown): string[] {
+  if (!isMissing(error)) throw error
+  return []
+}
+
+function ignore(): void {}

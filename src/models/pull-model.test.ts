@@ -2,11 +2,13 @@
  * Against a hub on loopback that cuts, corrupts, redirects and forgets.
  */
 import assert from 'node:assert/strict'
-import { readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import type { Clock } from '../base/index.ts'
 import { hasCode } from '../protocol/index.ts'
+import { temporaryFolder } from './checkpoint.fixture.ts'
 import { downloadLimits } from './download-file.ts'
+import { takeFolder } from './download-folder.ts'
 import {
   type Behaviour,
   clock,
@@ -198,16 +200,45 @@ test('a second pull of the same model is refused while the first one works', asy
   })
   const first = pullModel('acme/small', options(hub, storeDir))
   await reached
-  const [taken = ''] = await readdir(`${storeDir}/.downloads`)
+  const taken = await readdir(`${storeDir}/.downloads`)
   await assert.rejects(pullModel('acme/small', options(hub, storeDir)), {
     code: 'model_download_failed',
     message: new RegExp(`by process ${process.pid} already`),
   })
-  assert.deepEqual(await readdir(`${storeDir}/.downloads`), [taken])
+  assert.deepEqual(await readdir(`${storeDir}/.downloads`), taken)
   goOn()
   await first
   assert.equal((await listModels(storeDir)).length, 1)
   assert.deepEqual(await readdir(`${storeDir}/.downloads`), [])
+})
+
+test('of two pulls of the same model in the same instant one downloads', async (t) => {
+  const { hub, storeDir } = await setUp(t)
+  const pull = () => pullModel('acme/small', options(hub, storeDir))
+  const results = await Promise.allSettled([pull(), pull()])
+  const refused = results.filter(({ status }) => status === 'rejected')
+  assert.ok(refused.length <= 1, JSON.stringify(refused))
+  assert.equal(hub.requests.filter((line) => line.includes('/lfs/')).length, 1)
+  assert.equal((await listModels(storeDir)).length, 1)
+})
+
+test('a folder that its owner left is taken by one of those who try at once', async (t) => {
+  const storeDir = await temporaryFolder(t)
+  const take = () => takeFolder(storeDir, 'key', 'acme/small')
+  for (const left of [undefined, `${process.pid}-0123456789ab`, `${process.pid}-ba9876543210`]) {
+    if (left !== undefined) {
+      await mkdir(`${storeDir}/.downloads/key.lock`)
+      await writeFile(`${storeDir}/.downloads/key.lock/${left}`, '')
+    }
+    const results = await Promise.allSettled(Array.from({ length: 8 }, take))
+    const taken = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    assert.equal(taken.length, 1)
+    for (const one of results) {
+      if (one.status === 'rejected') assert.match(one.reason.message, /already/)
+    }
+    await taken[0]?.giveBack()
+    assert.deepEqual(await readdir(`${storeDir}/.downloads`), [])
+  }
 })
 
 test('a model that is there already is not fetched again, unless it was removed', async (t) => {
@@ -238,8 +269,9 @@ test('what a pull that died has left is continued', async (t) => {
   await assert.rejects(pullModel('acme/small', options(hub, storeDir)))
   const [key = ''] = await readdir(`${storeDir}/.downloads`)
   // Its process had this one's id, as in containers, but is another one.
-  const left = `${storeDir}/.downloads/${key}.${process.pid}-0123456789ab`
-  await rename(`${storeDir}/.downloads/${key}`, left)
+  const lock = `${storeDir}/.downloads/${key}.lock`
+  await mkdir(lock)
+  await writeFile(`${lock}/${process.pid}-0123456789ab`, '')
   const before = hub.requests.length
   hub.behave = () => false
   await pullModel('acme/small', options(hub, storeDir))

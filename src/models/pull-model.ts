@@ -65,6 +65,8 @@ export async function pullModel(id: string, options: PullOptions): Promise<Model
   if (known !== undefined) return known
   const folder = await takeFolder(storeDir, key, id)
   try {
+    const meanwhile = await pulled.find()
+    if (meanwhile !== undefined) return meanwhile
     await download(id, model, { ...options, folder: folder.path })
     const manifest = await importModel(folder.path, { ...options, name })
     await rm(folder.path, { recursive: true, force: true })
