@@ -4,9 +4,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -94,6 +96,21 @@ describe('known gateways', () => {
     openKnownGateways(folder).put('host:1', id)
     assert.equal(openKnownGateways(folder).get('host:1'), id)
     assert.equal(openKnownGateways(folder).get('host:2'), undefined)
+  })
+
+  test('what could not be written is not remembered, so that it is written later', () => {
+    const file = join(folder, 'known-gateways.json')
+    const { id } = createIdentity()
+    const known = openKnownGateways(folder)
+    mkdirSync(file)
+    assert.throws(
+      () => known.put('host:1', id),
+      (error) => hasCode(error, 'storage_failed'),
+    )
+    assert.equal(known.get('host:1'), undefined)
+    rmdirSync(file)
+    known.put('host:1', id)
+    assert.equal(openKnownGateways(folder).get('host:1'), id)
   })
 
   test('a damaged file is refused: forgetting would let anybody pose as a known gateway', () => {

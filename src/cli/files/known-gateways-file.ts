@@ -11,12 +11,14 @@ const gatewaysMax = 1000
 /** @throws IsochroneError `storage_failed` when the file is there but is not ours */
 export function openKnownGateways(folder: string): KnownGateways {
   const file = join(folder, 'known-gateways.json')
-  const known = read(file)
+  let known = read(file)
   return {
     get: (address) => known.get(address),
     put(address, id) {
-      known.set(address, id)
-      writeFileAtomically(file, `${JSON.stringify(Object.fromEntries(known), null, 2)}\n`, 0o600)
+      const next = new Map(known).set(address, id)
+      writeFileAtomically(file, `${JSON.stringify(Object.fromEntries(next), null, 2)}\n`, 0o600)
+      // What is not in the file must not look remembered: nobody would write it again.
+      known = next
     },
   }
 }
