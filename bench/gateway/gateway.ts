@@ -31,6 +31,9 @@ interface Plan {
 const fullPlan: Plan = { rounds: 7, turnsPerRound: 300, windowMs: 2_000, warmUpMs: 2_000 }
 const quickPlan: Plan = { rounds: 1, turnsPerRound: 40, windowMs: 400, warmUpMs: 200 }
 
+/** Of the order in which the ways are asked; one more each round. */
+const firstSeed = 1
+
 const intensities: readonly { kind: RequestKind; connections: number }[] = [
   { kind: 'answer', connections: 32 },
   { kind: 'stream', connections: 16 },
@@ -71,7 +74,7 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
       context: {
         machine: describeMachine(),
         versions: { ...describeVersions(['undici']), ...peerVersions() },
-        seeds: [],
+        seeds: Array.from({ length: plan.rounds }, (_, round) => firstSeed + round),
         dataFiles: [],
         plan,
         skipped,
@@ -165,7 +168,8 @@ async function measure(targets: readonly Target[], load: Load, plan: Plan): Prom
   }
   for (let round = 0; round < plan.rounds; round += 1) {
     progress(`round ${round + 1} of ${plan.rounds}: latency`)
-    const latency = await load.latency(targets, plan.turnsPerRound)
+    const order = { turns: plan.turnsPerRound, seed: firstSeed + round }
+    const latency = await load.latency(targets, order)
     for (const [index, { latencyMs }] of samples.entries()) {
       latencyMs.push(...(latency.samplesMs[index] ?? []))
     }

@@ -2,6 +2,7 @@
  * The load, in a process of its own so that it shares no event loop with anything: jobs come in
  * over the channel to the parent one at a time, results go back.
  */
+import { type Random, seededRandom } from '../../src/base/index.ts'
 import { HttpConnection, type PreparedRequest } from './http-connection.ts'
 
 export interface WireRequest {
@@ -10,11 +11,15 @@ export interface WireRequest {
   readonly ending: string
 }
 
-/** Each target once per turn, in rotating order, one request at a time. */
+/**
+ * Each target once per turn, one request at a time. The order of each turn is drawn anew: what a
+ * target still does after its answer falls on all others alike.
+ */
 export interface LatencyJob {
   readonly kind: 'latency'
   readonly requests: readonly WireRequest[]
   readonly turns: number
+  readonly seed: number
 }
 
 /** As many requests as one target answers on some connections in a time. */
@@ -46,12 +51,14 @@ function prepare({ port, text, ending }: WireRequest): PreparedRequest {
   return { port, bytes: Buffer.from(text), ending }
 }
 
-async function latency({ requests, turns }: LatencyJob): Promise<LatencyResult> {
+async function latency({ requests, turns, seed }: LatencyJob): Promise<LatencyResult> {
   const connections = requests.map((request) => new HttpConnection(prepare(request)))
   const samplesMs: number[][] = requests.map(() => [])
+  const random = seededRandom(seed)
+  const order = [...requests.keys()]
   for (let turn = 0; turn < turns; turn += 1) {
-    for (let step = 0; step < connections.length; step += 1) {
-      const index = (turn + step) % connections.length
+    shuffle(order, random)
+    for (const index of order) {
       const start = performance.now()
       await connections[index]?.sendAsync()
       samplesMs[index]?.push(performance.now() - start)
@@ -59,6 +66,16 @@ async function latency({ requests, turns }: LatencyJob): Promise<LatencyResult> 
   }
   for (const connection of connections) connection.close()
   return { samplesMs }
+}
+
+/** Fisher and Yates. */
+function shuffle(order: number[], random: Random): void {
+  for (let last = order.length - 1; last > 0; last -= 1) {
+    const other = random.below(last + 1)
+    const [a = 0, b = 0] = [order[last], order[other]]
+    order[last] = b
+    order[other] = a
+  }
 }
 
 async function throughput(job: ThroughputJob): Promise<ThroughputResult> {

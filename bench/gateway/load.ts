@@ -11,10 +11,13 @@ import type {
 import type { Target } from './target.ts'
 
 export interface Load {
-  latency(targets: readonly Target[], turns: number): Promise<LatencyResult>
+  latency(targets: readonly Target[], plan: LatencyPlan): Promise<LatencyResult>
   throughput(target: Target, kind: RequestKind, load: Intensity): Promise<ThroughputResult>
   close(): void
 }
+
+/** `seed`: of the order in which the targets are asked. */
+export type LatencyPlan = Pick<LatencyJob, 'turns' | 'seed'>
 
 export type RequestKind = 'answer' | 'stream'
 
@@ -36,9 +39,9 @@ export function startLoad(): Load {
       child.send(job)
     })
   return {
-    latency: async (targets, turns) => {
+    latency: async (targets, plan) => {
       const requests = targets.map((target) => wireRequest(target, 'answer'))
-      return (await ask({ kind: 'latency', requests, turns })) as LatencyResult
+      return (await ask({ kind: 'latency', requests, ...plan })) as LatencyResult
     },
     throughput: async (target, kind, load) => {
       const request = wireRequest(target, kind)
