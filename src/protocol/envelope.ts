@@ -6,13 +6,14 @@
  * it, so that two different envelopes never have the same bytes. The signature is over these bytes,
  * or over the root of a tree whose leaves are such bytes (`EnvelopeSigner`).
  */
-import { hash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { assert } from '../base/index.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
 import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from './ids.ts'
 import { type Inclusion, leafHash, rootOf } from './merkle-tree.ts'
 import type { NonceStore } from './nonce-store.ts'
+import { sha256, sha256LengthBytes } from './sha256.ts'
 import type { VerifiedRoots } from './verified-roots.ts'
 
 /**
@@ -64,7 +65,7 @@ export interface EnvelopeExpectation {
   readonly roots?: VerifiedRoots
 }
 
-export const hashLengthBytes = 32
+export const hashLengthBytes = sha256LengthBytes
 export const nonceLengthBytes = 16
 
 export const envelopeLimits = {
@@ -89,7 +90,7 @@ export const envelopeLimits = {
 
 /** SHA-256, 32 bytes: what an envelope says of a body. */
 export function hashBody(body: Uint8Array): Uint8Array {
-  return new Uint8Array(hash('sha256', body, 'buffer'))
+  return sha256(body)
 }
 
 /**

@@ -6,8 +6,8 @@
  * node without a neighbour rises as it is: to double it, as Bitcoin does, would give two lists of
  * leaves the same root (CVE-2012-2459). For an index and a size there is one proof and no other.
  */
-import { hash } from 'node:crypto'
-import { assert } from '../base/index.ts'
+import { assert, pooledBytes } from '../base/index.ts'
+import { sha256, sha256LengthBytes } from './sha256.ts'
 
 export interface Inclusion {
   /** Of the leaf, from 0. */
@@ -25,14 +25,14 @@ export interface MerkleTree {
   readonly inclusions: readonly Inclusion[]
 }
 
-export const treeHashLengthBytes = 32
+export const treeHashLengthBytes = sha256LengthBytes
 
 /** SHA-256, 32 bytes. */
 export function leafHash(content: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafe(1 + content.length)
+  const bytes = pooledBytes(1 + content.length)
   bytes[0] = leafPrefix
   bytes.set(content, 1)
-  return hash('sha256', bytes, 'buffer')
+  return sha256(bytes)
 }
 
 /** @param leaves at least one `leafHash` */
@@ -105,7 +105,7 @@ function levelAbove(level: readonly Uint8Array[]): Uint8Array[] {
 /** @param levels from the leaves up, without the root */
 function inclusionIn(levels: readonly (readonly Uint8Array[])[], index: number): Inclusion {
   const treeSize = levels[0]?.length ?? 1
-  const siblings = new Uint8Array(proofLength(index, treeSize) * treeHashLengthBytes)
+  const siblings = pooledBytes(proofLength(index, treeSize) * treeHashLengthBytes)
   let at = 0
   let place = index
   for (const level of levels) {
@@ -127,5 +127,5 @@ const innerBytes = Buffer.alloc(1 + 2 * treeHashLengthBytes, innerPrefix)
 function innerHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   innerBytes.set(left, 1)
   innerBytes.set(right, 1 + treeHashLengthBytes)
-  return hash('sha256', innerBytes, 'buffer')
+  return sha256(innerBytes)
 }

@@ -6,7 +6,7 @@
  * variable length has its length before it. Text is hashed as UTF-8, numbers with the most
  * significant byte first.
  */
-import { createHash, type Hash, hash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { assert, unreachable } from '../base/index.ts'
 import type {
   GenerationDelta,
@@ -14,6 +14,7 @@ import type {
   GenerationUsage,
   TokenLogprob,
 } from './generation.ts'
+import { sha256 } from './sha256.ts'
 
 /**
  * Gathered before the hash is called: one call costs as much as hashing a kilobyte, and an answer
@@ -43,7 +44,7 @@ export class OutputHash {
     assert(!this.#isDone, 'an output hash has one digest')
     this.#isDone = true
     const rest = this.#buffer.subarray(0, this.#length)
-    if (this.#hash === undefined) return new Uint8Array(hash('sha256', rest, 'buffer'))
+    if (this.#hash === undefined) return sha256(rest)
     return new Uint8Array(this.#hash.update(rest).digest())
   }
 

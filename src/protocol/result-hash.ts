@@ -7,9 +7,9 @@
  * node), hash the request's body and the answer, and compare. Who may not see the request's text
  * takes its hash from the gateway's envelope instead, and the proof holds all the same.
  */
-import { hash } from 'node:crypto'
 import { assert } from '../base/index.ts'
 import { hashLengthBytes } from './envelope.ts'
+import { sha256 } from './sha256.ts'
 
 const prefix = Buffer.from('isochrone.v1.result\0')
 /** Reused: what is hashed is read at once. */
@@ -27,5 +27,5 @@ export function resultHash(requestHash: Uint8Array, outputDigest: Uint8Array): U
   assert(outputDigest.length === hashLengthBytes, 'an output’s digest has 32 bytes')
   bytes.set(requestHash, prefix.length)
   bytes.set(outputDigest, prefix.length + hashLengthBytes)
-  return new Uint8Array(hash('sha256', bytes, 'buffer'))
+  return sha256(bytes)
 }

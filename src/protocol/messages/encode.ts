@@ -4,7 +4,7 @@
  * Values out of range are this program's own mistakes, so they are asserted.
  */
 import { Builder, type Offset } from 'flatbuffers'
-import { assert } from '../../base/index.ts'
+import { assert, pooledCopy } from '../../base/index.ts'
 import { IsochroneError } from '../errors.ts'
 import { messageLimits } from './limits.ts'
 
@@ -14,14 +14,14 @@ const builderBytesFirst = 1024
 let builder = new Builder(builderBytesFirst)
 
 /**
- * The bytes of the message whose root `write` returns, in memory of their own.
+ * The bytes of the message whose root `write` returns, in memory that nobody else writes to.
  * @throws IsochroneError `message_too_large`
  */
 export function encodeMessage(write: (builder: Builder) => Offset): Uint8Array {
   // First, not last: the previous message may have been given up in the middle.
   builder.clear()
   builder.finish(write(builder))
-  const bytes = builder.asUint8Array().slice()
+  const bytes = pooledCopy(builder.asUint8Array())
   if (builder.dataBuffer().capacity() > builderBytesKept) builder = new Builder(builderBytesFirst)
   checkMessageBytes(bytes.length)
   return bytes

@@ -3,6 +3,7 @@
  * not here.
  */
 import { type Builder, Encoding, type Offset } from 'flatbuffers'
+import { pooledCopy } from '../../base/index.ts'
 import {
   type EnvelopeDomain,
   envelopeLimits,
@@ -94,7 +95,7 @@ function writeInclusion(to: Builder, { index, treeSize, siblings }: Inclusion): 
 function readInclusion(table: wire.Inclusion): Inclusion {
   const siblings = table.siblingsArray() ?? empty
   checkLength(siblings.length, 'envelope.inclusion.siblings', siblingBytesMax)
-  return { index: table.index(), treeSize: table.treeSize(), siblings: siblings.slice() }
+  return { index: table.index(), treeSize: table.treeSize(), siblings: pooledCopy(siblings) }
 }
 
 const siblingBytesMax = envelopeLimits.proofHashesMax * treeHashLengthBytes
