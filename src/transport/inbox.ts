@@ -47,6 +47,11 @@ export class Inbox implements AsyncIterable<Batch>, AsyncIterator<Batch> {
     return this.#batch.length
   }
 
+  /** Whether what comes now is taken at once: its reader waits, or is about to begin. */
+  get isPrompt(): boolean {
+    return this.#waiting !== undefined || (!this.#started && this.#batch.length === 0)
+  }
+
   /** Whether nothing more comes; what has gathered may still be unread. */
   get over(): boolean {
     return this.#ended || this.#error !== undefined

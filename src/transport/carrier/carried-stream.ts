@@ -193,8 +193,7 @@ export class CarriedStream implements Stream {
     }
     let message: Uint8Array | undefined
     try {
-      const isKept = this.#inbox.length >= carrierLimits.pooledUnreadMax
-      message = this.#assembly.add(bytes, { isLast, isKept })
+      message = this.#assembly.add(bytes, { isLast, isKept: !this.#inbox.isPrompt })
     } catch (error) {
       const refusal = asIsochroneError(error)
       if (refusal.code !== 'message_too_large') throw error

@@ -17,8 +17,6 @@ export const carrierLimits = {
   waitingBytesMax: transportLimits.streamsPerConnectionMax * transportLimits.metadataBytesMax,
   /** A reader this far behind gets no further pieces of the next message. */
   unreadBytesMax: 256 * 1024,
-  /** Node's pool holds 64 KiB together for one small message that stays: not for many of a call. */
-  pooledUnreadMax: 4,
   /** Rapid reset (CVE-2023-44487): calls given up or refused, at once and per second. */
   resetBurst: 4 * transportLimits.streamsPerConnectionMax,
   resetRate: transportLimits.streamsPerConnectionMax,

@@ -34,7 +34,10 @@ describe('gRPC framing', () => {
           received.map((message) => [...message]),
           sent.map((message) => [...message]),
         )
-        for (const message of received) assert.equal(message.byteOffset % 8, 0)
+        for (const { buffer, byteOffset, length } of received) {
+          assert.equal(byteOffset % 8, 0)
+          assert.equal(buffer.byteLength, length, 'a message holds no memory but its own')
+        }
         assert.equal(budget.bytes, 0)
       }),
     )

@@ -115,7 +115,9 @@ export class MessageParser {
 
   #finish(last: Uint8Array): Uint8Array {
     const length = this.#length ?? 0
-    const message = this.#storage.length === length ? this.#storage : Buffer.allocUnsafe(length)
+    const isWhole = this.#storage.length === length
+    // Not of Node's pool: one message that stays unread would keep 64 KiB, which no budget counts.
+    const message = isWhole ? this.#storage : Buffer.allocUnsafeSlow(length)
     if (message !== this.#storage) message.set(this.#storage.subarray(0, this.#stored))
     message.set(last, this.#stored)
     this.release()
