@@ -26,11 +26,11 @@ function flood(count: { batches: number; ended: boolean }): Script {
 }
 
 /** A client that asks for a stream and reads nothing until told. */
-function silentClient(url: string): Socket {
+function silentClient(url: string, stream = true): Socket {
   const { hostname, port } = new URL(url)
   const body = JSON.stringify({
     model: 'm',
-    stream: true,
+    stream,
     messages: [{ role: 'user', content: 'x' }],
   })
   const head = [
@@ -83,6 +83,29 @@ test('a client that takes nothing for too long is given up, and its worker is fr
   assert.equal(observations.all[0]?.outcome.kind, 'abandoned')
   assert.ok(count.ended)
   assert.ok(count.batches < batchesMax / 4)
+})
+
+test('who leaves the rest of an ended answer unread loses the connection', async (t) => {
+  const clock = new ManualClock()
+  const started = await startGateway({ clock, limits: { clientStallMs: 5_000 } })
+  t.after(() => started.gateway.close())
+  const count = { batches: batchesMax - 256, ended: false }
+  const engine = new ScriptedEngine([modelOf('m')], flood(count))
+  started.gateway.addUpstream({ name: 'flood', engine })
+  const socket = silentClient(started.url, false)
+  let seenBytes = 0
+  socket.on('data', (data) => {
+    seenBytes += data.length
+  })
+  socket.pause()
+  await until(() => started.observations.all.length === 1)
+  assert.equal(started.observations.all[0]?.outcome.kind, 'completed')
+  // 16 MB at 4 kB a second take 70 minutes.
+  clock.advance(80 * 60_000)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.resume()
+  await closed
+  assert.ok(seenBytes > 0 && seenBytes < 256 * batchText.length, `${seenBytes} bytes`)
 })
 
 /** Until no batch was taken for many turns of the loop. */

@@ -9,6 +9,7 @@ import { type Allowance, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
 import { Departure } from '../dispatch/departure.ts'
 import { EventStream, type EventStreamOptions } from './event-stream.ts'
+import { limitTaking } from './taking-limit.ts'
 
 /** Node's, with the client whom it answers. */
 export class Answer extends ServerResponse {
@@ -118,6 +119,7 @@ export class Client {
     this.#headers.push('content-type', contentType)
     this.#headers.push('content-length', String(Buffer.byteLength(body)))
     this.#head(status).end(body)
+    limitTaking(this.#answer, (reason) => this.leave(reason), this.#context)
   }
 
   openStream(): EventStream {

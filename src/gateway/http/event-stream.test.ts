@@ -9,9 +9,12 @@ import { EventStream } from './event-stream.ts'
 
 class FullResponse extends EventEmitter {
   destroyed = false
+  socket: object | null = {}
+  writableLength = 4_000
   write(): boolean {
     return false
   }
+  end(): void {}
   destroy(): void {
     this.destroyed = true
   }
@@ -33,7 +36,7 @@ function waitingWriter() {
     state.isWaiting = false
   })
   const turn = () => new Promise((resolve) => setImmediate(resolve))
-  return { clock, raw, reasons, state, turn }
+  return { clock, raw, reasons, state, stream, turn }
 }
 
 for (const event of ['drain', 'close']) {
@@ -57,4 +60,38 @@ test('a client that takes nothing for too long is shown out', async () => {
   assert.equal(state.isWaiting, false)
   assert.equal(raw.destroyed, true)
   assert.ok(hasCode(reasons[0], 'client_closed_request'))
+})
+
+test('a client that leaves the rest of an ended answer is shown out', () => {
+  const { clock, raw, reasons, stream } = waitingWriter()
+  raw.emit('drain')
+  stream.end('data: [DONE]\n\n')
+  // 4,000 bytes at 4 a millisecond.
+  clock.advance(1_999)
+  assert.deepEqual(reasons, [])
+  clock.advance(1)
+  assert.equal(raw.destroyed, true)
+  assert.ok(hasCode(reasons[0], 'client_closed_request'))
+})
+
+test('an answer that was taken has no limit left', () => {
+  const { clock, raw, reasons, stream } = waitingWriter()
+  raw.emit('drain')
+  stream.end('data: [DONE]\n\n')
+  raw.emit('close')
+  clock.advance(10_000)
+  assert.deepEqual(reasons, [])
+  assert.equal(raw.destroyed, false)
+})
+
+test('an answer behind another one has its limit from when its turn comes', () => {
+  const { clock, raw, stream } = waitingWriter()
+  raw.emit('drain')
+  raw.socket = null
+  stream.end('data: [DONE]\n\n')
+  clock.advance(100_000)
+  assert.equal(raw.destroyed, false)
+  raw.emit('socket')
+  clock.advance(2_000)
+  assert.equal(raw.destroyed, true)
 })

@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { limitTaking } from './taking-limit.ts'
 
 export interface EventStreamOptions {
   readonly clock: Clock
@@ -33,7 +34,9 @@ export class EventStream {
   }
 
   end(text: string): void {
-    if (!this.#raw.destroyed) this.#raw.end(text)
+    if (this.#raw.destroyed) return
+    this.#raw.end(text)
+    limitTaking(this.#raw, this.#leave, this.#options)
   }
 
   /** Resolves when there is room, and also when the client is gone: its signal says so. */

@@ -11,6 +11,7 @@ import {
   type TestGateway,
   testKey,
 } from '../gateway.fixture.ts'
+import { refusalTakenMs } from './server.ts'
 
 const headers = { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' }
 
@@ -77,6 +78,20 @@ test('garbage on a connection with a running answer ends it, nothing is written 
   assert.equal(seen.text.split('HTTP/1.1 ').length, 2, seen.text)
   await until(() => gateway.observations.all.length === 1)
   assert.equal(gateway.observations.all[0]?.outcome.kind, 'abandoned')
+})
+
+test('who sends garbage and then keeps its connection open loses it', async (t) => {
+  const clock = new ManualClock()
+  const { gateway, url } = await startGateway({ clock })
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  t.after(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write('GARBAGE\r\n\r\n')
+  await new Promise((resolve) => socket.resume().once('end', resolve))
+  clock.advance(refusalTakenMs)
+  // Ends when its last connection has.
+  await gateway.close()
 })
 
 test('an answer that its client left is counted with its status and its tokens', async (t) => {

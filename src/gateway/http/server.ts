@@ -28,6 +28,8 @@ export interface ServerModules {
 
 /** For the last event of a cut stream to reach a client that reads. */
 const lastWordMs = 250
+/** For a few hundred bytes to reach whoever sent something else than HTTP. */
+export const refusalTakenMs = 5_000
 /** How often the server looks for requests that take too long to arrive. */
 const arrivalCheckIntervalMaxMs = 1000
 const idLengthBytes = 16
@@ -99,10 +101,17 @@ export class HttpServer {
     // An expectation that nobody here knows is nobody's: RFC 9110, section 10.1.1.
     server.on('checkExpectation', (request, answer) => this.#arrived(request, answer as Answer))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-      if (socket.writable && !isMidAnswer(socket)) socket.end(rawRefusal(error.code))
+      if (socket.writable && !isMidAnswer(socket)) this.#refuse(socket, error.code)
       else socket.destroy()
     })
     return server
+  }
+
+  /** Who reads the refusal closes its side; nobody else here watches over this connection now. */
+  #refuse(socket: Duplex, code: string | undefined): void {
+    socket.end(rawRefusal(code))
+    const timer = this.#modules.clock.after(refusalTakenMs, () => socket.destroy())
+    socket.once('close', () => timer.cancel())
   }
 
   #arrived(request: IncomingMessage, answer: Answer): void {
