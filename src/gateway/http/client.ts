@@ -8,8 +8,8 @@ import { errorCodes, IsochroneError, type RequestId } from '../../protocol/index
 import { type Allowance, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
 import { Departure } from '../dispatch/departure.ts'
-import { EventStream, type EventStreamOptions } from './event-stream.ts'
-import { limitTaking } from './taking-limit.ts'
+import { EventStream } from './event-stream.ts'
+import { limitTaking, type TakingOptions } from './taking-limit.ts'
 
 /** Node's, with the client whom it answers. */
 export class Answer extends ServerResponse {
@@ -17,7 +17,7 @@ export class Answer extends ServerResponse {
 }
 
 /** What all clients of a server share. */
-export interface ClientContext extends EventStreamOptions {
+export interface ClientContext extends TakingOptions {
   readonly clock: Clock
   /** Connections end with their answers. */
   isClosing(): boolean

@@ -3,24 +3,18 @@
  * client took what is there, and so does the worker behind.
  */
 import type { ServerResponse } from 'node:http'
-import type { Clock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
-import { limitTaking } from './taking-limit.ts'
-
-export interface EventStreamOptions {
-  readonly clock: Clock
-  readonly clientStallMs: number
-}
+import { limitTaking, type TakingOptions } from './taking-limit.ts'
 
 export class EventStream {
   readonly #raw: ServerResponse
   readonly #leave: (reason: IsochroneError) => void
-  readonly #options: EventStreamOptions
+  readonly #options: TakingOptions
 
   constructor(
     raw: ServerResponse,
     leave: (reason: IsochroneError) => void,
-    options: EventStreamOptions,
+    options: TakingOptions,
   ) {
     this.#raw = raw
     this.#leave = leave

@@ -6,8 +6,13 @@
  * minute is no reading.
  */
 import type { ServerResponse } from 'node:http'
+import type { Clock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
-import type { EventStreamOptions } from './event-stream.ts'
+
+export interface TakingOptions {
+  readonly clock: Clock
+  readonly clientStallMs: number
+}
 
 /** 4 kB/s: what modems of the nineties did. */
 const bytesPerMsMin = 4
@@ -16,7 +21,7 @@ const bytesPerMsMin = 4
 export function limitTaking(
   answer: ServerResponse,
   leave: (reason: IsochroneError) => void,
-  options: EventStreamOptions,
+  options: TakingOptions,
 ): void {
   if (answer.destroyed) return
   // It waits behind another one of its connection.
@@ -27,7 +32,7 @@ export function limitTaking(
 function startLimit(
   answer: ServerResponse,
   leave: (reason: IsochroneError) => void,
-  { clock, clientStallMs }: EventStreamOptions,
+  { clock, clientStallMs }: TakingOptions,
 ): void {
   // Most answers are in the system's hands by now, and need no timer.
   const left = answer.writableLength
