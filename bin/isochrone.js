@@ -1,9 +1,14 @@
-#!/usr/bin/env -S node --max-semi-space-size=4 --no-concurrent-recompilation --initial-old-space-size=48 --no-memory-reducer --no-flush-bytecode --no-allocation-site-pretenuring
+#!/bin/sh
+':' //; f='--max-semi-space-size=4 --no-concurrent-recompilation --initial-old-space-size=48'
+':' //; f="$f --no-memory-reducer --no-flush-bytecode --no-allocation-site-pretenuring"
+':' //; exec node $f "$0" "$@"
+// A shell reads the lines above and starts Node, for which they are three texts and comments: the
+// flags in a first line of their own would be cut off at 127 bytes by Linux before 5.1.
 // Starts the program with the project's own Node where the running one is too old for it.
 // Plain JavaScript, because any Node >= 20 must be able to read it, and because whoever loads
 // TypeScript first pays for the stripper of types (15 MB) unless what it gave is kept.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import module, { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,16 +25,12 @@ const nodeMajorMin = 26
  * - Compiling in the thread that waits for it: compilers in threads leave 40 MB behind.
  * - A first collection of old objects before there are many.
  * - What was compiled stays, also through a quiet minute.
- * As in the first line, and in package.json.
+ * The shell's lines above have them; package.json's scripts repeat them, and a test compares.
  */
-const nodeFlags = [
-  '--max-semi-space-size=4',
-  '--no-concurrent-recompilation',
-  '--initial-old-space-size=48',
-  '--no-memory-reducer',
-  '--no-flush-bytecode',
-  '--no-allocation-site-pretenuring',
-]
+function nodeFlags() {
+  const [shellLines = ''] = readFileSync(fileURLToPath(import.meta.url), 'utf8').split(' exec ', 1)
+  return shellLines.match(/--[\w=-]+/g) ?? []
+}
 const nodeMajor = Number(process.versions.node.split('.')[0])
 /** Set for the project's own Node: one that is too old as well must not start itself for ever. */
 const ownMark = 'ISOCHRONE_OWN_NODE'
@@ -55,7 +56,7 @@ if (!packagesAreThere()) {
   }
   const child = spawn(
     own,
-    [...nodeFlags, fileURLToPath(import.meta.url), ...process.argv.slice(2)],
+    [...nodeFlags(), fileURLToPath(import.meta.url), ...process.argv.slice(2)],
     { stdio: 'inherit', env: { ...process.env, [ownMark]: '1' } },
   )
   child.on('error', (error) => {

@@ -8,8 +8,9 @@ import { freePort, type Service, startService } from './service.ts'
 import type { StartContext, Started } from './target.ts'
 
 const command = join(import.meta.dirname, '..', '..', 'bin', 'isochrone.js')
-/** As the first line of the program has it. */
-const nodeFlags = /^#!.* node (.*)$/m.exec(readFileSync(command, 'utf8'))?.[1]?.split(' ') ?? []
+/** As the program's own first lines, which a shell reads, have them. */
+const [shellLines = ''] = readFileSync(command, 'utf8').split(' exec ', 1)
+const nodeFlags: readonly string[] = shellLines.match(/--[\w=-]+/g) ?? []
 const joinToken = 'bench-join-token-of-some-length'
 
 interface OwnGateway {

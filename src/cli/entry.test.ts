@@ -1,13 +1,22 @@
 /** `bin/isochrone.js` where the Node that runs it, or the project's own, is not fit. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const entry = fileURLToPath(new URL('../../bin/isochrone.js', import.meta.url))
+const text = readFileSync(entry, 'utf8')
 /** A hanging program fails the test, not the whole run. */
 const timeoutMs = 20_000
 
@@ -27,6 +36,41 @@ test('an own Node that cannot be started is told in one line', (t) => {
   const { status, stderr } = start()
   assert.equal(status, 1)
   assert.match(stderr, /^.*cannot be started.*\n$/)
+})
+
+test('its first line fits what any Linux reads of it', () => {
+  const [first = ''] = text.split('\n', 1)
+  assert.match(first, /^#!\//)
+  assert.ok(first.length <= 127)
+})
+
+test('started by its own name it runs with the flags that the npm scripts have', (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'isochrone-entry-'))
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  const told = join(root, 'told.js')
+  writeFileSync(told, 'console.log(JSON.stringify([process.execArgv, process.argv.slice(2)]))')
+  const link = join(root, 'a link with spaces')
+  symlinkSync(entry, link)
+  const env = { ...process.env, NODE_OPTIONS: `--import=${told}` }
+  const args = ['--version', 'a  b', '$HOME']
+  const { stdout } = spawnSync(link, args, { encoding: 'utf8', env, timeout: timeoutMs })
+  const [flags, rest] = JSON.parse(stdout.split('\n', 1)[0] ?? '') as [string[], string[]]
+  assert.deepEqual(rest, args)
+  assert.ok(flags.includes('--max-semi-space-size=4'))
+  const { scripts } = JSON.parse(readFileSync(join(entry, '..', '..', 'package.json'), 'utf8'))
+  assert.equal(scripts.isochrone, ['node', ...flags, 'bin/isochrone.js'].join(' '))
+  assert.equal(scripts.start, ['node', ...flags, 'bin/isochrone.js start'].join(' '))
+})
+
+test('the project’s own Node gets the same flags', (t) => {
+  const { root, start } = oldNodeTree()
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  const own = join(root, 'node_modules', 'node', 'bin', 'node')
+  writeFileSync(own, '#!/bin/sh\necho "$@"\n', { mode: 0o700 })
+  const { stdout } = start()
+  const { scripts } = JSON.parse(readFileSync(join(entry, '..', '..', 'package.json'), 'utf8'))
+  const flags = scripts.isochrone.split(' ').slice(1, -1)
+  assert.equal(stdout.trim(), [...flags, join(root, 'bin', 'isochrone.js')].join(' '))
 })
 
 /** The entry in a folder of its own, where every Node says that it is an old one. */
