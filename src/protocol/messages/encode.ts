@@ -48,9 +48,14 @@ export function uint53(value: number, name: string): bigint {
 
 /** 0 stands for an absent field. */
 export function textOffset(to: Builder, text: string): Offset {
-  return text === '' ? 0 : to.createString(text)
+  return text === '' ? 0 : writeText(to, text)
 }
 
 export function textOffsets(to: Builder, texts: readonly string[]): Offset[] {
-  return texts.map((text) => to.createString(text))
+  return texts.map((text) => writeText(to, text))
+}
+
+/** As UTF-8; the builder's own encoder makes memory outside of V8's heap for every text. */
+export function writeText(to: Builder, text: string): Offset {
+  return to.createString(Buffer.from(text))
 }

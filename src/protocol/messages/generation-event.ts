@@ -11,7 +11,7 @@ import type {
   TokenLogprobs,
 } from '../generation.ts'
 import { checkLength, textOf } from './decode.ts'
-import { textOffset, uint32 } from './encode.ts'
+import { textOffset, uint32, writeText } from './encode.ts'
 import { parseJsonObject } from './json.ts'
 import { messageLimits } from './limits.ts'
 import { malformed } from './verify-buffer.ts'
@@ -62,7 +62,7 @@ function writeEvent(to: Builder, event: GenerationEvent): Offset {
 
 function writeDelta(to: Builder, delta: GenerationDelta): Offset {
   const text = textOffset(to, delta.text)
-  const extra = delta.extra === null ? 0 : to.createString(JSON.stringify(delta.extra))
+  const extra = delta.extra === null ? 0 : writeText(to, JSON.stringify(delta.extra))
   const tokenIds = delta.tokenIds.length === 0 ? 0 : writeTokenIds(to, delta.tokenIds)
   const logprobs = delta.logprobs.length === 0 ? 0 : writeLogprobs(to, delta.logprobs)
   wire.GenerationEvent.startGenerationEvent(to)
