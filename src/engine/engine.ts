@@ -30,7 +30,10 @@ export interface EngineLoad {
 }
 
 export interface Engine {
-  /** The models that can be asked for now; changes when an upstream's list changes. */
+  /**
+   * The models that can be asked for now: without one that was lost and is being started again, and
+   * as an upstream's list is.
+   */
   models(): readonly EngineModel[]
   load(): EngineLoad
   /**

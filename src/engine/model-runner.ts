@@ -10,6 +10,10 @@ export interface ModelRunner {
   readonly vocabularySize: number
   /** For example `onnx/cpu`. */
   readonly runtime: string
+  /** false: it was lost and is being started again; calls fail with `engine_failed` meanwhile. */
+  readonly isReady: boolean
+  /** How often all that the slots held was lost. */
+  readonly losses: number
   /**
    * Appends tokens to one slot and returns the logits that follow the last of them.
    * @param tokenIds at least 1; the slot holds `position` tokens already

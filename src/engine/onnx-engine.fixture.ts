@@ -31,6 +31,8 @@ export class ScriptedRunner implements ModelRunner {
   readonly contextTokensMax = 512
   readonly vocabularySize = tinyTokenizer.vocabularySize
   readonly runtime = 'onnx/scripted'
+  isReady = true
+  losses = 0
   readonly calls: string[] = []
   closed = false
   /** Set to make the next calls fail. */

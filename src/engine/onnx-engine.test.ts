@@ -244,6 +244,34 @@ test('a failing runner fails what runs, and the engine recovers', async () => {
   assert.equal(engine.load().running, 0)
 })
 
+test('a model whose runner was lost is not offered until it runs again', async () => {
+  const runner = new ScriptedRunner(1, noisyScript)
+  const engine = scriptedEngine(runner)
+  runner.isReady = false
+  assert.deepEqual(engine.models(), [])
+  assert.deepEqual(engine.load(), { running: 0, waiting: 0, kvTokensFree: 0 })
+  await assert.rejects(run(engine), withCode('engine_failed'))
+  assert.deepEqual(runner.calls, [])
+  runner.isReady = true
+  assert.equal(engine.models().length, 1)
+  assert.equal((await run(engine, { maxTokens: 3 })).usage?.completionTokens, 3)
+})
+
+test('what a lost runner held fails, also where its reader was behind', async () => {
+  const runner = new ScriptedRunner(2, noisyScript)
+  const engine = scriptedEngine(runner, { limits: { eventsMax: 2 } })
+  const unread = engine.generate(requestOf({ maxTokens: 50 }), new AbortController().signal)
+  const reader = unread[Symbol.asyncIterator]()
+  await reader.next()
+  // Its reader takes no more: it is not in the next steps.
+  await settle()
+  runner.losses += 1
+  const other = await run(engine, { maxTokens: 3 })
+  assert.equal(other.usage?.completionTokens, 3)
+  assert.equal(engine.load().running, 0)
+  await assert.rejects(collect({ [Symbol.asyncIterator]: () => reader }), withCode('engine_failed'))
+})
+
 test('logits that are no numbers fail one answer, not its neighbours', async () => {
   const engine = scriptedEngine(
     new ScriptedRunner(2, (tokens, row) => {

@@ -40,10 +40,14 @@ interface ServedModel {
 export function createOnnxEngine(options: OnnxEngineOptions): Engine {
   const served = options.models.map((loaded) => serve(loaded, options))
   const descriptions = served.map(({ description }) => description)
+  const isReady = ({ loaded }: ServedModel) => loaded.runner.isReady
   return {
-    models: () => descriptions,
+    models() {
+      if (served.every(isReady)) return descriptions
+      return served.filter(isReady).map(({ description }) => description)
+    },
     load() {
-      const loads = served.map(({ scheduler }) => scheduler.load())
+      const loads = served.filter(isReady).map(({ scheduler }) => scheduler.load())
       return {
         running: sum(loads.map((load) => load.running)),
         waiting: sum(loads.map((load) => load.waiting)),
@@ -101,6 +105,10 @@ async function* generate(
   const model = find(served, request)
   checkCapabilities(request)
   const { runner, tokenizer } = model.loaded
+  if (!runner.isReady) {
+    const message = `The model ${model.description.name} was lost here, and is being started again.`
+    throw new IsochroneError('engine_failed', message)
+  }
   const promptIds = promptOf(request, model.loaded)
   const tokensMax = tokensMaxOf(request, promptIds.length, runner.contextTokensMax)
   if (tokensMax === 0) {

@@ -46,7 +46,7 @@ async function composeOnnx(
   const stored = await chosenModels(choice.model, modules.store)
   const backend = choice.backend === 'auto' ? await bestBackend() : choice.backend
   const models: LoadedModel[] = []
-  for (const model of stored) models.push(await load(model, { choice, backend }))
+  for (const model of stored) models.push(await load(model, { choice, backend, log: modules.log }))
   return createOnnxEngine({ models, clock: systemClock, log: modules.log })
 }
 
@@ -66,13 +66,14 @@ async function chosenModels(
 
 async function load(
   stored: StoredModel,
-  about: { readonly choice: EngineChoice; readonly backend: OnnxBackend },
+  about: { readonly choice: EngineChoice; readonly backend: OnnxBackend; readonly log: Log },
 ): Promise<LoadedModel> {
-  const { choice, backend } = about
+  const { choice, backend, log } = about
   const contextTokensMax = choice['context-max']
   const [runner, tokenizer] = await Promise.all([
     createOnnxRunner(stored, {
       backend,
+      log,
       slots: choice.slots,
       threads: choice.threads === 0 ? availableParallelism() : choice.threads,
       ...(contextTokensMax === 0 ? {} : { contextTokensMax }),

@@ -58,6 +58,8 @@ class OnnxRunner implements ModelRunner {
   readonly contextTokensMax: number
   readonly vocabularySize: number
   readonly runtime: string
+  readonly isReady = true
+  readonly losses = 0
   readonly #session: DecoderSession
   readonly #prefillTokens: number
   /** Token ids and logits by the number of rows, so that their tensors can be reused. */

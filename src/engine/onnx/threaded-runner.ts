@@ -11,12 +11,16 @@ import type { OnnxRunnerOptions } from './onnx-runner.ts'
 import { errorOf, type RunnerCall, type RunnerReady, type RunnerReply } from './runner-messages.ts'
 import type { RunnerThreadData } from './runner-thread.ts'
 
-/** Errors as of `openOnnxRunner`. */
+/**
+ * Errors as of `openOnnxRunner`.
+ * @param onLost called when the thread ends without having been told to
+ */
 export async function startThreadedRunner(
   model: StoredModel,
   options: OnnxRunnerOptions,
+  onLost: (cause: IsochroneError) => void,
 ): Promise<ModelRunner> {
-  const thread = new RunnerThread(model, options)
+  const thread = new RunnerThread(model, options, onLost)
   const ready = await thread.reply()
   assert(ready.type === 'ready', 'a thread says first what it has')
   return new ThreadedRunner(thread, ready)
@@ -36,13 +40,24 @@ const exitTimeoutMs = 5_000
 /** One reply is waited for at a time. */
 class RunnerThread {
   readonly #worker: Worker
+  readonly #tell: (cause: IsochroneError) => void
   #waiting: Waiting | null = null
+  #closing = false
   #lost: IsochroneError | null = null
 
   readonly #busy = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)).fill(1)
   readonly #onProcessExit = () => void Atomics.wait(this.#busy, 0, 1, exitTimeoutMs)
 
-  constructor(model: StoredModel, options: OnnxRunnerOptions) {
+  get isLost(): boolean {
+    return this.#lost !== null
+  }
+
+  constructor(
+    model: StoredModel,
+    options: OnnxRunnerOptions,
+    onLost: (cause: IsochroneError) => void,
+  ) {
+    this.#tell = onLost
     const workerData: RunnerThreadData = { model, options, busy: this.#busy }
     this.#worker = new Worker(new URL('./runner-thread.ts', import.meta.url), {
       workerData,
@@ -74,6 +89,7 @@ class RunnerThread {
 
   async close(): Promise<void> {
     if (this.#lost !== null) return
+    this.#closing = true
     this.#worker.ref()
     const ended = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()))
     this.#call({ type: 'close' })
@@ -93,13 +109,13 @@ class RunnerThread {
   }
 
   #onLost(reason: string, cause?: unknown): void {
-    this.#lost ??= new IsochroneError(
-      'engine_failed',
-      `The thread that the model runs in is gone (${reason}). Start the node again.`,
-      { cause },
-    )
+    if (this.#lost !== null) return
+    const message = `The thread that the model runs in is gone (${reason}).`
+    const lost = new IsochroneError('engine_failed', message, { cause })
+    this.#lost = lost
     process.off('exit', this.#onProcessExit)
-    this.#settle()?.reject(this.#lost)
+    this.#settle()?.reject(lost)
+    if (!this.#closing) this.#tell(lost)
   }
 }
 
@@ -108,6 +124,7 @@ class ThreadedRunner implements ModelRunner {
   readonly contextTokensMax: number
   readonly vocabularySize: number
   readonly runtime: string
+  readonly losses = 0
   readonly #thread: RunnerThread
   readonly #logits: Float32Array
 
@@ -118,6 +135,10 @@ class ThreadedRunner implements ModelRunner {
     this.vocabularySize = ready.vocabularySize
     this.runtime = ready.runtime
     this.#logits = ready.logits
+  }
+
+  get isReady(): boolean {
+    return !this.#thread.isLost
   }
 
   async prefill(

@@ -71,12 +71,15 @@ export class Scheduler {
   #wakeLoop: (() => void) | null = null
   #awake = false
   #closed = false
+  /** The runner's, as of when the slots in use were filled. */
+  #losses: number
 
   constructor(limits: SchedulerLimits, modules: SchedulerModules) {
     this.#limits = limits
     this.#modules = modules
     this.#pace = new PrefillPace(limits)
     this.#buffers = new SamplingBuffers(modules.runner.vocabularySize)
+    this.#losses = modules.runner.losses
     this.#freeSlots = Array.from({ length: modules.runner.slots }, (_, i) => i).reverse()
   }
 
@@ -161,6 +164,7 @@ export class Scheduler {
   async #loop(): Promise<void> {
     while (!this.#closed) {
       this.#awake = false
+      this.#failLost()
       this.#dropClosed()
       this.#admit()
       if ((await this.#prefillOne()) || (await this.#decodeAll())) {
@@ -175,6 +179,15 @@ export class Scheduler {
         this.#wakeLoop = null
       }
     }
+  }
+
+  /** A runner that was started again knows nothing of what was in its slots. */
+  #failLost(): void {
+    const { losses } = this.#modules.runner
+    if (losses === this.#losses) return
+    this.#losses = losses
+    const begun = this.#running.filter(({ job, position }) => position > 0 && !job.closed)
+    if (begun.length > 0) this.#engineFailed(begun, 'it was lost with what its slots held')
   }
 
   #dropClosed(): void {
