@@ -104,7 +104,7 @@ class Worker implements IsochroneNode {
     const lifeMs = this.#limits.recordLifeMs
     this.#records = new RecordKeeper({ network, region, softwareVersion, lifeMs }, modules)
     this.#transport = modules.createTransport({
-      onStream: this.#calls.counting(this.#serveStreams()),
+      onStream: this.#serveStreams(),
       onConnection: (connection) => this.#expectGateway(connection),
     })
     this.#links = options.gateways.map((gateway) => this.#linkTo(gateway))
@@ -199,7 +199,8 @@ class Worker implements IsochroneNode {
       },
     )
     const health = healthHandler(() => !this.#draining && this.joined().length > 0)
-    return serveCalls({ ...handlers, [methods.health]: health }, { log, clock })
+    const onCall = (change: 1 | -1) => this.#calls.count(change)
+    return serveCalls({ ...handlers, [methods.health]: health }, { log, clock, onCall })
   }
 
   #linkTo(gateway: GatewayAddress): GatewayLink {

@@ -183,6 +183,51 @@ describe('calls', () => {
     await rejected
   })
 
+  it('a call is counted from its coming to its end, however it ends', async () => {
+    const counted: number[] = []
+    let open = 0
+    const onCall = (change: 1 | -1) => {
+      open += change
+      counted.push(open)
+    }
+    const handlers = {
+      '/t.T/Answer': async (call: IncomingCall) => call.send(await call.request()),
+      '/t.T/Fail': async () => Promise.reject(new IsochroneError('node_failed', 'no')),
+      '/t.T/Wait': waitForAbort([]),
+    }
+    const { connection } = await connect(handlers, onCall)
+    const over = async () => {
+      while (open > 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (const method of ['/t.T/Answer', '/t.T/Fail', '/t.T/Unknown']) {
+      await callUnary(connection, method, Uint8Array.of(1)).catch(() => {})
+      await over()
+    }
+    const late = await connection.open({ ':path': '/t.T/Answer', 'grpc-timeout': 'soon' })
+    await late.trailers
+    await over()
+    const given = await openCall(connection, '/t.T/Wait')
+    while (open === 0) await new Promise((resolve) => setImmediate(resolve))
+    given.cancel()
+    await over()
+    assert.deepEqual(counted, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0])
+  })
+
+  it('whoever serves can end a call’s work', async () => {
+    const reasons: unknown[] = []
+    const reason = new IsochroneError('node_draining', 'the node is stopping')
+    const { connection } = await connect({
+      '/t.T/Stop': async (call) => {
+        call.abort(reason)
+        reasons.push(call.signal.reason)
+        call.signal.throwIfAborted()
+      },
+    })
+    const asked = callUnary(connection, '/t.T/Stop', Uint8Array.of(1))
+    await assert.rejects(asked, (error) => hasCode(error, 'node_draining'))
+    assert.deepEqual(reasons, [reason])
+  })
+
   it('health: SERVING, NOT_SERVING, unknown services and garbage', async () => {
     let serving = true
     const { connection } = await connect({ '/h': healthHandler(() => serving) })
@@ -279,10 +324,11 @@ function idOf(n: number): NodeId {
 
 async function connect(
   handlers: Record<string, CallHandler>,
+  onCall: (change: 1 | -1) => void = () => {},
 ): Promise<{ connection: Connection; clock: ManualClock }> {
   const clock = new ManualClock()
   const network = new MemoryNetwork({ clock, random: seededRandom(1) })
-  const onStream = serveCalls(handlers, { log: silentLog, clock })
+  const onStream = serveCalls(handlers, { log: silentLog, clock, onCall })
   const listener = network.transport(idOf(2), { onStream })
   const dialler = network.transport(idOf(1), { onStream: (stream: Stream) => stream.cancel() })
   const { address } = await listener.listen('memory:0')

@@ -29,6 +29,8 @@ export interface IncomingCall {
 export interface ServeModules {
   readonly log: Log
   readonly clock: Clock
+  /** Told +1 when a call comes, and −1 when its last byte was handed on or it broke. */
+  readonly onCall?: (change: 1 | -1) => void
 }
 
 /** Give it to the transport as `onStream`. */
@@ -36,8 +38,9 @@ export function serveCalls(
   handlers: Readonly<Record<string, CallHandler>>,
   modules: ServeModules,
 ): (stream: Stream, connection: Connection) => void {
+  const serving: Serving = { handlers, ...modules }
   return (stream, connection) => {
-    void serve(stream, connection, { handlers, ...modules })
+    void serve(stream, connection, serving)
   }
 }
 
@@ -48,6 +51,7 @@ interface Serving extends ServeModules {
 async function serve(stream: Stream, connection: Connection, serving: Serving): Promise<void> {
   const method = stream.metadata[':path'] ?? ''
   let call: StreamIncomingCall | undefined
+  serving.onCall?.(1)
   try {
     const handler = Object.hasOwn(serving.handlers, method) ? serving.handlers[method] : undefined
     if (handler === undefined) {
@@ -61,6 +65,7 @@ async function serve(stream: Stream, connection: Connection, serving: Serving): 
     await refuse(stream, call?.failure ?? error, serving.log)
   } finally {
     call?.settle()
+    serving.onCall?.(-1)
   }
 }
 
@@ -94,11 +99,11 @@ class StreamIncomingCall implements IncomingCall {
     this.method = stream.metadata[':path'] ?? ''
     this.connection = connection
     this.peer = connection.peer
+    const deadlineMs = parseTimeout(stream.metadata['grpc-timeout'])
     const onAbort = () => this.abort(stream.signal.reason)
     this.#onAbort = onAbort
     if (stream.signal.aborted) onAbort()
     stream.signal.addEventListener('abort', onAbort, { once: true })
-    const deadlineMs = parseTimeout(stream.metadata['grpc-timeout'])
     if (deadlineMs === undefined) return
     this.#timer = clock.after(deadlineMs, () => this.#onDeadline(deadlineMs))
   }
