@@ -1,6 +1,6 @@
 #!/bin/sh
 ':' //; f='--max-semi-space-size=4 --no-concurrent-recompilation --initial-old-space-size=48'
-':' //; f="$f --no-memory-reducer --no-flush-bytecode --no-allocation-site-pretenuring"
+':' //; f="$f --no-memory-reducer --no-flush-bytecode --no-allocation-site-pretenuring --no-maglev"
 ':' //; exec node $f "$0" "$@"
 // A shell reads the lines above and starts Node, for which they are three texts and comments: the
 // flags in a first line of their own would be cut off at 127 bytes by Linux before 5.1.
@@ -25,6 +25,8 @@ const nodeMajorMin = 26
  * - Compiling in the thread that waits for it: compilers in threads leave 40 MB behind.
  * - A first collection of old objects before there are many.
  * - What was compiled stays, also through a quiet minute.
+ * - One optimizing compiler, not two: the quick one's code is larger, is kept until a function was
+ *   called 3,000 times, and makes a request of a quiet gateway a tenth slower.
  * The shell's lines above have them; package.json's scripts repeat them, and a test compares.
  */
 function nodeFlags() {
