@@ -51,6 +51,9 @@ export function startStreamingCall(server: Server, call: StreamingCall): EventCh
           call.request.requestId,
         ],
         body: call.body,
+        // The caller's deadline ends the call, by its signal.
+        headersTimeout: 0,
+        bodyTimeout: 0,
       },
       handler,
     )
@@ -65,7 +68,7 @@ class StreamHandler implements Dispatcher.DispatchHandler {
   readonly #server: Server
   readonly #call: StreamingCall
   readonly #chunks: ChunkReader
-  readonly #sse: SseParser
+  #sse: SseParser | undefined
   readonly #onAbort: () => void
   #controller: Controller | null = null
   #mode: Mode = 'stream'
@@ -81,7 +84,6 @@ class StreamHandler implements Dispatcher.DispatchHandler {
     this.#server = server
     this.#call = call
     this.#chunks = new ChunkReader(call.request, server.title)
-    this.#sse = new SseParser((payload) => this.#onPayload(payload))
     this.channel = new EventChannel({
       onDrained: () => this.#resume(),
       onLeft: () => this.#stop(new Error('the reader left')),
@@ -113,6 +115,7 @@ class StreamHandler implements Dispatcher.DispatchHandler {
     this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : null
     if (status !== 200) this.#mode = 'refusal'
     else if (typeof type === 'string' && type.startsWith('application/json')) this.#mode = 'answer'
+    else this.#sse = new SseParser((payload) => this.#onPayload(payload))
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -122,7 +125,7 @@ class StreamHandler implements Dispatcher.DispatchHandler {
       return
     }
     try {
-      this.#sse.push(chunk)
+      this.#sse?.push(chunk)
       this.#deliver()
     } catch (error) {
       this.#broken(error)
@@ -142,7 +145,7 @@ class StreamHandler implements Dispatcher.DispatchHandler {
       if (this.#mode === 'answer') {
         const text = Buffer.concat(this.#body).toString('utf8')
         this.#chunks.readValue(parseJson(text), this.#batch)
-      } else this.#sse.end()
+      } else this.#sse?.end()
       if (!this.#ended) this.#finish()
     } catch (error) {
       this.#broken(error)

@@ -29,27 +29,28 @@ export function isSecretHash(text: string): boolean {
  */
 export class SecretTable<T> {
   /**
-   * By the first digits of the hash, which the caller cannot steer; the whole is compared in
+   * By the first bytes of the hash, which the caller cannot steer; the whole is compared in
    * constant time.
    */
-  readonly #buckets = new Map<string, { readonly hash: Buffer; readonly entry: T }[]>()
+  readonly #buckets = new Map<number, { readonly hash: Buffer; readonly entry: T }[]>()
 
   constructor(entries: Iterable<readonly [hash: string, entry: T]>) {
     for (const [digest, entry] of entries) {
-      const start = digest.slice(0, 8)
+      const known = Buffer.from(digest, 'hex')
+      const start = known.readUInt32BE(0)
       const bucket = this.#buckets.get(start) ?? []
-      bucket.push({ hash: Buffer.from(digest, 'hex'), entry })
+      bucket.push({ hash: known, entry })
       this.#buckets.set(start, bucket)
     }
   }
 
   find(secret: string): T | undefined {
     if (secret.length > presentedLengthMax) return undefined
-    const digest = hashSecret(secret)
-    const bytes = Buffer.from(digest, 'hex')
+    const digest = hash('sha256', secret, 'buffer')
+    const bucket = this.#buckets.get(digest.readUInt32BE(0))
     let found: T | undefined
-    for (const { hash: known, entry } of this.#buckets.get(digest.slice(0, 8)) ?? []) {
-      if (timingSafeEqual(known, bytes)) found = entry
+    for (const { hash: known, entry } of bucket ?? []) {
+      if (timingSafeEqual(known, digest)) found = entry
     }
     return found
   }

@@ -133,7 +133,7 @@ export class Dispatch {
       try {
         const asked = { ...request, modelDigest: offer.digest }
         const limits = { signal: interruption.signal, deadlineMs }
-        const result = await interruption.wait(worker.embed(asked, limits))
+        const result = await interruption.wait(worker.embed(asked, limits), asItCame)
         if (result.vectors.length !== request.input.length) {
           throw new IsochroneError('node_failed', 'The node gave another number of vectors.')
         }
@@ -258,6 +258,8 @@ export class Dispatch {
     return Math.max(1, arrivedAtMs + this.#limits.totalMs - this.#modules.clock.monotonic())
   }
 }
+
+const asItCame = { take: (result: EmbeddingResult) => result }
 
 export function clientGone(): IsochroneError {
   return new IsochroneError('client_closed_request', 'The client left before the answer was whole.')

@@ -18,15 +18,28 @@ export class Interruption {
     this.#reject?.(reason)
   }
 
-  /** Waits for one thing at a time; rejects with the reason of an interruption. */
-  wait<T>(promise: Promise<T>): Promise<T> {
+  /**
+   * Waits for one thing at a time, and gives what `taker` makes of it; rejects with the reason of
+   * an interruption.
+   */
+  wait<T, R>(promise: Promise<T>, taker: Taker<T, R>): Promise<R> {
     if (this.#controller.signal.aborted) {
       promise.catch(() => {})
       return Promise.reject(this.#controller.signal.reason)
     }
-    return new Promise<T>((resolve, reject) => {
+    return new Promise<R>((resolve, reject) => {
       this.#reject = reject
-      promise.then(resolve, reject)
+      promise.then((value) => {
+        try {
+          resolve(taker.take(value))
+        } catch (error) {
+          reject(error)
+        }
+      }, reject)
     })
   }
+}
+
+export interface Taker<T, R> {
+  take(value: T): R
 }

@@ -65,10 +65,16 @@ export class WorkerCall {
   }
 
   /** The next batch; undefined at the end of a complete answer. */
-  async next(): Promise<readonly GenerationEvent[] | undefined> {
+  next(): Promise<readonly GenerationEvent[] | undefined> {
     this.#noteReader()
     this.#awaitingSinceMs = this.#clock.monotonic()
-    const step = await this.#interruption.wait(this.#iterator.next())
+    return this.#interruption.wait(this.#iterator.next(), this)
+  }
+
+  /** What came; for `next` only. */
+  take(
+    step: IteratorResult<readonly GenerationEvent[], unknown>,
+  ): readonly GenerationEvent[] | undefined {
     this.#awaitingSinceMs = undefined
     this.#returnedAtMs = this.#clock.monotonic()
     if (step.done !== true) {

@@ -161,11 +161,12 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   const { worker, inFlight, inFlightAtReport } = entry
   const view = worker.describe()
   const offer = offerOf(view, model)
-  const { region, load, roundTripMs, connected, integerExact } = view
+  const { region, load, roundTripMs, connected, overdue, integerExact } = view
   const kept = entry.candidate
   if (kept === undefined) {
     const own = { id: worker.id, inFlight, inFlightAtReport, evidence }
-    entry.candidate = { ...own, region, offer, load, roundTripMs, connected, integerExact }
+    const link = { roundTripMs, connected, overdue }
+    entry.candidate = { ...own, ...link, region, offer, load, integerExact }
     return entry.candidate
   }
   kept.region = region
@@ -175,6 +176,7 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   kept.inFlightAtReport = inFlightAtReport
   kept.roundTripMs = roundTripMs
   kept.connected = connected
+  kept.overdue = overdue
   kept.integerExact = integerExact
   kept.evidence = evidence
   return kept

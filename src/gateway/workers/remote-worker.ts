@@ -69,11 +69,13 @@ export class RemoteWorker implements Worker {
 
   describe(): WorkerView {
     const record = this.#record
+    const link = this.#connected ? this.#connection.link() : undefined
     return {
       region: record.region,
       models: record.models,
       load: this.#load,
-      roundTripMs: this.#connected ? this.#connection.link().roundTripMs : undefined,
+      roundTripMs: link?.roundTripMs,
+      overdue: link?.overdue ?? false,
       // A node that lets its record expire says nothing any more, connected or not.
       connected: this.#connected && record.expiresAtMs > this.#modules.clock.now(),
       integerExact: record.hardware.integerExact,

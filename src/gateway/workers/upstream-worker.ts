@@ -22,6 +22,7 @@ export function createUpstreamWorker(options: UpstreamOptions): Worker {
       // The engine's own times contain the way to its server.
       roundTripMs: 0,
       connected: true,
+      overdue: false,
       integerExact: false,
       record: null,
     }),

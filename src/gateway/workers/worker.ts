@@ -18,6 +18,8 @@ export interface WorkerView {
   /** Smoothed round trip of the link, ms; undefined: not measured. */
   readonly roundTripMs: number | undefined
   readonly connected: boolean
+  /** Its link owes an answer to a probe. */
+  readonly overdue: boolean
   readonly integerExact: boolean
   /** null: an upstream, which signs nothing. */
   readonly record: NodeRecord | null
