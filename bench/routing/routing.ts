@@ -166,6 +166,7 @@ function network(size: number) {
       inFlightAtReport: 0,
       roundTripMs: 1 + random.float() * 200,
       connected: true,
+      overdue: false,
       integerExact: true,
       evidence: evidenceOf(id),
     }

@@ -15,6 +15,8 @@ export interface Candidate {
   /** Smoothed round trip of the link, ms; undefined: not measured. */
   readonly roundTripMs: number | undefined
   readonly connected: boolean
+  /** Its link owes an answer to a probe: it may have halted. */
+  readonly overdue: boolean
   readonly integerExact: boolean
   readonly evidence: WorkerEvidence
 }

@@ -20,6 +20,23 @@ import {
   sampleWorker,
 } from './samples.fixture.ts'
 
+test('a worker whose link owes an answer is asked only where there is no other', () => {
+  const [late, sound] = [sampleCandidate(0, { overdue: true }), sampleCandidate(1)]
+  for (let seed = 1; seed < 20; seed += 1) {
+    const input = sampleInput({ candidates: [late, sound], random: seededRandom(seed) })
+    const decision = decide(input)
+    assert.equal(decision.chosen, sound.id)
+    assert.equal(decision.gateCounts['answering'], 1)
+  }
+  const busy = sampleCandidate(1, { load: { running: 1_000 } })
+  for (const candidates of [[late], [late, busy]]) {
+    assert.equal(decide(sampleInput({ candidates })).chosen, late.id)
+  }
+  const usual = decide(sampleInput({ candidates: [sampleCandidate(0), sound] }))
+  assert.equal(usual.eligible, 2)
+  assert.equal('answering' in usual.gateCounts, false)
+})
+
 const region = fc.constantFrom('eu', 'us', '')
 const anyRequest = fc
   .record({

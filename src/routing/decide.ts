@@ -8,6 +8,7 @@ import type { DecisionId, WorkerId } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
 import { newDecision } from './decision-record.ts'
+import { answeringGate } from './gates/answering.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates, passesUsual, usualGates } from './gates/gates.ts'
 import { compareRank, loadOf, type Order, orderOf } from './order.ts'
@@ -59,8 +60,13 @@ interface Before {
 
 function decideWith(input: DecideInput, { attempts, first }: Before): Decision {
   const { request, candidates, policy } = input
-  const demand = demandOf(input, attempts)
-  const sifted = sift(candidates, demand)
+  let demand = demandOf(input, attempts)
+  let sifted = sift(candidates, demand)
+  if (sifted.pool.size === 0 && (sifted.gateCounts[answeringGate.name] ?? 0) > 0) {
+    // Where no other is left, one that may have halted is better than none.
+    demand = { ...demand, avoidsOverdue: false }
+    sifted = sift(candidates, demand)
+  }
   const base = {
     id: input.decisionId,
     requestId: request.requestId,
@@ -107,16 +113,27 @@ const nobody = {
   decidedBy: null,
 } as const
 
-function demandOf({ request, policy }: DecideInput, attempts: readonly Attempt[]): Demand {
-  const failed = attempts.filter(({ outcome }) => outcome === 'failed')
+function demandOf(
+  { request, policy, candidates }: DecideInput,
+  attempts: readonly Attempt[],
+): Demand {
   return {
     request,
     policy,
-    excluded: new Set(request.exclude),
-    tried: new Set(failed.map(({ worker }) => worker)),
+    excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
+    tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
+    avoidsOverdue: candidates.some(({ overdue }) => overdue),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),
   }
+}
+
+/** Hardly any request leaves somebody out. */
+const nobodyAtAll: ReadonlySet<WorkerId> = new Set()
+
+function failedAt(attempts: readonly Attempt[]): ReadonlySet<WorkerId> {
+  const failed = attempts.filter(({ outcome }) => outcome === 'failed')
+  return new Set(failed.map(({ worker }) => worker))
 }
 
 interface Sifted {
@@ -152,7 +169,8 @@ function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
     rejected.gates.push(gate)
     rejected.facts.push(fact)
   }
-  const gateCounts = Object.fromEntries(asked.map((gate, g) => [gate.name, counts[g] ?? 0]))
+  const gateCounts: Record<string, number> = {}
+  for (const [g, gate] of asked.entries()) gateCounts[gate.name] = counts[g] ?? 0
   return { pool, gateCounts, rejected, retryAfterMs }
 }
 

@@ -15,6 +15,8 @@ export interface Demand {
   readonly policy: RoutingPolicy
   readonly excluded: ReadonlySet<string>
   readonly tried: ReadonlySet<string>
+  /** Whoever may have halted is left out, as long as there are others. */
+  readonly avoidsOverdue: boolean
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number
   /** The last prediction, which the gates and the order share. */

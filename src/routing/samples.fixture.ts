@@ -58,6 +58,7 @@ export function sampleCandidate(number: number, change: CandidateChange = {}): C
     inFlightAtReport: 0,
     roundTripMs: 20,
     connected: true,
+    overdue: false,
     integerExact: true,
     evidence: newcomer,
     ...rest,
@@ -102,6 +103,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     policy: defaultPolicy,
     excluded: new Set(asked.exclude),
     tried: new Set(),
+    avoidsOverdue: true,
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),
   }

@@ -7,13 +7,15 @@
  * after at least 200 ms (Linux's minimum retransmission time-out), so an answer later than that
  * beyond the minimum counts as lost.
  */
-import type { LinkQuality } from './transport.ts'
+import { type LinkQuality, transportLimits } from './transport.ts'
 
 /** RFC 6298 §2. */
 const roundTripGain = 1 / 8
 const deviationGain = 1 / 4
 /** About two minutes of probes at one every 2 s. */
 const windowProbes = 64
+/** Of RFC 6298's time-out: answers behind a large message come late, and do come. */
+const timeoutFactor = 2
 const retransmissionDelayMs = 200
 
 export class LinkEstimator {
@@ -42,7 +44,14 @@ export class LinkEstimator {
     this.#remember(Number.POSITIVE_INFINITY)
   }
 
-  quality(): LinkQuality {
+  /** How long an answer may take before something besides the path must hold it up. */
+  patienceMs(): number {
+    const { overdueMsFirst, overdueMsMin } = transportLimits
+    if (this.#roundTripMs === undefined || this.#deviationMs === undefined) return overdueMsFirst
+    return Math.max(overdueMsMin, timeoutFactor * (this.#roundTripMs + 4 * this.#deviationMs))
+  }
+
+  quality(): Omit<LinkQuality, 'overdue'> {
     const minimum = Math.min(...this.#window)
     return {
       roundTripMs: this.#roundTripMs,

@@ -18,6 +18,8 @@ export interface ProberOptions {
 
 /** The first probes follow each other at once: an estimate is there before the first call. */
 const firstProbes = 3
+/** What came while this process had no time for it is read first. */
+const secondLookMs = 50
 
 interface Channel {
   readonly send: SendProbe
@@ -31,6 +33,8 @@ export class Prober {
   readonly #channels: Channel[]
   readonly #estimator = new LinkEstimator()
   #timer: Timer | undefined
+  #watch: Timer | undefined
+  #overdue = false
   #left: number
   #stopped = false
 
@@ -43,16 +47,18 @@ export class Prober {
 
   start(): void {
     for (const channel of this.#channels) this.#probe(channel)
+    this.#watchAnswers()
     this.#schedule()
   }
 
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#watch?.cancel()
   }
 
   quality(): LinkQuality {
-    return this.#estimator.quality()
+    return { ...this.#estimator.quality(), overdue: this.#overdue }
   }
 
   #schedule(): void {
@@ -71,7 +77,27 @@ export class Prober {
         return
       }
     }
+    this.#watchAnswers()
     this.#schedule()
+  }
+
+  /** Looks twice: a late look, by a process that was held up itself, says nothing of the peer. */
+  #watchAnswers(): void {
+    if (this.#watch !== undefined) return
+    const patienceMs = this.#estimator.patienceMs()
+    this.#watch = this.#clock.after(patienceMs, () => {
+      this.#watch = undefined
+      if (!this.#isLate(patienceMs)) return
+      this.#watch = this.#clock.after(secondLookMs, () => {
+        this.#watch = undefined
+        this.#overdue = this.#isLate(patienceMs)
+      })
+    })
+  }
+
+  #isLate(patienceMs: number): boolean {
+    const sentBefore = this.#clock.monotonic() - patienceMs
+    return this.#channels.some(({ sentAt }) => sentAt !== undefined && sentAt <= sentBefore)
   }
 
   #probe(channel: Channel): void {
@@ -81,6 +107,7 @@ export class Prober {
       if (this.#stopped || channel.sentAt !== sentAt) return
       channel.sentAt = undefined
       this.#estimator.answered(roundTripMs)
+      if (this.#overdue) this.#overdue = this.#isLate(this.#estimator.patienceMs())
       if (this.#left > 0 && channel === this.#channels[0]) {
         this.#left -= 1
         this.#probe(channel)

@@ -30,6 +30,8 @@ export interface LinkQuality {
   /** Share of probes lost, or delayed so much that a segment must have been (0 to 1). */
   readonly loss: number | undefined
   readonly samples: number
+  /** A probe's answer is later than the link's round trips explain: is the peer still there? */
+  readonly overdue: boolean
 }
 
 export interface Stream {
@@ -137,6 +139,10 @@ export const transportLimits = {
   handshakeTimeoutMs: 10_000,
   /** Heartbeat; notes on transports: control streams beat every 1–2 s. */
   probeIntervalMs: 2_000,
+  /** RFC 6298's least time-out; shorter, a processor that is busy would pass for one that halts. */
+  overdueMsMin: 1_000,
+  /** Before any answer: what RFC 6298 falls back to. */
+  overdueMsFirst: 3_000,
   /** A peer that answers no probe for this long is lost. */
   probeTimeoutMs: 10_000,
 } as const

@@ -5,6 +5,7 @@
  */
 import type { Candidate } from '../candidate.ts'
 import type { Demand } from '../prediction.ts'
+import { answeringGate } from './answering.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'
 import { drainingGate } from './draining.ts'
@@ -29,6 +30,7 @@ export const gates: readonly Gate[] = [
   priceGate,
   drainingGate,
   triedGate,
+  answeringGate,
   latencyGate,
   latencyAtLoadGate,
   slotsGate,
@@ -41,6 +43,7 @@ export const usualGates: ReadonlySet<Gate> = new Set([
   featuresGate,
   contextGate,
   drainingGate,
+  answeringGate,
   slotsGate,
 ])
 
@@ -53,6 +56,7 @@ export function passesUsual(candidate: Candidate, demand: Demand): boolean {
     modelGate.check(candidate, demand) === undefined &&
     connectedGate.check(candidate, demand) === undefined &&
     drainingGate.check(candidate, demand) === undefined &&
+    answeringGate.check(candidate, demand) === undefined &&
     contextGate.check(candidate, demand) === undefined &&
     slotsGate.check(candidate, demand) === undefined &&
     featuresGate.check(candidate, demand) === undefined
