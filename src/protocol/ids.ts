@@ -23,6 +23,7 @@ export type DecisionId = Branded<'DecisionId'>
 export const publicKeyLengthBytes = 32
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+const alphabetCodes = Buffer.from(alphabet, 'latin1')
 const nodeIdPattern = /^[a-z2-7]{51}[aq]$/
 const modelDigestPattern = /^sha256:[0-9a-f]{64}$/
 const upstreamIdPattern = /^upstream-[a-z0-9][a-z0-9-]{0,62}$/
@@ -102,8 +103,10 @@ export function decisionIdOf(bytes: Uint8Array): DecisionId {
   return `dec_${base32(bytes)}` as DecisionId
 }
 
+/** Written as bytes: a text that grows letter by letter is a chain of texts. */
 function base32(bytes: Uint8Array): string {
-  let text = ''
+  const letters = bytes.length <= scratchBytesMax ? scratch : Buffer.allocUnsafe(bytes.length * 2)
+  let length = 0
   let bits = 0
   let value = 0
   for (const byte of bytes) {
@@ -111,9 +114,12 @@ function base32(bytes: Uint8Array): string {
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text += alphabet[(value >>> bits) & 31]
+      letters[length++] = alphabetCodes[(value >>> bits) & 31] ?? 0
     }
   }
-  if (bits > 0) text += alphabet[(value << (5 - bits)) & 31]
-  return text
+  if (bits > 0) letters[length++] = alphabetCodes[(value << (5 - bits)) & 31] ?? 0
+  return letters.toString('latin1', 0, length)
 }
+
+const scratchBytesMax = 64
+const scratch = Buffer.alloc(scratchBytesMax * 2)
