@@ -14,6 +14,7 @@ import {
   IsochroneError,
   type OfferedModel,
 } from '../../protocol/index.ts'
+import type { Decision } from '../../routing/index.ts'
 import type { GatewayLimits } from '../limits.ts'
 import { offerOf } from '../workers/registry.ts'
 import type { Worker } from '../workers/worker.ts'
@@ -202,8 +203,17 @@ export class Dispatch {
         silenceMs: this.#limits.silenceMs,
         deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
         departure: journeying.departure,
+        canMove: () => this.#canMove(journeying.trail.decision),
       },
       this.#modules.clock,
+    )
+  }
+
+  #canMove({ attempts, model }: Decision): boolean {
+    if (attempts.length >= this.#limits.attemptsMax) return false
+    return this.#modules.registry.isOfferedBesides(
+      attempts.map(({ worker }) => worker),
+      model,
     )
   }
 

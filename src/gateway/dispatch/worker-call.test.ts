@@ -20,6 +20,7 @@ const finish = (choice: number): GenerationEvent => ({ type: 'finish', choice, r
 function callOf(batches: readonly (readonly GenerationEvent[])[], choices = 1) {
   const clock = new ManualClock()
   const worker = {
+    describe: () => ({ overdue: false }),
     async *generate(_request: unknown, { signal }: { signal: AbortSignal }) {
       yield* batches
       if (batches.flat().some(({ type }) => type === 'finish')) return
@@ -34,6 +35,7 @@ function callOf(batches: readonly (readonly GenerationEvent[])[], choices = 1) {
     silenceMs: 100_000,
     deadlineAtMs: 10_000,
     departure: new Departure(),
+    canMove: () => true,
   }
   return { clock, call: new WorkerCall(options, clock) }
 }

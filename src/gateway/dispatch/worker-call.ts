@@ -27,10 +27,16 @@ export interface WorkerCallOptions {
   readonly deadlineAtMs: number
   /** Told when the client left. */
   readonly departure: Departure
+  /** Whether another worker, one that answers, could do the work. */
+  readonly canMove: () => boolean
 }
 
 /** A reader that holds an answer up for longer than this blurs the time per token. */
 const readerPauseMs = 5
+/** How often a call without a first token looks whether its worker still answers. */
+const haltLookMs = 1_000
+/** A worker that is late twice has been silent for two seconds at the least. */
+const lateLooksMax = 2
 const tooSlow = 'The client took the answer so slowly that the request’s time was used up.'
 
 export class WorkerCall {
@@ -49,6 +55,7 @@ export class WorkerCall {
   #slowReader = false
   #readerMs = 0
   #usage: GenerationUsage | undefined
+  #lateLooks = 0
 
   constructor(options: WorkerCallOptions, clock: Clock) {
     this.#options = options
@@ -133,11 +140,22 @@ export class WorkerCall {
     const limitMs =
       this.#firstAtMs === undefined ? this.#options.firstTokenMs : this.#options.silenceMs
     const dueMs = Math.min(waiting + limitMs, this.#options.deadlineAtMs)
-    if (dueMs > nowMs) {
-      this.#timer = this.#clock.after(dueMs - nowMs, () => this.#watch(this.#clock.monotonic()))
+    if (dueMs <= nowMs) {
+      this.#interruption.interrupt(this.#timeoutError(nowMs))
       return
     }
-    this.#interruption.interrupt(this.#timeoutError(nowMs))
+    const nextMs = this.#firstAtMs === undefined ? Math.min(dueMs, nowMs + haltLookMs) : dueMs
+    this.#timer = this.#clock.after(nextMs - nowMs, () => {
+      if (this.#hasHalted()) this.#interruption.interrupt(halted())
+      else this.#watch(this.#clock.monotonic())
+    })
+  }
+
+  /** A worker that may come back is left only for one that is there, and before its first token. */
+  #hasHalted(): boolean {
+    if (this.#firstAtMs !== undefined) return false
+    this.#lateLooks = this.#options.worker.describe().overdue ? this.#lateLooks + 1 : 0
+    return this.#lateLooks >= lateLooksMax && this.#options.canMove()
   }
 
   #timeoutError(nowMs: number): IsochroneError {
@@ -164,4 +182,8 @@ export class WorkerCall {
     this.#timer?.cancel()
     this.#options.departure.unwatch(this.#interruption)
   }
+}
+
+function halted(): IsochroneError {
+  return new IsochroneError('peer_unreachable', 'The node does not answer any more.')
 }
