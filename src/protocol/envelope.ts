@@ -8,6 +8,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { assert } from '../base/index.ts'
+import { CanonicalWriter } from './canonical-writer.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
 import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from './ids.ts'
@@ -100,19 +101,19 @@ export function hashBody(body: Uint8Array): Uint8Array {
 export function canonicalBytes(envelope: Envelope): Uint8Array {
   assertWellFormed(envelope)
   const digest = envelope.modelDigest?.slice(modelDigestPrefixLength) ?? ''
-  return lengthPrefixed([
-    signingPrefix,
-    Uint8Array.of(envelope.version),
-    Buffer.from(envelope.domain),
-    Buffer.from(envelope.network),
-    publicKeyOf(envelope.sender),
-    envelope.recipient === null ? empty : publicKeyOf(envelope.recipient),
-    envelope.bodyHash,
-    envelope.nonce,
-    wholeNumber64(envelope.issuedAtMs),
-    wholeNumber64(envelope.expiresAtMs),
-    Buffer.from(digest, 'hex'),
-  ])
+  return new CanonicalWriter()
+    .bytes(signingPrefix)
+    .uint8(envelope.version)
+    .text(envelope.domain, 'latin1')
+    .text(envelope.network, 'utf8')
+    .bytes(publicKeyOf(envelope.sender))
+    .bytes(envelope.recipient === null ? empty : publicKeyOf(envelope.recipient))
+    .bytes(envelope.bodyHash)
+    .bytes(envelope.nonce)
+    .uint64(envelope.issuedAtMs)
+    .uint64(envelope.expiresAtMs)
+    .text(digest, 'hex')
+    .done()
 }
 
 /**
@@ -120,9 +121,7 @@ export function canonicalBytes(envelope: Envelope): Uint8Array {
  * only.
  */
 export function treeStatement(root: Uint8Array, treeSize: number): Uint8Array {
-  const size = Buffer.alloc(4)
-  size.writeUInt32BE(treeSize)
-  return lengthPrefixed([treeSigningPrefix, size, root])
+  return new CanonicalWriter().bytes(treeSigningPrefix).uint32(treeSize).bytes(root).done()
 }
 
 export function envelopeOf(identity: Identity, fields: EnvelopeFields): Envelope {
@@ -288,25 +287,4 @@ function assertWellFormed(envelope: Envelope): void {
 
 function isTime(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0
-}
-
-function wholeNumber64(value: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeUInt32BE(Math.floor(value / 2 ** 32), 0)
-  bytes.writeUInt32BE(value % 2 ** 32, 4)
-  return bytes
-}
-
-/** Each field after its length, 4 bytes, the most significant first. */
-function lengthPrefixed(fields: readonly Uint8Array[]): Uint8Array {
-  let length = 0
-  for (const field of fields) length += 4 + field.length
-  const bytes = Buffer.allocUnsafe(length)
-  let at = 0
-  for (const field of fields) {
-    at = bytes.writeUInt32BE(field.length, at)
-    bytes.set(field, at)
-    at += field.length
-  }
-  return bytes
 }

@@ -7,7 +7,7 @@
  * leaves the same root (CVE-2012-2459). For an index and a size there is one proof and no other.
  */
 import { assert, pooledBytes } from '../base/index.ts'
-import { sha256, sha256LengthBytes } from './sha256.ts'
+import { sha256, sha256LengthBytes, writeSha256 } from './sha256.ts'
 
 export interface Inclusion {
   /** Of the leaf, from 0. */
@@ -57,14 +57,19 @@ export function rootOf(leaf: Uint8Array, inclusion: Inclusion): Uint8Array | und
   const { index, treeSize, siblings } = inclusion
   if (!isPlace(index, treeSize)) return undefined
   if (siblings.length !== proofLength(index, treeSize) * treeHashLengthBytes) return undefined
-  let node = leaf
+  const node = Uint8Array.from(leaf)
   let at = 0
   let place = index
   for (let last = treeSize - 1; last > 0; last >>>= 1) {
     const isLeft = (place & 1) === 0
     if (!isLeft || place < last) {
-      const sibling = siblings.subarray(at, at + treeHashLengthBytes)
-      node = isLeft ? innerHash(node, sibling) : innerHash(sibling, node)
+      innerBytes.set(node, isLeft ? leftAt : rightAt)
+      const siblingAt = isLeft ? rightAt : leftAt
+      // One by one: a view of the siblings would be an object for each.
+      for (let i = 0; i < treeHashLengthBytes; i += 1) {
+        innerBytes[siblingAt + i] = siblings[at + i] ?? 0
+      }
+      writeSha256(innerBytes, node)
       at += treeHashLengthBytes
     }
     place >>>= 1
@@ -123,9 +128,11 @@ const leafPrefix = 0x00
 const innerPrefix = 0x01
 /** Reused: what is hashed is read at once. */
 const innerBytes = Buffer.alloc(1 + 2 * treeHashLengthBytes, innerPrefix)
+const leftAt = 1
+const rightAt = leftAt + treeHashLengthBytes
 
 function innerHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  innerBytes.set(left, 1)
-  innerBytes.set(right, 1 + treeHashLengthBytes)
+  innerBytes.set(left, leftAt)
+  innerBytes.set(right, rightAt)
   return sha256(innerBytes)
 }

@@ -11,7 +11,12 @@ export const sha256LengthBytes = 32
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   const digest = new Uint8Array(sha256LengthBytes)
-  const text = hash('sha256', bytes, 'latin1')
-  for (let i = 0; i < sha256LengthBytes; i += 1) digest[i] = text.charCodeAt(i)
+  writeSha256(bytes, digest)
   return digest
+}
+
+/** Writes the digest of `bytes` to the beginning of `target`. */
+export function writeSha256(bytes: Uint8Array, target: Uint8Array): void {
+  const text = hash('sha256', bytes, 'latin1')
+  for (let i = 0; i < sha256LengthBytes; i += 1) target[i] = text.charCodeAt(i)
 }
