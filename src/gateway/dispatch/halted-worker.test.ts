@@ -6,6 +6,7 @@ import { EvidenceBook } from '../../evidence/index.ts'
 import {
   type GenerationEvent,
   type GenerationRequest,
+  hasCode,
   nodeIdOf,
   requestIdOf,
 } from '../../protocol/index.ts'
@@ -38,23 +39,32 @@ const answer: readonly GenerationEvent[] = [
   { type: 'finish', choice: 0, reason: 'stop' },
 ]
 
-/** Its link owes an answer from `haltsAfterMs` on, and it never says a word. */
+/** Says what it is given, and then nothing. */
 class HaltedWorker implements Worker {
   readonly id = nodeIdOf(new Uint8Array(32).fill(1))
   readonly view: { -readonly [K in keyof WorkerView]: WorkerView[K] } = viewOf()
   cancelled = false
+  words: readonly GenerationEvent[] = []
 
   describe(): WorkerView {
     return this.view
   }
 
   async *generate(_request: unknown, { signal }: { signal: AbortSignal }) {
+    if (this.words.length > 0) yield this.words
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
     this.cancelled = true
   }
 
   embed(): Promise<never> {
     assert.fail('not asked for')
+  }
+}
+
+class Collected {
+  readonly events: GenerationEvent[] = []
+  batch(events: readonly GenerationEvent[]): void {
+    this.events.push(...events)
   }
 }
 
@@ -75,7 +85,7 @@ function viewOf(): WorkerView {
   }
 }
 
-function setUp() {
+function setUp(words: readonly GenerationEvent[] = []) {
   const clock = new ManualClock()
   const evidence = new EvidenceBook({ clock })
   const registry = new WorkerRegistry(gatewayLimits, { clock, evidence })
@@ -89,10 +99,13 @@ function setUp() {
   const router = new Router({ ...common, policy: defaultPolicy, random: seededRandom(1) })
   const dispatch = new Dispatch(gatewayLimits, { ...common, router })
   const halted = new HaltedWorker()
+  halted.words = words
   registry.put(halted)
   const trail = new Trail(router.route(route, 'key_test'), common)
   assert.equal(trail.decision.chosen, halted.id)
-  const asked = dispatch.stream(request, { trail, arrivedAtMs: 0, departure: new Departure() })
+  const journeying = { trail, arrivedAtMs: 0, departure: new Departure() }
+  const stream = () => dispatch.stream(request, journeying)
+  const whole = () => dispatch.whole({ ...request, whole: true }, journeying, () => new Collected())
   /** Somebody who answers comes later, so that the first choice is certain. */
   const addSound = (change: Partial<WorkerView> = {}) => {
     const sound: Worker = {
@@ -106,11 +119,12 @@ function setUp() {
     registry.put(sound)
     return sound
   }
-  return { clock, observations, halted, asked, addSound }
+  return { clock, observations, halted, stream, whole, addSound }
 }
 
 test('a request without a first token moves to a worker that answers', async () => {
-  const { clock, observations, halted, asked, addSound } = setUp()
+  const { clock, observations, halted, stream, addSound } = setUp()
+  const asked = stream()
   const sound = addSound()
   await clock.advanceAsync(5_000)
   assert.equal(observations.all.length, 0, 'slowness alone moves nothing')
@@ -129,8 +143,35 @@ test('a request without a first token moves to a worker that answers', async () 
   assert.equal(first?.blame, 'network')
 })
 
+test('a whole answer moves also from its middle, a stream that has begun does not', async () => {
+  const { clock, observations, halted, whole, addSound } = setUp(answer.slice(0, 1))
+  const asked = whole()
+  const sound = addSound()
+  halted.view.overdue = true
+  await clock.advanceAsync(2_000)
+  const { worker, collected } = await asked
+  assert.equal(worker, sound)
+  assert.equal(collected.events.length, answer.length)
+  assert.deepEqual(
+    observations.all.map(({ outcome }) => outcome),
+    [{ kind: 'failed', code: 'peer_unreachable', phase: 'mid-stream' }],
+  )
+  const other = setUp(answer.slice(0, 1))
+  other.addSound()
+  const { batches } = await other.stream()
+  const reader = batches[Symbol.asyncIterator]()
+  await reader.next()
+  other.halted.view.overdue = true
+  const second = assert.rejects(reader.next(), (error) => hasCode(error, 'stream_interrupted'))
+  await other.clock.advanceAsync(gatewayLimits.silenceMs - 1_000)
+  assert.equal(other.observations.all.length, 0)
+  await other.clock.advanceAsync(2_000)
+  await second
+})
+
 test('late once and then in time is no halt', async () => {
-  const { clock, observations, halted, addSound, asked } = setUp()
+  const { clock, observations, halted, stream, addSound } = setUp()
+  const asked = stream()
   addSound()
   for (let i = 0; i < 6; i += 1) {
     halted.view.overdue = i % 2 === 0
@@ -143,7 +184,8 @@ test('late once and then in time is no halt', async () => {
 })
 
 test('where nobody else answers, a worker that may come back is waited for', async () => {
-  const { clock, observations, halted, asked, addSound } = setUp()
+  const { clock, observations, halted, stream, addSound } = setUp()
+  const asked = stream()
   halted.view.overdue = true
   addSound({ overdue: true })
   addSound({ connected: false })

@@ -33,7 +33,7 @@ export interface WorkerCallOptions {
 
 /** A reader that holds an answer up for longer than this blurs the time per token. */
 const readerPauseMs = 5
-/** How often a call without a first token looks whether its worker still answers. */
+/** How often a call whose client has nothing yet looks whether its worker still answers. */
 const haltLookMs = 1_000
 /** A worker that is late twice has been silent for two seconds at the least. */
 const lateLooksMax = 2
@@ -144,16 +144,21 @@ export class WorkerCall {
       this.#interruption.interrupt(this.#timeoutError(nowMs))
       return
     }
-    const nextMs = this.#firstAtMs === undefined ? Math.min(dueMs, nowMs + haltLookMs) : dueMs
+    const nextMs = this.#isUnseen ? Math.min(dueMs, nowMs + haltLookMs) : dueMs
     this.#timer = this.#clock.after(nextMs - nowMs, () => {
       if (this.#hasHalted()) this.#interruption.interrupt(halted())
       else this.#watch(this.#clock.monotonic())
     })
   }
 
-  /** A worker that may come back is left only for one that is there, and before its first token. */
+  /** The client has nothing of the answer yet. */
+  get #isUnseen(): boolean {
+    return this.#firstAtMs === undefined || this.#options.request.whole
+  }
+
+  /** A worker that may come back is left only for one that is there. */
   #hasHalted(): boolean {
-    if (this.#firstAtMs !== undefined) return false
+    if (!this.#isUnseen) return false
     this.#lateLooks = this.#options.worker.describe().overdue ? this.#lateLooks + 1 : 0
     return this.#lateLooks >= lateLooksMax && this.#options.canMove()
   }
