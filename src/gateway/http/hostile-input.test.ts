@@ -14,14 +14,13 @@ import {
 } from '../gateway.fixture.ts'
 
 const bodyBytesMax = 6 * 1024 * 1024
-const requestArrivalMs = 150
 const headers = { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' }
 const chatPath = '/v1/chat/completions'
 const chat = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
 let gateway: TestGateway
 
 before(async () => {
-  gateway = await startGateway({ limits: { bodyBytesMax, requestArrivalMs } })
+  gateway = await startGateway({ limits: { bodyBytesMax } })
   const engine = new ScriptedEngine([modelOf('m')], saying(['fine']))
   gateway.gateway.addUpstream({ name: 'sound', engine })
 })
@@ -62,8 +61,8 @@ async function servesStill(): Promise<void> {
 }
 
 /** What a raw connection gets for these bytes. */
-function raw(text: string): Promise<string> {
-  const { hostname, port } = new URL(gateway.url)
+function raw(text: string, url = gateway.url): Promise<string> {
+  const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => socket.write(text))
     let answer = ''
@@ -208,10 +207,13 @@ test('a sane x-request-id is echoed, another replaced', async () => {
   assert.match((await asked('a b<script>')) ?? '', /^req_/)
 })
 
-test('a body that does not arrive in time is 408; what is no HTTP is 400', async () => {
+test('a body that does not arrive in time is 408; what is no HTTP is 400', async (t) => {
+  const hasty = await startGateway({ limits: { requestArrivalMs: 150 } })
+  t.after(() => hasty.gateway.close())
   const start = `POST ${chatPath} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${testKey}\r\n`
   const slow = await raw(
     `${start}content-type: application/json\r\ncontent-length: 100\r\n\r\n{"model"`,
+    hasty.url,
   )
   assert.match(slow, /^HTTP\/1\.1 408 /)
   assert.match(slow, /"code":"request_timeout"/)
