@@ -214,6 +214,34 @@ describe('serving', () => {
     })
   })
 
+  test('answers that end together share a signature, and each can be checked alone', async () => {
+    const messages = Array.from({ length: 4 }, () => signedCall(gateway, worker.node.id))
+    const answers = await Promise.all(
+      messages.map((message) => callGenerate(gateway.connection, message)),
+    )
+    const signatures = answers.map(({ result }) => result?.signature.join())
+    assert.equal(new Set(signatures).size, 1)
+    assert.deepEqual(
+      answers.map(({ result }) => result?.inclusion?.treeSize),
+      [4, 4, 4, 4],
+    )
+    for (const [i, { events, result }] of answers.entries()) {
+      assert.ok(result !== undefined)
+      const hash = new OutputHash()
+      hash.add(events)
+      const { body } = decodeGenerateCall(messages[i] ?? new Uint8Array(0))
+      verifyEnvelope(result, {
+        expectedDomain: 'result',
+        network,
+        self: gateway.identity.id,
+        peer: worker.node.id,
+        bodyHash: resultHash(hashBody(body), hash.digest()),
+        now: systemClock.now(),
+        nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
+      })
+    }
+  })
+
   test('what does not fit is refused with the reason as its code', async () => {
     const refusals: readonly (readonly [ErrorCode, Parameters<typeof countingRequest>[0]])[] = [
       ['model_not_found', { model: 'other' }],

@@ -66,6 +66,19 @@ test('a result counts once, for its own request, answer and model', async () => 
   assertRefused(() => calls.checkResult(result, asked, output), 'envelope_replayed')
 })
 
+test('requests of one turn share a signature, to whichever nodes they go', async () => {
+  const { calls } = setUp()
+  const nodes = [createIdentity(), createIdentity(), createIdentity()]
+  const asked = await Promise.all(nodes.map(({ id }) => calls.request(id, body, digest)))
+  assert.deepEqual(
+    asked.map(({ inclusion }) => [inclusion?.index, inclusion?.treeSize]),
+    [0, 1, 2].map((index) => [index, nodes.length]),
+  )
+  assert.equal(new Set(asked.map(({ signature }) => signature.join())).size, 1)
+  const alone = await calls.request(createIdentity().id, body, digest)
+  assert.equal(alone.inclusion, null)
+})
+
 test('where the gateway knows no digest, a node may name the one that it has', async () => {
   const { calls, answer } = setUp()
   const node = createIdentity()
