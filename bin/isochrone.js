@@ -58,7 +58,8 @@ if (!packagesAreThere()) {
   }
   const child = spawn(
     own,
-    [...nodeFlags(), fileURLToPath(import.meta.url), ...process.argv.slice(2)],
+    // By the name it was started by, which hints repeat.
+    [...nodeFlags(), ...process.argv.slice(1)],
     { stdio: 'inherit', env: { ...process.env, [ownMark]: '1' } },
   )
   child.on('error', (error) => {

@@ -1,6 +1,8 @@
 /** The program around the commands: exit codes, help, configuration, and what goes where. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -41,12 +43,21 @@ async function run(args: readonly string[], env: Record<string, string> = {}): P
     interactive: false,
     redraws: false,
     columns: 80,
+    width: Number.POSITIVE_INFINITY,
     style: plainStyle,
     noteStyle: plainStyle,
   }
   const code = await runProgram(args, { terminal, env, folder })
   return { code, out, notes }
 }
+
+test('an empty store is told with the place where models have to go', async () => {
+  const args = ['node', '--join', '127.0.0.1:9', '--token', 'x', '--store', 'my store']
+  const { code, notes } = await run(args)
+  assert.equal(code, 1)
+  assert.match(notes, /holds no model; import a folder with one, or pull one\. The command is: /)
+  assert.ok(notes.endsWith(`isochrone${inClone} models import DIR --store 'my store'\n`), notes)
+})
 
 test('a failure that a command mends names it as it is typed here', async () => {
   const { code, notes } = await run(['models', 'remove', 'nonesuch', '--data', 'my data'])
@@ -142,6 +153,26 @@ describe('configuration', () => {
     assert.equal(nonsense.notes, 'error: nonsense is not a decision id; they begin with dec_.\n')
   })
 
+  test('who has no key for a gateway that wants one is told how to give it', async (t) => {
+    const server = createServer((_request, response) => {
+      const message = 'No API key was sent. Put it into the header …'
+      response.writeHead(401, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ error: { message, code: 'invalid_api_key' } }))
+    })
+    t.after(() => server.close())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const elsewhere = await run(['nodes', '--url', url])
+    assert.equal(elsewhere.code, 1)
+    assert.match(elsewhere.notes, /wants an API key; give it as .*API_KEY.*\(whoever runs it/)
+    mkdirSync(join(folder, 'd'))
+    writeFileSync(join(folder, 'd', 'address'), url)
+    const here = await run(['nodes', '--data', 'd'])
+    assert.match(here.notes, /\(made by .*isochrone.* keys create --data d\)\n$/)
+    const wrong = await run(['nodes', '--url', url, '--api-key', 'iso_wrong'])
+    assert.match(wrong.notes, /^error: No API key was sent\./)
+  })
+
   test('a key is shown when made and never again', async () => {
     const made = await run(['keys', 'create', '--name', 'laptop'])
     assert.match(made.out, /^iso_[\w-]{27}\n$/)
@@ -163,6 +194,26 @@ describe('what people see', () => {
       renderTable(columns, rows),
       ['A         N  Z', `${red}       1  x`, 'longer  100  y', ''].join('\n'),
     )
+  })
+
+  test('on a narrow screen the last column is wrapped, or rows are lines of their own', () => {
+    const columns = [{ title: 'NODE' }, { title: 'SEEN', align: 'right' }, { title: 'M' }] as const
+    const rows = [['abc', '1', 'one two three four five six seven']]
+    const paintTitle = (text: string) => text.replaceAll('abc', 'ABC')
+    assert.equal(
+      renderTable(columns, rows, { paintTitle, width: 33 }),
+      ['NODE  SEEN  M', 'abc      1  one two three four', '            five six seven', ''].join(
+        '\n',
+      ),
+    )
+    assert.equal(
+      renderTable(columns, rows, { paintTitle, width: 25 }),
+      ['ABC', '  seen 1, m one two three', '  four five six seven', ''].join('\n'),
+    )
+    const whole = renderTable(columns, [['abc', '1 of 8', 'two']], { paintTitle, width: 15 })
+    assert.equal(whole, ['ABC', '  seen 1 of 8,', '  m two', ''].join('\n'))
+    const short = renderTable(columns, [['abc', '1', 'x']], { paintTitle, width: 13 })
+    assert.equal(short, 'NODE  SEEN  M\nabc      1  x\n')
   })
 
   test('progress shows share, rate and the time that is left', () => {

@@ -7,7 +7,7 @@ import { asIsochroneError, IsochroneError } from '../protocol/index.ts'
 import { commands } from './commands/all.ts'
 import { parseArguments } from './options/arguments.ts'
 import { type Command, type CommandContext, exitCode } from './options/command.ts'
-import { commandLine, dataFlag } from './options/command-line.ts'
+import { commandLine, storeFlag } from './options/command-line.ts'
 import { type Configuration, parseConfiguration } from './options/configuration.ts'
 import { renderCommandHelp, renderProgramHelp } from './options/help.ts'
 import { variableOf } from './options/option.ts'
@@ -77,8 +77,12 @@ function withCommand(error: unknown, options: Readonly<Record<string, unknown>>)
   if (!(error instanceof IsochroneError)) return error
   const { command, ...detail } = error.detail
   if (typeof command !== 'string') return error
-  const data = typeof options['data'] === 'string' ? dataFlag(options['data']) : ''
-  const message = `${error.message} The command is: ${commandLine(`${command}${data}`)}`
+  const { data, store } = options
+  const place =
+    typeof data === 'string'
+      ? storeFlag({ data, store: typeof store === 'string' ? store : undefined })
+      : ''
+  const message = `${error.message} The command is: ${commandLine(`${command}${place}`)}`
   return new IsochroneError(error.code, message, { detail, cause: error })
 }
 

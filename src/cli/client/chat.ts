@@ -77,13 +77,17 @@ async function converse(chat: Chat, system: readonly Message[]): Promise<void> {
     else running.abort()
   })
   let closed = false
+  let leftByLine = false
   lines.on('close', () => {
     closed = true
+    // The line of the last prompt is not the shell's.
+    if (terminal.interactive && running === undefined && !leftByLine) terminal.note('\n')
   })
   lines.setPrompt(prompt)
   lines.prompt()
   for await (const line of lines) {
-    if (line.trim() === '') break
+    leftByLine = line.trim() === ''
+    if (leftByLine) break
     running = new AbortController()
     messages = [...messages, { role: 'user', content: line }]
     try {
@@ -161,7 +165,8 @@ function parseChunk(data: string): Chunk {
 
 async function showWhy(chat: Chat, decision: string): Promise<void> {
   const { terminal } = chat.context
-  const path = `/v1/decisions/${encodeURIComponent(decision)}?format=text`
+  const query = `format=text&columns=${terminal.columns}`
+  const path = `/v1/decisions/${encodeURIComponent(decision)}?${query}`
   const text = await (await chat.client.get(path)).text()
   terminal.note(`\n${terminal.noteStyle.dim(text.trimEnd())}\n\n`)
 }

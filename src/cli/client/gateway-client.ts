@@ -1,8 +1,9 @@
 /** How the client commands talk to a gateway: over its HTTP interface, as any client does. */
 import { readFileSync } from 'node:fs'
-import { type ErrorCode, IsochroneError, isErrorCode } from '../../protocol/index.ts'
+import { type ErrorCode, hasCode, IsochroneError, isErrorCode } from '../../protocol/index.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { readSecretFile } from '../files/secret-file.ts'
+import { commandLine, dataFlag } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 
 export interface ClientOptions {
@@ -33,18 +34,37 @@ export function openGatewayClient(options: ClientOptions, folder: string): Gatew
   if (running === undefined && options['api-key'] === undefined) throw noNetwork(data.root, url)
   const key = options['api-key'] ?? readSecretFile(data.localKey)?.trim()
   const headers: Record<string, string> = { 'user-agent': 'isochrone-cli' }
-  if (key !== undefined && key !== '') headers['authorization'] = `Bearer ${key}`
+  const hasKey = key !== undefined && key !== ''
+  if (hasKey) headers['authorization'] = `Bearer ${key}`
+  // Only what runs from the folder takes the keys that are made there.
+  const madeBy = options.url === undefined ? `keys create${dataFlag(options.data)}` : undefined
+  const send = async (path: string, init: RequestInit) => {
+    try {
+      return await request(url, path, init)
+    } catch (error) {
+      throw hasKey || !hasCode(error, 'invalid_api_key') ? error : noKey(url, madeBy)
+    }
+  }
   return {
     url,
-    get: (path) => request(url, path, { headers }),
+    get: (path) => send(path, { headers }),
     post: (path, body, signal) =>
-      request(url, path, {
+      send(path, {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json' },
         body: JSON.stringify(body),
         ...(signal === undefined ? {} : { signal }),
       }),
   }
+}
+
+function noKey(url: string, madeBy: string | undefined): IsochroneError {
+  const from = madeBy === undefined ? 'whoever runs it makes one' : `made by ${commandLine(madeBy)}`
+  return new IsochroneError(
+    'invalid_api_key',
+    `the gateway at ${url} wants an API key; give it as the variable ISOCHRONE_API_KEY, ` +
+      `or with --api-key (${from})`,
+  )
 }
 
 function noNetwork(folder: string, url: string): IsochroneError {

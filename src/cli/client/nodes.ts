@@ -2,7 +2,7 @@
 import type { LoadReport, OfferedModel } from '../../protocol/index.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { renderTable } from '../terminal/table.ts'
-import type { Style } from '../terminal/terminal.ts'
+import type { Style, Terminal } from '../terminal/terminal.ts'
 import { type ClientOptions, openGatewayClient } from './gateway-client.ts'
 
 /** What the table shows of `GET /v1/nodes`. */
@@ -29,11 +29,13 @@ export async function runNodes(options: ClientOptions, context: CommandContext):
   const { terminal } = context
   if (options.json) terminal.out(`${JSON.stringify(nodes)}\n`)
   else if (nodes.length === 0) terminal.note('No node has joined yet.\n')
-  else terminal.out(renderNodes(nodes, terminal.style))
+  else terminal.out(renderNodes(nodes, terminal))
   return exitCode.ok
 }
 
-export function renderNodes(nodes: readonly NodeView[], style: Style): string {
+type Screen = Pick<Terminal, 'style' | 'width'>
+
+export function renderNodes(nodes: readonly NodeView[], { style, width }: Screen): string {
   const columns = [
     { title: 'NODE' },
     { title: 'REGION' },
@@ -48,7 +50,7 @@ export function renderNodes(nodes: readonly NodeView[], style: Style): string {
   return renderTable(
     columns,
     nodes.map((node) => rowOf(node, style)),
-    style.bold,
+    { paintTitle: style.bold, width },
   )
 }
 
@@ -63,7 +65,8 @@ function rowOf(node: NodeView, style: Style): readonly string[] {
     node.region === '' ? '–' : node.region,
     stateOf(node, style),
     node.round_trip_ms === null ? '–' : `${node.round_trip_ms.toFixed(1)} ms`,
-    `${node.load.running} of ${slots}`,
+    // What a node that is gone said last of its load is no longer so.
+    node.connected ? `${node.load.running} of ${slots}` : '–',
     speed === 0 ? '–' : speed.toFixed(0),
     samples.toFixed(0),
     evidence === undefined || samples === 0

@@ -16,7 +16,6 @@ import {
 } from '../../engine/index.ts'
 import { listModels, openModel, type StoredModel } from '../../models/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
-import { commandLine } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 
 export interface EngineChoice {
@@ -59,8 +58,8 @@ async function chosenModels(
   if (all.length > 0) return all
   throw new IsochroneError(
     'model_not_found',
-    `the store ${store} holds no model; bring one with: ${commandLine('models import DIR')}, ` +
-      `or ${commandLine('models pull ID')}`,
+    `The store ${store} holds no model; import a folder with one, or pull one.`,
+    { detail: { command: 'models import DIR' } },
   )
 }
 

@@ -1,5 +1,6 @@
 /** The composition root of a gateway. */
 import { rmSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { type Log, secureRandom, systemClock } from '../../base/index.ts'
 import type { Engine } from '../../engine/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
@@ -28,6 +29,7 @@ import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
+import { ownHost, reachableAddress } from './reachable-address.ts'
 
 export interface GatewayCommandOptions {
   readonly host: string
@@ -146,7 +148,7 @@ async function openGateway(
   const meshAt = joinHostPort(options['mesh-host'], options['mesh-port'])
   const listener = await naming('--mesh-port', transport.listen(meshAt))
   const meshAddress = listener.address
-  writeFileAtomically(folder.address, `http://${reachable(httpAddress)}\n`)
+  writeFileAtomically(folder.address, `http://${reachableAddress(httpAddress, '127.0.0.1')}\n`)
   return { identity, gateway, transport, storage, engines, httpAddress, meshAddress, token, keys }
 }
 
@@ -223,18 +225,13 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
-/** `0.0.0.0` is where to listen, not where to go. */
-function reachable(address: string): string {
-  return address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:')
-}
-
 function announce(
   running: RunningGateway,
   options: GatewayCommandOptions,
   context: CommandContext,
 ): void {
   const { httpAddress, identity, keys, meshAddress, token } = running
-  const url = `http://${reachable(httpAddress)}`
+  const url = `http://${reachableAddress(httpAddress, '127.0.0.1')}`
   reportToParent({ type: 'ready', facts: { url, id: identity.id, meshAddress } })
   const { terminal } = context
   if (options.json) {
@@ -255,7 +252,7 @@ function announce(
       '',
       style.bold('A node joins with'),
       `  ISOCHRONE_TOKEN=${token} ${commandLine('node')} \\`,
-      `    --join ${identity.id}@${meshAddress}`,
+      `    --join ${identity.id}@${reachableAddress(meshAddress, ownHost(networkInterfaces()))}`,
       keyHint,
       'Stop with Ctrl-C.',
       '',

@@ -1,6 +1,6 @@
 /** What `doctor` finds: one check, its result, and how to mend it. Pure. */
 import { renderTable } from '../terminal/table.ts'
-import type { Style } from '../terminal/terminal.ts'
+import type { Terminal } from '../terminal/terminal.ts'
 
 export interface Check {
   readonly name: string
@@ -27,7 +27,10 @@ export function fail(name: string, finding: string, mend: string): Check {
   return { name, status: 'fail', finding, mend }
 }
 
-export function renderChecks(checks: readonly Check[], style: Style): string {
+export function renderChecks(
+  checks: readonly Check[],
+  { style, width }: Pick<Terminal, 'style' | 'width'>,
+): string {
   const marks = {
     ok: style.green('ok'),
     absent: style.dim('–'),
@@ -38,11 +41,10 @@ export function renderChecks(checks: readonly Check[], style: Style): string {
     [marks[status], name, finding],
     ...(mend === '' ? [] : [['', '', style.dim(`→ ${mend}`)]]),
   ])
-  const table = renderTable(
-    [{ title: '' }, { title: 'CHECK' }, { title: 'FINDING' }],
-    rows,
-    style.bold,
-  )
+  const table = renderTable([{ title: '' }, { title: 'CHECK' }, { title: 'FINDING' }], rows, {
+    paintTitle: style.bold,
+    width,
+  })
   return `${table}\n${verdictOf(checks)}\n`
 }
 

@@ -11,7 +11,7 @@ import { asIsochroneError, type HardwareReport } from '../../protocol/index.ts'
 import { engineProbes } from '../compose/probes.ts'
 import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
-import { commandLine } from '../options/command-line.ts'
+import { commandLine, dataFlag } from '../options/command-line.ts'
 import { formatBytes } from '../terminal/progress.ts'
 import { absent, type Check, fail, ok, renderChecks, warn } from './check.ts'
 
@@ -38,12 +38,12 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
     ...machine(),
     dataFolderCheck(folder),
     disk(folder),
-    await store(folder),
+    await store(folder, dataFlag(options.data)),
     ...backends.map(backendCheck),
     ...(hardware ?? []),
   ]
   if (options.json) terminal.out(`${JSON.stringify({ hardware: detectHardware(), checks })}\n`)
-  else terminal.out(renderChecks(checks, terminal.style))
+  else terminal.out(renderChecks(checks, terminal))
   return checks.some(({ status }) => status === 'fail') ? exitCode.failed : exitCode.ok
 }
 
@@ -92,14 +92,14 @@ function disk(folder: DataFolder): Check {
   return warn('disk', finding, 'free some space before bringing models')
 }
 
-async function store(folder: DataFolder): Promise<Check> {
+async function store(folder: DataFolder, place: string): Promise<Check> {
   try {
     const names = (await listModels(folder.store)).map(({ manifest }) => manifest.name)
     if (names.length > 0) return ok('models', names.join(', '))
     return warn(
       'models',
       'none yet',
-      `${commandLine('models import DIR')}, or ${commandLine('models pull ID')}`,
+      `${commandLine(`models import DIR${place}`)}, or ${commandLine(`models pull ID${place}`)}`,
     )
   } catch (error) {
     return fail('models', asIsochroneError(error).message, 'choose another folder with --data DIR')

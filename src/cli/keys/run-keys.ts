@@ -82,7 +82,8 @@ function list(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void 
     { title: 'REQUESTS/MIN', align: 'right' },
     { title: 'TOKENS/MIN', align: 'right' },
   ] as const
-  terminal.out(renderTable(columns, rows, terminal.style.bold))
+  const { style, width } = terminal
+  terminal.out(renderTable(columns, rows, { paintTitle: style.bold, width }))
 }
 
 function revoke(keys: ApiKeyFile, options: KeysOptions, terminal: Terminal): void {

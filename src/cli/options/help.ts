@@ -1,14 +1,16 @@
 /**
  * `--help`, of the whole program and of each command, from the same tables that parse.
  */
-import { renderTable, widthOf } from '../terminal/table.ts'
+import { renderTable } from '../terminal/table.ts'
 import type { Style } from '../terminal/terminal.ts'
+import { widthOf } from '../terminal/width.ts'
+import { wrap } from '../terminal/wrap.ts'
 import type { Action, CommandDescription, Example } from './command.ts'
 import { commandLine } from './command-line.ts'
 import { type OptionDefinition, spellingOf, variableOf } from './option.ts'
 
 /** Wider lines are hard to read, narrower terminals are rare. */
-const widthMin = 60
+const widthMin = 40
 const widthMax = 100
 const indent = '  '
 
@@ -122,7 +124,9 @@ function exampleVariable(command: CommandDescription): string {
 }
 
 function definitionList(rows: readonly Definition[], style: Style, width: number): string {
-  const termWidth = Math.min(34, Math.max(...rows.map(([term]) => widthOf(term))))
+  const widest = Math.max(...rows.map(([term]) => widthOf(term)))
+  // Names take at most half of a narrow screen; the longer ones get lines of their own.
+  const termWidth = Math.min(34, Math.floor(width / 2) - 6, widest)
   const left = indent.length + termWidth + 2
   return rows
     .flatMap(([term, meaning]) => {
@@ -134,21 +138,6 @@ function definitionList(rows: readonly Definition[], style: Style, width: number
       return [fits ? `${head}${gap}${lines[0] ?? ''}` : head, ...rest]
     })
     .join('\n')
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else {
-      line = line === '' ? word : `${line} ${word}`
-    }
-  }
-  lines.push(line)
-  return lines
 }
 
 function withoutTitle(rows: readonly (readonly string[])[]): string {

@@ -194,8 +194,11 @@ describe('every command', () => {
         const negatable = command.options[name]?.default === true
         assert.ok(help.includes(negatable ? `--no-${name}` : `--${name}`), name)
       }
-      const options = help.slice(help.indexOf('\nOptions'), help.indexOf('\nExamples'))
-      for (const line of options.split('\n')) assert.ok(line.length <= 80, line)
+      for (const width of [80, 50]) {
+        const shown = renderCommandHelp(command, plainStyle, width)
+        const options = shown.slice(shown.indexOf('\nOptions'), shown.indexOf('\nExamples'))
+        for (const line of options.split('\n')) assert.ok(line.length <= width, line)
+      }
       assert.ok(command.examples.length > 0)
     })
 

@@ -14,7 +14,7 @@ import {
 import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
-import { commandLine, dataFlag, shellWord } from '../options/command-line.ts'
+import { commandLine, storeFlag } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
 import { createProgress, formatBytes } from '../terminal/progress.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -92,11 +92,11 @@ async function bring(
 
 /** Nodes load models when they start; one that runs takes up nothing new. */
 function servingHint(model: string, options: ModelsOptions): string {
-  const from =
-    options.store === undefined ? dataFlag(options.data) : ` --store ${shellWord(options.store)}`
-  const command = `node${from} --model ${model} --join GATEWAY_ID@HOST:PORT --token-file FILE`
+  const what = `node${storeFlag(options)} --model ${model}`
+  const command = `${what} --join GATEWAY_ID@HOST:PORT --token-file FILE`
   return (
-    `Nodes that run already do not serve it. Start one that does with: ${commandLine(command)}\n` +
+    'Nodes that run already do not serve it. Start one that does with:\n' +
+    `  ${commandLine(command)}\n` +
     'The network printed GATEWAY_ID@HOST:PORT, and where its token is, when it started.'
   )
 }
@@ -138,7 +138,8 @@ async function list(storeDir: string, options: ModelsOptions, terminal: Terminal
     return
   }
   if (models.length === 0) {
-    terminal.note(`No models in ${storeDir}. Bring one with: ${commandLine('models import DIR')}\n`)
+    const command = commandLine(`models import DIR${storeFlag(options)}`)
+    terminal.note(`No models in ${storeDir}. Bring one with: ${command}\n`)
     return
   }
   const rows = models.map(({ manifest }) => [
@@ -157,5 +158,6 @@ async function list(storeDir: string, options: ModelsOptions, terminal: Terminal
     { title: 'CONTEXT', align: 'right' },
     { title: 'DIGEST' },
   ] as const
-  terminal.out(renderTable(columns, rows, terminal.style.bold))
+  const { style, width } = terminal
+  terminal.out(renderTable(columns, rows, { paintTitle: style.bold, width }))
 }

@@ -11,6 +11,8 @@ export interface Terminal {
   /** Notes go to a screen that can be redrawn. */
   readonly redraws: boolean
   readonly columns: number
+  /** Of the screen that results go to; without one, no line is too long. */
+  readonly width: number
   readonly style: Style
   readonly noteStyle: Style
 }
@@ -72,6 +74,7 @@ export function processTerminal(env: Env): Terminal {
     interactive: stdin.isTTY === true && stdout.isTTY === true,
     redraws: stderr.isTTY === true && env['TERM'] !== 'dumb',
     columns: stdout.columns ?? 100,
+    width: stdout.columns ?? Number.POSITIVE_INFINITY,
     style: styleFor(stdout, env),
     noteStyle: styleFor(stderr, env),
   }

@@ -213,11 +213,17 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   return { host, port }
 }
 
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: 'no interface of this machine has that address.',
+  EACCES: 'this user may not take that port; choose one from 1024 on.',
+  ENOTFOUND: 'no machine of that name is known here.',
+}
+
 function listenError(error: NodeJS.ErrnoException, address: string): IsochroneError {
   if (error.code === 'EADDRINUSE') {
     const message = `Another program listens on ${address}; choose another port, or stop it.`
     return new IsochroneError('address_in_use', message, { cause: error })
   }
-  const message = `Cannot listen on ${address}: ${error.message}`
+  const message = `Cannot listen on ${address}: ${listenReasons[error.code ?? ''] ?? error.message}`
   return new IsochroneError('invalid_configuration', message, { cause: error })
 }
