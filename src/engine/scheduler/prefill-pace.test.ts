@@ -3,9 +3,15 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ManualClock } from '../../base/index.ts'
 import { noisyScript, run, ScriptedRunner, scriptedEngine, settle } from '../onnx-engine.fixture.ts'
-import { chunkTokensMin, PrefillPace, promptInTurn } from './prefill-pace.ts'
+import { chunkTokensMin, fixedCostsPerStall, PrefillPace, promptInTurn } from './prefill-pace.ts'
 
-const limits = { prefillChunkTokens: 512, aloneMs: 1000, stallMs: 200, stallTokensMax: 4096 }
+const limits = {
+  prefillChunkTokens: 512,
+  aloneMs: 1000,
+  stallMs: 200,
+  slowStallMs: 2000,
+  stallTokensMax: 4096,
+}
 
 test('with nobody running, runs are as large as allowed, and last a second at most', () => {
   const pace = new PrefillPace(limits)
@@ -34,7 +40,7 @@ test('running answers wait no longer than the stall allows, whatever a token cos
             if (tokens === 0) {
               assert.ok(stalledMs > 0, 'a prompt always gets on')
               assert.ok(stalledMs <= limits.stallMs + 0.001)
-              pace.stepped(1)
+              pace.stepped(1, 1)
               stalledMs = 0
             } else {
               pace.read(tokens, tokens * msPerToken, true)
@@ -54,7 +60,7 @@ test('a model whose every token outlasts the stall still reads a small run per s
   assert.equal(pace.tokensNow(1000, true), chunkTokensMin)
   pace.read(chunkTokensMin, 32_000, true)
   assert.equal(pace.tokensNow(1000, true), 0)
-  pace.stepped(900)
+  pace.stepped(900, 1)
   assert.equal(pace.tokensNow(1000, true), chunkTokensMin)
 })
 
@@ -62,8 +68,96 @@ test('where a step itself takes longer than the stall, prompts get as long', () 
   const pace = new PrefillPace(limits)
   pace.read(64, 640, false)
   assert.equal(pace.tokensNow(1000, true), chunkTokensMin)
-  pace.stepped(900)
+  pace.stepped(900, 85)
   assert.equal(pace.tokensNow(1000, true), 90)
+})
+
+/** A machine on which a run costs `fixedMs` before its first token, then `msPerToken`. */
+interface Machine {
+  readonly fixedMs: number
+  readonly msPerToken: number
+}
+
+/** Reads prompts between steps of `answers` answers; what a stall lasted at most, and all of it. */
+function readAll(machine: Machine, answers: number, prompts: readonly number[]) {
+  const { fixedMs, msPerToken } = machine
+  const pace = new PrefillPace(limits)
+  const stepMs = fixedMs + answers * msPerToken
+  let stallMs = 0
+  const result = { stallMostMs: 0, readMs: 0, steps: 2, longestRun: 0 }
+  pace.read(64, fixedMs + 64 * msPerToken, false)
+  for (let i = 0; i < result.steps; i += 1) pace.stepped(stepMs, answers)
+  for (let unread of prompts) {
+    while (unread > 0) {
+      const tokens = pace.tokensNow(unread, true)
+      if (tokens === 0) {
+        assert.ok(stallMs > 0, 'a prompt always gets on')
+        pace.stepped(stepMs, answers)
+        result.steps += 1
+        stallMs = 0
+        continue
+      }
+      const ms = fixedMs + tokens * msPerToken
+      pace.read(tokens, ms, true)
+      stallMs += ms
+      result.readMs += ms
+      result.stallMostMs = Math.max(result.stallMostMs, stallMs)
+      result.longestRun = Math.max(result.longestRun, ms)
+      unread -= tokens
+    }
+  }
+  return { ...result, stepMs }
+}
+
+const milliseconds = (min: number, max: number) => fc.double({ min, max, noNaN: true })
+const prompts = fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 20 })
+
+test('whatever runs and tokens cost, a stall has its bound or is one least run', () => {
+  fc.assert(
+    fc.property(milliseconds(0, 3000), milliseconds(0.01, 60), prompts, (fixedMs, token, read) => {
+      const { stallMostMs, stepMs } = readAll({ fixedMs, msPerToken: token }, 3, read)
+      const leastRunMs = fixedMs + chunkTokensMin * token
+      const bound = Math.max(limits.slowStallMs, stepMs, leastRunMs)
+      // Estimates come from runs of other lengths: each may miss its share of the fixed cost once.
+      assert.ok(stallMostMs <= bound + fixedMs + 0.001, `${stallMostMs} ms, not ${bound}`)
+    }),
+  )
+})
+
+test('where runs are cheap, a stall is as short as ever', () => {
+  const { stallMostMs } = readAll({ fixedMs: 15, msPerToken: 1 }, 8, [512, 512, 512])
+  assert.ok(stallMostMs <= limits.stallMs + 15, `${stallMostMs} ms`)
+})
+
+test('where a run costs much before its first token, prompts are read in few large ones', () => {
+  // Half a dozen answers beside eight prompts, with four bits per weight in WebAssembly.
+  const machine = { fixedMs: 220, msPerToken: 10 }
+  const tokens = 8 * 512
+  const { readMs, steps, stallMostMs } = readAll(machine, 6, new Array(8).fill(512))
+  assert.ok(readMs < 1.2 * tokens * machine.msPerToken, `${readMs} ms`)
+  assert.ok(steps < 32, `${steps} steps`)
+  assert.ok(stallMostMs < limits.slowStallMs + 220, `${stallMostMs} ms`)
+})
+
+test('one slow step does not make the stall longer, two do', () => {
+  const pace = new PrefillPace(limits)
+  pace.read(512, 512, false)
+  pace.stepped(10, 1)
+  pace.stepped(101, 1)
+  assert.equal(pace.tokensNow(1000, true), 200)
+  pace.stepped(41, 1)
+  assert.equal(pace.tokensNow(1000, true), fixedCostsPerStall * 40)
+  pace.stepped(31, 1)
+  assert.equal(pace.tokensNow(1000, true), fixedCostsPerStall * 30)
+})
+
+test('a rest of a stall that is short beside the cost of a run is left to the answers', () => {
+  const pace = new PrefillPace(limits)
+  pace.read(512, 512, false)
+  for (let i = 0; i < 2; i += 1) pace.stepped(31, 1)
+  pace.read(200, 200, true)
+  assert.equal(pace.tokensNow(1000, true), 0)
+  assert.equal(pace.tokensNow(60, true), 60)
 })
 
 test('a hiccup of the machine is forgotten', () => {

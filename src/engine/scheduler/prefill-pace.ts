@@ -11,12 +11,21 @@ export interface PrefillLimits {
   readonly aloneMs: number
   /** What reading prompts may add to the time between two tokens of a running answer. */
   readonly stallMs: number
+  /** The same where runs have a high price of their own, however few tokens they read. */
+  readonly slowStallMs: number
   /** The same in tokens, for a machine whose clock says that nothing takes time. */
   readonly stallTokensMax: number
 }
 
 /** A smaller run reads every weight for too few tokens: 16 cost a third more each than 128. */
 export const chunkTokensMin = 32
+/**
+ * A stall lasts so many times as long as what a run costs before its first token. It costs two of
+ * these, that of its own run and that of the step after it, in which not all slots take part.
+ */
+export const fixedCostsPerStall = 10
+/** A stall's rest is left to the running answers unless a run of this length fits. */
+const fixedCostsPerRun = 4
 /** Before anything was measured. */
 const firstChunkTokens = 64
 /** Of the newest measurement in the estimate: others share the machine, so each one is noisy. */
@@ -27,6 +36,9 @@ export class PrefillPace {
   #msPerToken: number | null = null
   /** The last step of the running answers. */
   #stepMs = 0
+  /** What the last two steps cost beyond their tokens. */
+  #fixedMs = 0
+  #fixedBeforeMs = 0
   /** Read since that step. */
   #stalledMs = 0
   #stalledTokens = 0
@@ -41,16 +53,31 @@ export class PrefillPace {
    * @returns 0: it is the running answers' turn
    */
   tokensNow(unread: number, isDelaying: boolean): number {
-    const { prefillChunkTokens, aloneMs, stallMs, stallTokensMax } = this.#limits
+    const { prefillChunkTokens, aloneMs, stallTokensMax } = this.#limits
     const most = Math.min(unread, prefillChunkTokens)
     const least = Math.min(chunkTokensMin, most)
-    if (!isDelaying) return Math.min(most, Math.max(least, this.#tokensIn(aloneMs)))
-    // Where a step itself takes longer, prompts get half of the time.
-    const leftMs = Math.max(stallMs, this.#stepMs) - this.#stalledMs
+    const wholeMs = this.#wholeStallMs()
+    if (!isDelaying) {
+      return Math.min(most, Math.max(least, this.#tokensIn(Math.max(aloneMs, wholeMs))))
+    }
+    const leftMs = wholeMs - this.#stalledMs
     const tokens = Math.min(most, this.#tokensIn(leftMs), stallTokensMax - this.#stalledTokens)
-    if (tokens >= least) return tokens
     // Every step lets at least one run pass, so that no prompt waits for ever.
-    return this.#stalledTokens === 0 ? Math.min(least, stallTokensMax) : 0
+    if (this.#stalledTokens === 0) return Math.max(tokens, Math.min(least, stallTokensMax))
+    const worthIt = Math.max(least, this.#tokensIn(fixedCostsPerRun * this.#runCostMs()))
+    return tokens >= Math.min(worthIt, most) ? tokens : 0
+  }
+
+  /** From one step to the next. Where a step itself takes longer, prompts get half of the time. */
+  #wholeStallMs(): number {
+    const { stallMs, slowStallMs } = this.#limits
+    const paying = Math.min(fixedCostsPerStall * this.#runCostMs(), slowStallMs)
+    return Math.max(stallMs, this.#stepMs, paying)
+  }
+
+  /** Of two steps the cheaper one's: one hiccup of the machine says nothing. */
+  #runCostMs(): number {
+    return Math.min(this.#fixedMs, this.#fixedBeforeMs)
   }
 
   #tokensIn(ms: number): number {
@@ -69,8 +96,10 @@ export class PrefillPace {
     this.#stalledTokens += tokens
   }
 
-  /** The running answers had a step. */
-  stepped(ms: number): void {
+  /** The running answers had a step, with a token of each. */
+  stepped(ms: number, answers: number): void {
+    this.#fixedBeforeMs = this.#fixedMs
+    this.#fixedMs = Math.max(0, ms - answers * (this.#msPerToken ?? 0))
     this.#stepMs = ms
     this.#stalledMs = 0
     this.#stalledTokens = 0

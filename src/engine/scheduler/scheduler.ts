@@ -34,6 +34,8 @@ export const defaultSchedulerLimits: SchedulerLimits = {
   // What MLPerf's inference rules allow between two tokens (Llama 2 70B, server): a reader does not
   // notice less.
   stallMs: 200,
+  // What the same rules allow before the first token. Beyond, a reader takes the answer for dead.
+  slowStallMs: 2000,
   stallTokensMax: 4096,
   eventsMax: 256,
   stalledMs: 60_000,
@@ -254,7 +256,7 @@ export class Scheduler {
       this.#engineFailed(batch, error)
       return true
     }
-    this.#pace.stepped(clock.monotonic() - start)
+    this.#pace.stepped(clock.monotonic() - start, batch.length)
     const size = runner.vocabularySize
     for (let i = 0; i < batch.length; i += 1) {
       const entry = batch[i] as Running
