@@ -12,7 +12,7 @@
  * event in the stream.
  */
 import type { Clock, Log, Random } from '../base/index.ts'
-import { asIsochroneError, type IsochroneError } from '../protocol/index.ts'
+import { asIsochroneError, type GenerationRequest, type IsochroneError } from '../protocol/index.ts'
 import type { RouteRequest } from '../routing/index.ts'
 import type { Admission, Permit } from './admission/admission.ts'
 import type { Answer, Dispatch, Journeying } from './dispatch/dispatch.ts'
@@ -26,11 +26,17 @@ import { renderStreamError } from './openai/error-rendering.ts'
 import {
   answerHead,
   answerRenderer,
+  choicesOf,
   fingerprintOf,
   streamRenderer,
 } from './openai/generation-rendering.ts'
 import { parseEmbedding } from './openai/parse-embedding.ts'
-import { type AskedGeneration, parseChat, parseCompletion } from './openai/parse-generation.ts'
+import {
+  type AskedGeneration,
+  noFurther,
+  parseChat,
+  parseCompletion,
+} from './openai/parse-generation.ts'
 import type { ChatBody, CompletionBody, EmbeddingBody } from './openai/schemas.ts'
 import type { Worker } from './workers/worker.ts'
 
@@ -54,8 +60,11 @@ interface Arrival {
 interface Trip {
   readonly operation: Operation
   readonly route: RouteRequest
+  /** Of all prompts, estimated. */
+  readonly promptTokens: number
   /** Answers that are asked for. */
   readonly choices: number
+  readonly further: readonly GenerationRequest[]
   readonly client: Client
 }
 
@@ -78,7 +87,10 @@ export class Journey {
 
   embedding(body: EmbeddingBody, client: Client): Promise<void> {
     const asked = parseEmbedding(body, client.requestId)
-    const trip: Trip = { operation: 'embeddings', route: asked.route, choices: 1, client }
+    const { route } = asked
+    const { promptTokens } = route
+    const one = { promptTokens, choices: 1, further: noFurther }
+    const trip: Trip = { operation: 'embeddings', route, ...one, client }
     return this.#travel(trip, async (journeying) => {
       const { worker, result } = await this.#modules.dispatch.embed(asked.request, journeying)
       client.header('x-isochrone-worker', worker.id)
@@ -92,7 +104,15 @@ export class Journey {
   #generation(asked: AskedGeneration, client: Client): Promise<void> {
     const operation = asked.request.kind === 'chat' ? 'chat' : 'text_completion'
     client.header('x-isochrone-seed', String(asked.request.sampling.seed))
-    const trip: Trip = { operation, route: asked.route, choices: asked.request.choices, client }
+    const { route, promptTokens, further } = asked
+    const trip: Trip = {
+      operation,
+      route,
+      promptTokens,
+      choices: choicesOf(asked),
+      further,
+      client,
+    }
     return this.#travel(trip, (journeying) =>
       asked.stream
         ? this.#stream(asked, client, journeying)
@@ -112,7 +132,7 @@ export class Journey {
       trail = new Trail(router.route(route, client.account.keyId), this.#modules)
       client.header('x-isochrone-decision', trail.decision.id)
       const { arrivedAtMs, departure } = client
-      arrival = await carry({ trail, arrivedAtMs, departure })
+      arrival = await carry({ trail, arrivedAtMs, departure, further: trip.further })
     } catch (error) {
       const { code } = asIsochroneError(error)
       // Who leaves while the answer is gathered has had work done; who is failed has not.
@@ -121,7 +141,7 @@ export class Journey {
       throw error
     } finally {
       // First: what a record of the request may fail at must not keep its place taken.
-      permit.release(tokensOf(arrival, route.promptTokens))
+      permit.release(tokensOf(arrival, trip.promptTokens))
       if (trail !== undefined) this.#leave(trip, trail, arrival)
     }
   }
@@ -147,11 +167,11 @@ export class Journey {
     metrics.request({ operation, model, totalMs, ttftMs, tpotMs, usage, code })
   }
 
-  #admit({ client, route, choices }: Trip): Permit {
+  #admit({ client, route, promptTokens, choices }: Trip): Permit {
     const { admission, metrics } = this.#modules
     try {
-      // The prompt is read once, however many answers to it are asked for.
-      const tokens = route.promptTokens + choices * (route.maxTokens ?? 0)
+      // A prompt is read once, however many answers to it are asked for.
+      const tokens = promptTokens + choices * (route.maxTokens ?? 0)
       return admission.admit(client.account, tokens)
     } catch (error) {
       client.allowance(admission.allowance(client.account))

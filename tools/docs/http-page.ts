@@ -2,7 +2,7 @@
 import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
 import { EvidenceBook } from '../../src/evidence/index.ts'
 import { createGateway } from '../../src/gateway/index.ts'
-import { createIdentity } from '../../src/protocol/index.ts'
+import { createIdentity, requestLimits } from '../../src/protocol/index.ts'
 import { defaultPolicy } from '../../src/routing/index.ts'
 import { MemoryDecisionStore, MemoryObservationStore } from '../../src/storage/index.ts'
 import { code, markdownTable, page } from './markdown.ts'
@@ -54,6 +54,10 @@ codes of [errors.md](errors.md).`,
 role, deltas, a chunk with \`finish_reason\`, with \`"stream_options": {"include_usage": true}\` a
 chunk with the usage, and \`data: [DONE]\`. When the node dies in mid-stream, an event with an
 \`error\` object comes instead, never a silent end.`,
+    '## Several answers',
+    `\`n\` asks for several answers. \`POST /v1/completions\` also takes a list of prompts: choice
+\`p × n + c\` is answer c to prompt p. Up to ${requestLimits.choicesMax} answers come in one request. All of them are made by
+one node, under one decision; choice i samples with the seed plus i.`,
     '## What a request may add',
     `Fields under \`isochrone\` say what routing has to respect:
 

@@ -43,6 +43,8 @@ export interface Journeying {
   readonly arrivedAtMs: number
   /** Told when the client left. */
   readonly departure: Departure
+  /** The requests of the further prompts, where there are several. */
+  readonly further: readonly GenerationRequest[]
 }
 
 /** An answer whose first batch is there. */
@@ -197,6 +199,8 @@ export class Dispatch {
     return new WorkerCall(
       {
         request: { ...request, modelDigest: offer.digest },
+        further:
+          journeying.further.length === 0 ? journeying.further : sameModel(journeying, offer),
         worker,
         firstTokenMs: inOnePiece ? this.#limits.wholeAnswerMs : this.#limits.firstTokenMs,
         inOnePiece,
@@ -267,6 +271,10 @@ export class Dispatch {
   #leftMs({ arrivedAtMs }: Journeying): number {
     return Math.max(1, arrivedAtMs + this.#limits.totalMs - this.#modules.clock.monotonic())
   }
+}
+
+function sameModel({ further }: Journeying, { digest }: OfferedModel): GenerationRequest[] {
+  return further.map((request) => ({ ...request, modelDigest: digest }))
 }
 
 const asItCame = { take: (result: EmbeddingResult) => result }

@@ -103,7 +103,7 @@ function setUp(words: readonly GenerationEvent[] = []) {
   registry.put(halted)
   const trail = new Trail(router.route(route, 'key_test'), common)
   assert.equal(trail.decision.chosen, halted.id)
-  const journeying = { trail, arrivedAtMs: 0, departure: new Departure() }
+  const journeying = { trail, arrivedAtMs: 0, departure: new Departure(), further: [] }
   const stream = () => dispatch.stream(request, journeying)
   const whole = () => dispatch.whole({ ...request, whole: true }, journeying, () => new Collected())
   /** Somebody who answers comes later, so that the first choice is certain. */

@@ -35,6 +35,7 @@ function callOf(batches: readonly (readonly GenerationEvent[])[], choices = 1) {
     silenceMs: 100_000,
     deadlineAtMs: 10_000,
     departure: new Departure(),
+    further: [],
     canMove: () => true,
   }
   return { clock, call: new WorkerCall(options, clock) }

@@ -14,10 +14,13 @@ import {
 import type { Worker } from '../workers/worker.ts'
 import type { Departure } from './departure.ts'
 import { Interruption } from './interruption.ts'
+import { generateEach } from './several-prompts.ts'
 import { type Figures, noFigures } from './trail.ts'
 
 export interface WorkerCallOptions {
   readonly request: GenerationRequest
+  /** Of the further prompts; mostly none. */
+  readonly further: readonly GenerationRequest[]
   readonly worker: Worker
   readonly firstTokenMs: number
   readonly silenceMs: number
@@ -45,6 +48,8 @@ export class WorkerCall {
   readonly #interruption = new Interruption()
   readonly #iterator: AsyncIterator<readonly GenerationEvent[]>
   readonly #startMs: number
+  /** Answers that have to come. */
+  readonly #choices: number
   #timer: Timer | undefined
   #awaitingSinceMs: number | undefined
   #firstAtMs: number | undefined
@@ -61,12 +66,16 @@ export class WorkerCall {
     this.#options = options
     this.#clock = clock
     this.#startMs = clock.monotonic()
-    const { worker, request, departure } = options
+    const { worker, request, further, departure } = options
+    this.#choices = request.choices * (1 + further.length)
     const limits = {
       signal: this.#interruption.signal,
       deadlineMs: Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs)),
     }
-    this.#iterator = worker.generate(request, limits)[Symbol.asyncIterator]()
+    this.#iterator =
+      further.length === 0
+        ? worker.generate(request, limits)[Symbol.asyncIterator]()
+        : generateEach(worker, [request, ...further], limits)
     departure.watch(this.#interruption)
     this.#watch(this.#startMs)
   }
@@ -89,7 +98,7 @@ export class WorkerCall {
       return step.value
     }
     this.#release()
-    if (this.#finished.size >= this.#options.request.choices) return undefined
+    if (this.#finished.size >= this.#choices) return undefined
     throw new IsochroneError('node_failed', 'The answer ended without a finish reason.')
   }
 
@@ -103,7 +112,7 @@ export class WorkerCall {
   figures(): Figures {
     const usage = this.#usage
     if (this.#firstAtMs === undefined) return { ...noFigures, usage }
-    const tokens = (usage?.completionTokens ?? this.#deltas) / this.#options.request.choices
+    const tokens = (usage?.completionTokens ?? this.#deltas) / this.#choices
     if (this.#options.inOnePiece) {
       const wholeMs = this.#lastTokenAtMs - this.#startMs
       const tpotMs = tokens < 1 ? null : wholeMs / tokens

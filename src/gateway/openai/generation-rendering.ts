@@ -6,6 +6,11 @@ import { createCompletionAnswer, createCompletionStream } from './completion-ren
 import type { AskedGeneration } from './parse-generation.ts'
 import type { AnswerHead, AnswerRenderer, StreamRenderer } from './rendering.ts'
 
+/** How many answers are asked for: n for each prompt. */
+export function choicesOf({ request, further }: AskedGeneration): number {
+  return request.choices * (1 + further.length)
+}
+
 /** @param nowMs ms since 1970 */
 export function answerHead(asked: AskedGeneration, nowMs: number): AnswerHead {
   const { request, includeUsage } = asked
@@ -14,7 +19,7 @@ export function answerHead(asked: AskedGeneration, nowMs: number): AnswerHead {
     id: `${prefix}-${request.requestId.replace(/^req_/, '')}`,
     created: Math.floor(nowMs / 1000),
     model: request.model,
-    choices: request.choices,
+    choices: choicesOf(asked),
     includeUsage,
   }
 }

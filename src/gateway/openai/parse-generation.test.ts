@@ -109,6 +109,26 @@ test('unknown fields are passed through at the top, and refused under isochrone'
   refused({ ...hello, isochrone: { prefer: 1 } }, 'isochrone.prefer')
 })
 
+test('further prompts are requests of their own, with seeds that count on', () => {
+  const body = { model: 'm', prompt: ['a'.repeat(40), [1, 2, 3], 'b'], n: 2, seed: 5, user: 'u' }
+  const { request, further, route, promptTokens } = completion(body)
+  const all = [request, ...further]
+  assert.deepEqual(
+    all.map(({ prompt, choices, sampling }) => [prompt, choices, sampling.seed]),
+    [
+      ['a'.repeat(40), 2, 5],
+      [[1, 2, 3], 2, 7],
+      ['b', 2, 9],
+    ],
+  )
+  assert.deepEqual(further[1]?.passThrough, { user: 'u' })
+  // Room is needed for the largest; all are paid for.
+  assert.deepEqual([route.promptTokens, promptTokens], [10, 14])
+  for (const prompt of ['a', ['a'], [1, 2], [[1, 2]]]) {
+    assert.equal(completion({ model: 'm', prompt }).further.length, 0)
+  }
+})
+
 test('what passes through is bounded in number, size and depth', () => {
   const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, 1]))
   refused({ ...hello, ...many }, '')
@@ -141,6 +161,8 @@ test('each wrong field is named', () => {
   refused({ ...hello, response_format: { type: 'json_schema' } }, 'response_format.json_schema')
   refused({ ...hello, response_format: { type: 'xml' } }, 'response_format.type')
   refused({ ...hello, isochrone: { exclude: ['nobody'] } }, 'isochrone.exclude[0]')
-  refused({ model: 'm', prompt: ['a', 'b'] }, 'prompt', completion)
+  refused({ model: 'm', prompt: ['a', 1] }, 'prompt', completion)
+  refused({ model: 'm', prompt: new Array(17).fill('a') }, 'prompt', completion)
+  refused({ model: 'm', prompt: ['a', 'b', 'c'], n: 6 }, 'prompt', completion)
   refused({ model: 'm', prompt: [1, 'b'] }, 'prompt', completion)
 })

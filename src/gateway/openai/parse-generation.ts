@@ -27,10 +27,17 @@ import { fieldError } from './validation.ts'
 
 export interface AskedGeneration {
   readonly request: GenerationRequest
+  /** Of the further prompts that a completion may bring. */
+  readonly further: readonly GenerationRequest[]
+  /** Of all prompts, estimated. */
+  readonly promptTokens: number
   readonly route: RouteRequest
   readonly stream: boolean
   readonly includeUsage: boolean
 }
+
+/** One for all requests with one prompt, which nearly all are. */
+export const noFurther: readonly GenerationRequest[] = Object.freeze([])
 
 /** What OpenAI's legacy interface does when `max_tokens` is left out. */
 const completionMaxTokensDefault = 16
@@ -68,14 +75,17 @@ export function parseCompletion(
   requestId: RequestId,
   random: Random,
 ): AskedGeneration {
+  const [prompt = '', ...others] = parsePrompts(body.prompt)
+  const choices = body.n ?? 1
+  checkAnswers(choices * (1 + others.length))
   const request: GenerationRequest = {
     kind: 'completion',
     requestId,
     model: body.model,
     modelDigest: null,
     messages: [],
-    prompt: parsePrompt(body.prompt),
-    choices: body.n ?? 1,
+    prompt,
+    choices,
     maxTokens: body.max_tokens ?? completionMaxTokensDefault,
     stop: parseStop(body.stop),
     sampling: parseSampling(body, random),
@@ -88,7 +98,20 @@ export function parseCompletion(
     responseFormat: { type: 'text' },
     passThrough: passThroughOf(body, completionFields),
   }
-  return asked(request, body)
+  // Choices count on over the prompts, and so do seeds: equal prompts get answers of their own.
+  const further = others.map((other, i) => ({
+    ...request,
+    prompt: other,
+    sampling: { ...request.sampling, seed: request.sampling.seed + (i + 1) * choices },
+  }))
+  return asked(request, body, further)
+}
+
+function checkAnswers(count: number): void {
+  const { choicesMax } = requestLimits
+  if (count <= choicesMax) return
+  const message = `asks for ${count} answers, n for each prompt; at most ${choicesMax}`
+  throw fieldError('prompt', message)
 }
 
 /** The part of a route request that every kind of body has in common. */
@@ -106,18 +129,32 @@ export function routeFields(
   }
 }
 
-function asked(request: GenerationRequest, body: ChatBody | CompletionBody): AskedGeneration {
+function asked(
+  request: GenerationRequest,
+  body: ChatBody | CompletionBody,
+  further: readonly GenerationRequest[] = noFurther,
+): AskedGeneration {
   const stream = body.stream ?? false
   if (!stream && body.stream_options != null) {
     throw fieldError('stream_options', 'is only allowed when stream is true')
   }
+  // A worker has to have room for the largest; all are paid for.
+  let largest = estimateTokens(request)
+  let promptTokens = largest
+  for (const one of further) {
+    const tokens = estimateTokens(one)
+    largest = Math.max(largest, tokens)
+    promptTokens += tokens
+  }
   return {
     request,
+    further,
+    promptTokens,
     route: {
       requestId: request.requestId,
       model: request.model,
       features: requiredFeatures(request, body.seed != null),
-      promptTokens: estimateTokens(request),
+      promptTokens: largest,
       maxTokens: request.maxTokens,
       ...routeFields(body.isochrone),
     },
@@ -144,20 +181,15 @@ function parseMessage(message: ChatBody['messages'][number], index: number): Cha
   }
 }
 
-/** One text or one list of token ids; OpenAI also wraps a single prompt in a list. */
-function parsePrompt(prompt: CompletionBody['prompt']): string | readonly number[] {
-  if (typeof prompt === 'string') return prompt
-  const [first] = prompt
-  if (typeof first === 'number') {
-    if (!prompt.every((item) => typeof item === 'number')) {
-      throw fieldError('prompt', 'mixes token ids with something else')
-    }
-    return prompt as readonly number[]
-  }
-  if (prompt.length > 1) {
-    throw fieldError('prompt', 'holds several prompts; send one request for each')
-  }
-  return first as string | readonly number[]
+type Prompt = GenerationRequest['prompt']
+
+/** A text or a list of token ids, or a list of such. */
+function parsePrompts(prompt: CompletionBody['prompt']): readonly Prompt[] {
+  if (typeof prompt === 'string') return [prompt]
+  const ids = prompt.filter((item) => typeof item === 'number')
+  if (ids.length === 0) return prompt as readonly Prompt[]
+  if (ids.length < prompt.length) throw fieldError('prompt', 'mixes token ids with something else')
+  return [ids]
 }
 
 function parseStop(stop: ChatBody['stop']): readonly string[] {
