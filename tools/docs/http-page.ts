@@ -56,8 +56,9 @@ chunk with the usage, and \`data: [DONE]\`. When the node dies in mid-stream, an
 \`error\` object comes instead, never a silent end.`,
     '## Several answers',
     `\`n\` asks for several answers. \`POST /v1/completions\` also takes a list of prompts: choice
-\`p × n + c\` is answer c to prompt p. Up to ${requestLimits.choicesMax} answers come in one request. All of them are made by
-one node, under one decision; choice i samples with the seed plus i.`,
+\`p × n + c\` is answer c to prompt p. Up to ${requestLimits.choicesMax} answers come in one
+request. All of them are made by one node, under one decision; choice i samples with the seed plus
+i.`,
     '## What a request may add',
     `Fields under \`isochrone\` say what routing has to respect:
 
