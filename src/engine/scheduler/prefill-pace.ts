@@ -28,12 +28,30 @@ export const fixedCostsPerStall = 10
 const fixedCostsPerRun = 4
 /** Before anything was measured. */
 const firstChunkTokens = 64
+/** Deeper in a prompt a token costs more: up to here as in the beginning, then by powers of two. */
+const depthTokens = 128
 /** Of the newest measurement in the estimate: others share the machine, so each one is noisy. */
 const weightOfNewest = 0.3
 
+/** How far a prompt is read. */
+export interface PromptPlace {
+  readonly position: number
+  readonly unread: number
+}
+
+/** One run over a prompt, as it went. */
+export interface PromptRun {
+  readonly position: number
+  readonly tokens: number
+  readonly ms: number
+}
+
 export class PrefillPace {
   readonly #limits: PrefillLimits
-  #msPerToken: number | null = null
+  /** By depth. */
+  readonly #msPerToken: number[] = []
+  /** Of these the one measured last. */
+  #newestMsPerToken: number | null = null
   /** The last step of the running answers. */
   #stepMs = 0
   /** What the last two steps cost beyond their tokens. */
@@ -48,23 +66,27 @@ export class PrefillPace {
   }
 
   /**
-   * How many tokens to read now, of a prompt with `unread` left.
+   * How many tokens to read now of a prompt.
    * @param isDelaying whether answers are running, which wait meanwhile
    * @returns 0: it is the running answers' turn
    */
-  tokensNow(unread: number, isDelaying: boolean): number {
+  tokensNow({ position, unread }: PromptPlace, isDelaying: boolean): number {
     const { prefillChunkTokens, aloneMs, stallTokensMax } = this.#limits
     const most = Math.min(unread, prefillChunkTokens)
     const least = Math.min(chunkTokensMin, most)
     const wholeMs = this.#wholeStallMs()
     if (!isDelaying) {
-      return Math.min(most, Math.max(least, this.#tokensIn(Math.max(aloneMs, wholeMs))))
+      return Math.min(most, Math.max(least, this.#tokensIn(Math.max(aloneMs, wholeMs), position)))
     }
     const leftMs = wholeMs - this.#stalledMs
-    const tokens = Math.min(most, this.#tokensIn(leftMs), stallTokensMax - this.#stalledTokens)
+    const tokens = Math.min(
+      most,
+      this.#tokensIn(leftMs, position),
+      stallTokensMax - this.#stalledTokens,
+    )
     // Every step lets at least one run pass, so that no prompt waits for ever.
     if (this.#stalledTokens === 0) return Math.max(tokens, Math.min(least, stallTokensMax))
-    const worthIt = Math.max(least, this.#tokensIn(fixedCostsPerRun * this.#runCostMs()))
+    const worthIt = Math.max(least, this.#tokensIn(fixedCostsPerRun * this.#runCostMs(), position))
     return tokens >= Math.min(worthIt, most) ? tokens : 0
   }
 
@@ -80,16 +102,18 @@ export class PrefillPace {
     return Math.min(this.#fixedMs, this.#fixedBeforeMs)
   }
 
-  #tokensIn(ms: number): number {
-    return this.#msPerToken === null ? firstChunkTokens : Math.floor(ms / this.#msPerToken)
+  #tokensIn(ms: number, position: number): number {
+    const msPerToken = this.#msPerToken[depthOf(position)] ?? this.#newestMsPerToken
+    return msPerToken === null ? firstChunkTokens : Math.floor(ms / msPerToken)
   }
 
-  /** A run read so many tokens. */
-  read(tokens: number, ms: number, isDelaying: boolean): void {
+  read({ position, tokens, ms }: PromptRun, isDelaying: boolean): void {
     if (tokens >= chunkTokensMin) {
+      const depth = depthOf(position)
       const newest = ms / tokens
-      const before = this.#msPerToken ?? newest
-      this.#msPerToken = before + weightOfNewest * (newest - before)
+      const before = this.#msPerToken[depth] ?? newest
+      this.#newestMsPerToken = before + weightOfNewest * (newest - before)
+      this.#msPerToken[depth] = this.#newestMsPerToken
     }
     if (!isDelaying) return
     this.#stalledMs += ms
@@ -99,11 +123,15 @@ export class PrefillPace {
   /** The running answers had a step, with a token of each. */
   stepped(ms: number, answers: number): void {
     this.#fixedBeforeMs = this.#fixedMs
-    this.#fixedMs = Math.max(0, ms - answers * (this.#msPerToken ?? 0))
+    this.#fixedMs = Math.max(0, ms - answers * (this.#newestMsPerToken ?? 0))
     this.#stepMs = ms
     this.#stalledMs = 0
     this.#stalledTokens = 0
   }
+}
+
+function depthOf(position: number): number {
+  return position < depthTokens ? 0 : 1 + Math.floor(Math.log2(position / depthTokens))
 }
 
 /**

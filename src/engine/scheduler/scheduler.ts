@@ -218,16 +218,17 @@ export class Scheduler {
     const entry = unread[promptInTurn(unread.map(unreadOf), this.#turn)]
     if (entry === undefined) return false
     const isDelaying = this.#running.some(isWriting)
-    const count = this.#pace.tokensNow(unreadOf(entry), isDelaying)
+    const { position } = entry
+    const count = this.#pace.tokensNow({ position, unread: unreadOf(entry) }, isDelaying)
     if (count === 0) return false
     this.#turn += 1
     const { promptIds } = entry.answer
-    const tokens = promptIds.slice(entry.position, entry.position + count)
+    const tokens = promptIds.slice(position, position + count)
     const { runner, clock } = this.#modules
     const start = clock.monotonic()
     try {
-      const logits = await runner.prefill(entry.slot, tokens, entry.position)
-      this.#pace.read(count, clock.monotonic() - start, isDelaying)
+      const logits = await runner.prefill(entry.slot, tokens, position)
+      this.#pace.read({ position, tokens: count, ms: clock.monotonic() - start }, isDelaying)
       entry.position += count
       if (entry.position === promptIds.length) this.#advance(entry, logits, 0)
     } catch (error) {
