@@ -73,7 +73,7 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
       checks: gatewayChecks(figures),
       context: {
         machine: describeMachine(),
-        versions: { ...describeVersions(['undici']), ...peerVersions() },
+        versions: { ...describeVersions([]), ...peerVersions() },
         seeds: Array.from({ length: plan.rounds }, (_, round) => firstSeed + round),
         dataFiles: [],
         plan,

@@ -1,15 +1,15 @@
 /** One upstream server: its address, key and connections, shared by everything that talks to it. */
-import { Pool } from 'undici'
+import type { Clock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import type { ResponseHandler } from './http/connection.ts'
+import { ConnectionPool } from './http/connection-pool.ts'
+import type { ResponseHead } from './http/response-parser.ts'
 import { parseJson } from './json-value.ts'
 import { errorFromConnection, errorFromResponse } from './upstream-errors.ts'
 
 /** More requests than this at once are refused instead of queued without end. */
 export const requestsMax = 1024
-/** A long prompt is read before the first byte comes; callers have deadlines of their own. */
-const responseTimeoutMs = 300_000
 const connectTimeoutMs = 10_000
-const headersBytesMax = 64 * 1024
 
 export interface ServerAddress {
   readonly url: string
@@ -21,9 +21,11 @@ export interface ServerAddress {
 export interface Server {
   /** For a person, without credentials. */
   readonly title: string
-  readonly pool: Pool
+  readonly pool: ConnectionPool
   readonly basePath: string
-  readonly headers: readonly string[]
+  /** Of every request: lines, each with its end. */
+  readonly fields: string
+  readonly clock: Clock
 }
 
 export interface JsonCall {
@@ -38,7 +40,7 @@ export interface JsonCall {
 }
 
 /** Errors: `invalid_configuration` for an address that is none. */
-export function openServer(address: ServerAddress): Server {
+export function openServer(address: ServerAddress, clock: Clock): Server {
   const url = URL.parse(address.url)
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new IsochroneError(
@@ -57,18 +59,19 @@ export function openServer(address: ServerAddress): Server {
   return {
     title: `The upstream ${address.name ?? url.origin}`,
     basePath: /\/v\d+$/.test(path) ? path : `${path}/v1`,
-    headers: [
-      'content-type',
-      'application/json',
-      ...(key === '' ? [] : ['authorization', `Bearer ${key}`]),
-    ],
-    pool: new Pool(url.origin, {
-      connections: requestsMax,
-      pipelining: 1,
-      maxHeaderSize: headersBytesMax,
-      headersTimeout: responseTimeoutMs,
-      bodyTimeout: responseTimeoutMs,
-      connect: { timeout: connectTimeoutMs, noDelay: true },
+    fields:
+      'user-agent: isochrone\r\nconnection: keep-alive\r\ncontent-type: application/json\r\n' +
+      (key === '' ? '' : `authorization: Bearer ${key}\r\n`),
+    clock,
+    pool: new ConnectionPool({
+      origin: {
+        isTls: url.protocol === 'https:',
+        host: url.hostname.replace(/^\[|\]$/g, ''),
+        port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
+      },
+      authority: url.host,
+      connectTimeoutMs,
+      clock,
     }),
   }
 }
@@ -87,34 +90,62 @@ export async function callJson(server: Server, call: JsonCall): Promise<unknown>
   )
 }
 
-async function exchange(server: Server, call: JsonCall) {
-  try {
-    const response = await server.pool.request({
-      method: call.method,
-      path: call.fromRoot ? call.path : `${server.basePath}${call.path}`,
-      headers: [...server.headers],
-      headersTimeout: call.timeoutMs,
-      bodyTimeout: call.timeoutMs,
-      ...(call.body === undefined ? {} : { body: call.body }),
-      ...(call.signal === undefined ? {} : { signal: call.signal }),
-    })
+interface Exchanged {
+  readonly status: number
+  readonly text: string
+  readonly retryAfter: string | null
+}
+
+/** Within the call's time, and of the call's size. Errors: `cancelled`, `upstream_failed`. */
+function exchange(server: Server, call: JsonCall): Promise<Exchanged> {
+  return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let bytes = 0
-    for await (const part of response.body as AsyncIterable<Buffer>) {
-      bytes += part.length
-      if (bytes > call.bytesMax)
-        throw new Error(`the response has more than ${call.bytesMax} bytes`)
-      parts.push(part)
+    let head: ResponseHead | undefined
+    const settle = (action: () => void) => {
+      timer.cancel()
+      call.signal?.removeEventListener('abort', onAbort)
+      action()
     }
-    const retryAfter = response.headers['retry-after']
-    return {
-      status: response.statusCode,
-      text: Buffer.concat(parts).toString('utf8'),
-      retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
+    const fail = (error: Error) => settle(() => reject(errorFromConnection(error, server.title)))
+    const handler: ResponseHandler = {
+      onHead(given) {
+        head = given
+      },
+      onData(part) {
+        bytes += part.length
+        if (bytes <= call.bytesMax) parts.push(Buffer.from(part))
+        else giveUp(new Error(`the response has more than ${call.bytesMax} bytes`))
+      },
+      onEnd() {
+        const text = Buffer.concat(parts).toString('utf8')
+        const { status = 0, retryAfter = null } = head ?? {}
+        settle(() => resolve({ status, text, retryAfter }))
+      },
+      onError: fail,
     }
-  } catch (error) {
-    if (call.signal?.aborted)
-      throw new IsochroneError('cancelled', 'The caller cancelled the call.')
-    throw errorFromConnection(error, server.title)
-  }
+    const giveUp = (error: Error) => {
+      connection.destroy()
+      fail(error)
+    }
+    const onAbort = () => {
+      connection.destroy()
+      const error = new IsochroneError('cancelled', 'The caller cancelled the call.')
+      settle(() => reject(error))
+    }
+    const timer = server.clock.after(call.timeoutMs, () =>
+      giveUp(new Error(`no response within ${call.timeoutMs} ms`)),
+    )
+    const connection = server.pool.send(
+      {
+        method: call.method,
+        path: call.fromRoot ? call.path : `${server.basePath}${call.path}`,
+        fields: `accept: application/json\r\n${server.fields}`,
+        ...(call.body === undefined ? {} : { body: call.body }),
+      },
+      handler,
+    )
+    if (call.signal?.aborted) onAbort()
+    else call.signal?.addEventListener('abort', onAbort)
+  })
 }

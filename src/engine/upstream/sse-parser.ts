@@ -22,7 +22,10 @@ export class SseParser {
     this.#onData = onData
   }
 
-  /** Errors: `upstream_failed` for an overlong line. */
+  /**
+   * Errors: `upstream_failed` for an overlong line.
+   * @param chunk is somebody else's after the call
+   */
   push(chunk: Buffer): void {
     const end = chunk.lastIndexOf(newline)
     if (end < 0) {
@@ -49,7 +52,7 @@ export class SseParser {
   }
 
   #keep(bytes: Buffer): void {
-    this.#parts.push(bytes)
+    this.#parts.push(Buffer.from(bytes))
     this.#partsBytes += bytes.length
     if (this.#partsBytes > sseLineBytesMax) {
       throw new IsochroneError(

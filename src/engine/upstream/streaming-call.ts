@@ -1,8 +1,7 @@
 /**
- * One generation on an upstream server, streamed or whole. Works inside undici's callbacks: all
- * events of one read go to the reader as one batch, with no promise in between.
+ * One generation on an upstream server, streamed or whole. Works inside the connection's callbacks:
+ * all events of one read go to the reader as one batch, with no promise in between.
  */
-import type { Dispatcher } from 'undici'
 import {
   asIsochroneError,
   type GenerationEvent,
@@ -11,6 +10,8 @@ import {
 } from '../../protocol/index.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { EventChannel } from './event-channel.ts'
+import type { Connection, ResponseHandler } from './http/connection.ts'
+import type { ResponseHead } from './http/response-parser.ts'
 import { parseJson } from './json-value.ts'
 import type { Server } from './server.ts'
 import { SseParser } from './sse-parser.ts'
@@ -23,8 +24,6 @@ const refusalBytesMax = 64 * 1024
 /** A whole answer from a server that does not stream. */
 const answerBytesMax = 32 * 1024 * 1024
 
-type Controller = Dispatcher.DispatchController
-type Headers = Readonly<Record<string, string | string[] | undefined>>
 type Mode = 'stream' | 'answer' | 'refusal'
 
 export interface StreamingCall {
@@ -38,39 +37,18 @@ export interface StreamingCall {
 
 export function startStreamingCall(server: Server, call: StreamingCall): EventChannel {
   const handler = new StreamHandler(server, call)
-  try {
-    server.pool.dispatch(
-      {
-        method: 'POST',
-        path: `${server.basePath}${call.path}`,
-        headers: [
-          ...server.headers,
-          'accept',
-          call.request.whole ? 'application/json' : 'text/event-stream',
-          'x-request-id',
-          call.request.requestId,
-        ],
-        body: call.body,
-        // The caller's deadline ends the call, by its signal.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      },
-      handler,
-    )
-  } catch (error) {
-    handler.fail(errorFromConnection(error, server.title))
-  }
+  handler.start()
   return handler.channel
 }
 
-class StreamHandler implements Dispatcher.DispatchHandler {
+class StreamHandler implements ResponseHandler {
   readonly channel: EventChannel
   readonly #server: Server
   readonly #call: StreamingCall
   readonly #chunks: ChunkReader
   #sse: SseParser | undefined
   readonly #onAbort: () => void
-  #controller: Controller | null = null
+  #connection: Connection | null = null
   #mode: Mode = 'stream'
   #status = 0
   #retryAfter: string | null = null
@@ -86,7 +64,7 @@ class StreamHandler implements Dispatcher.DispatchHandler {
     this.#chunks = new ChunkReader(call.request, server.title)
     this.channel = new EventChannel({
       onDrained: () => this.#resume(),
-      onLeft: () => this.#stop(new Error('the reader left')),
+      onLeft: () => this.#stop(),
     })
     const onAbort = () => {
       const error = new IsochroneError('cancelled', 'The caller cancelled the generation.')
@@ -97,28 +75,41 @@ class StreamHandler implements Dispatcher.DispatchHandler {
     else call.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
+  start(): void {
+    if (this.#ended) return
+    const { request, path, body } = this.#call
+    const accepted = request.whole ? 'application/json' : 'text/event-stream'
+    const more = `accept: ${accepted}\r\nx-request-id: ${request.requestId}\r\n`
+    try {
+      this.#connection = this.#server.pool.send(
+        {
+          method: 'POST',
+          path: `${this.#server.basePath}${path}`,
+          fields: this.#server.fields + more,
+          body,
+        },
+        this,
+      )
+    } catch (error) {
+      this.fail(errorFromConnection(error, this.#server.title))
+    }
+  }
+
   /** Ends the call with an error; the connection is given up. */
   fail(error: IsochroneError): void {
     this.channel.fail(error)
-    this.#stop(error)
+    this.#stop()
   }
 
-  onRequestStart(controller: Controller): void {
-    this.#controller = controller
-    if (this.#ended) controller.abort(new Error('cancelled'))
-  }
-
-  onResponseStart(_: Controller, status: number, headers: Headers): void {
+  onHead({ status, contentType, retryAfter }: ResponseHead): void {
     this.#status = status
-    const type = headers['content-type']
-    const retryAfter = headers['retry-after']
-    this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : null
+    this.#retryAfter = retryAfter ?? null
     if (status !== 200) this.#mode = 'refusal'
-    else if (typeof type === 'string' && type.startsWith('application/json')) this.#mode = 'answer'
+    else if (contentType?.startsWith('application/json')) this.#mode = 'answer'
     else this.#sse = new SseParser((payload) => this.#onPayload(payload))
   }
 
-  onResponseData(controller: Controller, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (this.#ended) return
     if (this.#mode !== 'stream') {
       this.#collect(chunk)
@@ -131,11 +122,11 @@ class StreamHandler implements Dispatcher.DispatchHandler {
       this.#broken(error)
       return
     }
-    if (this.channel.length > eventsGatheredMax) controller.pause()
+    if (this.channel.length > eventsGatheredMax) this.#connection?.pause()
   }
 
-  onResponseEnd(): void {
-    this.#controller = null
+  onEnd(): void {
+    this.#connection = null
     if (this.#ended) return
     if (this.#mode === 'refusal') {
       this.#refuse()
@@ -152,8 +143,8 @@ class StreamHandler implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseError(_: Controller, error: Error): void {
-    this.#controller = null
+  onError(error: Error): void {
+    this.#connection = null
     if (this.#ended) return
     this.fail(errorFromConnection(error, this.#server.title))
   }
@@ -188,7 +179,7 @@ class StreamHandler implements Dispatcher.DispatchHandler {
   }
 
   #collect(chunk: Buffer): void {
-    this.#body.push(chunk)
+    this.#body.push(Buffer.from(chunk))
     this.#bodyBytes += chunk.length
     if (this.#mode === 'refusal' && this.#bodyBytes > refusalBytesMax) this.#refuse()
     else if (this.#bodyBytes > answerBytesMax) {
@@ -215,14 +206,14 @@ class StreamHandler implements Dispatcher.DispatchHandler {
   }
 
   #resume(): void {
-    if (this.#controller?.paused) this.#controller.resume()
+    if (this.#connection?.paused) this.#connection.resume()
   }
 
   /** Gives the connection up; a response that has already ended has none. */
-  #stop(reason: Error): void {
+  #stop(): void {
     this.#leave()
-    this.#controller?.abort(reason)
-    this.#controller = null
+    this.#connection?.destroy()
+    this.#connection = null
   }
 
   #leave(): void {

@@ -33,7 +33,7 @@ const failuresMax = 3
  * Errors: `invalid_configuration`, `upstream_failed`, `engine_unavailable` (the key is refused).
  */
 export async function createUpstreamEngine(options: UpstreamEngineOptions): Promise<Engine> {
-  const server = openServer(options)
+  const server = openServer(options, options.clock)
   const log = options.log.child({ module: 'upstream' })
   const closing = new AbortController()
   const directory = new ModelDirectory(options, log, () =>
@@ -49,7 +49,7 @@ export async function createUpstreamEngine(options: UpstreamEngineOptions): Prom
   try {
     await directory.start()
   } catch (error) {
-    await server.pool.destroy()
+    server.pool.close()
     throw error
   }
   let inFlight = 0
@@ -95,7 +95,7 @@ export async function createUpstreamEngine(options: UpstreamEngineOptions): Prom
     async close() {
       directory.stop()
       closing.abort()
-      await server.pool.destroy()
+      server.pool.close()
     },
   }
 }
