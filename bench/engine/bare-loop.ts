@@ -15,6 +15,8 @@ export interface Timing {
   /** While all answers of the batch are being written, and the tokens made in that time. */
   readonly decodeMs: number
   readonly decodeTokens: number
+  /** Of all threads of this process: what others on the machine take is not in it. */
+  readonly processorMs: number
   /** What was made, to compare: ids per answer. */
   readonly tokenIds: readonly (readonly number[])[]
 }
@@ -111,6 +113,7 @@ async function runLoop(loop: Loop, { prompts, newTokens }: Work): Promise<Timing
   const { vocabularySize } = loop.model.manifest.architecture
   const tokenIds: number[][] = prompts.map(() => [])
   const start = performance.now()
+  const processor = process.cpuUsage()
   for (const [row, prompt] of prompts.entries()) {
     const one = view(loop, { row, count: 1, length: prompt.length })
     one.tokens.set(prompt)
@@ -132,7 +135,14 @@ async function runLoop(loop: Loop, { prompts, newTokens }: Work): Promise<Timing
   }
   const end = performance.now()
   const decodeTokens = count * (newTokens - 1)
-  return { wholeMs: end - start, decodeMs: end - decodeStart, decodeTokens, tokenIds }
+  const processorMs = processorMsSince(processor)
+  const decodeMs = end - decodeStart
+  return { wholeMs: end - start, decodeMs, decodeTokens, processorMs, tokenIds }
+}
+
+export function processorMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
 }
 
 interface View {

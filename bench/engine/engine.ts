@@ -3,7 +3,11 @@
  *
  * `decode` is the time in which all answers of the batch are being written; `whole` counts from the
  * start, so with reading the prompts, which our scheduler does in chunks so that running answers go
- * on. Overhead is how much more time per token ours takes.
+ * on. Overhead is how much more time per token ours takes. Where the first answers end before the
+ * last begin, `decode` comes from a run of its own that reads all prompts first.
+ *
+ * `processor` is the overhead in processor time of the whole, which others on the machine disturb
+ * less: where it and `whole` are far apart, the machine was busy.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,18 +20,22 @@ import { describeMachine, describeVersions } from '../machine.ts'
 import { progress, progressDone } from '../progress.ts'
 import { type Check, check, type Report, renderTable } from '../report.ts'
 import { median } from '../statistics.ts'
-import { openBareLoop, type Timing, type Work } from './bare-loop.ts'
-import { openOwnLoop } from './own-loop.ts'
+import { type BareLoop, openBareLoop, type Timing, type Work } from './bare-loop.ts'
+import { type OwnLoop, openOwnLoop } from './own-loop.ts'
 import { syntheticSeed, writeSyntheticModel } from './synthetic-model.ts'
+
+type Quantisation = 'float32' | 'int4'
 
 interface Plan {
   readonly batches: readonly number[]
   readonly models: readonly ModelPlan[]
-  readonly quantisations: readonly ('float32' | 'int4')[]
+  readonly quantisations: readonly Quantisation[]
   readonly roundsMax: number
   readonly newTokens: number
-  /** A slow case gets fewer rounds, but at least one. */
+  /** A slow case gets as many rounds as fit, but at least one. */
   readonly caseBudgetMs: number
+  /** Part of the names of the cases to measure. */
+  readonly only: string
 }
 
 interface ModelPlan {
@@ -37,8 +45,10 @@ interface ModelPlan {
   readonly prompts: readonly number[]
 }
 
-/** More than the steps in which eight prompts are read, so that all eight are written together. */
+/** On most back ends more than the steps in which eight prompts are read. */
 const newTokens = 96
+/** Steps in which all answers are written; fewer would be a measure of noise. */
+const fullStepsMin = 16
 const contextTokensOfReference = 512
 const promptSeed = 7
 const reference: ModelPlan = {
@@ -61,7 +71,8 @@ const fullPlan: Plan = {
   quantisations: ['float32', 'int4'],
   roundsMax: 15,
   newTokens,
-  caseBudgetMs: 30_000,
+  caseBudgetMs: 16_000,
+  only: '',
 }
 const quickPlan: Plan = {
   batches: [1, 8],
@@ -70,15 +81,23 @@ const quickPlan: Plan = {
   roundsMax: 9,
   newTokens,
   caseBudgetMs: 5_000,
+  only: '',
 }
 
 export const engineBench: Bench = {
   name: 'engine',
   summary: 'tokens/s of the engine per back end, beside ONNX Runtime alone',
-  options: { backend: { type: 'string' }, model: { type: 'string' } },
+  options: {
+    backend: { type: 'string' },
+    model: { type: 'string' },
+    case: { type: 'string' },
+    rounds: { type: 'string' },
+  },
   optionsHelp: [
     '--backend B   only this back end: cpu, wasm, webgpu or cuda',
     '--model M     only the model whose name contains M',
+    '--case C      only cases whose name contains C, for example “int4 wasm prompt 128 batch 8”',
+    '--rounds N    N rounds of each case, however long they take',
   ],
   run,
 }
@@ -95,12 +114,13 @@ interface Case {
    */
   readonly decodeOverhead: number
   readonly wholeOverhead: number
+  readonly processorOverhead: number
   /** Share of ids on which both loops agree: float rounding differs with how prompts are cut. */
   readonly agreement: number
 }
 
 async function run(options: BenchOptions, print: (line: string) => void): Promise<Report> {
-  const plan = options['quick'] === true ? quickPlan : fullPlan
+  const plan = planOf(options)
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-bench-'))
   try {
     progress('looking for back ends')
@@ -112,9 +132,13 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
     for (const model of plan.models) {
       if (!model.name.includes(String(options['model'] ?? ''))) continue
       for (const quantisation of plan.quantisations) {
+        const wanted = backends.filter(({ backend }) => {
+          return casesOf({ model, quantisation, backend, plan }).length > 0
+        })
+        if (wanted.length === 0) continue
         const stored = await prepare(model, quantisation, folder)
-        for (const { backend } of backends) {
-          cases.push(...(await measureModel({ stored, model, backend, plan })))
+        for (const { backend } of wanted) {
+          cases.push(...(await measureModel({ stored, model, quantisation, backend, plan })))
         }
       }
     }
@@ -139,27 +163,61 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
   }
 }
 
+function planOf(options: BenchOptions): Plan {
+  const plan = options['quick'] === true ? quickPlan : fullPlan
+  const only = String(options['case'] ?? '')
+  if (options['rounds'] === undefined) return { ...plan, only }
+  const rounds = Number(options['rounds'])
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    throw new Error(`--rounds ${options['rounds']}: give a whole number from 1.`)
+  }
+  return { ...plan, only, roundsMax: rounds, caseBudgetMs: Number.POSITIVE_INFINITY }
+}
+
 async function prepare(
   model: ModelPlan,
-  quantisation: 'float32' | 'int4',
+  quantisation: Quantisation,
   folder: string,
 ): Promise<StoredModel> {
   progress(`importing ${model.name} as ${quantisation}`)
   const storeDir = join(folder, 'store')
-  const name = `${model.name}-${quantisation}`
+  const name = nameOf(model, quantisation)
   const source = model.write(join(folder, model.name))
   await importModel(source, { storeDir, name, quantisation })
   return openModel(storeDir, name)
 }
 
-interface ModelCase {
-  readonly stored: StoredModel
+function nameOf(model: ModelPlan, quantisation: Quantisation): string {
+  return `${model.name}-${quantisation}`
+}
+
+interface ModelCases {
   readonly model: ModelPlan
+  readonly quantisation: Quantisation
   readonly backend: OnnxBackend
   readonly plan: Plan
 }
 
-async function measureModel({ stored, model, backend, plan }: ModelCase): Promise<Case[]> {
+interface NamedCase {
+  readonly name: string
+  readonly promptTokens: number
+  readonly batch: number
+}
+
+function casesOf({ model, quantisation, backend, plan }: ModelCases): readonly NamedCase[] {
+  const cases = model.prompts.flatMap((promptTokens) =>
+    plan.batches.map((batch) => {
+      const shape = `prompt ${promptTokens} batch ${batch}`
+      return { name: `${nameOf(model, quantisation)} ${backend} ${shape}`, promptTokens, batch }
+    }),
+  )
+  return cases.filter(({ name }) => name.includes(plan.only))
+}
+
+async function measureModel(
+  what: ModelCases & { readonly stored: StoredModel },
+): Promise<readonly Case[]> {
+  const { stored, model, backend, plan } = what
   const slots = Math.max(...plan.batches)
   const contextTokensMax = Math.max(...model.prompts) + plan.newTokens
   const settings = { backend, slots, contextTokensMax }
@@ -167,14 +225,11 @@ async function measureModel({ stored, model, backend, plan }: ModelCase): Promis
   const own = await openOwnLoop(stored, settings)
   const bare = await openBareLoop(stored, settings)
   try {
-    for (const promptTokens of model.prompts) {
-      for (const batch of plan.batches) {
-        const what = `${stored.manifest.name} ${backend} prompt ${promptTokens} batch ${batch}`
-        progress(what)
-        const prompts = makePrompts(batch, promptTokens, stored)
-        const work = { prompts, newTokens: plan.newTokens }
-        cases.push(await measureCase(what, { own, bare, work, plan }))
-      }
+    for (const { name, promptTokens, batch } of casesOf(what)) {
+      progress(name)
+      const prompts = makePrompts(batch, promptTokens, stored)
+      const loops = { own, bare, work: { prompts, newTokens: plan.newTokens }, plan }
+      cases.push(await measureCase(name, loops))
     }
   } finally {
     await own.close()
@@ -191,8 +246,8 @@ function makePrompts(batch: number, tokens: number, stored: StoredModel): number
 }
 
 interface Loops {
-  readonly own: { run(work: Work): Promise<Timing> }
-  readonly bare: { run(work: Work): Promise<Timing> }
+  readonly own: OwnLoop
+  readonly bare: BareLoop
   readonly work: Work
   readonly plan: Plan
 }
@@ -200,41 +255,66 @@ interface Loops {
 /** The first hundreds of steps of both loops run in V8's interpreter. */
 const warmUpMs = 1_500
 
+/** Prompts while warming up: enough for every kind of run, and cheap on slow back ends. */
+const warmUpPromptTokens = 64
+
 async function warmUp({ own, bare, work }: Loops): Promise<void> {
   const start = performance.now()
+  const prompts = work.prompts.map((prompt) => prompt.slice(0, warmUpPromptTokens))
   for (let newTokens = 4; performance.now() - start < warmUpMs; { newTokens } = work) {
-    await own.run({ ...work, newTokens })
-    await bare.run({ ...work, newTokens })
+    await own.run({ prompts, newTokens })
+    await bare.run({ prompts, newTokens })
   }
 }
 
-async function measureCase(name: string, { own, bare, work, plan }: Loops): Promise<Case> {
-  await warmUp({ own, bare, work, plan })
-  const pairs: { own: Timing; bare: Timing }[] = []
+interface Pair {
+  readonly own: Timing
+  readonly bare: Timing
+  /** Ours again where it had too few full steps, or the same. */
+  readonly ownDecode: Timing
+}
+
+async function measurePair({ own, bare, work }: Loops, isOwnFirst: boolean): Promise<Pair> {
+  const before = isOwnFirst ? null : await bare.run(work)
+  const ours = await own.run(work)
+  const theirs = before ?? (await bare.run(work))
+  const isEnough = ours.decodeTokens >= fullStepsMin * work.prompts.length
+  const ownDecode = isEnough ? ours : await own.runPromptsFirst(work)
+  return { own: ours, bare: theirs, ownDecode }
+}
+
+async function measureCase(name: string, loops: Loops): Promise<Case> {
+  const { work, plan } = loops
+  await warmUp(loops)
+  const pairs: Pair[] = []
   const start = performance.now()
   while (pairs.length < plan.roundsMax) {
-    const isOwnFirst = pairs.length % 2 === 0
-    const first = await (isOwnFirst ? own : bare).run(work)
-    const second = await (isOwnFirst ? bare : own).run(work)
-    pairs.push(isOwnFirst ? { own: first, bare: second } : { own: second, bare: first })
-    if (performance.now() - start > plan.caseBudgetMs) break
+    pairs.push(await measurePair(loops, pairs.length % 2 === 0))
+    const spentMs = performance.now() - start
+    if (spentMs + spentMs / pairs.length > plan.caseBudgetMs) break
   }
+  return summarise(name, pairs, work)
+}
+
+function summarise(name: string, pairs: readonly Pair[], work: Work): Case {
   const tokens = work.prompts.length * work.newTokens
   const decode = ({ decodeMs, decodeTokens }: Timing) => decodeMs / decodeTokens
   const whole = ({ wholeMs }: Timing) => wholeMs / tokens
-  const perSecond = (side: 'own' | 'bare', of: (timing: Timing) => number) =>
+  const processor = ({ processorMs }: Timing) => processorMs
+  const perSecond = (side: keyof Pair, of: (timing: Timing) => number) =>
     1000 / median(pairs.map((pair) => of(pair[side])))
-  const overhead = (of: (timing: Timing) => number) =>
-    100 * (median(pairs.map((pair) => of(pair.own) / of(pair.bare))) - 1)
+  const overhead = (side: keyof Pair, of: (timing: Timing) => number) =>
+    100 * (median(pairs.map((pair) => of(pair[side]) / of(pair.bare))) - 1)
   return {
     name,
     rounds: pairs.length,
-    ownDecode: perSecond('own', decode),
+    ownDecode: perSecond('ownDecode', decode),
     bareDecode: perSecond('bare', decode),
     ownWhole: perSecond('own', whole),
     bareWhole: perSecond('bare', whole),
-    decodeOverhead: overhead(decode),
-    wholeOverhead: overhead(whole),
+    decodeOverhead: overhead('ownDecode', decode),
+    wholeOverhead: overhead('own', whole),
+    processorOverhead: overhead('own', processor),
     agreement: agreementOf(pairs.map((pair) => [pair.own.tokenIds, pair.bare.tokenIds])),
   }
 }
@@ -272,6 +352,7 @@ function renderCases(cases: readonly Case[]): readonly string[] {
     { title: 'whole', cell: ({ ownWhole }) => ownWhole.toFixed(1) },
     { title: 'bare', cell: ({ bareWhole }) => bareWhole.toFixed(1) },
     { title: 'overhead', cell: ({ wholeOverhead }) => `${wholeOverhead.toFixed(1)} %` },
+    { title: 'processor', cell: ({ processorOverhead }) => `${processorOverhead.toFixed(1)} %` },
     { title: 'same ids', cell: ({ agreement }) => `${(100 * agreement).toFixed(0)} %` },
     { title: 'rounds', cell: ({ rounds }) => String(rounds) },
   ])

@@ -10,7 +10,7 @@ import {
 } from '../../src/engine/index.ts'
 import type { StoredModel } from '../../src/models/index.ts'
 import { type GenerationRequest, requestIdOf } from '../../src/protocol/index.ts'
-import type { Timing, Work } from './bare-loop.ts'
+import { processorMsSince, type Timing, type Work } from './bare-loop.ts'
 
 interface OwnOptions {
   readonly backend: OnnxBackend
@@ -20,6 +20,8 @@ interface OwnOptions {
 
 export interface OwnLoop {
   run(work: Work): Promise<Timing>
+  /** All prompts before the first step, so that all steps have all answers: as the bare loop. */
+  runPromptsFirst(work: Work): Promise<Timing>
   close(): Promise<void>
 }
 
@@ -30,9 +32,14 @@ export async function openOwnLoop(stored: StoredModel, options: OwnOptions): Pro
   // Without end tokens every answer has its full length, whatever the text.
   const manifest = { ...stored.manifest, endTokenIds: [] }
   const models = [{ stored: { manifest }, runner, tokenizer }]
-  const engine = createOnnxEngine({ models, clock: systemClock, log: silentLog })
+  const parts = { models, clock: systemClock, log: silentLog }
+  const engine = createOnnxEngine(parts)
+  const never = Number.POSITIVE_INFINITY
+  const patient = createOnnxEngine({ ...parts, limits: { stallMs: never, stallTokensMax: never } })
   return {
     run: (work) => runRequests(engine, manifest.name, work),
+    runPromptsFirst: (work) => runRequests(patient, manifest.name, work),
+    // Both have the same runner, which this closes.
     close: () => engine.close(),
   }
 }
@@ -43,6 +50,7 @@ async function runRequests(engine: Engine, model: string, work: Work): Promise<T
   const arrivals: number[][] = work.prompts.map(() => [])
   const tokenIds: number[][] = work.prompts.map(() => [])
   const start = performance.now()
+  const processor = process.cpuUsage()
   await Promise.all(
     work.prompts.map(async (prompt, index) => {
       const request = makeRequest(model, prompt, work.newTokens)
@@ -56,6 +64,7 @@ async function runRequests(engine: Engine, model: string, work: Work): Promise<T
       }
     }),
   )
+  const processorMs = processorMsSince(processor)
   const decodeStart = Math.max(...arrivals.map((times) => times[0] ?? Number.NaN))
   const end = Math.max(...arrivals.map((times) => times.at(-1) ?? Number.NaN))
   // Answers that began earlier end earlier: what follows is no full batch any more.
@@ -63,7 +72,8 @@ async function runRequests(engine: Engine, model: string, work: Work): Promise<T
   const decodeTokens = arrivals
     .flat()
     .filter((time) => time > decodeStart && time <= decodeEnd).length
-  return { wholeMs: end - start, decodeMs: decodeEnd - decodeStart, decodeTokens, tokenIds }
+  const decodeMs = decodeEnd - decodeStart
+  return { wholeMs: end - start, decodeMs, decodeTokens, processorMs, tokenIds }
 }
 
 function makeRequest(
