@@ -255,7 +255,10 @@ describe('the other commands', () => {
       const row = out.split('\n').find((line) => line.startsWith(id.slice(0, 8)))
       assert.ok(row?.includes(region), out)
     }
-    assert.equal(JSON.parse((await run(['nodes', '--json'])).out).length, 3)
+    const json = (await run(['nodes', '--json'])).out
+    assert.equal(JSON.parse(json).length, 3)
+    assert.match(json, /"round_trip_ms":.*"issued_at_ms":/)
+    assert.doesNotMatch(json, /"\w*[A-Z]\w*":/)
   })
 
   test('keys are made, work at once, and stop working when revoked', async () => {

@@ -1,5 +1,4 @@
 /** `isochrone nodes`: the network as its gateway sees it. */
-import type { LoadReport, OfferedModel } from '../../protocol/index.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { Style, Terminal } from '../terminal/terminal.ts'
@@ -13,8 +12,12 @@ interface NodeView {
   readonly connected: boolean
   readonly round_trip_ms: number | null
   readonly in_flight: number
-  readonly load: LoadReport
-  readonly models: readonly OfferedModel[]
+  readonly load: { readonly running: number; readonly draining: boolean }
+  readonly models: readonly {
+    readonly name: string
+    readonly slots: number
+    readonly decode_tokens_per_second: number
+  }[]
   readonly evidence: readonly {
     readonly completion: { readonly mean: number; readonly samples: number }
   }[]
@@ -56,7 +59,7 @@ export function renderNodes(nodes: readonly NodeView[], { style, width }: Screen
 
 function rowOf(node: NodeView, style: Style): readonly string[] {
   const slots = Math.max(0, ...node.models.map((model) => model.slots))
-  const speed = Math.max(0, ...node.models.map((model) => model.decodeTokensPerSecond))
+  const speed = Math.max(0, ...node.models.map((model) => model.decode_tokens_per_second))
   const samples = node.evidence.reduce((sum, { completion }) => sum + completion.samples, 0)
   const [evidence] = node.evidence
   const names = node.models.map((model) => model.name)

@@ -21,6 +21,7 @@ import {
 } from './openapi.ts'
 import { Query } from './query.ts'
 import type { Route, RouteDocument } from './route-table.ts'
+import { snakeCased } from './snake-case.ts'
 import { modelView, nodeView } from './views.ts'
 
 export interface InformationRouteModules {
@@ -115,7 +116,10 @@ function decisionRoutes({ decisionLog }: InformationRouteModules): readonly Rout
         const { role, keyId } = client.account
         const whose = role === 'operator' ? undefined : keyId
         const count = Math.min(limit, decisionsPerPageMax)
-        sendValue(client, { object: 'list', data: decisionLog.recent(count, whose) })
+        sendValue(client, {
+          object: 'list',
+          data: decisionLog.recent(count, whose).map(snakeCased),
+        })
       },
     },
     {
@@ -137,7 +141,7 @@ function decisionRoutes({ decisionLog }: InformationRouteModules): readonly Rout
           throw noDecision(id, decisionLog.decisionsMax)
         }
         if (format !== 'text') {
-          sendValue(client, decision)
+          sendValue(client, snakeCased(decision))
           return
         }
         const width = columns === undefined ? undefined : Math.max(columnsMin, columns)

@@ -1,6 +1,7 @@
 /** Health, metrics, description, decisions and nodes. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { type Schema, Validator } from '../../base/index.ts'
 import { metrics } from '../../telemetry/index.ts'
 import type { Account } from '../admission/credentials.ts'
 import {
@@ -11,6 +12,7 @@ import {
   type TestGateway,
   testKey,
 } from '../gateway.fixture.ts'
+import { decisionAnswer, nodeAnswer } from './openapi.ts'
 
 const headers = { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' }
 
@@ -61,6 +63,7 @@ test('a decision is read back as JSON and as text, without the prompt', async (t
   assert.equal(JSON.parse(decision).chosen, 'upstream-sound')
   assert.equal(JSON.parse(decision).attempts[0].outcome, 'completed')
   assert.doesNotMatch(decision, /secret/)
+  fitsDescription(decisionAnswer, decision)
   const text = await fetch(`${gateway.url}/v1/decisions/${id}?format=text`, { headers })
   assert.match(text.headers.get('content-type') ?? '', /^text\/plain/)
   assert.match(await text.text(), /upstream-sound/)
@@ -126,12 +129,28 @@ test('a node is shown with what was seen of it', async (t) => {
     [['upstream-sound', 'upstream']],
   )
   const one = await fetch(`${gateway.url}/v1/nodes/upstream-sound`, { headers })
-  const node = (await one.json()) as {
+  const body = await one.text()
+  fitsDescription(nodeAnswer, body)
+  const node = JSON.parse(body) as {
     evidence: { model: string; completion: { samples: number } }[]
   }
   assert.equal(node.evidence[0]?.model, 'm')
   assert.ok((node.evidence[0]?.completion.samples ?? 0) > 0.9)
 })
+
+/** As clients of OpenAI's interface expect names, and described in full: no name beside. */
+function fitsDescription(schema: Schema, body: string): void {
+  const names = [...body.matchAll(/"([^"]+)":/g)].map(([, name]) => name ?? '')
+  assert.deepEqual(
+    names.filter((name) => !/^[a-z_]+$/.test(name)),
+    [],
+  )
+  const strict = JSON.stringify(schema).replaceAll(
+    '"properties":',
+    '"additionalProperties":false,"properties":',
+  )
+  assert.deepEqual([...new Validator(JSON.parse(strict)).faults(JSON.parse(body))], [])
+}
 
 test('every metric of the table is there, and nothing else', async (t) => {
   const gateway = await start(t)

@@ -1,5 +1,8 @@
 /** The shapes of answers, for the OpenAPI document. */
 import { json } from '../../base/index.ts'
+import { modelFeatures } from '../../protocol/index.ts'
+import { decisionSchema } from '../../routing/index.ts'
+import { snakeCasedSchema } from './snake-case.ts'
 
 const text = json.string()
 const count = json.integer({ minimum: 0 })
@@ -91,6 +94,69 @@ export const modelList = json.object({
   data: json.array(modelAnswer),
 })
 
+const offeredModel = json.object({
+  name: text,
+  digest: nullable(text),
+  runtime: text,
+  quantisation: text,
+  context_tokens_max: count,
+  decode_tokens_per_second: json.number(),
+  prefill_tokens_per_second: json.number(),
+  slots: count,
+  features: json.array(json.enum(modelFeatures)),
+  prompt_price: json.number({ description: 'Micro-dollars per million tokens.' }),
+  completion_price: json.number({ description: 'Micro-dollars per million tokens.' }),
+})
+
+const duration = json.object({
+  mean_ms: json.number(),
+  deviation_ms: json.number(),
+  samples: json.number(),
+})
+
+const evidence = json.object(
+  {
+    model: text,
+    completion: json.object({
+      mean: json.number(),
+      lower_bound: json.number(),
+      upper_bound: json.number(),
+      samples: json.number(),
+    }),
+    ttft: json.optional(duration),
+    tpot: json.optional(duration),
+  },
+  { description: 'What this gateway saw; older work counts less.' },
+)
+
+const hardware = json.object({
+  platform: text,
+  cpu: text,
+  cores: count,
+  memory_bytes: count,
+  memory_free_bytes: count,
+  gpu: text,
+  gpu_memory_bytes: count,
+  memory_bandwidth_bytes_per_second: json.number(),
+  integer_exact: json.boolean(),
+})
+
+const record = json.object(
+  {
+    id: text,
+    network: text,
+    sequence: count,
+    issued_at_ms: count,
+    expires_at_ms: count,
+    software_version: text,
+    region: text,
+    addresses: json.array(text),
+    hardware,
+    models: json.array(offeredModel),
+  },
+  { description: 'What the node says of itself, signed by its key; null for an upstream.' },
+)
+
 export const nodeAnswer = json.object(
   {
     id: text,
@@ -99,19 +165,24 @@ export const nodeAnswer = json.object(
     connected: json.boolean(),
     round_trip_ms: nullable(json.number()),
     in_flight: count,
-    load: free,
-    models: json.array(free),
-    evidence: json.array(free),
-    record: nullable(free),
+    load: json.object({
+      running: count,
+      waiting: count,
+      kv_tokens_free: count,
+      draining: json.boolean(),
+    }),
+    models: json.array(offeredModel),
+    evidence: json.array(evidence),
+    record: nullable(record),
   },
   { description: 'A worker: a joined node, or an upstream without a node.' },
 )
 
 export const nodeList = json.object({ object: json.literal('list'), data: json.array(nodeAnswer) })
 
-export const decisionAnswer = json.object(
-  { id: text, model: text, chosen: nullable(text), reason: text },
-  { additionalProperties: true, description: 'A routing decision; text with ?format=text.' },
+export const decisionAnswer = snakeCasedSchema(
+  decisionSchema,
+  'A routing decision; text with ?format=text.',
 )
 
 export const decisionList = json.object({

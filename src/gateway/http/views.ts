@@ -2,6 +2,7 @@
 import type { EvidenceBook } from '../../evidence/index.ts'
 import type { JsonObject, OfferedModel } from '../../protocol/index.ts'
 import type { KnownWorker } from '../workers/registry.ts'
+import { snakeCased } from './snake-case.ts'
 
 export function modelView(
   name: string,
@@ -25,18 +26,18 @@ export function modelView(
 }
 
 export function nodeView({ worker, view, inFlight }: KnownWorker, book: EvidenceBook): object {
-  return {
+  return snakeCased({
     id: worker.id,
     kind: view.record === null ? 'upstream' : 'node',
     region: view.region,
     connected: view.connected,
-    round_trip_ms: view.roundTripMs ?? null,
-    in_flight: inFlight,
+    roundTripMs: view.roundTripMs ?? null,
+    inFlight,
     load: view.load,
     models: view.models,
     evidence: view.models.map(({ name }) => ({ model: name, ...book.evidence(worker.id, name) })),
     record: view.record,
-  }
+  })
 }
 
 function distinct(texts: readonly string[]): readonly string[] {
