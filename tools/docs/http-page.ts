@@ -74,11 +74,11 @@ i.`,
 \`\`\``,
     '## Decisions',
     `\`GET /v1/decisions/ID\` says why a request went where it went: as JSON with all that was
-weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen). The newest 10,000 decisions are kept, also
-over a restart. A key reads the decisions of its own requests; others do not exist for it.
-An operator's key reads all, also those from before keys were noted in them. \`npm start\` makes
-one for its machine, in \`local-key\` of the data folder; \`isochrone keys create --operator\` makes
-others.`,
+weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen). The newest
+10,000 decisions are kept, also over a restart. A key reads the decisions of its own requests;
+others do not exist for it. An operator's key reads all, also those from before keys were noted in
+them. \`npm start\` makes one for its machine, in \`local-key\` of the data folder;
+\`isochrone keys create --operator\` makes others.`,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],

@@ -3,7 +3,7 @@
  * knows the other sources too.
  */
 import type { CommandDescription } from './command.ts'
-import { commandLine } from './command-line.ts'
+import { commandLine, npmHint } from './command-line.ts'
 import { type OptionDefinition, type OptionTable, spellingOf } from './option.ts'
 import { suggest } from './suggestion.ts'
 import { usageError } from './usage-error.ts'
@@ -124,7 +124,8 @@ function checkWords(
   const many = taker.arguments.at(-1)?.many === true
   const extra = many ? undefined : words[taker.arguments.length]
   if (extra !== undefined) {
-    throw usageError(`unexpected argument "${extra}". ${helpHint(command)}`)
+    const hint = command.name === 'start' ? npmHint() : ''
+    throw usageError(`unexpected argument "${extra}".${hint} ${helpHint(command)}`)
   }
   return words
 }

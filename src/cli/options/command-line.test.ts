@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { commandLine, dataFlag, storeFlag } from './command-line.ts'
+import { commandLine, dataFlag, npmHint, storeFlag } from './command-line.ts'
 
 const nowhere = { program: '/any/test.ts', folder: '/app' }
 
@@ -23,6 +23,12 @@ test('a hint is spelled as the person can type it', () => {
   }
   const npx = { npm_package_name: 'shop', npm_lifecycle_event: 'npx' }
   assert.equal(commandLine('keys list', { ...nowhere, env: npx }), 'npx isochrone keys list')
+})
+
+test('whose options npm kept for itself is told where they go', () => {
+  const env = { npm_package_name: 'isochrone', npm_lifecycle_event: 'start' }
+  assert.match(npmHint(env), /npm start -- --port 9090/)
+  assert.equal(npmHint({ ...env, npm_lifecycle_event: 'isochrone' }), '')
 })
 
 test('who starts a file of the sources is told the same file, from where they are', () => {

@@ -36,6 +36,12 @@ function programName({ env, program, folder }: Start): string {
   return shellWord(near(program, folder))
 }
 
+/** npm keeps options before `--` for itself and hands on only what looks like their values. */
+export function npmHint(env: Start['env'] = process.env): string {
+  const ours = env['npm_package_name'] === 'isochrone' && env['npm_lifecycle_event'] === 'start'
+  return ours ? ' Options come after --, as in: npm start -- --port 9090.' : ''
+}
+
 function isOnPath(place: string, env: Start['env']): boolean {
   return (env['PATH'] ?? '').split(delimiter).includes(place)
 }

@@ -81,6 +81,16 @@ test('the list is asked for again, survives a failure, and is empty after three'
 test('a server that cannot be used at the start is an error that says why', async () => {
   const mock = await startMock({ '/v1/models': json({}, 401) })
   assert.equal((await failureOf(openEngine(mock))).code, 'engine_unavailable')
+  const page: Reply = (response) => {
+    response.writeHead(404, { 'content-type': 'text/html' })
+    response.end('<html>no such page</html>')
+  }
+  for (const reply of [json({ detail: 'Not Found' }, 404), page]) {
+    mock.replies.set('/v1/models', reply)
+    const { message } = await failureOf(openEngine(mock))
+    assert.match(message, /not found.* with the \/v1 at the end\?$/i)
+    assert.doesNotMatch(message, /html/)
+  }
   mock.replies.set('/v1/models', json({ nothing: 1 }))
   assert.match((await failureOf(openEngine(mock))).message, /OpenAI-compatible/)
   await mock.close()

@@ -18,7 +18,7 @@ export interface Refusal {
 /** A response whose status is not 200. */
 export function errorFromResponse(refusal: Refusal): IsochroneError {
   const payload = parseJson(refusal.body)
-  const said = messageOf(payload) ?? refusal.body.trim().slice(0, messageLengthMax)
+  const said = messageOf(payload) ?? plainTextOf(refusal.body)
   return errorOf(refusal, said, payload)
 }
 
@@ -57,7 +57,12 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
         `right key for this upstream.`,
     )
   }
-  if (status === 404) return make('model_not_found', `${server} says: ${said || 'not found'}`)
+  if (status === 404) {
+    // About a model there would be an error; this is about the path.
+    const isPath = !isObject(payload) || payload['error'] === undefined
+    const mend = isPath ? ' Is its address right, with the /v1 at the end?' : ''
+    return make('model_not_found', `${server} says: ${said || 'not found.'}${mend}`)
+  }
   if (status === 429) {
     const seconds = Number(retryAfter)
     const known = retryAfter !== null && Number.isFinite(seconds) && seconds >= 0
@@ -77,6 +82,12 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
     'upstream_failed',
     `${server} failed (status ${status}): ${said || 'no reason given'}`,
   )
+}
+
+/** Empty for a page, which is written for browsers. */
+function plainTextOf(body: string): string {
+  const text = body.trim()
+  return text.startsWith('<') ? '' : text.slice(0, messageLengthMax)
 }
 
 /**
