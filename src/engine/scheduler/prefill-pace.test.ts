@@ -154,6 +154,14 @@ test('one slow step does not make the stall longer, two do', () => {
   assert.equal(pace.tokensNow(at(1000), true), fixedCostsPerStall * 30)
 })
 
+test('where runs are dear, those with nobody running are not smaller than those in a stall', () => {
+  const pace = new PrefillPace(limits)
+  pace.read(took(64, 64 * 10), false)
+  for (let i = 0; i < 2; i += 1) pace.stepped(230, 1)
+  assert.equal(pace.tokensNow(at(1000), true), 200)
+  assert.equal(pace.tokensNow(at(1000), false), 200)
+})
+
 test('a rest of a stall that is short beside the cost of a run is left to the answers', () => {
   const pace = new PrefillPace(limits)
   pace.read(took(512, 512), false)
