@@ -209,9 +209,10 @@ function announce(node: IsochroneNode, options: NodeCommandOptions, context: Com
   const { style } = terminal
   terminal.out(`${style.green('Joined')} as node ${style.bold(shortId(node.id))} (${node.id})\n`)
   for (const model of models) {
-    const pace = model.decodeTokensPerSecond
-    const shown = pace > 0 ? `, ${Math.round(pace)} tokens/s` : ''
-    terminal.out(`  serves ${model.name} (${model.runtime}, ${model.quantisation}${shown})\n`)
+    const { decodeTokensPerSecond: pace, quantisation, runtime } = model
+    const known = [runtime, ...(quantisation === 'unknown' ? [] : [quantisation])]
+    const shown = pace > 0 ? [...known, `${Math.round(pace)} tokens/s`] : known
+    terminal.out(`  serves ${model.name} (${shown.join(', ')})\n`)
   }
   terminal.out('Stop with Ctrl-C: running answers are finished first.\n')
 }
