@@ -1,10 +1,12 @@
-// Installs the packages that the lockfile names, when they are missing or the lockfile changed.
+// Installs the packages that the lockfile names, when they are missing or the lockfile changed, and
+// compiles the program when its sources changed.
 // Plain JavaScript, because it runs before the project's own Node is there: any Node >= 20 will do.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keepCompiled } from './keep-compiled.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const marker = join(root, 'node_modules', '.isochrone-installed')
@@ -16,6 +18,7 @@ const wanted = createHash('sha256')
 
 const installed = existsSync(marker) ? readFileSync(marker, 'utf8') : ''
 if (installed !== wanted) install()
+await keepCompiled(root)
 
 function install() {
   console.error('Installing packages from package-lock.json (a minute or two on the first run) …')
