@@ -3,7 +3,7 @@
  *
  * ```
  * models/                 the store, shared by every node of the folder
- * gateway/                identity.pem, api-keys.json, join-token, records.sqlite
+ * gateway/                identity.pem, api-keys.json, join-token, mesh-port, records.sqlite
  * node/, node-1/, …       identity.pem, known-gateways.json
  * logs/                   of the processes that `start` runs
  * address, local-key      where the gateway is, and a key for this machine's own commands
@@ -18,6 +18,7 @@ export interface DataFolder {
   readonly gateway: string
   readonly apiKeys: string
   readonly joinToken: string
+  readonly meshPort: string
   readonly records: string
   readonly logs: string
   readonly address: string
@@ -34,6 +35,7 @@ export function dataFolder(data: string, from: string): DataFolder {
     gateway: resolve(root, 'gateway'),
     apiKeys: resolve(root, 'gateway', 'api-keys.json'),
     joinToken: resolve(root, 'gateway', 'join-token'),
+    meshPort: resolve(root, 'gateway', 'mesh-port'),
     records: resolve(root, 'gateway', 'records.sqlite'),
     logs: resolve(root, 'logs'),
     address: resolve(root, 'address'),

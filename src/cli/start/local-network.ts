@@ -12,6 +12,8 @@ import { type EmulatedRegion, gatewayRegion, regionOfNode } from './regions.ts'
 export interface LocalNetworkOptions {
   readonly nodes: number
   readonly port: number
+  /** Where nodes join; 0: anywhere. */
+  readonly meshPort: number
   readonly wan: boolean
 }
 
@@ -45,7 +47,7 @@ export class LocalNetwork {
   readonly #nodes: readonly PlacedNode[]
   #gatewayFacts: ReadyFacts | undefined
   #port: number
-  #meshPort = 0
+  #meshPort: number
   /** How many nodes' joining has been told. */
   #told = 0
   #reject: (error: IsochroneError) => void = () => {}
@@ -56,6 +58,7 @@ export class LocalNetwork {
     this.#options = options
     this.#modules = modules
     this.#port = options.port
+    this.#meshPort = options.meshPort
     this.failed = new Promise((_, reject) => {
       this.#reject = reject
     })

@@ -17,6 +17,7 @@ import { programFolder, softwareVersion } from '../version.ts'
 import { type Hints, type RunningNetwork, renderAnnouncement } from './announcement.ts'
 import { checkPortIsFree } from './free-port.ts'
 import { LocalNetwork } from './local-network.ts'
+import { keepMeshPort, keptMeshPort } from './mesh-port.ts'
 
 export interface StartOptions {
   readonly nodes: number
@@ -46,7 +47,9 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     const model = await provideModel(folder, terminal)
     const apiKey = provideLocalKey(folder)
     if (lifetime.stopping.aborted) return exitCode.ok
-    network = new LocalNetwork(options, { folder, terminal, model: model.manifest.name })
+    const meshPort = await keptMeshPort(folder.meshPort)
+    const modules = { folder, terminal, model: model.manifest.name }
+    network = new LocalNetwork({ ...options, meshPort }, modules)
     const failed = network.failed
     const started = network.start()
     // Told below; without this a stop in the middle would leave a rejection that nobody hears.
@@ -55,6 +58,7 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     if (!lifetime.stopping.aborted) {
       const facts = { apiKey, startedInMs: systemClock.monotonic() - startedMs }
       const running = { ...network.describe(), ...facts, emulated: options.wan }
+      keepMeshPort(folder.meshPort, running.meshAddress)
       if (options.json) terminal.out(`${JSON.stringify(running)}\n`)
       else announce(running, { data: options.data, joinTokenFile: folder.joinToken }, terminal)
       await untilEnd(lifetime, failed)
