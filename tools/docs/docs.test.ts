@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { commands } from '../../src/cli/commands/all.ts'
 import { errorCodes } from '../../src/protocol/index.ts'
 import { metrics } from '../../src/telemetry/index.ts'
-import { answerHeaders } from './http-page.ts'
+import { answerHeaders, extensionFields } from './http-page.ts'
 import { referencePages } from './pages.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -33,6 +33,17 @@ test('every error code, metric and command is in the reference', () => {
 test('every header in the reference is one that the gateway sends', () => {
   const sources = globSync('src/gateway/**/*.ts', { cwd: root }).map(read).join('\n')
   for (const [name] of answerHeaders) assert(sources.includes(`'${name}'`), name)
+})
+
+test('every field under isochrone is in the reference, and no other', () => {
+  const schema = read('src/gateway/openai/schemas.ts')
+  const extension = schema.slice(
+    schema.indexOf('const extension ='),
+    schema.indexOf('const model ='),
+  )
+  const fields = [...extension.matchAll(/\b([a-z_]+): optional\(/g)].map(([, name]) => name)
+  const told = extensionFields.flatMap(([name]) => name.split('.'))
+  assert.deepEqual([...new Set(told)].sort(), fields.sort())
 })
 
 test('every npm script that a document shows exists', () => {

@@ -17,6 +17,15 @@ export interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
 }
 
+/** Under `isochrone`; a test finds each one in the schema. */
+export const extensionFields: readonly (readonly [name: string, meaning: string])[] = [
+  ['slo.ttft_ms', 'wish: the first token within so many ms; who more likely keeps it goes first'],
+  ['slo.tpot_ms', 'wish: so many ms for each further token'],
+  ['max_price', 'only workers that ask no more than so many micro-dollars per million tokens'],
+  ['region', 'only workers of this declared region'],
+  ['exclude', 'not these workers'],
+]
+
 /** Headers of answers; a test finds each one in the gateway's sources. */
 export const answerHeaders: readonly (readonly [name: string, meaning: string])[] = [
   ['x-request-id', 'the caller’s own, or one made by the gateway'],
@@ -72,6 +81,12 @@ i.`,
   }
 }
 \`\`\``,
+    markdownTable(
+      ['field', 'meaning'],
+      extensionFields.map(([name, meaning]) => [code(name), meaning]),
+    ),
+    `Other fields that this interface does not know reach an upstream server as they are. The
+project’s own engine does not look at them.`,
     '## Decisions',
     `\`GET /v1/decisions/ID\` says why a request went where it went: as JSON with all that was
 weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen). The newest
