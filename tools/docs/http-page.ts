@@ -19,8 +19,11 @@ export interface OpenApi {
 
 /** Under `isochrone`; a test finds each one in the schema. */
 export const extensionFields: readonly (readonly [name: string, meaning: string])[] = [
-  ['slo.ttft_ms', 'wish: the first token within so many ms; who more likely keeps it goes first'],
-  ['slo.tpot_ms', 'wish: so many ms for each further token'],
+  [
+    'slo.ttft_ms',
+    'only workers expected to give the first token within so many ms, the surest first',
+  ],
+  ['slo.tpot_ms', 'only workers expected to take at most so many ms for each further token'],
   ['max_price', 'only workers that ask no more than so many micro-dollars per million tokens'],
   ['region', 'only workers of this declared region'],
   ['exclude', 'not these workers'],
