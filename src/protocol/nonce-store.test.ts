@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssertionFailure, ManualClock, seededRandom } from '../base/index.ts'
+import { envelopeLimits } from './envelope.ts'
 import { createIdentity } from './identity.ts'
 import type { NodeId } from './ids.ts'
 import { NonceStore } from './nonce-store.ts'
@@ -90,6 +91,43 @@ test('a time long past or far ahead is no trouble', () => {
   assert.equal(store.size, 1)
 })
 
+/** A clock that can be set. */
+function wallClock(nowMs: number) {
+  let wallMs = nowMs
+  const clock = Object.assign(new ManualClock(), { now: () => wallMs })
+  return {
+    clock,
+    advance(ms: number) {
+      wallMs += ms
+    },
+  }
+}
+
+test('after a clock was set back by years, room comes back with time as ever', () => {
+  const { clock, advance } = wallClock(1_900_000_000_000)
+  const store = new NonceStore({ entriesMax: 200, clock })
+  for (let i = 0; i < 50; i += 1) store.add(alice, nonceOf(i), clock.now() + 60_000)
+  advance(-100_000_000_000)
+  for (let i = 50; i < 1_000; i += 1) {
+    advance(1_000)
+    assert.equal(store.add(alice, nonceOf(i), clock.now() + 60_000), 'new')
+  }
+  assert.ok(store.size <= 71, `${store.size}`)
+})
+
+test('a clock set back by less than an envelope lives makes no nonce new again', () => {
+  const { clock, advance } = wallClock(1_900_000_000_000)
+  const store = new NonceStore({ entriesMax: 200, clock })
+  const untilMs = clock.now() + envelopeLimits.lifeMaxMs + envelopeLimits.clockSkewMaxMs
+  store.add(alice, nonceOf(1), untilMs)
+  advance(-envelopeLimits.clockSkewMaxMs)
+  assert.equal(store.add(alice, nonceOf(1), untilMs), 'seen')
+  advance(envelopeLimits.lifeMaxMs)
+  assert.equal(store.add(alice, nonceOf(1), untilMs), 'seen')
+  advance(3 * envelopeLimits.clockSkewMaxMs)
+  assert.equal(store.add(alice, nonceOf(1), untilMs), 'new')
+})
+
 test('of many nonces each is known, and no other, whatever the places are', () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
@@ -131,6 +169,27 @@ test('nonces that are alike but for their last bits do not lie in each other’s
   }
   // Thrown at random, 4,096 balls hit 63 % of as many places.
   assert.ok(seen.size > 0.55 * 4_096, `${seen.size} places`)
+})
+
+test('nobody can choose nonces that lie in one place whatever the secret is', () => {
+  // Sums and products let the top bit of a word through as it is: the next word can take it back.
+  const flips = [0, 1, 2].map((word) => [word, 0x80010002, word + 1, 0x80018003] as const)
+  const entry = emptyEntry()
+  for (let seed = 0; seed < 50; seed += 1) {
+    const hash = new NonceHash(seededRandom(seed))
+    const places = new Set<number>()
+    for (let chosen = 0; chosen < 8; chosen += 1) {
+      const words = new Uint32Array(4)
+      for (const [bit, [word, flip, next, back]] of flips.entries()) {
+        if (((chosen >> bit) & 1) === 0) continue
+        words[word] = (words[word] ?? 0) ^ flip
+        words[next] = (words[next] ?? 0) ^ back
+      }
+      fillEntry(entry, Buffer.from(words.buffer), 1)
+      places.add(hash.of(entry.words))
+    }
+    assert.equal(places.size, 8)
+  }
 })
 
 test('a nonce of another length is a programmer error', () => {

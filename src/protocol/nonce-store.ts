@@ -5,8 +5,12 @@
  * it is over. The number of entries is bounded, in all and per sender; when a bound is reached,
  * new envelopes are refused instead of old nonces forgotten, since forgetting would let a replay
  * through.
+ *
+ * A wall clock can be set back: what no envelope that is accepted then could have left is given up,
+ * or it would fill the store until that time comes again.
  */
 import { assert, type Clock, type Random, secureRandom } from '../base/index.ts'
+import { envelopeLimits } from './envelope.ts'
 import type { NodeId } from './ids.ts'
 import {
   emptyEntry,
@@ -31,6 +35,8 @@ export type NonceOutcome = 'new' | 'seen' | 'full'
 
 /** How exactly entries end; longer is harmless, and shorter means more buckets to look in. */
 const bucketMs = 10_000
+/** No nonce of an envelope that is accepted now is kept for longer. */
+const keptMsMax = envelopeLimits.lifeMaxMs + 2 * envelopeLimits.clockSkewMaxMs
 
 interface Sender {
   readonly id: NodeId
@@ -118,7 +124,11 @@ export class NonceStore {
 
   #dropExpired(): void {
     const current = Math.floor(this.#clock.now() / bucketMs)
-    if (current <= this.#oldest) return
+    if (current === this.#oldest) return
+    if (current < this.#oldest) {
+      this.#turnBack(current)
+      return
+    }
     // Whichever is shorter: the buckets that exist, or the time that passed.
     if (current - this.#oldest > this.#buckets.size) {
       for (const bucket of this.#buckets.keys()) if (bucket < current) this.#drop(bucket)
@@ -126,6 +136,12 @@ export class NonceStore {
       for (let bucket = this.#oldest; bucket < current; bucket += 1) this.#drop(bucket)
     }
     this.#oldest = current
+  }
+
+  #turnBack(current: number): void {
+    this.#oldest = current
+    const last = current + Math.ceil(keptMsMax / bucketMs)
+    for (const bucket of this.#buckets.keys()) if (bucket > last) this.#drop(bucket)
   }
 
   #drop(index: number): void {

@@ -3,8 +3,9 @@
  * a hundred thousand of them, and as objects they would be most of what its collector moves.
  *
  * Open addressing with linear probing; nothing is taken out, a table is dropped as a whole. Where
- * an entry lies depends on secret multipliers (Dietzfelbinger's multiply-shift), so that nobody
- * can choose nonces that all want the same place.
+ * an entry lies depends on secret random numbers, one for each value of each of its bytes (simple
+ * tabulation: Pătraşcu and Thorup, 2012, who prove a constant time for linear probing), so that
+ * nobody can choose nonces that all want the same place.
  */
 import type { Random } from '../base/index.ts'
 
@@ -22,24 +23,28 @@ export interface NonceEntry {
 }
 
 export class NonceHash {
-  readonly #multipliers: Uint32Array
+  readonly #numbers: Uint32Array
 
   constructor(random: Random) {
-    const bytes = random.bytes(4 * entryWords)
+    const bytes = random.bytes(4 * 256 * 4 * entryWords)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.#multipliers = Uint32Array.from(
-      { length: entryWords },
-      (_, i) => view.getUint32(4 * i) | 1,
+    this.#numbers = Uint32Array.from({ length: 256 * 4 * entryWords }, (_, i) =>
+      view.getUint32(4 * i),
     )
   }
 
-  /** 32 bits, of which the upper ones are the good ones. */
+  /** 32 bits. */
   of(words: Uint32Array): number {
+    const numbers = this.#numbers
     let hash = 0
+    let at = 0
     for (let i = 0; i < entryWords; i += 1) {
       const word = words[i] ?? 0
-      hash = Math.imul(hash ^ word ^ (word >>> 15), this.#multipliers[i] ?? 1)
-      hash ^= hash >>> 16
+      hash ^= numbers[at + (word & 0xff)] ?? 0
+      hash ^= numbers[at + 256 + ((word >>> 8) & 0xff)] ?? 0
+      hash ^= numbers[at + 512 + ((word >>> 16) & 0xff)] ?? 0
+      hash ^= numbers[at + 768 + (word >>> 24)] ?? 0
+      at += 1024
     }
     return hash >>> 0
   }
