@@ -67,6 +67,22 @@ test('a model whose every token outlasts the stall still reads a small run per s
   assert.equal(pace.tokensNow(at(1000), true), chunkTokensMin)
 })
 
+test('on a clock that says that nothing takes time, a stall is bounded by its tokens', () => {
+  const pace = new PrefillPace(limits)
+  pace.read(took(64, 0), false)
+  for (let step = 0; step < 3; step += 1) {
+    pace.stepped(0, 1)
+    let stalledTokens = 0
+    for (;;) {
+      const tokens = pace.tokensNow(at(100_000), true)
+      if (tokens === 0) break
+      pace.read(took(tokens, 0), true)
+      stalledTokens += tokens
+    }
+    assert.equal(stalledTokens, limits.stallTokensMax)
+  }
+})
+
 test('where a step itself takes longer than the stall, prompts get as long', () => {
   const pace = new PrefillPace(limits)
   pace.read(took(64, 640), false)

@@ -104,7 +104,8 @@ export class PrefillPace {
 
   #tokensIn(ms: number, position: number): number {
     const msPerToken = this.#msPerToken[depthOf(position)] ?? this.#newestMsPerToken
-    return msPerToken === null ? firstChunkTokens : Math.floor(ms / msPerToken)
+    if (msPerToken === null) return firstChunkTokens
+    return msPerToken === 0 ? Number.POSITIVE_INFINITY : Math.floor(ms / msPerToken)
   }
 
   read({ position, tokens, ms }: PromptRun, isDelaying: boolean): void {
