@@ -1,7 +1,7 @@
 /** One upstream server: its address, key and connections, shared by everything that talks to it. */
 import type { Clock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
-import type { ResponseHandler } from './http/connection.ts'
+import type { Connection, ResponseHandler } from './http/connection.ts'
 import { ConnectionPool } from './http/connection-pool.ts'
 import type { ResponseHead } from './http/response-parser.ts'
 import { parseJson } from './json-value.ts'
@@ -128,15 +128,25 @@ function exchange(server: Server, call: JsonCall): Promise<Exchanged> {
       connection.destroy()
       fail(error)
     }
+    const cancelled = () => new IsochroneError('cancelled', 'The caller cancelled the call.')
     const onAbort = () => {
       connection.destroy()
-      const error = new IsochroneError('cancelled', 'The caller cancelled the call.')
-      settle(() => reject(error))
+      settle(() => reject(cancelled()))
     }
+    if (call.signal?.aborted) return reject(cancelled())
+    // First: what throws here must leave no timer behind.
+    const connection = begin(server, call, handler)
     const timer = server.clock.after(call.timeoutMs, () =>
       giveUp(new Error(`no response within ${call.timeoutMs} ms`)),
     )
-    const connection = server.pool.send(
+    call.signal?.addEventListener('abort', onAbort)
+  })
+}
+
+/** Errors: `upstream_failed`. */
+function begin(server: Server, call: JsonCall, handler: ResponseHandler): Connection {
+  try {
+    return server.pool.send(
       {
         method: call.method,
         path: call.fromRoot ? call.path : `${server.basePath}${call.path}`,
@@ -145,7 +155,7 @@ function exchange(server: Server, call: JsonCall): Promise<Exchanged> {
       },
       handler,
     )
-    if (call.signal?.aborted) onAbort()
-    else call.signal?.addEventListener('abort', onAbort)
-  })
+  } catch (error) {
+    throw errorFromConnection(error, server.title)
+  }
 }

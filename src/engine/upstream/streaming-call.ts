@@ -24,6 +24,9 @@ const refusalBytesMax = 64 * 1024
 /** A whole answer from a server that does not stream. */
 const answerBytesMax = 32 * 1024 * 1024
 
+/** At a node the id is a gateway's word: a line end in it would begin fields, or a request. */
+const fieldSafe = /^[\x21-\x7e]+$/
+
 type Mode = 'stream' | 'answer' | 'refusal'
 
 export interface StreamingCall {
@@ -79,13 +82,13 @@ class StreamHandler implements ResponseHandler {
     if (this.#ended) return
     const { request, path, body } = this.#call
     const accepted = request.whole ? 'application/json' : 'text/event-stream'
-    const more = `accept: ${accepted}\r\nx-request-id: ${request.requestId}\r\n`
+    const id = fieldSafe.test(request.requestId) ? `x-request-id: ${request.requestId}\r\n` : ''
     try {
       this.#connection = this.#server.pool.send(
         {
           method: 'POST',
           path: `${this.#server.basePath}${path}`,
-          fields: this.#server.fields + more,
+          fields: `${this.#server.fields}accept: ${accepted}\r\n${id}`,
           body,
         },
         this,
@@ -176,6 +179,9 @@ class StreamHandler implements ResponseHandler {
     this.#deliver()
     this.channel.end()
     this.#leave()
+    // Some servers say that this was all, and never end the response.
+    if (this.#connection !== null) this.#server.pool.leave(this.#connection)
+    this.#connection = null
   }
 
   #collect(chunk: Buffer): void {

@@ -101,8 +101,17 @@ function messageOf(payload: unknown): string | null {
     (isObject(error) ? stringField(error, 'message') : stringField(payload, 'error')) ??
     stringField(payload, 'message') ??
     stringField(payload, 'detail') ??
-    (detail === undefined || detail === null ? null : JSON.stringify(detail))
+    (detail === undefined || detail === null ? null : textOf(detail))
   return text === null ? null : text.slice(0, messageLengthMax)
+}
+
+/** Nested as deeply as it likes, an answer must not be what fails. */
+function textOf(detail: unknown): string | null {
+  try {
+    return JSON.stringify(detail)
+  } catch {
+    return null
+  }
 }
 
 function codeOf(payload: unknown): string {

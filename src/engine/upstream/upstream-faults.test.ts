@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
+import { ManualClock } from '../../base/index.ts'
 import { type ErrorCode, hasCode } from '../../protocol/index.ts'
 import { collect, requestOf, settle } from '../onnx-engine.fixture.ts'
 import {
@@ -188,4 +190,62 @@ test('a slow reader pauses the server instead of gathering without end', async (
     }
     assert.ok(events > 150_000)
   })
+})
+
+test('a server that never ends its response is left, read by its reader or not', async () => {
+  const gone: Promise<unknown>[] = []
+  const clock = new ManualClock()
+  const many = delta({ content: 'x' }).repeat(2000)
+  const endless: Reply = (response) => {
+    gone.push(once(response, 'close'))
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(many + finish + done)
+  }
+  const act = async (engine: Parameters<typeof generate>[0]) => {
+    assert.equal((await generate(engine)).texts[0]?.length, 2000)
+    const stream = engine.generate(requestOf(chat), new AbortController().signal)
+    const reader = stream[Symbol.asyncIterator]()
+    await reader.next()
+    await settle()
+    await reader.return?.()
+    assert.equal(engine.load().running, 0)
+    clock.advance(8000)
+    await Promise.all(gone)
+    assert.equal(gone.length, 2)
+  }
+  await withMock({ '/v1/chat/completions': endless }, act, { clock })
+})
+
+test('a refusal is told, however deep its reason is nested', async () => {
+  const depth = 20_000
+  const nested = `{"detail":{"1":${'['.repeat(depth)}${']'.repeat(depth)}}}`
+  const refusal: Reply = (response) => response.writeHead(500).end(nested)
+  await withMock({ '/v1/chat/completions': refusal }, async (engine) => {
+    assert.equal((await failureOf(generate(engine))).code, 'upstream_failed')
+  })
+})
+
+test('an id from elsewhere adds no field and no request', async () => {
+  await withMock({ '/v1/chat/completions': sse(...hello, finish, done) }, async (engine, mock) => {
+    const requestId = 'a\r\nx-more: 1' as ReturnType<typeof requestOf>['requestId']
+    assert.deepEqual((await generate(engine, { requestId })).texts, ['Hello'])
+    const headers = mock.requests.at(-1)?.headers ?? {}
+    assert.deepEqual([headers['x-more'], headers['x-request-id']], [undefined, undefined])
+  })
+})
+
+test('who asks a closed engine is told, and no timer stays behind', async () => {
+  const clock = new ManualClock()
+  await withMock(
+    {},
+    async (engine) => {
+      await engine.close()
+      const asked = { kind: 'embedding' as const, requestId: requestOf().requestId, model: 'm' }
+      const request = { ...asked, modelDigest: null, input: ['x'], dimensions: null }
+      const failure = await failureOf(engine.embed(request, new AbortController().signal))
+      assert.equal(failure.code, 'upstream_failed')
+      clock.advance(200_000)
+    },
+    { clock },
+  )
 })

@@ -249,3 +249,46 @@ test('closing tells whoever waits, and nothing can be asked any more', async (t)
   assert.match(String((await heard.over).error), /are closed/)
   assert.throws(() => upstream.ask(), /are closed/)
 })
+
+test('a connection that broke is not taken, also before its end is told', async (t) => {
+  for (const isActiveFirst of [true, false]) {
+    const upstream = await start(t, (socket, text) => {
+      if (text.startsWith('GET')) socket.write(answer)
+    })
+    await Promise.all([upstream.ask().over, upstream.ask().over])
+    const active = upstream.ask('x')
+    while (upstream.requests.length < 3) await new Promise(setImmediate)
+    const isActive = (socket: Socket) => socket.bytesRead > 60
+    const [one, other] = upstream.sockets as [Socket, Socket]
+    const sorted = isActive(one) === isActiveFirst ? [one, other] : [other, one]
+    for (const socket of sorted) socket.resetAndDestroy()
+    let next: Heard | undefined
+    active.onError = () => {
+      next = upstream.ask()
+    }
+    while (next === undefined) await new Promise(setImmediate)
+    assert.equal((await next.over).error, undefined)
+  }
+})
+
+test('the rest of a response that nobody reads is waited for, but not for long', async (t) => {
+  const upstream = await start(t, (socket) => socket.write(answer.slice(0, -1)))
+  const leave = async () => {
+    const heard = new Heard()
+    const request = { method: 'GET' as const, path: '/x', fields: '' }
+    const connection = upstream.pool.send(request, heard)
+    while (heard.body === '') await new Promise(setImmediate)
+    connection.pause()
+    upstream.pool.leave(connection)
+    return heard
+  }
+  const left = await leave()
+  upstream.sockets[0]?.write('k')
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate)
+  await leave()
+  assert.equal(upstream.sockets.length, 1)
+  assert.deepEqual([left.body, left.error], ['o', undefined])
+  const closed = once(upstream.sockets[0] as Socket, 'close')
+  upstream.clock.advance(8000)
+  await closed
+})

@@ -24,6 +24,8 @@ export interface PoolRequest {
 /** Node's servers close after 5 s, as do uvicorn's: earlier is not in the middle of a request. */
 const idleDefaultMs = 4_000
 const idleMaxMs = 60_000
+/** For the end of a response of which all that counts was read: mostly it is in the next packet. */
+const restMs = 4_000
 /** Before the moment that a server names. */
 const idleMarginMs = 1_000
 
@@ -45,6 +47,13 @@ export class ConnectionPool {
     const connection = this.#take()
     connection.send(this.#textOf(request), handler)
     return connection
+  }
+
+  /** Who asked has all it wants; the connection is kept if its response ends soon. */
+  leave(connection: Connection): void {
+    connection.usableUntilMs = this.#options.clock.monotonic() + restMs
+    this.#armSweep()
+    connection.leave()
   }
 
   close(): void {
@@ -91,7 +100,7 @@ export class ConnectionPool {
     }
     connection.usableUntilMs = this.#options.clock.monotonic() + idleMs
     this.#idle.push(connection)
-    this.#sweep ??= this.#options.clock.after(idleDefaultMs, () => this.#sweepIdle())
+    this.#armSweep()
   }
 
   #forget(connection: Connection): void {
@@ -101,13 +110,19 @@ export class ConnectionPool {
   }
 
   /** One timer for all: a request costs none. */
-  #sweepIdle(): void {
+  #armSweep(): void {
+    this.#sweep ??= this.#options.clock.after(idleDefaultMs, () => this.#sweepUnused())
+  }
+
+  #sweepUnused(): void {
     this.#sweep = undefined
     const nowMs = this.#options.clock.monotonic()
-    for (const connection of [...this.#idle]) {
-      if (connection.usableUntilMs <= nowMs) connection.destroy()
+    let left = false
+    for (const connection of this.#all) {
+      const { usableUntilMs } = connection
+      if (usableUntilMs <= nowMs) connection.destroy()
+      else if (usableUntilMs !== Infinity) left = true
     }
-    const left = this.#idle.some(({ usableUntilMs }) => usableUntilMs > nowMs)
-    if (left) this.#sweep = this.#options.clock.after(idleDefaultMs, () => this.#sweepIdle())
+    if (left) this.#armSweep()
   }
 }

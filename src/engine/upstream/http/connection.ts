@@ -38,8 +38,11 @@ const readBytes = 64 * 1024
 const readMemory = Buffer.allocUnsafeSlow(readBytes)
 
 export class Connection implements ResponseEvents {
-  /** Monotonic ms until which it may wait for its next request. */
-  usableUntilMs = 0
+  /**
+   * Monotonic ms until which it may wait for its next request, or for the end of a response that
+   * nobody reads.
+   */
+  usableUntilMs = Infinity
   readonly #options: ConnectionOptions
   readonly #socket: Socket
   readonly #parser = new ResponseParser(this)
@@ -61,6 +64,8 @@ export class Connection implements ResponseEvents {
     this.#socket.on('end', () => this.#ended())
     this.#socket.on('error', (error) => {
       this.#failure ??= error
+      // The end of the socket is told later than this; until then it must not be taken again.
+      options.onClosed(this)
     })
     this.#socket.on('close', () => this.#closed())
   }
@@ -68,6 +73,7 @@ export class Connection implements ResponseEvents {
   /** @param text the whole request */
   send(text: string, handler: ResponseHandler): void {
     this.#handler = handler
+    this.usableUntilMs = Infinity
     this.#parser.begin()
     this.#socket.write(text)
   }
@@ -90,6 +96,12 @@ export class Connection implements ResponseEvents {
   resume(): void {
     this.#paused = false
     this.#socket.resume()
+  }
+
+  /** Its handler hears nothing more; the rest of the response is read over. */
+  leave(): void {
+    this.#handler = undefined
+    if (this.#paused) this.resume()
   }
 
   /** Gives the connection up; its handler hears nothing more. */

@@ -186,6 +186,8 @@ test('a connection carries another request only where nothing speaks against it'
   const persistent = (text: string) => read([Buffer.from(text)], false).persistent
   assert.equal(persistent(`${ok}content-length: 0\r\n\r\n`), true)
   assert.equal(persistent(`${ok}content-length: 0\r\nconnection: keep-alive, Close\r\n\r\n`), false)
+  const lines = 'connection: close\r\nconnection: x\r\n'
+  assert.equal(persistent(`${ok}content-length: 0\r\n${lines}\r\n`), false)
   assert.equal(persistent('HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n'), false)
   assert.equal(persistent(`${ok}content-length: 2\r\n\r\nx`), false)
   assert.equal(persistent(`${ok}\r\nx`), false)

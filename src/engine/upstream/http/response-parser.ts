@@ -315,7 +315,10 @@ function readFields(text: string): Fields {
       if (framingFields.has(name) && fields[name] !== undefined) {
         throw new ResponseFault('it says twice how long its response is')
       }
-      fields[name] = (match[2] ?? '').trimEnd()
+      const value = (match[2] ?? '').trimEnd()
+      // A list over several lines is one list: a `close` in any of them counts.
+      const isMore = name === 'connection' && fields.connection !== undefined
+      fields[name] = isMore ? `${fields.connection}, ${value}` : value
     }
     from = to + 2
   }
