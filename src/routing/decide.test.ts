@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../base/index.ts'
-import type { ModelFeature } from '../protocol/index.ts'
+import type { ModelFeature, WorkerId } from '../protocol/index.ts'
 import { endAttempt, withAttempt } from './attempts.ts'
-import { chooseAgain, decide } from './decide.ts'
+import { chooseAgain, couldMove, decide } from './decide.ts'
 import { refusalOf, summarizeRejections } from './explain/refusal.ts'
 import { renderDecision } from './explain/render.ts'
 import { gates } from './gates/gates.ts'
@@ -246,6 +246,21 @@ test('after a failure another worker is chosen, in the same decision', () => {
     /failed after 50 ms, without a first token \(node_failed: /,
   )
   assert.deepEqual(first.attempts, [])
+})
+
+test('an attempt can be given up where another could take the request, and only there', () => {
+  const first = sampleCandidate(0, { overdue: true })
+  const ask = (change: Parameters<typeof sampleCandidate>[1], exclude: WorkerId[] = []) => {
+    const request = { ...sampleInput().request, exclude }
+    const chosen = decide(sampleInput({ candidates: [first], request }))
+    const running = withAttempt(chosen, { worker: sampleWorker(0), startedAtMs: 1 })
+    return couldMove(running, sampleInput({ candidates: [first, sampleCandidate(1, change)] }))
+  }
+  assert.equal(ask({}), true)
+  assert.equal(ask({}, [sampleWorker(1)]), false)
+  assert.equal(ask({ overdue: true }), false)
+  assert.equal(ask({ load: { running: 100, waiting: 100 } }), false)
+  assert.equal(ask({ offer: null }), false)
 })
 
 test('when all have failed, nobody is left', () => {

@@ -46,6 +46,22 @@ export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decisi
   return decideWith({ ...input, request, decisionId, keyId }, { attempts, first })
 }
 
+/**
+ * Whether somebody else who answers could take the request now, were the attempt that runs to fail.
+ */
+export function couldMove(
+  { request, attempts }: Decision,
+  present: Pick<DecideInput, 'candidates' | 'policy'>,
+): boolean {
+  const demand: Demand = {
+    ...demandOf({ ...present, request }, []),
+    tried: new Set(attempts.map(({ worker }) => worker)),
+    avoidsOverdue: true,
+  }
+  const asked = gates.filter((gate) => gate.applies(demand))
+  return present.candidates.some((candidate) => passes(candidate, demand, asked))
+}
+
 function firstChoice(decision: Decision): FirstChoice {
   const { atMs, candidates, eligible, indistinguishable, alike, rankings } = decision
   const { chosen, comparedWith, decidedBy, reason } = decision
@@ -114,7 +130,7 @@ const nobody = {
 } as const
 
 function demandOf(
-  { request, policy, candidates }: DecideInput,
+  { request, policy, candidates }: Pick<DecideInput, 'request' | 'policy' | 'candidates'>,
   attempts: readonly Attempt[],
 ): Demand {
   return {

@@ -4,7 +4,13 @@
  */
 export { type AttemptEnd, type AttemptStart, endAttempt, withAttempt } from './attempts.ts'
 export type { Candidate } from './candidate.ts'
-export { type ChooseAgainInput, chooseAgain, type DecideInput, decide } from './decide.ts'
+export {
+  type ChooseAgainInput,
+  chooseAgain,
+  couldMove,
+  type DecideInput,
+  decide,
+} from './decide.ts'
 export type {
   Attempt,
   DecidingFactor,

@@ -194,6 +194,15 @@ export class Dispatch {
   }
 
   #call(request: GenerationRequest, target: Target, journeying: Journeying): WorkerCall {
+    try {
+      return this.#begin(request, target, journeying)
+    } catch (error) {
+      // A worker may refuse at once, as an upstream does that has too many requests.
+      throw this.#ended(error, noFigures, journeying)
+    }
+  }
+
+  #begin(request: GenerationRequest, target: Target, journeying: Journeying): WorkerCall {
     const { worker, offer } = target
     const inOnePiece = request.whole && offer.runtime.startsWith('upstream')
     return new WorkerCall(
@@ -213,12 +222,9 @@ export class Dispatch {
     )
   }
 
-  #canMove({ attempts, model }: Decision): boolean {
-    if (attempts.length >= this.#limits.attemptsMax) return false
-    return this.#modules.registry.isOfferedBesides(
-      attempts.map(({ worker }) => worker),
-      model,
-    )
+  #canMove(decision: Decision): boolean {
+    if (decision.attempts.length >= this.#limits.attemptsMax) return false
+    return this.#modules.router.couldMove(decision)
   }
 
   async *#batches(

@@ -183,6 +183,20 @@ test('late once and then in time is no halt', async () => {
   await asked
 })
 
+test('where nobody else could take it, a worker that may come back is waited for', async () => {
+  const { clock, observations, halted, stream, addSound } = setUp()
+  const asked = stream()
+  const others = { running: 100, waiting: 100, kvTokensFree: 0, draining: false }
+  addSound({ load: others })
+  halted.view.overdue = true
+  await clock.advanceAsync(5_000)
+  assert.equal(observations.all.length, 0)
+  others.running = 0
+  others.waiting = 0
+  await clock.advanceAsync(1_000)
+  assert.notEqual((await asked).worker, halted)
+})
+
 test('where nobody else answers, a worker that may come back is waited for', async () => {
   const { clock, observations, halted, stream, addSound } = setUp()
   const asked = stream()

@@ -3,6 +3,7 @@ import type { Clock, Random } from '../../base/index.ts'
 import { decisionIdOf, IsochroneError } from '../../protocol/index.ts'
 import {
   chooseAgain,
+  couldMove,
   type Decision,
   decide,
   type RouteRequest,
@@ -43,6 +44,11 @@ export class Router {
   routeAgain(decision: Decision): Decision {
     const { random } = this.#modules
     return this.#measured(() => chooseAgain(decision, { ...this.#present(decision.model), random }))
+  }
+
+  /** Whether another worker could take the request now, with the attempt that runs given up. */
+  couldMove(decision: Decision): boolean {
+    return couldMove(decision, this.#present(decision.model))
   }
 
   #present(model: string) {

@@ -122,16 +122,6 @@ export class WorkerRegistry {
     return false
   }
 
-  /** Whether somebody else offers the model, and answers. */
-  isOfferedBesides(workers: readonly WorkerId[], model: string): boolean {
-    for (const { worker } of this.#entries.values()) {
-      const view = worker.describe()
-      const isThere = view.connected && !view.overdue && !view.load.draining
-      if (isThere && !workers.includes(worker.id) && offerOf(view, model) !== null) return true
-    }
-    return false
-  }
-
   /** For one decision, to be made at once: the next call fills the same objects. */
   candidates(model: string): readonly Candidate[] {
     const candidates: Candidate[] = []
