@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
 import {
   failing,
   modelOf,
@@ -79,6 +80,26 @@ test('a worker that fails before its first token is followed by another', async 
       ['upstream-sound', 'completed', 'retry'],
     ],
   )
+})
+
+test('a worker that refuses before it begins has its attempt ended, and noted', async (t) => {
+  const full: Script = () => {
+    throw new IsochroneError('all_nodes_busy', 'too many requests')
+  }
+  const { gateway } = await gatewayWith(t, { sound: saying(['fine']) })
+  const engine = new ScriptedEngine([modelOf('m')], full)
+  Object.defineProperty(engine, 'generate', { value: full })
+  gateway.gateway.addUpstream({ name: 'full', engine })
+  for (let i = 0; i < 12; i += 1) {
+    assert.equal((await ask(gateway, { stream: i % 2 === 0 })).status, 200)
+  }
+  const attempts = [...gateway.decisions.all.values()].flatMap((decision) => decision.attempts)
+  const refused = attempts.filter(({ worker }) => worker === 'upstream-full')
+  assert.ok(refused.length > 0)
+  for (const { outcome } of refused) assert.equal(outcome, 'failed')
+  const noted = gateway.observations.all.filter(({ worker }) => worker === 'upstream-full')
+  for (const { inFlight } of noted) assert.equal(inFlight, 0)
+  assert.equal(noted.length, refused.length)
 })
 
 test('a whole answer is begun again elsewhere when its worker dies midway', async (t) => {

@@ -3,6 +3,7 @@
  * answer.
  */
 import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '../../base/index.ts'
 import { errorCodes, IsochroneError, type RequestId } from '../../protocol/index.ts'
 import { type Allowance, anonymous } from '../admission/admission.ts'
@@ -75,6 +76,12 @@ export class Client {
   /** Whether the answer has begun, or nobody is there to take one. */
   get isAnswered(): boolean {
     return this.#answer.headersSent || this.#answer.destroyed
+  }
+
+  /** Whether an answer over this connection has begun, and is not complete. */
+  isMidAnswerOn(socket: Duplex): boolean {
+    const { headersSent, writableFinished } = this.#answer
+    return this.request.socket === socket && headersSent && !writableFinished
   }
 
   /** The status that the client got, or the one for a client that left before. */

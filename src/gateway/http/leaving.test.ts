@@ -7,6 +7,7 @@ import {
   modelOf,
   type Script,
   ScriptedEngine,
+  saying,
   startGateway,
   type TestGateway,
   testKey,
@@ -29,9 +30,8 @@ async function start(context: TestContext): Promise<TestGateway> {
   return gateway
 }
 
-/** A connection on which a stream has begun. */
-async function midStream({ url }: TestGateway) {
-  const { hostname, port } = new URL(url)
+/** A request for a stream, byte for byte. */
+function streamRequest(): string {
   const body = JSON.stringify({
     model: 'm',
     stream: true,
@@ -43,11 +43,15 @@ async function midStream({ url }: TestGateway) {
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${body.length}`,
   ]
+  return `${lines.join('\r\n')}\r\n\r\n${body}`
+}
+
+/** A connection on which a stream has begun. */
+async function midStream({ url }: TestGateway, text = streamRequest()) {
+  const { hostname, port } = new URL(url)
   const seen = { text: '' }
   const socket = await new Promise<Socket>((resolve) => {
-    const made: Socket = connect(Number(port), hostname, () => {
-      made.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
-    })
+    const made: Socket = connect(Number(port), hostname, () => made.write(text))
     made.on('error', () => {})
     made.on('data', (data) => {
       seen.text += data.toString('latin1')
@@ -78,6 +82,35 @@ test('garbage on a connection with a running answer ends it, nothing is written 
   assert.equal(seen.text.split('HTTP/1.1 ').length, 2, seen.text)
   await until(() => gateway.observations.all.length === 1)
   assert.equal(gateway.observations.all[0]?.outcome.kind, 'abandoned')
+})
+
+test('nothing is written into the answer to the second of two requests sent at once', async (t) => {
+  const { gateway, url, ...more } = await startGateway({ clock: new ManualClock() })
+  t.after(() => gateway.close())
+  let release = () => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let calls = 0
+  const script: Script = async function* (request, signal) {
+    calls += 1
+    if (calls > 1) {
+      yield* hanging(request, signal)
+      return
+    }
+    await released
+    yield* saying(['first'])(request, signal)
+  }
+  gateway.addUpstream({ name: 'one', engine: new ScriptedEngine([modelOf('m')], script) })
+  const begun = midStream({ gateway, url, ...more }, streamRequest() + streamRequest())
+  await until(() => calls === 2)
+  release()
+  const { socket, seen } = await begun
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write('GARBAGE\r\n\r\n')
+  await closed
+  assert.equal(seen.text.split('HTTP/1.1 ').length, 3, seen.text)
+  assert.doesNotMatch(seen.text, /400 Bad Request/)
 })
 
 test('who sends garbage and then keeps its connection open loses it', async (t) => {

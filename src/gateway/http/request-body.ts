@@ -29,6 +29,7 @@ function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> 
   return new Promise((resolve, reject) => {
     let first: Buffer | undefined
     let parts: Buffer[] | undefined
+    let pages: Buffer[] | undefined
     let bytes = 0
     const onData = (part: Buffer) => {
       bytes += part.length
@@ -37,10 +38,18 @@ function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> 
         reject(tooLarge(bytesMax))
       } else if (first === undefined) first = part
       else if (parts === undefined) parts = [first, part]
-      else parts.push(part)
+      else if (parts.push(part) >= partsMax) {
+        pages ??= []
+        pages.push(Buffer.concat(parts))
+        parts = []
+      }
+    }
+    const whole = () => {
+      if (parts === undefined) return first ?? none
+      return Buffer.concat(pages === undefined ? parts : [...pages, ...parts])
     }
     request.on('data', onData)
-    request.on('end', () => resolve(parts === undefined ? (first ?? none) : Buffer.concat(parts)))
+    request.on('end', () => resolve(whole()))
     request.on('error', (cause) => reject(gone(cause)))
     request.on('close', () => {
       if (!request.complete) reject(gone(undefined))
@@ -48,6 +57,8 @@ function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> 
   })
 }
 
+/** A part has 400 bytes of its own, and whoever sends may make each of them a single byte. */
+const partsMax = 1024
 const none = Buffer.alloc(0)
 
 function tooLarge(bytesMax: number): IsochroneError {

@@ -97,11 +97,11 @@ export class HttpServer {
       // Checked here, so that the refusal has our shape.
       requireHostHeader: false,
     })
-    server.on('request', (request, answer) => this.#arrived(request, answer))
+    server.on('request', (_request, answer) => this.#arrived(answer))
     // An expectation that nobody here knows is nobody's: RFC 9110, section 10.1.1.
-    server.on('checkExpectation', (request, answer) => this.#arrived(request, answer as Answer))
+    server.on('checkExpectation', (_request, answer) => this.#arrived(answer as Answer))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-      if (socket.writable && !isMidAnswer(socket)) this.#refuse(socket, error.code)
+      if (socket.writable && !this.#isMidAnswer(socket)) this.#refuse(socket, error.code)
       else socket.destroy()
     })
     return server
@@ -114,8 +114,13 @@ export class HttpServer {
     socket.once('close', () => timer.cancel())
   }
 
-  #arrived(request: IncomingMessage, answer: Answer): void {
-    noteAnswer(request.socket, answer)
+  /** Whatever is written now would be taken for a part of an answer. */
+  #isMidAnswer(socket: Duplex): boolean {
+    for (const client of this.#clients) if (client.isMidAnswerOn(socket)) return true
+    return false
+  }
+
+  #arrived(answer: Answer): void {
     const requestId = requestIdOf(this.#modules.random.bytes(idLengthBytes))
     const client = new Client(answer, requestId, this.#context)
     client.slot = this.#clients.add(client)
@@ -174,20 +179,6 @@ export class HttpServer {
     // Its connection, where it is kept alive, is idle only after this turn.
     if (this.#closing) setImmediate(() => this.#server.closeIdleConnections())
   }
-}
-
-/** The first answer on a connection that is not complete yet. */
-const answers = new WeakMap<Duplex, Answer>()
-
-function noteAnswer(socket: Duplex, answer: Answer): void {
-  const before = answers.get(socket)
-  if (before === undefined || before.writableFinished) answers.set(socket, answer)
-}
-
-/** Whatever is written now would be taken for a part of that answer. */
-function isMidAnswer(socket: Duplex): boolean {
-  const answer = answers.get(socket)
-  return answer?.headersSent === true && !answer.writableFinished
 }
 
 function wrongMethod(client: Client, routes: readonly Route[]): IsochroneError {
