@@ -8,13 +8,18 @@ import {
   type ErrorCode,
   hasCode,
   IsochroneError,
+  type Method,
+  methods,
   modelDigestOf,
 } from '../protocol/index.ts'
-import { MemoryNetwork } from '../transport/index.ts'
+import { MemoryNetwork, openCall } from '../transport/index.ts'
 import {
   callGenerate,
+  countingModel,
+  countingRequest,
   createTestNode,
   signedCall,
+  signedEmbedCall,
   TestGateway,
   type TestNode,
 } from './node.fixture.ts'
@@ -50,6 +55,23 @@ async function assertServes(): Promise<void> {
   assert.ok(result !== undefined)
 }
 
+/** The call is refused by name, and no message comes before that. */
+async function assertSilence(
+  message: Uint8Array,
+  code: ErrorCode,
+  method: Method = methods.generate,
+): Promise<void> {
+  const call = await openCall(gateway.connection, method)
+  await call.send(message)
+  await call.end()
+  const heard: Uint8Array[] = []
+  const read = async () => {
+    for await (const batch of call.responses()) heard.push(...batch)
+  }
+  await assert.rejects(read(), refusedWith(code))
+  assert.deepEqual(heard, [])
+}
+
 describe('hostile calls', () => {
   beforeEach(() => worker.node.start())
 
@@ -71,6 +93,93 @@ describe('hostile calls', () => {
       await assert.rejects(callGenerate(gateway.connection, message), refusedWith(code))
     }
     await assertServes()
+  })
+
+  test('what is refused before its signature is looked at begins no work', async () => {
+    const once = signedCall(gateway, worker.node.id)
+    await callGenerate(gateway.connection, once)
+    const sign = (changes: Parameters<typeof signedCall>[2]) =>
+      signedCall(gateway, worker.node.id, changes)
+    const attempts: readonly (readonly [ErrorCode, Uint8Array])[] = [
+      ['envelope_replayed', once],
+      ['envelope_expired', sign({ issuedAtMs: systemClock.now() - 3_600_000 })],
+      ['identity_mismatch', sign({ signer: createIdentity() })],
+      ['invalid_signature', sign({ body: new TextEncoder().encode('{}') })],
+    ]
+    for (const [code, message] of attempts) await assertSilence(message, code)
+    assert.equal(worker.engine.begun, 1)
+  })
+
+  test('work under a forged signature is ended before anything of it is seen', async () => {
+    const nonce = new Uint8Array(16).fill(3)
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      const forged = signedCall(gateway, worker.node.id, { isForged: true, nonce })
+      await assertSilence(forged, 'invalid_signature')
+      const { begun, cancelled, running, pulled } = worker.engine
+      assert.deepEqual([begun, cancelled, running, pulled], [attempt, attempt, 0, 0])
+    }
+    // A forgery uses up nobody's nonce.
+    const { result } = await callGenerate(
+      gateway.connection,
+      signedCall(gateway, worker.node.id, { nonce }),
+    )
+    assert.ok(result !== undefined)
+  })
+
+  test('a forgery of a request that was served begins no work', async () => {
+    const nonce = new Uint8Array(16).fill(3)
+    await callGenerate(gateway.connection, signedCall(gateway, worker.node.id, { nonce }))
+    const forged = signedCall(gateway, worker.node.id, { isForged: true, nonce })
+    await assertSilence(forged, 'invalid_signature')
+    assert.equal(worker.engine.begun, 1)
+  })
+
+  test('an engine that does not hear of the end is left', async () => {
+    const { engine } = worker
+    const hadSaid: string[] = []
+    engine.generate = async function* () {
+      try {
+        hadSaid.push('all')
+        yield []
+        hadSaid.push('more')
+      } finally {
+        hadSaid.push('end')
+      }
+    }
+    const forged = signedCall(gateway, worker.node.id, { isForged: true })
+    await assertSilence(forged, 'invalid_signature')
+    assert.deepEqual(hadSaid, ['all', 'end'])
+  })
+
+  test('of a forgery nothing else is said, whatever else is wrong with it', async () => {
+    const request = countingRequest({ model: 'other' })
+    const forged = signedCall(gateway, worker.node.id, { isForged: true, request })
+    await assertSilence(forged, 'invalid_signature')
+    const { engine } = worker
+    engine.generate = () => {
+      throw new IsochroneError('all_nodes_busy', 'no room')
+    }
+    await assertSilence(
+      signedCall(gateway, worker.node.id, { isForged: true }),
+      'invalid_signature',
+    )
+    await assertSilence(signedCall(gateway, worker.node.id), 'all_nodes_busy')
+  })
+
+  test('an embedding under a forged signature is ended and not answered', async () => {
+    const { engine } = worker
+    const heard: unknown[] = []
+    engine.embed = (_request, signal) => {
+      signal.addEventListener('abort', () => heard.push(signal.reason))
+      return Promise.reject(new IsochroneError('engine_failed', 'nobody hears of it'))
+    }
+    engine.offered = [{ ...countingModel, features: ['embedding'] }]
+    const forged = signedEmbedCall(gateway, worker.node.id, { isForged: true })
+    await assertSilence(forged, 'invalid_signature', methods.embed)
+    assert.equal(heard.length, 1)
+    assert.ok(hasCode(heard[0], 'invalid_signature'))
+    const sound = signedEmbedCall(gateway, worker.node.id, {})
+    await assertSilence(sound, 'engine_failed', methods.embed)
   })
 
   test('a peer that the node did not join is not served, whatever it signs', async () => {

@@ -6,6 +6,9 @@ import {
   decodeGenerateReply,
   decodeJoin,
   decodeReport,
+  type EmbeddingRequest,
+  encodeEmbedCall,
+  encodeEmbeddingRequest,
   encodeGenerateCall,
   encodeGenerationRequest,
   encodeJoinReply,
@@ -52,6 +55,7 @@ export const countingModel: EngineModel = {
 export class CountingEngine implements Engine {
   offered: readonly EngineModel[] = [countingModel]
   step: () => Promise<void> = async () => {}
+  begun = 0
   running = 0
   cancelled = 0
   pulled = 0
@@ -65,6 +69,7 @@ export class CountingEngine implements Engine {
   }
 
   async *generate(request: GenerationRequest, signal: AbortSignal) {
+    this.begun += 1
     this.running += 1
     try {
       const steps = request.maxTokens ?? 3
@@ -90,7 +95,7 @@ export class CountingEngine implements Engine {
     }
   }
 
-  async embed(): Promise<never> {
+  async embed(_request: EmbeddingRequest, _signal: AbortSignal): Promise<never> {
     throw new IsochroneError('capability_missing', 'no embeddings here')
   }
 
@@ -266,6 +271,7 @@ export interface SigningChanges {
   readonly nonce?: Uint8Array
   readonly modelDigest?: ModelDigest
   readonly body?: Uint8Array
+  readonly isForged?: boolean
 }
 
 const random = seededRandom(7)
@@ -278,8 +284,37 @@ export function signedCall(
 ): Uint8Array {
   const request = changes.request ?? countingRequest()
   const body = encodeGenerationRequest(request)
+  const { modelDigest } = request
+  const envelope = signedEnvelope(gateway, { node, body, modelDigest }, changes)
+  return encodeGenerateCall({ envelope, body: changes.body ?? body })
+}
+
+/** The same for an embedding of one text. */
+export function signedEmbedCall(
+  gateway: TestGateway,
+  node: NodeId,
+  changes: SigningChanges = {},
+): Uint8Array {
+  const { requestId, model, modelDigest } = countingRequest()
+  const asked = { requestId, model, modelDigest, input: ['a text'], dimensions: null }
+  const body = encodeEmbeddingRequest({ kind: 'embedding', ...asked })
+  const envelope = signedEnvelope(gateway, { node, body, modelDigest }, changes)
+  return encodeEmbedCall({ envelope, body })
+}
+
+interface Asked {
+  readonly node: NodeId
+  readonly body: Uint8Array
+  readonly modelDigest: ModelDigest | null
+}
+
+function signedEnvelope(
+  gateway: TestGateway,
+  { node, body, modelDigest }: Asked,
+  changes: SigningChanges,
+): SignedEnvelope {
   const issuedAtMs = changes.issuedAtMs ?? systemClock.now()
-  const envelope = signEnvelope(changes.signer ?? gateway.identity, {
+  const signed = signEnvelope(changes.signer ?? gateway.identity, {
     domain: 'request',
     network: changes.network ?? network,
     recipient: changes.recipient ?? node,
@@ -287,9 +322,10 @@ export function signedCall(
     nonce: changes.nonce ?? random.bytes(16),
     issuedAtMs,
     expiresAtMs: issuedAtMs + 60_000,
-    modelDigest: changes.modelDigest ?? request.modelDigest,
+    modelDigest: changes.modelDigest ?? modelDigest,
   })
-  return encodeGenerateCall({ envelope, body: changes.body ?? body })
+  if (changes.isForged === true) signed.signature[0] = (signed.signature[0] ?? 0) ^ 1
+  return signed
 }
 
 export interface GenerationAnswer {

@@ -3,20 +3,25 @@
  * signed result.
  *
  * The order of checks is from cheap to dear, and nothing of the request is looked at before its
- * sender is known to be the connection's peer and a gateway that this node joined.
+ * sender is known to be the connection's peer and a gateway that this node joined. The dear one,
+ * of the signature, is made while the engine already works: until then nothing is answered or
+ * counted, and a bad one ends the work.
  */
 import { assert, type Clock, type Log, type Random, SlotList, systemTurn } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import {
+  beginVerification,
   decodeEmbedCall,
   decodeEmbeddingRequest,
   decodeGenerateCall,
   decodeGenerationRequest,
   type EmbeddingRequest,
+  type EmbeddingResult,
   EnvelopeSigner,
   embeddingHash,
   encodeEmbedReply,
   encodeGenerateReply,
+  type GenerationEvent,
   type GenerationRequest,
   hashBody,
   type Identity,
@@ -27,10 +32,11 @@ import {
   nonceLengthBytes,
   type OfferedModel,
   OutputHash,
+  type PendingEnvelope,
   resultHash,
   type SignedEnvelope,
+  type VerifiedEnvelope,
   VerifiedRoots,
-  verifyEnvelope,
 } from '../protocol/index.ts'
 import type { CallHandler, IncomingCall } from '../transport/index.ts'
 import type { NodeLimits } from './limits.ts'
@@ -87,60 +93,148 @@ interface ServeContext {
 }
 
 async function serveGenerate(call: IncomingCall, context: ServeContext): Promise<void> {
-  const { modules } = context
+  const { engine } = context.modules
   const message = await call.request()
   const { envelope, body } = decodeGenerateCall(message)
-  verifyRequest(call, { envelope, body }, context)
-  const request = decodeGenerationRequest(body)
-  const model = fitting(request, envelope, context)
-  await working(call, context, async (signal) => {
+  const pending = checkRequest(call, { envelope, body }, context)
+  const { asked, begun } = beginWhileVerifying(call, pending, () => {
+    const request = decodeGenerationRequest(body)
+    const model = fitting(request, envelope, context)
+    return { model, work: new BegunGeneration(engine.generate(request, call.signal)) }
+  })
+  await working(call, context, async () => {
     const hash = new OutputHash()
-    for await (const events of modules.engine.generate(request, signal)) {
+    for await (const events of begun.work) {
       hash.add(events)
       // Awaited: a gateway that reads slowly slows the engine, not this node's memory.
       await call.send(encodeGenerateReply({ type: 'events', events }))
     }
-    const result = await signResult(hash.digest(), { context, asked: envelope, model })
+    const result = await signResult(hash.digest(), { context, asked, model: begun.model })
     await call.send(encodeGenerateReply({ type: 'result', result }))
   })
 }
 
 async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<void> {
-  const { modules } = context
+  const { engine } = context.modules
   const message = await call.request()
   const { envelope, body } = decodeEmbedCall(message)
-  verifyRequest(call, { envelope, body }, context)
-  const request = decodeEmbeddingRequest(body)
-  const model = fitting(request, envelope, context)
-  await working(call, context, async (signal) => {
-    const answer = await modules.engine.embed(request, signal)
-    const result = await signResult(embeddingHash(answer), { context, asked: envelope, model })
+  const pending = checkRequest(call, { envelope, body }, context)
+  const { asked, begun } = beginWhileVerifying(call, pending, () => {
+    const request = decodeEmbeddingRequest(body)
+    const model = fitting(request, envelope, context)
+    return { model, work: new BegunEmbedding(engine.embed(request, call.signal)) }
+  })
+  await working(call, context, async () => {
+    const answer = await begun.work.answer
+    const about = { context, asked, model: begun.model }
+    const result = await signResult(embeddingHash(answer), about)
     await call.send(encodeEmbedReply({ ...answer, result }))
   })
 }
+
+/** Work that nobody may take anything of yet. */
+interface Begun {
+  readonly model: OfferedModel
+  readonly work: { leave(): void }
+}
+
+/**
+ * Begins the work, and verifies the signature in the same turn of the event loop, while the work
+ * goes on elsewhere. Whatever is wrong with the request, a bad signature is what is said of it.
+ * @param begin begins what ends when the call's signal aborts
+ */
+function beginWhileVerifying<T extends Begun>(
+  call: IncomingCall,
+  pending: PendingEnvelope,
+  begin: () => T,
+): { readonly asked: VerifiedEnvelope; readonly begun: T } {
+  let begun: T
+  try {
+    begun = begin()
+  } catch (error) {
+    pending.finish()
+    throw error
+  }
+  try {
+    return { asked: pending.finish(), begun }
+  } catch (error) {
+    call.abort(error)
+    begun.work.leave()
+    throw error
+  }
+}
+
+type Batch = readonly GenerationEvent[]
+
+/** A generation whose first events are asked for already; it is read as any other. */
+class BegunGeneration implements AsyncIterableIterator<Batch, undefined, undefined> {
+  readonly #events: AsyncIterator<Batch, undefined>
+  #first: Promise<IteratorResult<Batch, undefined>> | undefined
+
+  constructor(events: AsyncIterable<Batch, undefined>) {
+    this.#events = events[Symbol.asyncIterator]()
+    this.#first = this.#events.next()
+    // Who began it may leave before it fails.
+    this.#first.catch(ignore)
+  }
+
+  next(): Promise<IteratorResult<Batch, undefined>> {
+    const first = this.#first
+    if (first === undefined) return this.#events.next()
+    this.#first = undefined
+    return first
+  }
+
+  async return(): Promise<IteratorResult<Batch, undefined>> {
+    await this.#events.return?.()
+    return { value: undefined, done: true }
+  }
+
+  leave(): void {
+    this.return().catch(ignore)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+class BegunEmbedding {
+  readonly answer: Promise<EmbeddingResult>
+
+  constructor(answer: Promise<EmbeddingResult>) {
+    this.answer = answer
+    answer.catch(ignore)
+  }
+
+  /** The signal ended it. */
+  leave(): void {}
+}
+
+function ignore(): void {}
 
 /** @param work ends when the call's signal aborts: it is over early, or the node stops */
 async function working(
   call: IncomingCall,
   { modules, running }: ServeContext,
-  work: (signal: AbortSignal) => Promise<void>,
+  work: () => Promise<void>,
 ): Promise<void> {
   if (modules.stop.aborted) call.abort(modules.stop.reason)
   const slot = running.add(call)
   modules.onWork(1)
   try {
-    await work(call.signal)
+    await work()
   } finally {
     modules.onWork(-1)
     running.remove(slot)
   }
 }
 
-function verifyRequest(
+function checkRequest(
   call: IncomingCall,
   signed: { readonly envelope: SignedEnvelope; readonly body: Uint8Array },
   context: ServeContext,
-): void {
+): PendingEnvelope {
   const { modules, nonces, roots, options } = context
   if (!modules.isJoined(call.peer)) {
     throw new IsochroneError(
@@ -148,7 +242,7 @@ function verifyRequest(
       'this node serves only gateways that it joined; the caller is not one of them',
     )
   }
-  verifyEnvelope(signed.envelope, {
+  return beginVerification(signed.envelope, {
     expectedDomain: 'request',
     network: options.network,
     self: modules.identity.id,
@@ -193,12 +287,12 @@ function signResult(
   outputDigest: Uint8Array,
   about: {
     readonly context: ServeContext
-    readonly asked: SignedEnvelope
+    readonly asked: VerifiedEnvelope
     readonly model: OfferedModel
   },
 ): Promise<SignedEnvelope> {
   const { modules, options, signer } = about.context
-  const { bodyHash, sender } = about.asked.envelope
+  const { bodyHash, sender } = about.asked
   const now = modules.clock.now()
   return signer.sign({
     domain: 'result',

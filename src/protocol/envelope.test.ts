@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssertionFailure, ManualClock } from '../base/index.ts'
 import {
+  beginVerification,
   canonicalBytes,
   type Envelope,
   type EnvelopeExpectation,
@@ -49,13 +50,14 @@ function setUp() {
 }
 
 function assertRefused(signed: SignedEnvelope, expectation: EnvelopeExpectation, code: ErrorCode) {
-  assert.throws(
-    () => verifyEnvelope(signed, expectation),
-    (error) => {
-      assert.ok(hasCode(error, code), String(error))
-      return true
-    },
-  )
+  assertThrows(() => verifyEnvelope(signed, expectation), code)
+}
+
+function assertThrows(action: () => unknown, code: ErrorCode) {
+  assert.throws(action, (error) => {
+    assert.ok(hasCode(error, code), String(error))
+    return true
+  })
 }
 
 test('a signed envelope is accepted once', () => {
@@ -198,12 +200,55 @@ test('a changed signature is refused, and no nonce used up', () => {
   assert.equal(expectation.nonces.size, 0)
 })
 
+test('in two parts: no nonce is taken, and nothing accepted, before the second', () => {
+  const { fields, expectation } = setUp()
+  const signed = signEnvelope(alice, fields)
+  const [first, second] = [1, 2].map(() => beginVerification(signed, expectation))
+  assert.equal(expectation.nonces.size, 0)
+  assert.deepEqual(first?.finish(), signed.envelope)
+  assert.equal(expectation.nonces.size, 1)
+  // Both were begun while the nonce was new; it is still taken once.
+  assertThrows(() => second?.finish(), 'envelope_replayed')
+})
+
+test('in two parts: what is cheap to see is refused in the first', () => {
+  const { fields, expectation, now } = setUp()
+  const signed = signEnvelope(alice, fields)
+  const refusals: readonly (readonly [ErrorCode, Partial<EnvelopeExpectation>])[] = [
+    ['identity_mismatch', { peer: carol.id }],
+    ['identity_mismatch', { self: carol.id }],
+    ['invalid_signature', { expectedDomain: 'result' }],
+    ['invalid_signature', { network: 'away' }],
+    ['invalid_signature', { bodyHash: hashBody(Buffer.from('another body')) }],
+    ['invalid_signature', { modelDigest: null }],
+    ['envelope_expired', { now: now + 3_600_000 }],
+  ]
+  for (const [code, other] of refusals) {
+    assertThrows(() => beginVerification(signed, { ...expectation, ...other }), code)
+  }
+  verifyEnvelope(signed, expectation)
+  assertThrows(() => beginVerification(signed, expectation), 'envelope_replayed')
+})
+
+test('in two parts: a forgery is refused in the second, or as a forgery in the first', () => {
+  const { fields, expectation } = setUp()
+  const signed = signEnvelope(alice, fields)
+  const { signature } = signEnvelope(carol, fields)
+  const forged = { ...signed, signature }
+  const pending = beginVerification(forged, expectation)
+  assertThrows(() => pending.finish(), 'invalid_signature')
+  assert.equal(expectation.nonces.size, 0)
+  verifyEnvelope(signed, expectation)
+  assertThrows(() => beginVerification(forged, expectation), 'invalid_signature')
+})
+
 test('when no more nonces can be remembered, another node may be tried', () => {
   const { fields, expectation } = setUp()
   const nonces = new NonceStore({ entriesMax: 1, clock: new ManualClock() })
   verifyEnvelope(signEnvelope(alice, fields), { ...expectation, nonces })
   const next = signEnvelope(alice, { ...fields, nonce: new Uint8Array(16) })
   assertRefused(next, { ...expectation, nonces }, 'all_nodes_busy')
+  assertThrows(() => beginVerification(next, { ...expectation, nonces }), 'all_nodes_busy')
 })
 
 test('two different envelopes never have the same bytes', () => {

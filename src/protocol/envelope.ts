@@ -141,20 +141,73 @@ export function signEnvelope(identity: Identity, fields: EnvelopeFields): Signed
 }
 
 /**
- * Returns if the envelope is what it has to be, and remembers its nonce. The order is from cheap
+ * An envelope that was accepted: its signature is its sender's, and its nonce was taken. Only
+ * `verifyEnvelope` and `PendingEnvelope` make one, so whoever needs one cannot forget to verify.
+ */
+export type VerifiedEnvelope = Envelope & { readonly [verified]: true }
+declare const verified: unique symbol
+
+/** An envelope that passed the cheap checks. It proves nothing until `finish` has returned. */
+export class PendingEnvelope {
+  readonly #signed: SignedEnvelope
+  readonly #expectation: EnvelopeExpectation
+
+  constructor(signed: SignedEnvelope, expectation: EnvelopeExpectation) {
+    this.#signed = signed
+    this.#expectation = expectation
+  }
+
+  /**
+   * Verifies the signature and takes the nonce.
+   * @throws IsochroneError `invalid_signature`, `envelope_replayed`, `all_nodes_busy`
+   */
+  finish(): VerifiedEnvelope {
+    const { envelope, inclusion } = this.#signed
+    if (inclusion === null) checkSignature(this.#signed)
+    else checkTreeSignature(this.#signed, inclusion, this.#expectation.roots)
+    takeNonce(envelope, this.#expectation.nonces)
+    return envelope as VerifiedEnvelope
+  }
+}
+
+/**
+ * Accepts the envelope if it is what it has to be, and remembers its nonce. The order is from cheap
  * to dear; the nonce comes last, so that a forged envelope uses up nobody's.
  * @throws IsochroneError `identity_mismatch`, `invalid_signature`, `envelope_expired`,
  *   `envelope_replayed`,
  *   `all_nodes_busy` when the nonce store is full
  */
-export function verifyEnvelope(signed: SignedEnvelope, expectation: EnvelopeExpectation): void {
+export function verifyEnvelope(
+  signed: SignedEnvelope,
+  expectation: EnvelopeExpectation,
+): VerifiedEnvelope {
+  return checkedCheaply(signed, expectation).finish()
+}
+
+/**
+ * The first part of `verifyEnvelope`, which costs little; the second is `finish`. What is begun
+ * between the two can be given up again, and nothing of it may be seen outside before `finish`
+ * returned. An envelope whose nonce will not be accepted is refused here, so that a replay begins
+ * nothing.
+ * @throws IsochroneError as `verifyEnvelope`
+ */
+export function beginVerification(
+  signed: SignedEnvelope,
+  expectation: EnvelopeExpectation,
+): PendingEnvelope {
+  const pending = checkedCheaply(signed, expectation)
+  const { sender, nonce } = signed.envelope
+  // To its end: a forgery with a nonce that was seen is called a forgery.
+  if (!expectation.nonces.accepts(sender, nonce)) pending.finish()
+  return pending
+}
+
+function checkedCheaply(signed: SignedEnvelope, expectation: EnvelopeExpectation): PendingEnvelope {
   const { envelope } = signed
   checkParties(envelope, expectation)
   checkSubject(envelope, expectation)
   checkTime(envelope, expectation.now)
-  if (signed.inclusion === null) checkSignature(signed)
-  else checkTreeSignature(signed, signed.inclusion, expectation.roots)
-  checkNonce(envelope, expectation.nonces)
+  return new PendingEnvelope(signed, expectation)
 }
 
 function checkParties(envelope: Envelope, { peer, self }: EnvelopeExpectation): void {
@@ -254,7 +307,7 @@ function checkTreeSignature(
   roots?.add(sender, statement, signature)
 }
 
-function checkNonce(envelope: Envelope, nonces: NonceStore): void {
+function takeNonce(envelope: Envelope, nonces: NonceStore): void {
   const keepUntilMs = envelope.expiresAtMs + envelopeLimits.clockSkewMaxMs
   const outcome = nonces.add(envelope.sender, envelope.nonce, keepUntilMs)
   if (outcome === 'seen') {

@@ -3,6 +3,7 @@
  * events, node records, signed envelopes, FlatBuffers messages.
  */
 export {
+  beginVerification,
   canonicalBytes,
   type Envelope,
   type EnvelopeDomain,
@@ -12,8 +13,10 @@ export {
   hashBody,
   hashLengthBytes,
   nonceLengthBytes,
+  type PendingEnvelope,
   type SignedEnvelope,
   signEnvelope,
+  type VerifiedEnvelope,
   verifyEnvelope,
 } from './envelope.ts'
 export { EnvelopeSigner } from './envelope-signer.ts'

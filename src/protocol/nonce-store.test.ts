@@ -38,6 +38,24 @@ test('a full store refuses instead of forgetting', () => {
   assert.equal(store.add(alice, nonceOf(1), clock.now()), 'seen')
 })
 
+test('whether a nonce would be accepted can be asked, and changes nothing', () => {
+  const clock = new ManualClock()
+  const store = new NonceStore({ entriesMax: 3, entriesPerSenderMax: 2, clock })
+  const untilMs = clock.now() + 1_000
+  for (let i = 0; i < 3; i += 1) assert.ok(store.accepts(alice, nonceOf(1)))
+  assert.equal(store.size, 0)
+  assert.equal(store.add(alice, nonceOf(1), untilMs), 'new')
+  assert.ok(!store.accepts(alice, nonceOf(1)))
+  assert.ok(store.accepts(alice, nonceOf(2)))
+  assert.ok(store.accepts(bob, nonceOf(1)))
+  assert.equal(store.add(alice, nonceOf(2), untilMs), 'new')
+  assert.ok(!store.accepts(alice, nonceOf(3)))
+  assert.equal(store.add(bob, nonceOf(1), untilMs), 'new')
+  assert.ok(!store.accepts(carol, nonceOf(1)))
+  clock.advance(20_000)
+  assert.ok(store.accepts(alice, nonceOf(1)))
+})
+
 test('room comes back with time', () => {
   const clock = new ManualClock()
   const store = new NonceStore({ entriesMax: 2, entriesPerSenderMax: 2, clock })

@@ -77,21 +77,24 @@ export class NonceStore {
     return this.#size
   }
 
+  /** Whether `add` would say `new`; remembers nothing. */
+  accepts(id: NodeId, nonce: Uint8Array): boolean {
+    this.#dropExpired()
+    const known = this.#senders.get(id)
+    return this.#outcomeFor(known, this.#entryOf(nonce, known?.number ?? 0)) === 'new'
+  }
+
   /**
    * Remembers the nonce at least until `keepUntilMs`, unless it was seen or there is no room.
    * @param nonce 16 bytes
    */
   add(id: NodeId, nonce: Uint8Array, keepUntilMs: number): NonceOutcome {
-    assert(nonce.length === 4 * nonceWords, 'a nonce has 16 bytes')
     this.#dropExpired()
     const known = this.#senders.get(id)
     const sender = known ?? { id, number: this.#lastNumber + 1, size: 0 }
-    const entry = this.#entry
-    fillEntry(entry, nonce, sender.number)
-    entry.hash = this.#hash.of(entry.words)
-    if (known !== undefined && this.#has(entry)) return 'seen'
-    if (this.#size >= this.#entriesMax) return 'full'
-    if (sender.size >= this.#entriesPerSenderMax) return 'full'
+    const entry = this.#entryOf(nonce, sender.number)
+    const outcome = this.#outcomeFor(known, entry)
+    if (outcome !== 'new') return outcome
     if (known === undefined) this.#keep(sender)
     const { table, sizes } = this.#bucketOf(keepUntilMs)
     table.add(entry)
@@ -99,6 +102,21 @@ export class NonceStore {
     sender.size += 1
     this.#size += 1
     return 'new'
+  }
+
+  /** In memory that the next one uses again. */
+  #entryOf(nonce: Uint8Array, senderNumber: number): NonceEntry {
+    assert(nonce.length === 4 * nonceWords, 'a nonce has 16 bytes')
+    const entry = this.#entry
+    fillEntry(entry, nonce, senderNumber)
+    entry.hash = this.#hash.of(entry.words)
+    return entry
+  }
+
+  #outcomeFor(sender: Sender | undefined, entry: NonceEntry): NonceOutcome {
+    if (sender !== undefined && this.#has(entry)) return 'seen'
+    if (this.#size >= this.#entriesMax) return 'full'
+    return (sender?.size ?? 0) >= this.#entriesPerSenderMax ? 'full' : 'new'
   }
 
   #has(entry: NonceEntry): boolean {
