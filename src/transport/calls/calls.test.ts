@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import { ManualClock, seededRandom, silentLog } from '../../base/index.ts'
 import { errorCodes, hasCode, IsochroneError, type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import { MemoryNetwork } from '../memory/network.ts'
-import type { Connection, Stream } from '../transport.ts'
+import { type Connection, type Stream, transportLimits } from '../transport.ts'
 import { deadlineMsMax, formatTimeout, parseTimeout } from './deadline.ts'
 import { healthHandler } from './health.ts'
 import { type CallHandler, type IncomingCall, serveCalls } from './incoming.ts'
-import { callUnary, openCall } from './outgoing.ts'
+import { callUnary, type OutgoingCall, openCall } from './outgoing.ts'
 import { errorTrailers, percentDecode, percentEncode, trailersError } from './status.ts'
 
 describe('calls', () => {
@@ -211,6 +211,36 @@ describe('calls', () => {
     given.cancel()
     await over()
     assert.deepEqual(counted, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0])
+  })
+
+  it('requests that their callers do not end take no more than unfinished messages may', async () => {
+    const { messageBytesMax, assemblyBytesMax } = transportLimits
+    const { connection } = await connect({
+      '/t.T/Length': async (call) => {
+        await call.send(Buffer.from(String((await call.request()).length)))
+      },
+    })
+    const large = new Uint8Array(messageBytesMax)
+    const begin = async () => {
+      const call = await openCall(connection, '/t.T/Length')
+      await call.send(large)
+      return call
+    }
+    const held: OutgoingCall[] = []
+    for (let bytes = 0; bytes < assemblyBytesMax; bytes += large.length) held.push(await begin())
+    const refused = await begin()
+    await assert.rejects(drain(refused.responses()), (error) => hasCode(error, 'message_too_large'))
+    const small = await callUnary(connection, '/t.T/Length', new Uint8Array(1024))
+    assert.equal(Buffer.from(small).toString(), '1024')
+    const [first, second] = held
+    const answered = first === undefined ? undefined : drain(first.responses())
+    await first?.end()
+    await answered
+    second?.cancel()
+    for (let i = 0; i < 2; i += 1) {
+      const length = await callUnary(connection, '/t.T/Length', large)
+      assert.equal(Buffer.from(length).toString(), String(messageBytesMax))
+    }
   })
 
   it('whoever serves can end a call’s work', async () => {

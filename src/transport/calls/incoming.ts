@@ -3,8 +3,10 @@
  */
 import type { Clock, Log, Timer } from '../../base/index.ts'
 import { asIsochroneError, IsochroneError, type NodeId } from '../../protocol/index.ts'
+import { giveBudget, takeBudget } from '../assembly-budget.ts'
 import type { Connection, Metadata, Stream } from '../transport.ts'
 import { parseTimeout } from './deadline.ts'
+import { RequestBudgets } from './request-budgets.ts'
 import { errorTrailers, okTrailers } from './status.ts'
 
 export type CallHandler = (call: IncomingCall) => Promise<void>
@@ -38,7 +40,7 @@ export function serveCalls(
   handlers: Readonly<Record<string, CallHandler>>,
   modules: ServeModules,
 ): (stream: Stream, connection: Connection) => void {
-  const serving: Serving = { handlers, ...modules }
+  const serving: Serving = { handlers, budgets: new RequestBudgets(), ...modules }
   return (stream, connection) => {
     void serve(stream, connection, serving)
   }
@@ -46,6 +48,7 @@ export function serveCalls(
 
 interface Serving extends ServeModules {
   readonly handlers: Readonly<Record<string, CallHandler>>
+  readonly budgets: RequestBudgets
 }
 
 async function serve(stream: Stream, connection: Connection, serving: Serving): Promise<void> {
@@ -57,7 +60,7 @@ async function serve(stream: Stream, connection: Connection, serving: Serving): 
     if (handler === undefined) {
       throw new IsochroneError('method_not_found', `there is no method ${JSON.stringify(method)}`)
     }
-    call = new StreamIncomingCall(stream, connection, serving.clock)
+    call = new StreamIncomingCall(stream, connection, serving)
     await handler(call)
     call.throwIfLate()
     await stream.end(okTrailers)
@@ -87,14 +90,16 @@ class StreamIncomingCall implements IncomingCall {
   readonly peer: NodeId
   readonly connection: Connection
   readonly #stream: Stream
+  readonly #budgets: RequestBudgets
   readonly #controller = new AbortController()
   readonly #onAbort: () => void
   #timer: Timer | undefined
   /** Why the call ended before its handler did, if so. */
   failure: IsochroneError | undefined
 
-  constructor(stream: Stream, connection: Connection, clock: Clock) {
+  constructor(stream: Stream, connection: Connection, { budgets, clock }: Serving) {
     this.#stream = stream
+    this.#budgets = budgets
     this.metadata = stream.metadata
     this.method = stream.metadata[':path'] ?? ''
     this.connection = connection
@@ -120,17 +125,26 @@ class StreamIncomingCall implements IncomingCall {
     // Read by hand: leaving a `for await` early would cancel the stream and with it the error's
     // status.
     const reader = this.#stream.messages()[Symbol.asyncIterator]()
-    let message: Uint8Array | undefined
-    for (;;) {
-      const { done, value } = await reader.next()
-      if (done) break
-      if (message !== undefined || value.length > 1) {
-        throw new IsochroneError('malformed_message', `${this.method} takes one message only`)
-      }
-      message = value[0]
+    const { done, value } = await reader.next()
+    const message = done === true ? undefined : value[0]
+    if (done === true || message === undefined) {
+      throw new IsochroneError('malformed_message', `${this.method} needs a message`)
     }
-    if (message !== undefined) return message
-    throw new IsochroneError('malformed_message', `${this.method} needs a message`)
+    const isSingle = value.length === 1 && (await this.#endsAfter(reader, message.length))
+    if (isSingle) return message
+    throw new IsochroneError('malformed_message', `${this.method} takes one message only`)
+  }
+
+  /** The caller takes its time for the end: until then what has come counts as unfinished. */
+  async #endsAfter(reader: AsyncIterator<readonly Uint8Array[]>, bytes: number): Promise<boolean> {
+    const budget = this.#budgets.of(this.connection, bytes)
+    if (budget === undefined) return (await reader.next()).done === true
+    takeBudget(budget, bytes)
+    try {
+      return (await reader.next()).done === true
+    } finally {
+      giveBudget(budget, bytes)
+    }
   }
 
   requests(): AsyncIterable<readonly Uint8Array[]> {
