@@ -213,7 +213,7 @@ describe('calls', () => {
     assert.deepEqual(counted, [1, 0, 1, 0, 1, 0, 1, 0, 1, 0])
   })
 
-  it('requests that their callers do not end take no more than unfinished messages may', async () => {
+  it('requests that their callers never end take no more than unfinished messages', async () => {
     const { messageBytesMax, assemblyBytesMax } = transportLimits
     const { connection } = await connect({
       '/t.T/Length': async (call) => {
