@@ -77,6 +77,7 @@ export {
   type Join,
   type JoinReply,
 } from './messages/join.ts'
+export { isShallow } from './messages/json.ts'
 export { messageLimits } from './messages/limits.ts'
 export {
   decodeReport,

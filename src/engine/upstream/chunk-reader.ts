@@ -9,6 +9,7 @@ import {
   type GenerationRequest,
   type GenerationUsage,
   IsochroneError,
+  isShallow,
   type JsonObject,
   type TokenLogprobs,
 } from '../../protocol/index.ts'
@@ -145,7 +146,10 @@ export class ChunkReader {
     const scores = isObject(logprobs) ? chatLogprobs(arrayField(logprobs, 'content')) : noLogprobs
     if (!isObject(delta)) return deltaEvent(index, '', { logprobs: scores, extra: null })
     const content = delta['content']
-    const more = { logprobs: scores, extra: extraOf(delta) }
+    const extra = extraOf(delta)
+    // Passed on as it is, it would be what breaks whoever writes it.
+    if (extra !== null && !isShallow(extra)) throw this.#malformed('it is nested too deep')
+    const more = { logprobs: scores, extra }
     return deltaEvent(index, typeof content === 'string' ? content : '', more)
   }
 

@@ -66,6 +66,7 @@ test('what is no chunk is a failure', async () => {
     delta({}, { finish_reason: 'abort' }),
     finish + delta({ content: 'more' }),
     `data: ${'x'.repeat(4 * 1024 * 1024 + 1)}`,
+    delta({ content: 'x', more: 1 }).replace('1}', `${'['.repeat(99)}${']'.repeat(99)}}`),
     '<html>not a stream</html>',
   ]
   await withMock({}, async (engine, mock) => {

@@ -14,7 +14,7 @@ export function parseJson(text: string, name: string): unknown {
   } catch (error) {
     throw malformed(`${name} is not JSON`, error)
   }
-  if (!isShallow(value, jsonDepthMax)) {
+  if (!isShallow(value)) {
     throw malformed(`${name} is nested over ${jsonDepthMax} deep`)
   }
   return value
@@ -28,7 +28,8 @@ export function parseJsonObject(text: string, name: string): JsonObject {
   return value as JsonObject
 }
 
-function isShallow(value: unknown, depthLeft: number): boolean {
+/** Whether nothing in it is nested over `depthLeft` deep. */
+export function isShallow(value: unknown, depthLeft = jsonDepthMax): boolean {
   if (typeof value !== 'object' || value === null) return true
   if (depthLeft === 0) return false
   if (Array.isArray(value)) {
