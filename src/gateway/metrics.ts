@@ -46,7 +46,7 @@ export class GatewayMetrics {
         [['disconnected'], disconnected],
       ]
     })
-    this.#registry.gauge(table.residentMemory, () => [[[], process.memoryUsage.rss()]])
+    this.#registry.gauge(table.residentMemory, residentMemory)
   }
 
   get contentType(): string {
@@ -93,6 +93,15 @@ export class GatewayMetrics {
 
   join(result: 'accepted' | ErrorCode): void {
     this.#joins.of(result).add()
+  }
+}
+
+/** Nothing where the system does not say it, as a process without file descriptors left. */
+function residentMemory(): (readonly [string[], number])[] {
+  try {
+    return [[[], process.memoryUsage.rss()]]
+  } catch {
+    return []
   }
 }
 

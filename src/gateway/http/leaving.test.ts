@@ -1,6 +1,7 @@
 /** Clients that leave or misbehave in the middle of an answer, and how they are counted. */
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
+import { Server as HttpServer } from 'node:http'
+import { connect, Server, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
 import {
@@ -185,4 +186,24 @@ test('what waiting cannot mend is not to be tried again', async (t) => {
   assert.equal(elsewhere.status, 503)
   assert.equal(elsewhere.headers.get('x-should-retry'), 'false')
   assert.equal(elsewhere.headers.get('retry-after'), null)
+})
+
+test('without file descriptors left a gateway goes on, and its metrics can be read', async (t) => {
+  const servers: unknown[] = []
+  const listen = Server.prototype.listen as (...values: unknown[]) => Server
+  t.mock.method(Server.prototype, 'listen', function (this: Server, ...values: unknown[]) {
+    servers.push(this)
+    return listen.apply(this, values)
+  })
+  const gateway = await start(t)
+  const none = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' })
+  assert.ok(servers.length > 0)
+  for (const server of servers) if (server instanceof HttpServer) server.emit('error', none)
+  t.mock.method(process.memoryUsage, 'rss', () => {
+    throw none
+  })
+  assert.equal(
+    await metric(gateway, /isochrone_requests_in_flight 0/),
+    'isochrone_requests_in_flight 0',
+  )
 })

@@ -65,6 +65,10 @@ export class HttpServer {
       this.#server.once('error', onError)
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', onError)
+        // A connection that could not be accepted, mostly for want of a file descriptor.
+        this.#server.on('error', (error) => {
+          this.#modules.log.warn('no connection was accepted', { error: error.message })
+        })
         resolve(`${host}:${(this.#server.address() as AddressInfo).port}`)
       })
     })
