@@ -1,6 +1,7 @@
 /** One upstream server: its address, key and connections, shared by everything that talks to it. */
 import type { Clock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { GatheredBytes } from './gathered-bytes.ts'
 import type { Connection, ResponseHandler } from './http/connection.ts'
 import { ConnectionPool } from './http/connection-pool.ts'
 import type { ResponseHead } from './http/response-parser.ts'
@@ -99,8 +100,7 @@ interface Exchanged {
 /** Within the call's time, and of the call's size. Errors: `cancelled`, `upstream_failed`. */
 function exchange(server: Server, call: JsonCall): Promise<Exchanged> {
   return new Promise((resolve, reject) => {
-    const parts: Buffer[] = []
-    let bytes = 0
+    const body = new GatheredBytes()
     let head: ResponseHead | undefined
     const settle = (action: () => void) => {
       timer.cancel()
@@ -113,12 +113,11 @@ function exchange(server: Server, call: JsonCall): Promise<Exchanged> {
         head = given
       },
       onData(part) {
-        bytes += part.length
-        if (bytes <= call.bytesMax) parts.push(Buffer.from(part))
+        if (body.length + part.length <= call.bytesMax) body.add(part)
         else giveUp(new Error(`the response has more than ${call.bytesMax} bytes`))
       },
       onEnd() {
-        const text = Buffer.concat(parts).toString('utf8')
+        const text = body.take().toString('utf8')
         const { status = 0, retryAfter = null } = head ?? {}
         settle(() => resolve({ status, text, retryAfter }))
       },

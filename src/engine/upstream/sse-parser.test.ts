@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { type GenerationEvent, IsochroneError } from '../../protocol/index.ts'
 import { requestOf } from '../onnx-engine.fixture.ts'
@@ -96,4 +98,20 @@ test('any JSON at all is read as a chunk or refused with a clear error', () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('a line of many small parts takes the memory of its bytes, not of its parts', () => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const payloads: string[] = []
+  const parser = new SseParser((payload) => payloads.push(payload))
+  const bytes = Buffer.from(`data: ${'a'.repeat(300_000)}\n`)
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let at = 0; at < bytes.length - 1; at += 1) parser.push(bytes.subarray(at, at + 1))
+  gc()
+  const grown = process.memoryUsage().heapUsed - before
+  assert.ok(grown < 4 * 1024 * 1024, `${grown} bytes`)
+  parser.push(bytes.subarray(-1))
+  assert.equal(payloads[0]?.length, 300_000)
 })

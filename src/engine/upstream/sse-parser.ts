@@ -4,17 +4,16 @@
  * character is ever cut.
  */
 import { IsochroneError } from '../../protocol/index.ts'
+import { GatheredBytes } from './gathered-bytes.ts'
 
 /** Longer than any chunk with 20 alternatives or a whole tool call in it. */
 export const sseLineBytesMax = 4 * 1024 * 1024
 
 const newline = 0x0a
-const none = Buffer.alloc(0)
 
 export class SseParser {
   /** The bytes of a line whose end has not come yet. */
-  #parts: Buffer[] = []
-  #partsBytes = 0
+  readonly #line = new GatheredBytes()
   readonly #onData: (payload: string) => void
 
   /** @param onData called for each `data:` line, and for the `error:` lines of older llama.cpp */
@@ -32,29 +31,22 @@ export class SseParser {
       this.#keep(chunk)
       return
     }
-    let text: string
-    if (this.#partsBytes === 0) text = chunk.toString('utf8', 0, end)
-    else {
-      text = Buffer.concat([...this.#parts, chunk.subarray(0, end)]).toString('utf8')
-      this.#parts = []
-      this.#partsBytes = 0
-    }
+    const text =
+      this.#line.length === 0
+        ? chunk.toString('utf8', 0, end)
+        : this.#line.take(chunk.subarray(0, end)).toString('utf8')
     if (end + 1 < chunk.length) this.#keep(chunk.subarray(end + 1))
     this.#lines(text)
   }
 
   /** The body ended: a last line may lack its line end. */
   end(): void {
-    const text = Buffer.concat(this.#parts.length === 0 ? [none] : this.#parts).toString('utf8')
-    this.#parts = []
-    this.#partsBytes = 0
-    this.#lines(text)
+    this.#lines(this.#line.take().toString('utf8'))
   }
 
   #keep(bytes: Buffer): void {
-    this.#parts.push(Buffer.from(bytes))
-    this.#partsBytes += bytes.length
-    if (this.#partsBytes > sseLineBytesMax) {
+    this.#line.add(bytes)
+    if (this.#line.length > sseLineBytesMax) {
       throw new IsochroneError(
         'upstream_failed',
         `The server sent a line of more than ${sseLineBytesMax} bytes.`,

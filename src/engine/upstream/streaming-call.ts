@@ -10,6 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { EventChannel } from './event-channel.ts'
+import { GatheredBytes } from './gathered-bytes.ts'
 import type { Connection, ResponseHandler } from './http/connection.ts'
 import type { ResponseHead } from './http/response-parser.ts'
 import { parseJson } from './json-value.ts'
@@ -55,8 +56,7 @@ class StreamHandler implements ResponseHandler {
   #mode: Mode = 'stream'
   #status = 0
   #retryAfter: string | null = null
-  #body: Buffer[] = []
-  #bodyBytes = 0
+  #body: GatheredBytes | undefined
   #batch: GenerationEvent[] = []
   #sawDone = false
   #ended = false
@@ -137,7 +137,7 @@ class StreamHandler implements ResponseHandler {
     }
     try {
       if (this.#mode === 'answer') {
-        const text = Buffer.concat(this.#body).toString('utf8')
+        const text = this.#body?.take().toString('utf8') ?? ''
         this.#chunks.readValue(parseJson(text), this.#batch)
       } else this.#sse?.end()
       if (!this.#ended) this.#finish()
@@ -185,16 +185,17 @@ class StreamHandler implements ResponseHandler {
   }
 
   #collect(chunk: Buffer): void {
-    this.#body.push(Buffer.from(chunk))
-    this.#bodyBytes += chunk.length
-    if (this.#mode === 'refusal' && this.#bodyBytes > refusalBytesMax) this.#refuse()
-    else if (this.#bodyBytes > answerBytesMax) {
+    this.#body ??= new GatheredBytes()
+    const body = this.#body
+    body.add(chunk)
+    if (this.#mode === 'refusal' && body.length > refusalBytesMax) this.#refuse()
+    else if (body.length > answerBytesMax) {
       this.#broken(new Error(`the answer has more than ${answerBytesMax} bytes`))
     }
   }
 
   #refuse(): void {
-    const body = Buffer.concat(this.#body).toString('utf8', 0, refusalBytesMax)
+    const body = this.#body?.take().toString('utf8', 0, refusalBytesMax) ?? ''
     this.fail(
       errorFromResponse({
         status: this.#status,
@@ -225,7 +226,7 @@ class StreamHandler implements ResponseHandler {
   #leave(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#body = []
+    this.#body = undefined
     this.#call.signal.removeEventListener('abort', this.#onAbort)
     this.#call.onEnd()
   }
