@@ -23,7 +23,7 @@ async function setUp(t: TestContext) {
   await openSqliteStorage(file, { clock, log }).close()
   const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
   const options = { file, fileBytesMax: 1024 ** 3, ...limits }
-  const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1 }, 0)
+  const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1 }, () => 0)
   const written = async () => {
     const storage = openSqliteStorage(file, { clock, log })
     const count = [...storage.observations.since(0)].length

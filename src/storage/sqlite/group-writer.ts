@@ -57,6 +57,7 @@ export class GroupWriter {
   readonly #clock: Clock
   readonly #log: Log
   readonly #blockedMsMax: number
+  readonly #sequenceOnDisk: () => number
   readonly #replies = new Int32Array(new SharedArrayBuffer(4))
   #worker: Worker | undefined
   #port: MessagePort | undefined
@@ -72,12 +73,14 @@ export class GroupWriter {
   #stalled = false
   #closed = false
 
-  constructor(options: WriterOptions, modules: GroupWriterModules, committedSequence: number) {
+  /** @param sequenceOnDisk the highest sequence number of the observations in the file */
+  constructor(options: WriterOptions, modules: GroupWriterModules, sequenceOnDisk: () => number) {
     this.#options = options
     this.#clock = modules.clock
     this.#log = modules.log
     this.#blockedMsMax = modules.blockedMsMax ?? blockedMsMax
-    this.#committedSequence = committedSequence
+    this.#sequenceOnDisk = sequenceOnDisk
+    this.#committedSequence = sequenceOnDisk()
   }
 
   /** Observations up to this sequence number are to be read from the file, the others from here. */
@@ -300,7 +303,24 @@ export class GroupWriter {
     const said = port === undefined ? undefined : receiveMessageOnPort(port)
     port?.close()
     if (said !== undefined) this.#onReply(said.message as WriterReply)
-    else this.#onReply({ sequence: 0, error: { message, errcode: 0 } })
+    else this.#onReply(this.#leftUnsaid(message))
+  }
+
+  /**
+   * What the lost thread would have said: it may have ended between its commit and its word. A
+   * group is committed as a whole, so the file has all of its observations or none. Decisions may
+   * be written twice: the second takes the place of the first.
+   */
+  #leftUnsaid(message: string): WriterReply {
+    const failed = { sequence: 0, error: { message, errcode: 0 } }
+    const observations = this.#committing === undefined ? 0 : observationsOf(this.#committing)
+    const sequence = this.#committedSequence + observations
+    if (observations === 0) return failed
+    try {
+      return this.#sequenceOnDisk() === sequence ? { sequence, error: null } : failed
+    } catch {
+      return failed
+    }
   }
 
   async #endThread(): Promise<void> {
@@ -314,6 +334,17 @@ export class GroupWriter {
     this.#port?.close()
     this.#port = undefined
   }
+}
+
+function observationsOf({ buffer }: Gathered): number {
+  let count = 0
+  readGroup(buffer.bytes, {
+    observation() {
+      count += 1
+    },
+    decision() {},
+  })
+  return count
 }
 
 function emptyGroup(): Gathered {

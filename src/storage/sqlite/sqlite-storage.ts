@@ -53,7 +53,7 @@ export function openSqliteStorage(file: string, options: SqliteStorageOptions): 
     fileBytesMax: options.fileBytesMax ?? fileBytesMaxDefault,
   }
   const database = openDatabase(file, clock.now())
-  const writer = new GroupWriter(limits, { clock, log }, lastSequence(database))
+  const writer = new GroupWriter(limits, { clock, log }, () => lastSequence(database))
   const shared: Shared = { database, writer, log, file, decisionsMax: limits.decisionsMax }
   let closing: Promise<void> | undefined
   const close = () => {

@@ -20,13 +20,15 @@ async function setUp(t: TestContext) {
   const file = join(folder, 'storage.sqlite')
   const clock = new ManualClock(1_700_000_100_000)
   const lines: string[] = []
+  /** What the file is said to have. */
+  const disk = { sequence: 0 }
   const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
   await openSqliteStorage(file, { clock, log }).close()
   const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
   const writer = new GroupWriter(
     { file, fileBytesMax: 1024 ** 3, ...limits },
     { clock, log, blockedMsMax: 1 },
-    0,
+    () => disk.sequence,
   )
   const written = async () => {
     const storage = openSqliteStorage(file, { clock, log })
@@ -35,7 +37,7 @@ async function setUp(t: TestContext) {
     return count
   }
   const said = (words: string) => lines.filter((line) => line.includes(words)).length
-  return { clock, writer, written, said }
+  return { clock, disk, writer, written, said }
 }
 
 /** Until it is given back, threads are made by `make`. */
@@ -115,6 +117,39 @@ test('what a thread wrote before it was lost is not written again', async (t) =>
   await writer.flush()
   assert.deepEqual(writer.uncommittedObservations(), [])
   assert.equal(writer.committedSequence, 1)
+  await writer.close()
+})
+
+test('nor what a thread wrote that was lost before it could say so', async (t) => {
+  const { disk, writer } = await setUp(t)
+  replaceThreads(t, () => {
+    const thread = new StandInThread()
+    setImmediate(() => {
+      disk.sequence = 2
+      thread.emit('exit', 1)
+    })
+    return thread
+  })
+  for (let i = 0; i < 2; i += 1) writer.appendObservation(sampleObservation(i))
+  await writer.flush()
+  assert.deepEqual(writer.uncommittedObservations(), [])
+  assert.equal(writer.committedSequence, 2)
+  await writer.close()
+})
+
+test('what the file has of others is not taken for what a lost thread wrote', async (t) => {
+  const { disk, writer } = await setUp(t)
+  replaceThreads(t, () => {
+    const thread = new StandInThread()
+    setImmediate(() => {
+      disk.sequence = 5
+      thread.emit('exit', 1)
+    })
+    return thread
+  })
+  writer.appendObservation(sampleObservation(0))
+  await assert.rejects(writer.flush(), { code: 'storage_failed' })
+  assert.equal(writer.uncommittedObservations().length, 1)
   await writer.close()
 })
 
