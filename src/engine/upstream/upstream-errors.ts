@@ -5,6 +5,8 @@ import { type ErrorCode, type ErrorDetail, IsochroneError } from '../../protocol
 import { isObject, numberField, parseJson, stringField } from './json-value.ts'
 
 const messageLengthMax = 500
+/** Nobody means longer; a client would wait for nothing. */
+const retryAfterMaxSeconds = 3600
 const contextPattern = /context[ _](length|size|window)|maximum context|exceed_context_size/i
 
 export interface Refusal {
@@ -69,7 +71,7 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
     return make(
       'all_nodes_busy',
       `${server} is busy: ${said || 'too many requests'}`,
-      known ? { retryAfterSeconds: seconds } : {},
+      known ? { retryAfterMs: Math.min(seconds, retryAfterMaxSeconds) * 1000 } : {},
     )
   }
   if (status >= 400 && status < 500 && status !== 408) {

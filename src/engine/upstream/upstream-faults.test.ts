@@ -123,7 +123,7 @@ test('refusals become error codes, with what the server said', async () => {
         assert.match(error.message, message)
         assert.match(error.message, /my-server/)
         assert.doesNotMatch(error.message, /sk-secret/)
-        if (status === 429) assert.equal(error.detail['retryAfterSeconds'], 7)
+        if (status === 429) assert.equal(error.detail['retryAfterMs'], 7000)
       }
       assert.equal(mock.requests.at(-1)?.headers.authorization, 'Bearer sk-secret')
       mock.replies.set('/v1/chat/completions', (response) => {
