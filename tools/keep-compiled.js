@@ -43,15 +43,16 @@ export async function keepCompiled(root) {
   }
 }
 
-/** Differs after any change of a source. */
+/** Differs after any change of a source that programs load. */
 export function stampOf(root) {
   const hash = createHash('sha256').update(process.platform)
   for (const top of ['bin', 'src']) {
     const names = readdirSync(join(root, top), { recursive: true }).map(String).sort()
     for (const name of names) {
+      if (/\.(test|contract|fixture)\.ts$/.test(name)) continue
       const file = join(root, top, name)
-      const { mtimeMs, size } = statSync(file)
-      hash.update(`${file} ${mtimeMs} ${size}\n`)
+      const stats = statSync(file)
+      if (stats.isFile()) hash.update(`${file} ${stats.mtimeMs} ${stats.size}\n`)
     }
   }
   return hash.digest('hex')
