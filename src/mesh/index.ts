@@ -1,0 +1,35 @@
+/**
+ * mesh: who is alive and near. Membership by gossip (SWIM with Lifeguard), coordinates, clusters.
+ * State machines without I/O: whoever composes them brings connections, clock and keys.
+ */
+export { Membership } from './membership/membership.ts'
+export {
+  type MemberState,
+  type MemberSummary,
+  type Message as MembershipMessage,
+  messageBytes as membershipMessageBytes,
+} from './membership/messages.ts'
+export {
+  lan,
+  local,
+  type MembershipPreset,
+  membershipLimits,
+  wan,
+} from './membership/presets.ts'
+export type {
+  Accusation,
+  AliveStatement,
+  LeftStatement,
+  Signed,
+  Statement,
+  StatementBody,
+  Verification,
+} from './membership/statements.ts'
+export type {
+  MembershipEvent,
+  MembershipInput,
+  MembershipModules,
+  MembershipOptions,
+  MembershipOutputs,
+  Send,
+} from './membership/step.ts'

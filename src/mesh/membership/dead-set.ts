@@ -1,0 +1,58 @@
+/**
+ * Who died or left, and at which incarnation: gossip that is no newer cannot bring them back. Only
+ * a newer incarnation can, which only the member itself can sign. Entries expire; by then every
+ * statement from before has expired too.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import { membershipLimits } from './presets.ts'
+import type { Statement } from './statements.ts'
+
+export interface Tombstone {
+  readonly id: NodeId
+  readonly incarnation: number
+  readonly reason: 'dead' | 'left'
+  readonly sinceMs: number
+  readonly untilMs: number
+  /** What was said of it: told to it if it speaks again, so that it can refute. */
+  readonly statements: readonly Statement[]
+}
+
+export class DeadSet {
+  /** In order of expiry, because all entries are kept equally long. */
+  readonly #tombstones = new Map<NodeId, Tombstone>()
+
+  get size(): number {
+    return this.#tombstones.size
+  }
+
+  get(id: NodeId): Tombstone | undefined {
+    return this.#tombstones.get(id)
+  }
+
+  values(): IterableIterator<Tombstone> {
+    return this.#tombstones.values()
+  }
+
+  add(tombstone: Tombstone): void {
+    this.#tombstones.delete(tombstone.id)
+    if (this.#tombstones.size >= membershipLimits.deadSetMax) {
+      for (const first of this.#tombstones.keys()) {
+        this.#tombstones.delete(first)
+        break
+      }
+    }
+    this.#tombstones.set(tombstone.id, tombstone)
+  }
+
+  /** It has come back with a newer incarnation. */
+  remove(id: NodeId): void {
+    this.#tombstones.delete(id)
+  }
+
+  expire(nowMs: number): void {
+    for (const { id, untilMs } of this.#tombstones.values()) {
+      if (untilMs > nowMs) return
+      this.#tombstones.delete(id)
+    }
+  }
+}

@@ -1,0 +1,395 @@
+/**
+ * SWIM membership with Lifeguard as one state machine: `step(input, now)` says what to send, what
+ * has become of whom, and when to be woken. It reads no clock, opens no socket and holds no timer.
+ *
+ * `now` is monotonic, in ms. Messages come from authenticated peers: `from` is whose connection it
+ * is. What they say of third parties counts by its own signature, whoever brings it.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import { Dissemination } from './dissemination.ts'
+import { LocalHealth } from './local-health.ts'
+import { isOversized, type MemberSummary, type Message, type MessageBody } from './messages.ts'
+import { type MembershipPreset, membershipLimits } from './presets.ts'
+import { shuffle } from './probe-order.ts'
+import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
+import { difference, fitting } from './push-pull.ts'
+import { Roster, type RosterEvent } from './roster.ts'
+import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
+import type {
+  MembershipEvent,
+  MembershipInput,
+  MembershipModules,
+  MembershipOptions,
+  MembershipOutputs,
+  RejectionFault,
+  Send,
+} from './step.ts'
+
+export class Membership {
+  readonly #options: MembershipOptions
+  readonly #preset: MembershipPreset
+  readonly #modules: MembershipModules
+  readonly #health: LocalHealth
+  readonly #roster: Roster
+  readonly #prober: Prober
+  readonly #news: Dissemination
+  #phase: 'running' | 'leaving' | 'departed' = 'running'
+  #self: AliveStatement
+  #seeds: readonly NodeId[] = []
+  #sends: Send[] = []
+  #events: MembershipEvent[] = []
+  #wakeAtMs = Number.POSITIVE_INFINITY
+  #gossipAtMs: number
+  #pushPullAtMs: number
+  #reconnectAtMs: number
+  #renewAtMs: number
+  #departAtMs = Number.POSITIVE_INFINITY
+
+  constructor(options: MembershipOptions, modules: MembershipModules, nowMs: number) {
+    const { self, incarnation, payload, preset } = options
+    this.#options = options
+    this.#preset = preset
+    this.#modules = modules
+    this.#health = new LocalHealth(preset.mechanisms.localHealth ? preset.localHealthMax : 0)
+    this.#roster = new Roster(self, preset, modules)
+    this.#prober = new Prober(
+      preset,
+      { random: modules.random, health: this.#health, roster: this.#roster },
+      nowMs,
+    )
+    this.#news = new Dissemination(preset.retransmitFactor)
+    this.#self = modules.sign({ kind: 'alive', subject: self, incarnation, payload })
+    this.#gossipAtMs = nowMs
+    this.#pushPullAtMs = nowMs + modules.random.below(preset.pushPullIntervalMs)
+    this.#reconnectAtMs = nowMs + modules.random.below(preset.reconnectIntervalMs)
+    this.#renewAtMs = nowMs + preset.renewIntervalMs
+  }
+
+  get incarnation(): number {
+    return this.#self.incarnation
+  }
+
+  /** 0 is healthy. */
+  get localHealth(): number {
+    return this.#health.score
+  }
+
+  /** Everyone else who is known, the dead and those who left included. */
+  members(): readonly MemberSummary[] {
+    return this.#roster.summary()
+  }
+
+  /** What the member said of itself, as long as it is not dead. */
+  aliveStatement(id: NodeId): AliveStatement | undefined {
+    return this.#roster.get(id)?.alive
+  }
+
+  step(input: MembershipInput, nowMs: number): MembershipOutputs {
+    this.#sends = []
+    this.#events = []
+    if (this.#phase !== 'departed') {
+      this.#excuseOwnSleep(nowMs)
+      this.#take(input, nowMs)
+      this.#wakeAtMs = this.#nextWakeMs()
+    }
+    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
+  }
+
+  #take(input: MembershipInput, nowMs: number): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#tick(nowMs)
+        return
+      case 'message':
+        this.#hear(input.from, input.message, nowMs)
+        return
+      case 'join':
+        this.#seeds = input.seeds.slice(0, membershipLimits.seedsMax)
+        for (const seed of this.#seeds) this.#sendSync(seed)
+        this.#reconnectAtMs = nowMs + this.#preset.joinRetryMs
+        return
+      case 'update':
+        this.#renew(this.#self.incarnation + 1, input.payload)
+        return
+      case 'leave':
+        this.#leave(nowMs)
+        return
+    }
+  }
+
+  /** Woken late, one was stalled itself; what it has not heard meanwhile says nothing. */
+  #excuseOwnSleep(nowMs: number): void {
+    const lateMs = nowMs - this.#wakeAtMs
+    const { mechanisms, stallToleranceMs } = this.#preset
+    if (!mechanisms.stallGuard || lateMs <= stallToleranceMs) return
+    this.#prober.postpone(lateMs)
+    this.#roster.postpone(lateMs)
+    this.#health.worse(1)
+  }
+
+  #nextWakeMs(): number {
+    if (this.#phase === 'departed') return Number.POSITIVE_INFINITY
+    const gossipAtMs = this.#news.isEmpty ? Number.POSITIVE_INFINITY : this.#gossipAtMs
+    if (this.#phase === 'leaving') return Math.min(gossipAtMs, this.#departAtMs)
+    return Math.min(
+      gossipAtMs,
+      this.#prober.nextDueMs,
+      this.#roster.nextDeadlineMs,
+      this.#pushPullAtMs,
+      this.#reconnectAtMs,
+      this.#renewAtMs,
+    )
+  }
+
+  #tick(nowMs: number): void {
+    if (this.#phase === 'running') {
+      this.#perform(this.#prober.tick(nowMs), nowMs)
+      this.#buryOverdue(nowMs)
+      if (nowMs >= this.#renewAtMs) this.#renewOnTime(nowMs)
+      if (nowMs >= this.#pushPullAtMs) this.#pushPull(nowMs)
+      if (nowMs >= this.#reconnectAtMs) this.#reconnect(nowMs)
+      this.#roster.dead.expire(nowMs)
+    }
+    if (nowMs >= this.#gossipAtMs && !this.#news.isEmpty) this.#gossip(nowMs)
+    if (nowMs >= this.#departAtMs) {
+      this.#phase = 'departed'
+      this.#events.push({ kind: 'departed' })
+    }
+  }
+
+  #hear(from: NodeId, message: Message, nowMs: number): void {
+    if (isOversized(message)) {
+      this.#reject(from, 'oversized-message')
+      return
+    }
+    for (const statement of message.news) this.#learn(from, statement, nowMs)
+    switch (message.kind) {
+      case 'ping':
+        this.#send(from, { kind: 'ack', sequence: message.sequence })
+        return
+      case 'ping-request':
+        this.#relay(
+          { asker: from, askersSequence: message.sequence, target: message.target },
+          nowMs,
+        )
+        return
+      case 'ack':
+        this.#perform(this.#prober.acknowledged(from, message.sequence, nowMs), nowMs)
+        return
+      case 'nack':
+        this.#prober.refused(from, message.sequence)
+        return
+      case 'gossip':
+        return
+      case 'sync':
+        this.#answerSync(from, message.summary)
+        return
+      case 'sync-reply':
+        if (message.wants.length > 0) this.#sendStatements(from, message.wants, [])
+        return
+    }
+  }
+
+  /** For a member, and of a member: nobody is made to ping strangers. */
+  #relay(request: RelayRequest, nowMs: number): void {
+    const { asker, target } = request
+    if (this.#roster.get(asker) === undefined || this.#roster.get(target) === undefined) return
+    this.#perform(this.#prober.relay(request, nowMs), nowMs)
+  }
+
+  #learn(from: NodeId, statement: Statement, nowMs: number): void {
+    if (statement.subject === this.#options.self) {
+      this.#hearOfSelf(from, statement)
+      return
+    }
+    const merge = this.#roster.merge(statement, nowMs)
+    if (merge.outcome === 'rejected') {
+      this.#reject(from, merge.fault)
+      return
+    }
+    if (merge.outcome !== 'merged') return
+    if (merge.spread) this.#news.add(statement)
+    if (merge.event !== undefined) this.#note(merge.event)
+  }
+
+  /** Only the owner refutes, by an incarnation that only it can sign (SWIM, section 4.2). */
+  #hearOfSelf(from: NodeId, statement: Statement): void {
+    if (this.#phase !== 'running') return
+    const ownIncarnation = this.#self.incarnation
+    const isAccusation = 'accuser' in statement
+    if (isAccusation) {
+      const isMember = this.#roster.get(statement.accuser) !== undefined
+      // One's own higher incarnation of an earlier life is proven by one's own signature only.
+      if (statement.incarnation !== ownIncarnation || !isMember) return
+    } else {
+      const isEarlierLife =
+        statement.kind === 'left'
+          ? statement.incarnation >= ownIncarnation
+          : statement.incarnation > ownIncarnation
+      if (!isEarlierLife) return
+    }
+    const verification = this.#modules.verify(statement)
+    if (verification === 'forged') {
+      this.#reject(from, 'forged')
+      return
+    }
+    this.#renew(statement.incarnation + 1, this.#self.payload)
+    if (!isAccusation) return
+    this.#health.worse(1)
+    this.#events.push({ kind: 'self-refuted', incarnation: this.#self.incarnation })
+  }
+
+  #renew(incarnation: number, payload: Uint8Array): void {
+    if (this.#phase !== 'running' || !Number.isSafeInteger(incarnation)) return
+    const subject = this.#options.self
+    this.#self = this.#modules.sign({ kind: 'alive', subject, incarnation, payload })
+    this.#news.add(this.#self)
+  }
+
+  #renewOnTime(nowMs: number): void {
+    this.#renewAtMs = nowMs + this.#preset.renewIntervalMs
+    this.#renew(this.#self.incarnation + 1, this.#self.payload)
+  }
+
+  #perform(effects: readonly ProbeEffect[], nowMs: number): void {
+    for (const effect of effects) {
+      if (effect.kind === 'send') this.#send(effect.to, effect.body)
+      else if (effect.kind === 'failed') this.#accuse(effect.target, effect.incarnation, nowMs)
+      else if (effect.roundTripMs !== undefined) {
+        this.#events.push({ kind: 'round-trip', id: effect.target, ms: effect.roundTripMs })
+      }
+    }
+  }
+
+  #accuse(subject: NodeId, incarnation: number, nowMs: number): void {
+    const known = this.#roster.get(subject)
+    if (known === undefined || known.alive.incarnation !== incarnation) return
+    const accuser = this.#options.self
+    if (known.suspicion?.accusations.some((said) => said.accuser === accuser)) return
+    const accusation = this.#modules.sign({ kind: 'suspect', subject, incarnation, accuser })
+    const merge = this.#roster.accuse(accusation, nowMs)
+    if (merge.outcome !== 'merged') return
+    if (merge.spread) this.#news.add(accusation)
+    if (merge.event !== undefined) this.#note(merge.event)
+  }
+
+  #buryOverdue(nowMs: number): void {
+    for (const member of this.#roster.overdue(nowMs)) {
+      const { id: subject, alive } = member
+      const accuser = this.#options.self
+      const { incarnation } = alive
+      const verdict = this.#modules.sign({ kind: 'dead', subject, incarnation, accuser })
+      this.#news.add(verdict)
+      this.#note(this.#roster.bury(member, verdict, nowMs))
+    }
+  }
+
+  #note(event: RosterEvent): void {
+    this.#events.push(event)
+    if (event.kind === 'joined' || event.kind === 'returned') this.#prober.add(event.id)
+    if (event.kind === 'died' || event.kind === 'left') this.#prober.remove(event.id)
+  }
+
+  #reject(from: NodeId, fault: RejectionFault): void {
+    this.#events.push({ kind: 'rejected', from, fault })
+  }
+
+  #gossip(nowMs: number): void {
+    this.#gossipAtMs = nowMs + this.#preset.gossipIntervalMs
+    const targets: NodeId[] = []
+    for (const { id } of this.#roster.members()) targets.push(id)
+    for (const { id, reason, sinceMs } of this.#roster.dead.values()) {
+      if (reason === 'dead' && nowMs - sinceMs < this.#preset.gossipToDeadMs) targets.push(id)
+    }
+    shuffle(targets, this.#modules.random)
+    for (const to of targets.slice(0, this.#preset.gossipFanout)) {
+      if (!this.#news.isEmpty) this.#send(to, { kind: 'gossip' })
+    }
+  }
+
+  #pushPull(nowMs: number): void {
+    this.#pushPullAtMs = nowMs + this.#preset.pushPullIntervalMs
+    const ids: NodeId[] = []
+    for (const { id } of this.#roster.members()) ids.push(id)
+    const partner = ids[this.#modules.random.below(Math.max(1, ids.length))]
+    if (partner !== undefined) this.#sendSync(partner)
+  }
+
+  /** Tries one who is thought dead, or a seed: after a partition somebody must speak first. */
+  #reconnect(nowMs: number): void {
+    const { joinRetryMs, reconnectIntervalMs } = this.#preset
+    const isAlone = this.#roster.clusterSize === 1
+    this.#reconnectAtMs = nowMs + (isAlone ? joinRetryMs : reconnectIntervalMs)
+    const lost: NodeId[] = []
+    for (const { id, reason } of this.#roster.dead.values()) if (reason === 'dead') lost.push(id)
+    for (const seed of this.#seeds) {
+      const summary = this.#roster.summaryOf(seed)
+      if (summary === undefined && seed !== this.#options.self) lost.push(seed)
+    }
+    const one = lost[this.#modules.random.below(Math.max(1, lost.length))]
+    if (one !== undefined) this.#sendSync(one)
+  }
+
+  #sendSync(to: NodeId): void {
+    if (to === this.#options.self || this.#phase !== 'running') return
+    const summary = this.#summary()
+    this.#sends.push({ to, message: { kind: 'sync', summary, news: [this.#self] } })
+  }
+
+  /** Tells what the other lacks, and asks for what it is ahead in. To members only: it is long. */
+  #answerSync(from: NodeId, theirs: readonly MemberSummary[]): void {
+    const isKnown = this.#roster.summaryOf(from) !== undefined
+    if (!isKnown || this.#phase !== 'running') return
+    const { ahead, wants } = difference(theirs, this.#summary())
+    if (ahead.length > 0 || wants.length > 0) this.#sendStatements(from, ahead, wants)
+  }
+
+  #summary(): MemberSummary[] {
+    const { self } = this.#options
+    const own: MemberSummary = { id: self, incarnation: this.#self.incarnation, state: 'alive' }
+    return [own, ...this.#roster.summary()].slice(0, membershipLimits.summariesMax)
+  }
+
+  #sendStatements(to: NodeId, subjects: readonly NodeId[], wants: readonly NodeId[]): void {
+    const { self } = this.#options
+    const said: Statement[] = []
+    for (const id of subjects) {
+      said.push(...(id === self ? [this.#self] : this.#roster.statementsOf(id)))
+    }
+    this.#sends.push({ to, message: { kind: 'sync-reply', wants, news: fitting(said) } })
+  }
+
+  /** With as much news as fits; what concerns the receiver itself first (Lifeguard's buddy). */
+  #send(to: NodeId, body: MessageBody): void {
+    let room = membershipLimits.piggybackBytesMax
+    const urgent: Statement[] = []
+    if (this.#preset.mechanisms.buddy && this.#phase === 'running') {
+      for (const statement of this.#saidAgainst(to)) {
+        const bytes = statementBytes(statement)
+        if (bytes > room) break
+        room -= bytes
+        urgent.push(statement)
+      }
+    }
+    const news = this.#news.take(room, this.#roster.clusterSize, urgent)
+    this.#sends.push({ to, message: { ...body, news: [...urgent, ...news] } })
+  }
+
+  /** For a suspect one accusation is enough; the dead need their own last words as well. */
+  #saidAgainst(id: NodeId): readonly Statement[] {
+    const suspicion = this.#roster.get(id)?.suspicion
+    if (suspicion !== undefined) return suspicion.accusations.slice(0, 1)
+    return this.#roster.dead.get(id)?.statements.slice(0, 2) ?? []
+  }
+
+  #leave(nowMs: number): void {
+    if (this.#phase !== 'running') return
+    const subject = this.#options.self
+    const { incarnation } = this.#self
+    this.#phase = 'leaving'
+    this.#news.clear()
+    this.#news.add(this.#modules.sign({ kind: 'left', subject, incarnation }))
+    this.#gossipAtMs = nowMs
+    this.#departAtMs = nowMs + this.#preset.leaveMs
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Whom to probe next: everyone once per round, each round in another order, a newcomer at a random
+ * place of the present one (SWIM, section 4.3). So each member probes a crashed one within a round.
+ */
+import type { Random } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+
+export class ProbeOrder {
+  readonly #random: Random
+  #order: NodeId[] = []
+  #next = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  add(id: NodeId): void {
+    const place = this.#next + this.#random.below(this.#order.length - this.#next + 1)
+    this.#order.splice(place, 0, id)
+  }
+
+  remove(id: NodeId): void {
+    const index = this.#order.indexOf(id)
+    if (index < 0) return
+    this.#order.splice(index, 1)
+    if (index < this.#next) this.#next -= 1
+  }
+
+  next(): NodeId | undefined {
+    if (this.#next >= this.#order.length) {
+      shuffle(this.#order, this.#random)
+      this.#next = 0
+    }
+    const id = this.#order[this.#next]
+    this.#next += 1
+    return id
+  }
+}
+
+/** In place, every order equally likely (Fisher and Yates). */
+export function shuffle<T>(items: T[], random: Random): void {
+  for (let last = items.length - 1; last > 0; last -= 1) {
+    const other = random.below(last + 1)
+    const held = items[last] as T
+    items[last] = items[other] as T
+    items[other] = held
+  }
+}

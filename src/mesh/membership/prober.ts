@@ -1,0 +1,197 @@
+/**
+ * Probes and indirect probes, one's own and those for others (SWIM, section 3.1), stretched by
+ * local health (Lifeguard, section IV.A). Says what to send and how each probe ended; decides
+ * nothing about members.
+ */
+import type { Random } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+import type { LocalHealth } from './local-health.ts'
+import type { MessageBody } from './messages.ts'
+import { type MembershipPreset, membershipLimits } from './presets.ts'
+import { ProbeOrder, shuffle } from './probe-order.ts'
+import type { Roster } from './roster.ts'
+
+export type ProbeEffect =
+  | { readonly kind: 'send'; readonly to: NodeId; readonly body: MessageBody }
+  /** `roundTripMs` only where the target itself answered, to the first ping. */
+  | { readonly kind: 'answered'; readonly target: NodeId; readonly roundTripMs?: number }
+  | { readonly kind: 'failed'; readonly target: NodeId; readonly incarnation: number }
+
+interface Probe {
+  readonly sequence: number
+  readonly target: NodeId
+  readonly incarnation: number
+  readonly sentAtMs: number
+  indirectAtMs: number
+  deadlineMs: number
+  /** Asked for an indirect probe, and not heard of since. Undefined before they are asked. */
+  silentProxies: Set<NodeId> | undefined
+  hadProxies: boolean
+}
+
+export interface RelayRequest {
+  readonly asker: NodeId
+  readonly askersSequence: number
+  readonly target: NodeId
+}
+
+interface Relay extends RelayRequest {
+  readonly sequence: number
+  nackAtMs: number
+  deadlineMs: number
+}
+
+export interface ProberModules {
+  readonly random: Random
+  readonly health: LocalHealth
+  readonly roster: Roster
+}
+
+export class Prober {
+  readonly #preset: MembershipPreset
+  readonly #modules: ProberModules
+  readonly #order: ProbeOrder
+  readonly #probes = new Map<number, Probe>()
+  readonly #relays = new Map<number, Relay>()
+  #sequence: number
+  #nextProbeAtMs: number
+
+  constructor(preset: MembershipPreset, modules: ProberModules, nowMs: number) {
+    this.#preset = preset
+    this.#modules = modules
+    this.#order = new ProbeOrder(modules.random)
+    this.#sequence = modules.random.below(2 ** 31) // not to be guessed by one who never got a ping
+    // Members that start together do not probe in step.
+    this.#nextProbeAtMs = nowMs + modules.random.below(preset.probeIntervalMs)
+  }
+
+  get nextDueMs(): number {
+    let next = this.#nextProbeAtMs
+    for (const probe of this.#probes.values()) {
+      const due = probe.silentProxies === undefined ? probe.indirectAtMs : probe.deadlineMs
+      next = Math.min(next, due)
+    }
+    for (const { nackAtMs, deadlineMs } of this.#relays.values()) {
+      next = Math.min(next, nackAtMs, deadlineMs)
+    }
+    return next
+  }
+
+  add(id: NodeId): void {
+    this.#order.add(id)
+  }
+
+  remove(id: NodeId): void {
+    this.#order.remove(id)
+    for (const { sequence, target } of this.#probes.values()) {
+      if (target === id) this.#probes.delete(sequence)
+    }
+  }
+
+  /** The process slept: nobody else is to blame for what it did not hear meanwhile. */
+  postpone(byMs: number): void {
+    for (const probe of this.#probes.values()) {
+      probe.indirectAtMs += byMs
+      probe.deadlineMs += byMs
+    }
+  }
+
+  tick(nowMs: number): ProbeEffect[] {
+    const effects: ProbeEffect[] = []
+    for (const probe of this.#probes.values()) this.#advance(probe, nowMs, effects)
+    for (const relay of this.#relays.values()) this.#advanceRelay(relay, nowMs, effects)
+    if (nowMs >= this.#nextProbeAtMs) this.#begin(nowMs, effects)
+    return effects
+  }
+
+  /** Asked to probe for another member. */
+  relay(request: RelayRequest, nowMs: number): ProbeEffect[] {
+    if (this.#relays.size >= membershipLimits.relaysMax) return []
+    const sequence = this.#takeSequence()
+    const nackAtMs = nowMs + this.#preset.nackAfterMs
+    const deadlineMs = nowMs + this.#preset.probeDeadlineMs
+    this.#relays.set(sequence, { ...request, sequence, nackAtMs, deadlineMs })
+    return [{ kind: 'send', to: request.target, body: { kind: 'ping', sequence } }]
+  }
+
+  acknowledged(from: NodeId, sequence: number, nowMs: number): ProbeEffect[] {
+    const relay = this.#relays.get(sequence)
+    if (relay !== undefined && relay.target === from) {
+      this.#relays.delete(sequence)
+      const body: MessageBody = { kind: 'ack', sequence: relay.askersSequence }
+      return [{ kind: 'send', to: relay.asker, body }]
+    }
+    const probe = this.#probes.get(sequence)
+    if (probe === undefined) return []
+    const isDirect = probe.target === from
+    if (!isDirect && probe.silentProxies?.has(from) !== true) return []
+    this.#probes.delete(sequence)
+    this.#modules.health.better()
+    if (!isDirect) return [{ kind: 'answered', target: probe.target }]
+    return [{ kind: 'answered', target: probe.target, roundTripMs: nowMs - probe.sentAtMs }]
+  }
+
+  refused(from: NodeId, sequence: number): void {
+    this.#probes.get(sequence)?.silentProxies?.delete(from)
+  }
+
+  #begin(nowMs: number, effects: ProbeEffect[]): void {
+    const { probeIntervalMs, probeTimeoutMs, probeDeadlineMs } = this.#preset
+    const { factor } = this.#modules.health
+    this.#nextProbeAtMs = nowMs + probeIntervalMs * factor
+    const target = this.#order.next()
+    const member = target === undefined ? undefined : this.#modules.roster.get(target)
+    if (target === undefined || member === undefined) return
+    const sequence = this.#takeSequence()
+    this.#probes.set(sequence, {
+      sequence,
+      target,
+      incarnation: member.alive.incarnation,
+      sentAtMs: nowMs,
+      indirectAtMs: nowMs + probeTimeoutMs * factor,
+      deadlineMs: nowMs + probeDeadlineMs * factor,
+      silentProxies: undefined,
+      hadProxies: false,
+    })
+    effects.push({ kind: 'send', to: target, body: { kind: 'ping', sequence } })
+  }
+
+  #advance(probe: Probe, nowMs: number, effects: ProbeEffect[]): void {
+    const { sequence, target, incarnation } = probe
+    if (probe.silentProxies === undefined && nowMs >= probe.indirectAtMs) {
+      const proxies = this.#chooseProxies(target)
+      probe.silentProxies = new Set(proxies)
+      probe.hadProxies = proxies.length > 0
+      const body: MessageBody = { kind: 'ping-request', sequence, target }
+      for (const to of proxies) effects.push({ kind: 'send', to, body })
+    }
+    if (nowMs < probe.deadlineMs) return
+    this.#probes.delete(sequence)
+    // As memberlist has it: where proxies said that they too have no answer, it is not our fault.
+    this.#modules.health.worse(probe.hadProxies ? (probe.silentProxies?.size ?? 0) : 1)
+    effects.push({ kind: 'failed', target, incarnation })
+  }
+
+  #advanceRelay(relay: Relay, nowMs: number, effects: ProbeEffect[]): void {
+    if (nowMs >= relay.nackAtMs) {
+      relay.nackAtMs = Number.POSITIVE_INFINITY
+      const body: MessageBody = { kind: 'nack', sequence: relay.askersSequence }
+      effects.push({ kind: 'send', to: relay.asker, body })
+    }
+    if (nowMs >= relay.deadlineMs) this.#relays.delete(relay.sequence)
+  }
+
+  #chooseProxies(target: NodeId): NodeId[] {
+    const eligible: NodeId[] = []
+    for (const { id, suspicion } of this.#modules.roster.members()) {
+      if (id !== target && suspicion === undefined) eligible.push(id)
+    }
+    shuffle(eligible, this.#modules.random)
+    return eligible.slice(0, this.#preset.indirectProbes)
+  }
+
+  #takeSequence(): number {
+    this.#sequence = (this.#sequence + 1) % 2 ** 32
+    return this.#sequence
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * What this member believes of the others, and the one rule by which a statement changes it: the
+ * higher incarnation wins; within one, dead outweighs suspect, suspect alive, left all. Whatever
+ * would change nothing is dropped before its signature is looked at.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import { DeadSet, type Tombstone } from './dead-set.ts'
+import type { MemberSummary } from './messages.ts'
+import { type MembershipPreset, membershipLimits } from './presets.ts'
+import type {
+  Accusation,
+  AliveStatement,
+  LeftStatement,
+  Statement,
+  Verification,
+} from './statements.ts'
+import { Suspicion, type SuspicionTimes } from './suspicion.ts'
+
+export interface Member {
+  readonly id: NodeId
+  alive: AliveStatement
+  /** Present while suspect. */
+  suspicion: Suspicion | undefined
+}
+
+export type RosterEvent = {
+  /** `returned`: was dead or had left. `refuted`: was suspect. `updated`: a newer record. */
+  readonly kind: 'joined' | 'returned' | 'updated' | 'suspected' | 'refuted' | 'died' | 'left'
+  readonly id: NodeId
+  readonly incarnation: number
+}
+
+/** Why a statement was thrown away, and it was its bearer's fault. */
+export type StatementFault = 'forged' | 'expired' | 'self-accusation' | 'oversized' | 'not-admitted'
+
+export type Merge =
+  | { readonly outcome: 'old' }
+  | { readonly outcome: 'rejected'; readonly fault: StatementFault }
+  | { readonly outcome: 'full' }
+  | { readonly outcome: 'merged'; readonly spread: boolean; readonly event?: RosterEvent }
+
+export interface RosterModules {
+  /** Checks the signature of the statement's signer, and that it is neither too old nor too new. */
+  verify(statement: Statement): Verification
+  /** Who may be a member at all. Without it, all who sign for themselves. */
+  admits?(statement: AliveStatement): boolean
+}
+
+const old: Merge = { outcome: 'old' }
+
+export class Roster {
+  readonly #self: NodeId
+  readonly #preset: MembershipPreset
+  readonly #modules: RosterModules
+  readonly #members = new Map<NodeId, Member>()
+  readonly dead = new DeadSet()
+
+  constructor(self: NodeId, preset: MembershipPreset, modules: RosterModules) {
+    this.#self = self
+    this.#preset = preset
+    this.#modules = modules
+  }
+
+  /** Members that are not dead, oneself included. */
+  get clusterSize(): number {
+    return this.#members.size + 1
+  }
+
+  get(id: NodeId): Member | undefined {
+    return this.#members.get(id)
+  }
+
+  members(): IterableIterator<Member> {
+    return this.#members.values()
+  }
+
+  /** Takes in what is said of another member. */
+  merge(statement: Statement, nowMs: number): Merge {
+    switch (statement.kind) {
+      case 'alive':
+        return this.#mergeAlive(statement)
+      case 'left':
+        return this.#mergeLeft(statement, nowMs)
+      case 'suspect':
+      case 'dead':
+        return this.#mergeAccusation(statement, nowMs)
+    }
+  }
+
+  /** An accusation of one's own, which needs no check. */
+  accuse(accusation: Accusation, nowMs: number): Merge {
+    const member = this.#members.get(accusation.subject)
+    if (member === undefined || member.alive.incarnation !== accusation.incarnation) return old
+    if (member.suspicion?.isNew(accusation) === false) return old
+    return this.#suspect(member, accusation, nowMs)
+  }
+
+  /** Its time to refute is over here. */
+  bury(member: Member, verdict: Accusation, nowMs: number): RosterEvent {
+    const accusations = member.suspicion?.accusations ?? []
+    const others = accusations.filter(({ accuser }) => accuser !== verdict.accuser)
+    return this.#remove(member, 'dead', { nowMs, statements: [...others, verdict] })
+  }
+
+  /** Members whose suspicion is over. */
+  overdue(nowMs: number): Member[] {
+    const found: Member[] = []
+    for (const member of this.#members.values()) {
+      if (member.suspicion !== undefined && member.suspicion.deadlineMs <= nowMs) found.push(member)
+    }
+    return found
+  }
+
+  /** When the next suspicion is over; Infinity without one. */
+  get nextDeadlineMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const { suspicion } of this.#members.values()) {
+      if (suspicion !== undefined) next = Math.min(next, suspicion.deadlineMs)
+    }
+    return next
+  }
+
+  postpone(byMs: number): void {
+    for (const { suspicion } of this.#members.values()) suspicion?.postpone(byMs)
+  }
+
+  /** All that was said of it and still counts. */
+  statementsOf(id: NodeId): readonly Statement[] {
+    const member = this.#members.get(id)
+    if (member !== undefined) return [member.alive, ...(member.suspicion?.accusations ?? [])]
+    return this.dead.get(id)?.statements ?? []
+  }
+
+  summaryOf(id: NodeId): MemberSummary | undefined {
+    const member = this.#members.get(id)
+    if (member !== undefined) return summaryOfMember(member)
+    const tombstone = this.dead.get(id)
+    return tombstone && { id, incarnation: tombstone.incarnation, state: tombstone.reason }
+  }
+
+  summary(): MemberSummary[] {
+    const summary: MemberSummary[] = []
+    for (const member of this.#members.values()) summary.push(summaryOfMember(member))
+    for (const { id, incarnation, reason } of this.dead.values()) {
+      summary.push({ id, incarnation, state: reason })
+    }
+    return summary
+  }
+
+  #mergeAlive(statement: AliveStatement): Merge {
+    const { subject: id, incarnation } = statement
+    const member = this.#members.get(id)
+    const tombstone = this.dead.get(id)
+    if (member !== undefined && incarnation <= member.alive.incarnation) return old
+    if (tombstone !== undefined && incarnation <= tombstone.incarnation) return old
+    if (statement.payload.length > membershipLimits.payloadBytesMax) return rejected('oversized')
+    if (member === undefined && this.#members.size >= membershipLimits.membersMax) {
+      return { outcome: 'full' }
+    }
+    const verification = this.#modules.verify(statement)
+    if (verification !== 'valid') return rejected(verification)
+    if (this.#modules.admits?.(statement) === false) return rejected('not-admitted')
+    if (member === undefined) {
+      this.dead.remove(id)
+      this.#members.set(id, { id, alive: statement, suspicion: undefined })
+      return merged({ kind: tombstone === undefined ? 'joined' : 'returned', id, incarnation })
+    }
+    const kind = member.suspicion === undefined ? 'updated' : 'refuted'
+    member.alive = statement
+    member.suspicion = undefined
+    return merged({ kind, id, incarnation })
+  }
+
+  #mergeLeft(statement: LeftStatement, nowMs: number): Merge {
+    const member = this.#members.get(statement.subject)
+    if (member === undefined || statement.incarnation < member.alive.incarnation) return old
+    const verification = this.#modules.verify(statement)
+    if (verification !== 'valid') return rejected(verification)
+    return merged(this.#remove(member, 'left', { nowMs, statements: [statement] }))
+  }
+
+  #mergeAccusation(statement: Accusation, nowMs: number): Merge {
+    const { accuser, subject, incarnation } = statement
+    if (accuser === subject) return rejected('self-accusation')
+    // One's own come back by gossip. A stranger's word, or a dead member's, counts for nothing.
+    if (accuser === this.#self || !this.#members.has(accuser)) return old
+    const member = this.#members.get(subject)
+    // A higher incarnation than the subject has signed is not the accuser's to say.
+    if (member === undefined || member.alive.incarnation !== incarnation) return old
+    if (member.suspicion?.isNew(statement) === false) return old
+    const verification = this.#modules.verify(statement)
+    if (verification !== 'valid') return rejected(verification)
+    return this.#suspect(member, statement, nowMs)
+  }
+
+  #suspect(member: Member, accusation: Accusation, nowMs: number): Merge {
+    const { id } = member
+    const { incarnation } = accusation
+    const isFirst = member.suspicion === undefined
+    member.suspicion ??= new Suspicion(this.#suspicionTimes(), nowMs)
+    const spread = member.suspicion.add(accusation)
+    if (member.suspicion.verdicts >= this.#preset.verdictsNeeded) {
+      const { accusations } = member.suspicion
+      return merged(this.#remove(member, 'dead', { nowMs, statements: accusations }))
+    }
+    if (!isFirst) return { outcome: 'merged', spread }
+    return { outcome: 'merged', spread, event: { kind: 'suspected', id, incarnation } }
+  }
+
+  #remove(
+    member: Member,
+    reason: Tombstone['reason'],
+    { nowMs, statements }: { nowMs: number; statements: readonly Statement[] },
+  ): RosterEvent {
+    const { id, alive } = member
+    const incarnation = statements[0]?.incarnation ?? alive.incarnation
+    const untilMs = nowMs + this.#preset.deadSetMs
+    const said = [alive, ...statements]
+    this.#members.delete(id)
+    this.dead.add({ id, incarnation, reason, sinceMs: nowMs, untilMs, statements: said })
+    return { kind: reason === 'dead' ? 'died' : 'left', id, incarnation }
+  }
+
+  #suspicionTimes(): SuspicionTimes {
+    const { suspicionAlpha, suspicionBeta, probeIntervalMs, suspicionConfirmations } = this.#preset
+    const shortestMs = suspicionAlpha * Math.max(1, Math.log10(this.clusterSize)) * probeIntervalMs
+    if (!this.#preset.mechanisms.dynamicSuspicion) {
+      return { shortestMs, longestMs: shortestMs, confirmations: 0 }
+    }
+    // Besides the suspect and the first accuser nobody else may be there to confirm.
+    const confirmations = Math.max(0, Math.min(suspicionConfirmations, this.clusterSize - 2))
+    return { shortestMs, longestMs: suspicionBeta * shortestMs, confirmations }
+  }
+}
+
+function summaryOfMember({ id, alive, suspicion }: Member): MemberSummary {
+  const state = suspicion === undefined ? 'alive' : 'suspect'
+  return { id, incarnation: alive.incarnation, state }
+}
+
+function rejected(fault: StatementFault): Merge {
+  return { outcome: 'rejected', fault }
+}
+
+function merged(event: RosterEvent): Merge {
+  return { outcome: 'merged', spread: true, event }
+}
