@@ -6,7 +6,6 @@ import {
   canonicalBytes,
   type EnvelopeExpectation,
   type EnvelopeFields,
-  envelopeLimits,
   envelopeOf,
   hashBody,
   type SignedEnvelope,
@@ -14,6 +13,7 @@ import {
   treeStatement,
   verifyEnvelope,
 } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import { EnvelopeSigner } from './envelope-signer.ts'
 import type { ErrorCode } from './error-codes.ts'
 import { hasCode } from './errors.ts'

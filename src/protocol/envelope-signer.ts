@@ -12,11 +12,11 @@ import {
   canonicalBytes,
   type Envelope,
   type EnvelopeFields,
-  envelopeLimits,
   envelopeOf,
   type SignedEnvelope,
   treeStatement,
 } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import type { Identity } from './identity.ts'
 import { leafHash, merkleTreeOf } from './merkle-tree.ts'
 

@@ -7,12 +7,12 @@ import {
   canonicalBytes,
   type Envelope,
   type EnvelopeExpectation,
-  envelopeLimits,
   hashBody,
   type SignedEnvelope,
   signEnvelope,
   verifyEnvelope,
 } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import type { ErrorCode } from './error-codes.ts'
 import { hasCode } from './errors.ts'
 import { createIdentity } from './identity.ts'

@@ -9,6 +9,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { assert } from '../base/index.ts'
 import { CanonicalWriter } from './canonical-writer.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
 import { isNodeId, type ModelDigest, type NodeId, publicKeyOf, shortId } from './ids.ts'
@@ -68,26 +69,6 @@ export interface EnvelopeExpectation {
 
 export const hashLengthBytes = sha256LengthBytes
 export const nonceLengthBytes = 16
-
-export const envelopeLimits = {
-  /**
-   * How far two machines' clocks may differ; NTP keeps them within a second, 30 s forgives a bad
-   * day.
-   */
-  clockSkewMaxMs: 30_000,
-  /** A nonce has to be remembered this long: one hour covers the longest generation. */
-  lifeMaxMs: 60 * 60 * 1000,
-  /** A result is checked as soon as it comes: it has to live only as long as it travels. */
-  resultLifeMaxMs: 60_000,
-  networkBytesMax: 128,
-  /**
-   * Envelopes under one signature: at 64 the signature is a hundredth of what is left to do for
-   * each, and a longer proof only makes messages longer.
-   */
-  treeLeavesMax: 1_024,
-  /** Of a tree that large. */
-  proofHashesMax: 10,
-} as const
 
 /** SHA-256, 32 bytes: what an envelope says of a body. */
 export function hashBody(body: Uint8Array): Uint8Array {

@@ -9,7 +9,6 @@ export {
   type EnvelopeDomain,
   type EnvelopeExpectation,
   type EnvelopeFields,
-  envelopeLimits,
   hashBody,
   hashLengthBytes,
   nonceLengthBytes,
@@ -19,6 +18,7 @@ export {
   type VerifiedEnvelope,
   verifyEnvelope,
 } from './envelope.ts'
+export { envelopeLimits } from './envelope-limits.ts'
 export { EnvelopeSigner } from './envelope-signer.ts'
 export {
   type Blame,

@@ -10,7 +10,7 @@
  * or it would fill the store until that time comes again.
  */
 import { assert, type Clock, type Random, secureRandom } from '../base/index.ts'
-import { envelopeLimits } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import type { NodeId } from './ids.ts'
 import {
   emptyEntry,

@@ -1,6 +1,7 @@
 /** Arbitrary values of every kind that the protocol carries, for property-based tests. */
 import fc from 'fast-check'
-import { type Envelope, envelopeLimits, type SignedEnvelope } from './envelope.ts'
+import type { Envelope, SignedEnvelope } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import type {
   EmbeddingRequest,
   GenerationEvent,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { envelopeLimits } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import { hasCode } from './errors.ts'
 import { createIdentity } from './identity.ts'
 import type { NodeRecord } from './node-record.ts'

@@ -4,7 +4,7 @@
  * Who only passes a record on keeps the bytes: a record that was decoded and encoded again would
  * lose what a newer program had put into it, and with that its signature.
  */
-import { envelopeLimits } from './envelope.ts'
+import { envelopeLimits } from './envelope-limits.ts'
 import { IsochroneError } from './errors.ts'
 import { type Identity, verifySignature } from './identity.ts'
 import { shortId } from './ids.ts'

@@ -6,11 +6,11 @@ import { type Builder, Encoding, type Offset } from 'flatbuffers'
 import { pooledCopy } from '../../base/index.ts'
 import {
   type EnvelopeDomain,
-  envelopeLimits,
   hashLengthBytes,
   nonceLengthBytes,
   type SignedEnvelope,
 } from '../envelope.ts'
+import { envelopeLimits } from '../envelope-limits.ts'
 import * as wire from '../generated/identity.js'
 import { signatureLengthBytes } from '../identity.ts'
 import { type ModelDigest, publicKeyOf } from '../ids.ts'
