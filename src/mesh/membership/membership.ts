@@ -12,7 +12,8 @@ import { isOversized, type MemberSummary, type Message, type MessageBody } from 
 import { type MembershipPreset, membershipLimits } from './presets.ts'
 import { shuffle } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
-import { difference, fitting } from './push-pull.ts'
+import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
+import { needsAnswer } from './refutation.ts'
 import { Roster, type RosterEvent } from './roster.ts'
 import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
 import type {
@@ -42,6 +43,8 @@ export class Membership {
   #gossipAtMs: number
   #pushPullAtMs: number
   #reconnectAtMs: number
+  /** Came back from the dead by its own word: what else it knows is asked for soon. */
+  #reunited: NodeId | undefined
   #renewAtMs: number
   #departAtMs = Number.POSITIVE_INFINITY
 
@@ -90,7 +93,8 @@ export class Membership {
     if (this.#phase !== 'departed') {
       this.#excuseOwnSleep(nowMs)
       this.#take(input, nowMs)
-      this.#wakeAtMs = this.#nextWakeMs()
+      // Never in the past, or the next step would take it for a sleep of one's own.
+      this.#wakeAtMs = Math.max(nowMs, this.#nextWakeMs())
     }
     return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
   }
@@ -185,6 +189,7 @@ export class Membership {
         this.#answerSync(from, message.summary)
         return
       case 'sync-reply':
+        this.#tellAccused(from, message.news)
         if (message.wants.length > 0) this.#sendStatements(from, message.wants, [])
         return
     }
@@ -209,33 +214,45 @@ export class Membership {
     }
     if (merge.outcome !== 'merged') return
     if (merge.spread) this.#news.add(statement)
-    if (merge.event !== undefined) this.#note(merge.event)
+    if (merge.event === undefined) return
+    this.#note(merge.event)
+    if (merge.event.kind === 'returned' && merge.event.id === from) this.#reunite(from, nowMs)
   }
 
-  /** Only the owner refutes, by an incarnation that only it can sign (SWIM, section 4.2). */
+  /** One from beyond a healed partition: compare again when both sides have had time to refute. */
+  #reunite(id: NodeId, nowMs: number): void {
+    const soonMs = nowMs + this.#preset.reunionMs
+    this.#reunited = id
+    this.#pushPullAtMs = Math.min(this.#pushPullAtMs, soonMs)
+    this.#reconnectAtMs = Math.min(this.#reconnectAtMs, soonMs)
+  }
+
+  /**
+   * Each side of a healed partition holds the other for dead, and believes none of its accusers.
+   * So whoever is accused over there hears it from here, and refutes.
+   */
+  #tellAccused(from: NodeId, news: readonly Statement[]): void {
+    for (const statement of accusedElsewhere(news, this.#roster)) {
+      if (this.#modules.verify(statement) === 'forged') this.#reject(from, 'forged')
+      else
+        this.#sends.push({ to: statement.subject, message: { kind: 'gossip', news: [statement] } })
+    }
+  }
+
   #hearOfSelf(from: NodeId, statement: Statement): void {
     if (this.#phase !== 'running') return
-    const ownIncarnation = this.#self.incarnation
-    const isAccusation = 'accuser' in statement
-    if (isAccusation) {
-      const isMember = this.#roster.get(statement.accuser) !== undefined
-      // One's own higher incarnation of an earlier life is proven by one's own signature only.
-      if (statement.incarnation !== ownIncarnation || !isMember) return
-    } else {
-      const isEarlierLife =
-        statement.kind === 'left'
-          ? statement.incarnation >= ownIncarnation
-          : statement.incarnation > ownIncarnation
-      if (!isEarlierLife) return
-    }
+    if (!needsAnswer(statement, this.#self.incarnation, this.#roster)) return
     const verification = this.#modules.verify(statement)
     if (verification === 'forged') {
       this.#reject(from, 'forged')
       return
     }
     this.#renew(statement.incarnation + 1, this.#self.payload)
-    if (!isAccusation) return
-    this.#health.worse(1)
+    if (!('accuser' in statement)) return
+    // Whoever brought it learns at once, even one who is dead here.
+    this.#sends.push({ to: from, message: { kind: 'gossip', news: [this.#self] } })
+    // Cut off is not slow: an accuser who is dead here blames the partition.
+    if (this.#roster.get(statement.accuser) !== undefined) this.#health.worse(1)
     this.#events.push({ kind: 'self-refuted', incarnation: this.#self.incarnation })
   }
 
@@ -296,11 +313,7 @@ export class Membership {
 
   #gossip(nowMs: number): void {
     this.#gossipAtMs = nowMs + this.#preset.gossipIntervalMs
-    const targets: NodeId[] = []
-    for (const { id } of this.#roster.members()) targets.push(id)
-    for (const { id, reason, sinceMs } of this.#roster.dead.values()) {
-      if (reason === 'dead' && nowMs - sinceMs < this.#preset.gossipToDeadMs) targets.push(id)
-    }
+    const targets = this.#roster.listeners(nowMs)
     shuffle(targets, this.#modules.random)
     for (const to of targets.slice(0, this.#preset.gossipFanout)) {
       if (!this.#news.isEmpty) this.#send(to, { kind: 'gossip' })
@@ -311,7 +324,8 @@ export class Membership {
     this.#pushPullAtMs = nowMs + this.#preset.pushPullIntervalMs
     const ids: NodeId[] = []
     for (const { id } of this.#roster.members()) ids.push(id)
-    const partner = ids[this.#modules.random.below(Math.max(1, ids.length))]
+    const partner = this.#reunited ?? ids[this.#modules.random.below(Math.max(1, ids.length))]
+    this.#reunited = undefined
     if (partner !== undefined) this.#sendSync(partner)
   }
 
@@ -351,12 +365,8 @@ export class Membership {
   }
 
   #sendStatements(to: NodeId, subjects: readonly NodeId[], wants: readonly NodeId[]): void {
-    const { self } = this.#options
-    const said: Statement[] = []
-    for (const id of subjects) {
-      said.push(...(id === self ? [this.#self] : this.#roster.statementsOf(id)))
-    }
-    this.#sends.push({ to, message: { kind: 'sync-reply', wants, news: fitting(said) } })
+    const news = statementsFor(to, subjects, { own: this.#self, roster: this.#roster })
+    this.#sends.push({ to, message: { kind: 'sync-reply', wants, news } })
   }
 
   /** With as much news as fits; what concerns the receiver itself first (Lifeguard's buddy). */
@@ -364,7 +374,7 @@ export class Membership {
     let room = membershipLimits.piggybackBytesMax
     const urgent: Statement[] = []
     if (this.#preset.mechanisms.buddy && this.#phase === 'running') {
-      for (const statement of this.#saidAgainst(to)) {
+      for (const statement of this.#roster.saidAgainst(to)) {
         const bytes = statementBytes(statement)
         if (bytes > room) break
         room -= bytes
@@ -373,13 +383,6 @@ export class Membership {
     }
     const news = this.#news.take(room, this.#roster.clusterSize, urgent)
     this.#sends.push({ to, message: { ...body, news: [...urgent, ...news] } })
-  }
-
-  /** For a suspect one accusation is enough; the dead need their own last words as well. */
-  #saidAgainst(id: NodeId): readonly Statement[] {
-    const suspicion = this.#roster.get(id)?.suspicion
-    if (suspicion !== undefined) return suspicion.accusations.slice(0, 1)
-    return this.#roster.dead.get(id)?.statements.slice(0, 2) ?? []
   }
 
   #leave(nowMs: number): void {

@@ -44,7 +44,9 @@ export interface MembershipPreset {
   readonly pushPullIntervalMs: number
   /** How often one dead member, or a seed, is tried again: this is what heals a partition. */
   readonly reconnectIntervalMs: number
-  /** The same while no member is known at all. */
+  /** After one came back from the dead by itself: the next push-pull with it, and the next try. */
+  readonly reunionMs: number
+  /** How often while no member is known at all. */
   readonly joinRetryMs: number
   /** How long the dead are told what is said of them, in case they live. */
   readonly gossipToDeadMs: number
@@ -92,6 +94,7 @@ export const local: Readonly<MembershipPreset> = Object.freeze({
   gossipIntervalMs: 50,
   pushPullIntervalMs: 10_000,
   reconnectIntervalMs: 2_000,
+  reunionMs: 300, // an accusation to all of one side and their refutations back
   joinRetryMs: 500,
   leaveMs: 1_000, // about 20 rounds of gossip, four times what reaches all
   stallToleranceMs: 50,
@@ -108,6 +111,7 @@ export const lan: Readonly<MembershipPreset> = Object.freeze({
   gossipIntervalMs: 100,
   pushPullIntervalMs: 30_000, // memberlist
   reconnectIntervalMs: 5_000,
+  reunionMs: 500,
   joinRetryMs: 1_000,
   leaveMs: 2_000,
   stallToleranceMs: 100,
@@ -127,6 +131,7 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
   gossipIntervalMs: 200, // memberlist's for one site: news must not wait for distance as well
   pushPullIntervalMs: 30_000,
   reconnectIntervalMs: 8_000, // three tries within the 30 s that healing may take
+  reunionMs: 1_000, // two round trips and their refutations
   joinRetryMs: 2_000,
   leaveMs: 3_000,
   stallToleranceMs: 100,

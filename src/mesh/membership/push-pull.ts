@@ -4,7 +4,13 @@
 import type { NodeId } from '../../protocol/index.ts'
 import { type MemberSummary, stateRank } from './messages.ts'
 import { membershipLimits } from './presets.ts'
-import { type Statement, statementBytes } from './statements.ts'
+import type { Roster } from './roster.ts'
+import {
+  type Accusation,
+  type AliveStatement,
+  type Statement,
+  statementBytes,
+} from './statements.ts'
 
 export interface Difference {
   /** Where the other is behind, or knows nothing. */
@@ -39,8 +45,39 @@ export function difference(
   return { ahead, wants }
 }
 
+/** What one's partner asked for, or lacks, as far as it fits into one reply. */
+export function statementsFor(
+  to: NodeId,
+  subjects: readonly NodeId[],
+  { own, roster }: { readonly own: AliveStatement; readonly roster: Roster },
+): Statement[] {
+  const said: Statement[] = []
+  for (const id of subjects) {
+    // What is said of the receiver itself must not fall to the limit: it comes first.
+    if (id === to) said.unshift(...roster.statementsOf(id))
+    else if (id === own.subject) said.push(own)
+    else said.push(...roster.statementsOf(id))
+  }
+  return fitting(said)
+}
+
+/**
+ * Who is alive here and accused by one who is dead here: one accusation each. Accuser and accused
+ * were on the two sides of a partition.
+ */
+export function accusedElsewhere(news: readonly Statement[], roster: Roster): Accusation[] {
+  const found = new Map<NodeId, Accusation>()
+  for (const statement of news) {
+    if (!('accuser' in statement)) continue
+    const { subject, accuser, incarnation } = statement
+    if (roster.get(subject)?.alive.incarnation !== incarnation) continue
+    if (roster.dead.get(accuser)?.reason === 'dead') found.set(subject, statement)
+  }
+  return [...found.values()]
+}
+
 /** The first statements that fit into one reply; the rest follow with the next push-pull. */
-export function fitting(statements: Iterable<Statement>): Statement[] {
+function fitting(statements: Iterable<Statement>): Statement[] {
   const chosen: Statement[] = []
   let room = membershipLimits.syncBytesMax
   for (const statement of statements) {

@@ -30,7 +30,7 @@ export type RosterEvent = {
   readonly incarnation: number
 }
 
-/** Why a statement was thrown away, and it was its bearer's fault. */
+/** Why a statement was thrown away. An honest bearer forges nothing; `expired` may be delay. */
 export type StatementFault = 'forged' | 'expired' | 'self-accusation' | 'oversized' | 'not-admitted'
 
 export type Merge =
@@ -53,6 +53,7 @@ export class Roster {
   readonly #preset: MembershipPreset
   readonly #modules: RosterModules
   readonly #members = new Map<NodeId, Member>()
+  #suspectCount = 0
   readonly dead = new DeadSet()
 
   constructor(self: NodeId, preset: MembershipPreset, modules: RosterModules) {
@@ -114,6 +115,7 @@ export class Roster {
   /** When the next suspicion is over; Infinity without one. */
   get nextDeadlineMs(): number {
     let next = Number.POSITIVE_INFINITY
+    if (this.#suspectCount === 0) return next // nearly always, and asked at every step
     for (const { suspicion } of this.#members.values()) {
       if (suspicion !== undefined) next = Math.min(next, suspicion.deadlineMs)
     }
@@ -129,6 +131,22 @@ export class Roster {
     const member = this.#members.get(id)
     if (member !== undefined) return [member.alive, ...(member.suspicion?.accusations ?? [])]
     return this.dead.get(id)?.statements ?? []
+  }
+
+  /** For a suspect one accusation is enough; the dead need their own last words as well. */
+  saidAgainst(id: NodeId): readonly Statement[] {
+    const suspicion = this.#members.get(id)?.suspicion
+    if (suspicion !== undefined) return suspicion.accusations.slice(0, 1)
+    return this.dead.get(id)?.statements.slice(0, 2) ?? []
+  }
+
+  /** Who is told news: all members, and for a while the dead, in case they live. */
+  listeners(nowMs: number): NodeId[] {
+    const ids = [...this.#members.keys()]
+    for (const { id, reason, sinceMs } of this.dead.values()) {
+      if (reason === 'dead' && nowMs - sinceMs < this.#preset.gossipToDeadMs) ids.push(id)
+    }
+    return ids
   }
 
   summaryOf(id: NodeId): MemberSummary | undefined {
@@ -166,6 +184,7 @@ export class Roster {
       return merged({ kind: tombstone === undefined ? 'joined' : 'returned', id, incarnation })
     }
     const kind = member.suspicion === undefined ? 'updated' : 'refuted'
+    if (member.suspicion !== undefined) this.#suspectCount -= 1
     member.alive = statement
     member.suspicion = undefined
     return merged({ kind, id, incarnation })
@@ -197,6 +216,7 @@ export class Roster {
     const { id } = member
     const { incarnation } = accusation
     const isFirst = member.suspicion === undefined
+    if (isFirst) this.#suspectCount += 1
     member.suspicion ??= new Suspicion(this.#suspicionTimes(), nowMs)
     const spread = member.suspicion.add(accusation)
     if (member.suspicion.verdicts >= this.#preset.verdictsNeeded) {
@@ -216,6 +236,7 @@ export class Roster {
     const incarnation = statements[0]?.incarnation ?? alive.incarnation
     const untilMs = nowMs + this.#preset.deadSetMs
     const said = [alive, ...statements]
+    if (member.suspicion !== undefined) this.#suspectCount -= 1
     this.#members.delete(id)
     this.dead.add({ id, incarnation, reason, sinceMs: nowMs, untilMs, statements: said })
     return { kind: reason === 'dead' ? 'died' : 'left', id, incarnation }
