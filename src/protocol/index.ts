@@ -57,6 +57,24 @@ export {
   type UpstreamId,
   type WorkerId,
 } from './ids.ts'
+export { signStatement, statementLifeMs, verifyStatement } from './member-statement.ts'
+export {
+  type Accusation,
+  type AccusationBody,
+  type AliveBody,
+  type AliveStatement,
+  type LeftBody,
+  type LeftStatement,
+  type MemberState,
+  type MemberSummary,
+  type MembershipMessage,
+  type MembershipMessageBody,
+  type Signed,
+  type Statement,
+  type StatementBody,
+  signerOf,
+  type Verification,
+} from './membership.ts'
 export type { Inclusion } from './merkle-tree.ts'
 export {
   decodeEmbedReply,
@@ -79,6 +97,7 @@ export {
 } from './messages/join.ts'
 export { isShallow } from './messages/json.ts'
 export { messageLimits } from './messages/limits.ts'
+export { decodeMeshPacket, encodeMeshPacket, type MeshPacket } from './messages/mesh-packet.ts'
 export {
   decodeReport,
   decodeReportAck,

@@ -11,6 +11,7 @@ import type {
 } from './generation.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import { modelDigestOf, type NodeId, nodeIdOf, requestIdOf } from './ids.ts'
+import type { MembershipMessage, Statement } from './membership.ts'
 import { messageLimits } from './messages/limits.ts'
 import { modelFeatures, type NodeRecord } from './node-record.ts'
 
@@ -203,3 +204,51 @@ export const embeddingRequest: fc.Arbitrary<EmbeddingRequest> = fc.record({
   input: fc.array(fc.oneof(text, tokenIds), { minLength: 1, maxLength: 4 }),
   dimensions: fc.option(fc.integer({ min: 1, max: 4096 })),
 })
+
+const seal = { subject: nodeId, incarnation: uint53, issuedAtMs: uint53, signature: bytes(64) }
+
+export const statement: fc.Arbitrary<Statement> = fc.oneof(
+  fc.record({
+    kind: fc.constant('alive' as const),
+    ...seal,
+    payload: fc.uint8Array({ maxLength: 256 }).map((array) => Uint8Array.from(array)),
+  }),
+  fc.record({ kind: fc.constant('left' as const), ...seal }),
+  fc.record({
+    kind: fc.constantFrom('suspect' as const, 'dead' as const),
+    ...seal,
+    accuser: nodeId,
+  }),
+)
+
+const summary = fc.record({
+  id: nodeId,
+  incarnation: uint53,
+  state: fc.constantFrom('alive', 'suspect', 'dead', 'left'),
+})
+const news = { news: fc.array(statement, { maxLength: 4 }) }
+
+export const membershipMessage: fc.Arbitrary<MembershipMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('ping' as const, 'ack' as const, 'nack' as const),
+    sequence: uint32,
+    ...news,
+  }),
+  fc.record({
+    kind: fc.constant('ping-request' as const),
+    sequence: uint32,
+    target: nodeId,
+    ...news,
+  }),
+  fc.record({ kind: fc.constant('gossip' as const), ...news }),
+  fc.record({
+    kind: fc.constant('sync' as const),
+    summary: fc.array(summary, { maxLength: 4 }),
+    ...news,
+  }),
+  fc.record({
+    kind: fc.constant('sync-reply' as const),
+    wants: fc.array(nodeId, { maxLength: 4 }),
+    ...news,
+  }),
+)

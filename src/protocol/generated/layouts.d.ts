@@ -10,6 +10,9 @@ export declare const SignedEnvelope: TableLayout
 export declare const HardwareReport: TableLayout
 export declare const OfferedModel: TableLayout
 export declare const NodeRecord: TableLayout
+export declare const MemberStatement: TableLayout
+export declare const MembershipMessage: TableLayout
+export declare const MeshPacket: TableLayout
 export declare const GenerateCall: TableLayout
 export declare const TokenLogprob: TableLayout
 export declare const TokenLogprobs: TableLayout

@@ -106,6 +106,37 @@ export const NodeRecord = {
     { name: 'models', kind: 'tables', bytes: 0, table: OfferedModel },
   ],
 }
+export const MemberStatement = {
+  name: 'MemberStatement',
+  fields: [
+    { name: 'kind', kind: 'scalar', bytes: 1 },
+    { name: 'subject', kind: 'scalars', bytes: 1 },
+    { name: 'accuser', kind: 'scalars', bytes: 1 },
+    { name: 'incarnation', kind: 'scalar', bytes: 8 },
+    { name: 'payload', kind: 'scalars', bytes: 1 },
+    { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
+export const MembershipMessage = {
+  name: 'MembershipMessage',
+  fields: [
+    { name: 'kind', kind: 'scalar', bytes: 1 },
+    { name: 'sequence', kind: 'scalar', bytes: 4 },
+    { name: 'target', kind: 'scalars', bytes: 1 },
+    { name: 'summary_ids', kind: 'scalars', bytes: 1 },
+    { name: 'summary_incarnations', kind: 'scalars', bytes: 8 },
+    { name: 'summary_states', kind: 'scalars', bytes: 1 },
+    { name: 'wants', kind: 'scalars', bytes: 1 },
+    { name: 'news', kind: 'tables', bytes: 0, table: MemberStatement },
+  ],
+}
+export const MeshPacket = {
+  name: 'MeshPacket',
+  fields: [
+    { name: 'membership', kind: 'tables', bytes: 0, table: MembershipMessage },
+  ],
+}
 export const GenerateCall = {
   name: 'GenerateCall',
   fields: [

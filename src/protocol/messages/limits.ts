@@ -25,4 +25,14 @@ export const messageLimits = {
   /** The choices of one request. */
   choicesMax: 1_024,
   embeddingRowsMax: 2_048,
+  /** A push-pull of a full cluster and its dead, and its summary, several times over. */
+  meshPacketBytesMax: 256 * 1024,
+  /** Probes, answers and one push-pull; what one turn of a member has to say is a handful. */
+  membershipMessagesMax: 64,
+  /** The largest push-pull's, each as short as can be. */
+  statementsMax: 512,
+  /** Members and dead in one push-pull. */
+  summariesMax: 1_280,
+  /** What a member says of itself. */
+  payloadBytesMax: 256,
 } as const

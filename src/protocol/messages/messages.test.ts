@@ -9,6 +9,7 @@ import { decodeEmbedReply, encodeEmbedReply } from './embed-reply.ts'
 import { decodeGenerateReply, encodeGenerateReply } from './generate-reply.ts'
 import { decodeJoin, decodeJoinReply, encodeJoin, encodeJoinReply } from './join.ts'
 import { messageLimits } from './limits.ts'
+import { decodeMeshPacket, encodeMeshPacket } from './mesh-packet.ts'
 import { decodeNodeRecord, encodeNodeRecord } from './node-record.ts'
 import { decodeReport, decodeReportAck, encodeReport, encodeReportAck } from './report.ts'
 import {
@@ -110,6 +111,11 @@ const codecs = {
     value: fixture.generationRequest,
     encode: encodeGenerationRequest,
     decode: decodeGenerationRequest,
+  }),
+  MeshPacket: codec({
+    value: fc.record({ membership: fc.array(fixture.membershipMessage, { maxLength: 3 }) }),
+    encode: encodeMeshPacket,
+    decode: decodeMeshPacket,
   }),
   EmbeddingRequest: codec({
     value: fixture.embeddingRequest,
@@ -216,6 +222,18 @@ test('a message reads the same wherever it lies in memory', () => {
       const decoded = codecs.EmbedReply.decode(memory.subarray(offset))
       assert.deepEqual(plain(decoded), plain(original))
     }),
+  )
+})
+
+test('a packet of the mesh with more statements than any member has is refused', () => {
+  const [said] = fc.sample(fixture.statement, { numRuns: 1, seed: 1 })
+  assert.ok(said !== undefined)
+  const packetOf = (length: number) =>
+    encodeMeshPacket({ membership: [{ kind: 'gossip', news: Array(length).fill(said) }] })
+  assert.equal(decodeMeshPacket(packetOf(64)).membership[0]?.news.length, 64)
+  assert.throws(
+    () => decodeMeshPacket(packetOf(messageLimits.statementsMax + 1)),
+    (error) => hasCode(error, 'malformed_message'),
   )
 })
 

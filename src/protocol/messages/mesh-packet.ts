@@ -1,0 +1,199 @@
+/** What one member of the mesh tells another: messages of membership, several in a packet. */
+import type { Builder, Offset } from 'flatbuffers'
+import * as layouts from '../generated/layouts.js'
+import * as wire from '../generated/mesh.js'
+import { signatureLengthBytes } from '../identity.ts'
+import { type NodeId, nodeIdOf, publicKeyLengthBytes, publicKeyOf } from '../ids.ts'
+import type {
+  MemberState,
+  MemberSummary,
+  MembershipMessage,
+  MembershipMessageBody,
+  Statement,
+} from '../membership.ts'
+import { checkLength, decodeMessage, fixedBytesOf, nodeIdFrom, safeNumberOf } from './decode.ts'
+import { encodeMessage, uint32, uint53 } from './encode.ts'
+import { messageLimits } from './limits.ts'
+import { malformed } from './verify-buffer.ts'
+
+export interface MeshPacket {
+  readonly membership: readonly MembershipMessage[]
+}
+
+export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
+  return encodeMessage((to) => {
+    const messages = packet.membership.map((message) => writeMessage(to, message))
+    const membership = wire.MeshPacket.createMembershipVector(to, messages)
+    wire.MeshPacket.startMeshPacket(to)
+    wire.MeshPacket.addMembership(to, membership)
+    return wire.MeshPacket.endMeshPacket(to)
+  })
+}
+
+export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
+  checkLength(bytes.length, 'packet', messageLimits.meshPacketBytesMax)
+  return decodeMessage(bytes, layouts.MeshPacket, (buffer) => {
+    const table = wire.MeshPacket.getRootAsMeshPacket(buffer)
+    const length = table.membershipLength()
+    checkLength(length, 'packet.membership', messageLimits.membershipMessagesMax)
+    return {
+      membership: Array.from({ length }, (_, i) => readMessage(table.membership(i))),
+    }
+  })
+}
+
+const kinds: Readonly<Record<MembershipMessage['kind'], wire.MembershipKind>> = {
+  ping: wire.MembershipKind.ping,
+  'ping-request': wire.MembershipKind.ping_request,
+  ack: wire.MembershipKind.ack,
+  nack: wire.MembershipKind.nack,
+  gossip: wire.MembershipKind.gossip,
+  sync: wire.MembershipKind.sync,
+  'sync-reply': wire.MembershipKind.sync_reply,
+}
+
+function writeMessage(to: Builder, message: MembershipMessage): Offset {
+  const { MembershipMessage: Table } = wire
+  const statements = message.news.map((statement) => writeStatement(to, statement))
+  const news = statements.length === 0 ? 0 : Table.createNewsVector(to, statements)
+  const summary = message.kind === 'sync' ? message.summary : []
+  const summaryIds = writeIds(to, summary, ({ id }) => id)
+  const states = summary.map(({ state }) => wire.StatementKind[state])
+  const summaryStates = states.length === 0 ? 0 : Table.createSummaryStatesVector(to, states)
+  const incarnations = summary.map(({ incarnation }) => uint53(incarnation, 'incarnation'))
+  const summaryIncarnations =
+    incarnations.length === 0 ? 0 : Table.createSummaryIncarnationsVector(to, incarnations)
+  const wants = message.kind === 'sync-reply' ? writeIds(to, message.wants, (id) => id) : 0
+  const target =
+    message.kind === 'ping-request' ? to.createByteVector(publicKeyOf(message.target)) : 0
+  Table.startMembershipMessage(to)
+  Table.addKind(to, kinds[message.kind])
+  if ('sequence' in message) Table.addSequence(to, uint32(message.sequence, 'sequence'))
+  Table.addTarget(to, target)
+  Table.addSummaryIds(to, summaryIds)
+  Table.addSummaryIncarnations(to, summaryIncarnations)
+  Table.addSummaryStates(to, summaryStates)
+  Table.addWants(to, wants)
+  Table.addNews(to, news)
+  return Table.endMembershipMessage(to)
+}
+
+function readMessage(table: wire.MembershipMessage | null): MembershipMessage {
+  if (table === null) throw malformed('a message of membership is not there')
+  const length = table.newsLength()
+  checkLength(length, 'membership.news', messageLimits.statementsMax)
+  const news = Array.from({ length }, (_, i) => readStatement(table.news(i)))
+  return { ...readBody(table), news }
+}
+
+function readBody(table: wire.MembershipMessage): MembershipMessageBody {
+  const sequence = table.sequence()
+  switch (table.kind()) {
+    case wire.MembershipKind.ping:
+      return { kind: 'ping', sequence }
+    case wire.MembershipKind.ping_request:
+      return { kind: 'ping-request', sequence, target: nodeIdFrom(table.targetArray(), 'target') }
+    case wire.MembershipKind.ack:
+      return { kind: 'ack', sequence }
+    case wire.MembershipKind.nack:
+      return { kind: 'nack', sequence }
+    case wire.MembershipKind.gossip:
+      return { kind: 'gossip' }
+    case wire.MembershipKind.sync:
+      return { kind: 'sync', summary: readSummary(table) }
+    case wire.MembershipKind.sync_reply:
+      return { kind: 'sync-reply', wants: readIds(table.wantsArray(), 'membership.wants') }
+    default:
+      throw malformed(`a message of membership of the unknown kind ${table.kind()}`)
+  }
+}
+
+function readSummary(table: wire.MembershipMessage): MemberSummary[] {
+  const ids = readIds(table.summaryIdsArray(), 'membership.summary_ids')
+  const columns = [table.summaryIncarnationsLength(), table.summaryStatesLength()]
+  if (columns.some((length) => length !== ids.length)) {
+    throw malformed('the columns of a summary differ in length')
+  }
+  return ids.map((id, i) => ({
+    id,
+    incarnation: safeNumberOf(table.summaryIncarnations(i) ?? 0n, 'summary.incarnation'),
+    state: stateOf(table.summaryStates(i) ?? 0),
+  }))
+}
+
+function writeIds<T>(to: Builder, items: readonly T[], idOf: (item: T) => NodeId): Offset {
+  if (items.length === 0) return 0
+  const bytes = new Uint8Array(items.length * publicKeyLengthBytes)
+  for (const [i, item] of items.entries()) {
+    bytes.set(publicKeyOf(idOf(item)), i * publicKeyLengthBytes)
+  }
+  return to.createByteVector(bytes)
+}
+
+function readIds(bytes: Uint8Array | null, name: string): NodeId[] {
+  if (bytes === null) return []
+  if (bytes.length % publicKeyLengthBytes !== 0) throw malformed(`${name} is not a list of ids`)
+  const length = bytes.length / publicKeyLengthBytes
+  checkLength(length, name, messageLimits.summariesMax)
+  return Array.from({ length }, (_, i) => {
+    const start = i * publicKeyLengthBytes
+    return nodeIdOf(bytes.subarray(start, start + publicKeyLengthBytes))
+  })
+}
+
+function writeStatement(to: Builder, statement: Statement): Offset {
+  const { MemberStatement: Table } = wire
+  const signature = to.createByteVector(statement.signature)
+  const payload = statement.kind === 'alive' ? to.createByteVector(statement.payload) : 0
+  const accuser = 'accuser' in statement ? to.createByteVector(publicKeyOf(statement.accuser)) : 0
+  const subject = to.createByteVector(publicKeyOf(statement.subject))
+  Table.startMemberStatement(to)
+  Table.addIncarnation(to, uint53(statement.incarnation, 'incarnation'))
+  Table.addIssuedAtMs(to, uint53(statement.issuedAtMs, 'issuedAtMs'))
+  Table.addSubject(to, subject)
+  Table.addAccuser(to, accuser)
+  Table.addPayload(to, payload)
+  Table.addSignature(to, signature)
+  Table.addKind(to, wire.StatementKind[statement.kind])
+  return Table.endMemberStatement(to)
+}
+
+/** Not yet verified. */
+function readStatement(table: wire.MemberStatement | null): Statement {
+  if (table === null) throw malformed('a statement is not there')
+  const kind = stateOf(table.kind())
+  const said = {
+    subject: nodeIdFrom(table.subjectArray(), 'statement.subject'),
+    incarnation: safeNumberOf(table.incarnation(), 'statement.incarnation'),
+    issuedAtMs: safeNumberOf(table.issuedAtMs(), 'statement.issued_at_ms'),
+    signature: fixedBytesOf(table.signatureArray(), 'statement.signature', signatureLengthBytes),
+  }
+  switch (kind) {
+    case 'alive': {
+      const payload = table.payloadArray()
+      const { payloadBytesMax } = messageLimits
+      checkLength(payload?.length ?? 0, 'statement.payload', payloadBytesMax)
+      return { kind, ...said, payload: payload?.slice() ?? new Uint8Array(0) }
+    }
+    case 'left':
+      return { kind, ...said }
+    case 'suspect':
+    case 'dead':
+      return { kind, ...said, accuser: nodeIdFrom(table.accuserArray(), 'statement.accuser') }
+  }
+}
+
+function stateOf(value: wire.StatementKind): MemberState {
+  switch (value) {
+    case wire.StatementKind.alive:
+      return 'alive'
+    case wire.StatementKind.suspect:
+      return 'suspect'
+    case wire.StatementKind.dead:
+      return 'dead'
+    case wire.StatementKind.left:
+      return 'left'
+    default:
+      throw malformed(`a statement of the unknown kind ${value}`)
+  }
+}
