@@ -1,0 +1,244 @@
+/**
+ * Hosts, the network between them, and time. Every host runs an actor; a message that one sends
+ * arrives at another after its way. Hosts can be paused (their timers are late and their mail
+ * waits, as after SIGSTOP), crashed, restarted, and parted from others.
+ *
+ * The same seed and the same calls give the same run.
+ */
+import { assert } from '../base/index.ts'
+import type { NodeId } from '../protocol/index.ts'
+import type { Actor, ActorInput } from './actor.ts'
+import { Agenda } from './agenda.ts'
+import type { Links } from './network/links.ts'
+
+export interface WorldOptions<TMessage, TEvent> {
+  readonly ids: readonly NodeId[]
+  readonly links: Links
+  /** On the wire, framing included. */
+  bytesOf(message: TMessage): number
+  onEvent(host: number, event: TEvent, nowMs: number): void
+}
+
+type Occurrence<TMessage> =
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'arrival'; readonly message: TMessage; readonly life: number }
+  | { readonly kind: 'resume' }
+  | { readonly kind: 'act'; act(nowMs: number): void }
+
+interface Letter<TMessage> {
+  readonly source: number
+  readonly message: TMessage
+}
+
+/** As much as a system keeps for a stopped process; what comes then is lost. */
+const pausedLettersMax = 4_096
+const tick = { kind: 'tick' } as const
+const wake = { kind: 'wake' } as const
+const resume = { kind: 'resume' } as const
+const world = -1
+
+export class World<TMessage, TEvent> {
+  readonly #options: WorldOptions<TMessage, TEvent>
+  readonly #agenda = new Agenda<Occurrence<TMessage>>()
+  readonly #indexOf = new Map<NodeId, number>()
+  readonly #actors: (Actor<TMessage, TEvent> | undefined)[]
+  readonly #mail = new Map<number, Letter<TMessage>[]>()
+  /** Which life of the host it is: what was sent to an earlier one does not arrive. */
+  readonly #life: Int32Array
+  readonly #group: Int32Array
+  readonly #pausedUntilMs: Float64Array
+  readonly #wakeAtMs: Float64Array
+  /** The earliest entry of the agenda that wakes the host; entries that are later are stale. */
+  readonly #wakeQueuedAtMs: Float64Array
+  readonly #sent: Uint32Array
+  readonly bytesSent: Float64Array
+  readonly bytesReceived: Float64Array
+  #nowMs = 0
+  #acts = 0
+  #steps = 0
+  #strangers = 0
+
+  constructor(options: WorldOptions<TMessage, TEvent>) {
+    this.#options = options
+    const { ids } = options
+    const count = ids.length
+    for (const [index, id] of ids.entries()) this.#indexOf.set(id, index)
+    this.#actors = new Array<undefined>(count).fill(undefined)
+    this.#life = new Int32Array(count)
+    this.#group = new Int32Array(count)
+    this.#pausedUntilMs = new Float64Array(count)
+    this.#wakeAtMs = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+    this.#wakeQueuedAtMs = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+    this.#sent = new Uint32Array(count)
+    this.bytesSent = new Float64Array(count)
+    this.bytesReceived = new Float64Array(count)
+  }
+
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  get hosts(): number {
+    return this.#options.ids.length
+  }
+
+  /** Inputs that actors were given. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** Messages to ids that no host has. */
+  get strangers(): number {
+    return this.#strangers
+  }
+
+  get messages(): number {
+    return this.#sent.reduce((sum, count) => sum + count, 0)
+  }
+
+  idOf(host: number): NodeId {
+    return this.#options.ids[host] as NodeId
+  }
+
+  /** -1 where there is none. */
+  indexOf(id: NodeId): number {
+    return this.#indexOf.get(id) ?? -1
+  }
+
+  actor(host: number): Actor<TMessage, TEvent> | undefined {
+    return this.#actors[host]
+  }
+
+  isUp(host: number): boolean {
+    return this.#actors[host] !== undefined
+  }
+
+  isPaused(host: number): boolean {
+    return this.#nowMs < (this.#pausedUntilMs[host] as number)
+  }
+
+  groupOf(host: number): number {
+    return this.#group[host] as number
+  }
+
+  /** A new process on the host. It is given a tick at once. */
+  start(host: number, actor: Actor<TMessage, TEvent>): void {
+    assert(!this.isUp(host), 'a host runs one process')
+    this.#actors[host] = actor
+    this.#wakeAtMs[host] = this.#nowMs
+    this.#queueWake(host)
+  }
+
+  /** The process is gone, as by `kill -9`; nobody is told. */
+  crash(host: number): void {
+    this.#actors[host] = undefined
+    this.#life[host] = (this.#life[host] as number) + 1
+    this.#wakeAtMs[host] = Number.POSITIVE_INFINITY
+    this.#pausedUntilMs[host] = 0
+    this.#mail.delete(host)
+  }
+
+  pause(host: number, forMs: number): void {
+    const untilMs = this.#nowMs + forMs
+    if (!this.isUp(host) || untilMs <= (this.#pausedUntilMs[host] as number)) return
+    this.#pausedUntilMs[host] = untilMs
+    this.#agenda.add({ atMs: untilMs, target: host, source: world, order: 1, what: resume })
+  }
+
+  /** Hosts of different groups hear nothing of each other, also of what is under way. */
+  part(groupOf: (host: number) => number): void {
+    for (let host = 0; host < this.hosts; host += 1) this.#group[host] = groupOf(host)
+  }
+
+  /** Runs `act` at that time, before anything of hosts that falls on the same instant. */
+  at(atMs: number, act: (nowMs: number) => void): void {
+    assert(atMs >= this.#nowMs, 'what is planned lies ahead')
+    const what = { kind: 'act', act } as const
+    this.#agenda.add({ atMs, target: world, source: world, order: this.#acts++, what })
+  }
+
+  /** Hands a host a message as if `from` had sent it. */
+  inject(from: number, to: number, message: TMessage): void {
+    this.#arrive(to, { source: from, message })
+  }
+
+  run(untilMs: number): void {
+    const agenda = this.#agenda
+    while (agenda.nextAtMs <= untilMs) {
+      const { atMs, target, source, what } = agenda.take()
+      this.#nowMs = atMs
+      if (what.kind === 'arrival') {
+        if (what.life === this.#life[target])
+          this.#arrive(target, { source, message: what.message })
+      } else if (what.kind === 'wake') this.#wake(target, atMs)
+      else if (what.kind === 'resume') this.#resume(target)
+      else what.act(atMs)
+    }
+    this.#nowMs = untilMs
+  }
+
+  #wake(host: number, atMs: number): void {
+    if (atMs !== this.#wakeQueuedAtMs[host]) return
+    this.#wakeQueuedAtMs[host] = Number.POSITIVE_INFINITY
+    if (this.isPaused(host)) return // the end of the pause looks after it
+    if (this.#nowMs >= (this.#wakeAtMs[host] as number)) this.#step(host, tick)
+    else this.#queueWake(host)
+  }
+
+  #resume(host: number): void {
+    if (!this.isUp(host) || this.isPaused(host)) return
+    if (this.#nowMs >= (this.#wakeAtMs[host] as number)) this.#step(host, tick)
+    else this.#queueWake(host)
+    const letters = this.#mail.get(host) ?? []
+    this.#mail.delete(host)
+    for (const letter of letters) this.#arrive(host, letter)
+  }
+
+  #arrive(host: number, letter: Letter<TMessage>): void {
+    const { source, message } = letter
+    if (this.#group[source] !== this.#group[host] || !this.isUp(host)) return
+    if (this.isPaused(host)) {
+      const letters = this.#mail.get(host)
+      if (letters === undefined) this.#mail.set(host, [letter])
+      else if (letters.length < pausedLettersMax) letters.push(letter)
+      return
+    }
+    const bytes = this.#options.bytesOf(message)
+    this.bytesReceived[host] = (this.bytesReceived[host] as number) + bytes
+    this.#step(host, { kind: 'message', from: this.idOf(source), message })
+  }
+
+  #step(host: number, input: ActorInput<TMessage>): void {
+    const actor = this.#actors[host]
+    if (actor === undefined) return
+    this.#steps += 1
+    const { sends, events, wakeAtMs } = actor.step(input, this.#nowMs)
+    for (const { to, message } of sends) this.#transmit(host, to, message)
+    for (const event of events) this.#options.onEvent(host, event, this.#nowMs)
+    this.#wakeAtMs[host] = Math.max(wakeAtMs, this.#nowMs)
+    this.#queueWake(host)
+  }
+
+  #queueWake(host: number): void {
+    const atMs = this.#wakeAtMs[host] as number
+    if (atMs >= (this.#wakeQueuedAtMs[host] as number) || atMs === Number.POSITIVE_INFINITY) return
+    this.#wakeQueuedAtMs[host] = atMs
+    this.#agenda.add({ atMs, target: host, source: world, order: 0, what: wake })
+  }
+
+  #transmit(from: number, to: NodeId, message: TMessage): void {
+    const count = this.#sent[from] as number
+    this.#sent[from] = count + 1
+    this.bytesSent[from] = (this.bytesSent[from] as number) + this.#options.bytesOf(message)
+    const target = this.#indexOf.get(to)
+    if (target === undefined) {
+      this.#strangers += 1
+      return
+    }
+    if (this.#group[from] !== this.#group[target] || this.#actors[target] === undefined) return
+    const atMs = this.#nowMs + this.#options.links.travelMs(from, target, count)
+    if (atMs === Number.POSITIVE_INFINITY) return
+    const what = { kind: 'arrival', message, life: this.#life[target] as number } as const
+    this.#agenda.add({ atMs, target, source: from, order: count, what })
+  }
+}
