@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -33,7 +34,11 @@ export async function keepCompiled(root) {
   try {
     // What was kept of older sources is of no use any more.
     rmSync(folder, { recursive: true, force: true })
-    await runOnce(root, data)
+    await runOnce(root, ['start', '--nodes', '1', '--no-wan', ...everywhere(join(data, 'start'))])
+    await withUpstream((url) => {
+      const own = ['--mesh-port', '0', '--upstream', `none=${url}`]
+      return runOnce(root, ['gateway', ...own, ...everywhere(join(data, 'gateway'))])
+    })
     mkdirSync(folder, { recursive: true })
     writeFileSync(marker, stamp)
   } catch {
@@ -58,10 +63,49 @@ export function stampOf(root) {
   return hash.digest('hex')
 }
 
+function everywhere(data) {
+  return ['--port', '0', '--config', 'none', '--data', data]
+}
+
+/** What a gateway loads for upstreams is loaded where there is one: here, one without models. */
+async function withUpstream(act) {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end('{"object":"list","data":[]}')
+  })
+  await new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  try {
+    await act(`http://127.0.0.1:${server.address().port}/v1`)
+  } finally {
+    server.closeAllConnections?.()
+    server.close()
+  }
+}
+
+/** By the address and the key that were printed: what writes records is loaded with the first. */
+async function askOnce(said) {
+  const [address] = said.match(/http:\/\/127\.0\.0\.1:\d+/) ?? []
+  const [key] = said.match(/iso_[\w-]+/) ?? []
+  if (address === undefined || key === undefined) return
+  const messages = [{ role: 'user', content: 'Hello' }]
+  try {
+    const response = await fetch(`${address}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'isochrone-tiny', messages, max_tokens: 1 }),
+    })
+    await response.text()
+  } catch {
+    // Not answered: the rest is kept all the same.
+  }
+}
+
 /** The real thing, as a user starts it, until it is ready. */
-function runOnce(root, data) {
+function runOnce(root, args) {
   const program = join(root, 'bin', 'isochrone.js')
-  const more = ['--nodes', '1', '--port', '0', '--no-wan', '--data', data, '--config', 'none']
   // The shell's lines in the program have the flags of Node, which are part of what is kept.
   const command = process.platform === 'win32' ? process.execPath : '/bin/sh'
   const env = Object.fromEntries(
@@ -69,12 +113,15 @@ function runOnce(root, data) {
   )
   return new Promise((resolve) => {
     const stdio = ['ignore', 'pipe', 'ignore']
-    const child = spawn(command, [program, 'start', ...more], { cwd: root, env, stdio })
+    const child = spawn(command, [program, ...args], { cwd: root, env, stdio })
     const timer = setTimeout(() => child.kill('SIGKILL'), readyMs)
     let said = ''
-    child.stdout.on('data', (text) => {
+    child.stdout.on('data', async (text) => {
+      const wasReady = said.includes(readyText)
       said += text
-      if (said.includes(readyText)) child.kill('SIGINT')
+      if (wasReady || !said.includes(readyText)) return
+      await askOnce(said)
+      child.kill('SIGINT')
     })
     const end = () => {
       clearTimeout(timer)

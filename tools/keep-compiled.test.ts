@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -25,17 +27,34 @@ test('the program is started once, and again only after a source changed', posix
   const root = project(t, sound)
   await keepCompiled(root)
   await keepCompiled(root)
-  assert.equal(starts(root), 'start\n')
+  assert.equal(starts(root), 'start\ngateway\n')
   writeFileSync(join(root, 'src', 'room', 'b.ts'), 'export const b = 1\n')
   await keepCompiled(root)
-  assert.equal(starts(root), 'start\nstart\n')
+  assert.equal(starts(root), 'start\ngateway\nstart\ngateway\n')
 })
 
 test('a program that cannot start does no harm, and is not tried again', posix, async (t) => {
   const root = project(t, 'echo "$1" >> starts\nexit 1\n')
   await keepCompiled(root)
   await keepCompiled(root)
-  assert.equal(starts(root), 'start\n')
+  assert.equal(starts(root), 'start\ngateway\n')
+})
+
+test('what a request and an upstream need is loaded as well', posix, async (t) => {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url} ${request.headers.authorization}`)
+    response.end('{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const said = `http://127.0.0.1:${port}/v1 iso_key-of_a_test Stop with Ctrl-C.`
+  const root = project(t, `echo "$@" >> starts\necho "${said}"\nexec sleep 60\n`)
+  await keepCompiled(root)
+  const question = 'POST /v1/chat/completions Bearer iso_key-of_a_test'
+  assert.deepEqual(asked, [question, question])
+  assert.match(starts(root), /^gateway .*--upstream none=http:\/\/127\.0\.0\.1:\d+\/v1/m)
 })
 
 test('what was kept of older sources goes', posix, async (t) => {
