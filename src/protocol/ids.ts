@@ -22,8 +22,9 @@ export type DecisionId = Branded<'DecisionId'>
 
 export const publicKeyLengthBytes = 32
 
-const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
-const alphabetCodes = Buffer.from(alphabet, 'latin1')
+/** RFC 4648, in lower case. */
+export const base32Alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+const alphabetCodes = Buffer.from(base32Alphabet, 'latin1')
 const nodeIdPattern = /^[a-z2-7]{51}[aq]$/
 const modelDigestPattern = /^sha256:[0-9a-f]{64}$/
 const upstreamIdPattern = /^upstream-[a-z0-9][a-z0-9-]{0,62}$/
@@ -50,7 +51,7 @@ export function nodeIdOf(publicKey: Uint8Array): NodeId {
   if (publicKey.length !== publicKeyLengthBytes) {
     throw new RangeError(`an Ed25519 public key has 32 bytes, not ${publicKey.length}`)
   }
-  return base32(publicKey) as NodeId
+  return base32Of(publicKey) as NodeId
 }
 
 /** Decoded keys; every envelope needs some. A process talks to fewer peers than this. */
@@ -74,7 +75,7 @@ function decodedKey(id: NodeId): Uint8Array {
   let value = 0
   let at = 0
   for (const character of id) {
-    value = (value << 5) | alphabet.indexOf(character)
+    value = (value << 5) | base32Alphabet.indexOf(character)
     bits += 5
     if (bits >= 8) {
       bits -= 8
@@ -95,16 +96,16 @@ export function modelDigestOf(hexadecimalSha256: string): ModelDigest {
 
 /** @param random16 16 random bytes */
 export function requestIdOf(random16: Uint8Array): RequestId {
-  return `req_${base32(random16)}` as RequestId
+  return `req_${base32Of(random16)}` as RequestId
 }
 
 /** @param bytes 16, of them at least 10 random */
 export function decisionIdOf(bytes: Uint8Array): DecisionId {
-  return `dec_${base32(bytes)}` as DecisionId
+  return `dec_${base32Of(bytes)}` as DecisionId
 }
 
 /** Written as bytes: a text that grows letter by letter is a chain of texts. */
-function base32(bytes: Uint8Array): string {
+export function base32Of(bytes: Uint8Array): string {
   const letters = bytes.length <= scratchBytesMax ? scratch : Buffer.allocUnsafe(bytes.length * 2)
   let length = 0
   let bits = 0

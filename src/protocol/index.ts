@@ -57,6 +57,23 @@ export {
   type UpstreamId,
   type WorkerId,
 } from './ids.ts'
+export {
+  type ChainPlace,
+  chainSaltBytes,
+  chainStep,
+  isAnchorSealed,
+  isDigestSealed,
+  sealClusterDigest,
+  sealLoadAnchor,
+} from './load-seals.ts'
+export type * from './load-statements.ts'
+export {
+  digestLimits,
+  loadChain,
+  loadChainCount,
+  loadProofBytes,
+  loadTopsBytes,
+} from './load-statements.ts'
 export { signStatement, statementLifeMs, verifyStatement } from './member-statement.ts'
 export {
   type Accusation,
@@ -97,6 +114,7 @@ export {
 } from './messages/join.ts'
 export { isShallow } from './messages/json.ts'
 export { messageLimits } from './messages/limits.ts'
+export { decodeLoadMessage, encodeLoadMessage } from './messages/load-message.ts'
 export { decodeMeshPacket, encodeMeshPacket, type MeshPacket } from './messages/mesh-packet.ts'
 export {
   decodeReport,
@@ -121,6 +139,7 @@ export {
   encodeGenerateCall,
   type GenerateCall,
 } from './messages/signed-call.ts'
+export { type NodeKey, nodeKeyLengthBytes, nodeKeyOf, writeNodeKey } from './node-key.ts'
 export {
   type HardwareReport,
   type LoadReport,

@@ -3,12 +3,16 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { hasCode, IsochroneError } from '../errors.ts'
 import { createIdentity } from '../identity.ts'
+import * as load from '../load.fixture.ts'
 import * as fixture from '../protocol.fixture.ts'
 import { signNodeRecord } from '../signed-node-record.ts'
+import { decodeClusterDigest, encodeClusterDigest } from './cluster-digest.ts'
 import { decodeEmbedReply, encodeEmbedReply } from './embed-reply.ts'
 import { decodeGenerateReply, encodeGenerateReply } from './generate-reply.ts'
 import { decodeJoin, decodeJoinReply, encodeJoin, encodeJoinReply } from './join.ts'
 import { messageLimits } from './limits.ts'
+import { decodeLoadAnchor, encodeLoadAnchor } from './load-anchor.ts'
+import { decodeLoadMessage, encodeLoadMessage } from './load-message.ts'
 import { decodeMeshPacket, encodeMeshPacket } from './mesh-packet.ts'
 import { decodeNodeRecord, encodeNodeRecord } from './node-record.ts'
 import { decodeReport, decodeReportAck, encodeReport, encodeReportAck } from './report.ts'
@@ -75,6 +79,21 @@ const codecs = {
     value: fixture.nodeRecord,
     encode: encodeNodeRecord,
     decode: decodeNodeRecord,
+  }),
+  LoadAnchor: codec({
+    value: load.loadAnchor,
+    encode: encodeLoadAnchor,
+    decode: decodeLoadAnchor,
+  }),
+  ClusterDigest: codec({
+    value: load.clusterDigest,
+    encode: encodeClusterDigest,
+    decode: decodeClusterDigest,
+  }),
+  LoadMessage: codec({
+    value: load.loadMessage,
+    encode: encodeLoadMessage,
+    decode: decodeLoadMessage,
   }),
   GenerateCall: codec({
     value: signedCall,

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import * as arbitrary from './load.fixture.ts'
+import {
+  chainSaltBytes,
+  chainStep,
+  isAnchorSealed,
+  isDigestSealed,
+  sealClusterDigest,
+  sealLoadAnchor,
+} from './load-seals.ts'
+import { loadChain } from './load-statements.ts'
+import { nodeKeyLengthBytes, nodeKeyOf, readNodeKey, writeNodeKey } from './node-key.ts'
+import * as fixture from './protocol.fixture.ts'
+
+const [identity, other] = fixture.identities
+assert.ok(identity !== undefined && other !== undefined)
+
+test('an anchor is good under its own node’s signature, in its own network, unchanged', () => {
+  fc.assert(
+    fc.property(arbitrary.loadAnchor, fc.nat(2_000), (anchor, at) => {
+      const own = sealLoadAnchor(identity, 'net', { ...anchor, node: identity.id })
+      assert.ok(isAnchorSealed(own, 'net'))
+      assert.ok(!isAnchorSealed(own, 'other'))
+      assert.ok(!isAnchorSealed({ ...own, value: { ...own.value, node: other.id } }, 'net'))
+      const bytes = own.bytes.slice()
+      bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ 1
+      assert.ok(!isAnchorSealed({ ...own, bytes }, 'net'))
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('a digest is good under its coordinator’s signature, and is not an anchor', () => {
+  const [digest] = fc.sample(arbitrary.clusterDigest, { numRuns: 1, seed: 1 })
+  const [anchor] = fc.sample(arbitrary.loadAnchor, { numRuns: 1, seed: 1 })
+  assert.ok(digest !== undefined && anchor !== undefined)
+  const own = sealClusterDigest(identity, 'net', { ...digest, coordinator: identity.id })
+  assert.ok(isDigestSealed(own, 'net'))
+  assert.ok(!isDigestSealed({ ...own, value: { ...own.value, coordinator: other.id } }, 'net'))
+  const { bytes, signature } = own
+  assert.ok(!isAnchorSealed({ value: { ...anchor, node: identity.id }, bytes, signature }, 'net'))
+})
+
+test('a step depends on the node, the anchor, the chain, the position and the value', () => {
+  const value = new Uint8Array(loadChain.valueBytes).fill(7)
+  const salt = new Uint8Array(chainSaltBytes).fill(3)
+  const stepped = (from: Uint8Array, place: Parameters<typeof chainStep>[1]) => {
+    const bytes = from.slice()
+    chainStep(bytes, place)
+    return Buffer.from(bytes).toString('hex')
+  }
+  const results = new Set([
+    stepped(value, { salt, chain: 1, position: 2 }),
+    stepped(value, { salt, chain: 2, position: 2 }),
+    stepped(value, { salt, chain: 1, position: 3 }),
+    stepped(value, { salt, chain: 1, position: 2 + 256 }),
+    stepped(value, { salt: salt.with(0, 4), chain: 1, position: 2 }),
+    stepped(value, { salt: salt.with(13, 4), chain: 1, position: 2 }),
+    stepped(value.with(15, 8), { salt, chain: 1, position: 2 }),
+  ])
+  assert.equal(results.size, 7)
+  assert.ok(results.has(stepped(value, { salt, chain: 1, position: 2 })))
+})
+
+test('a key is the beginning of its id, written and read', () => {
+  fc.assert(
+    fc.property(fixture.nodeId, (id) => {
+      const bytes = new Uint8Array(nodeKeyLengthBytes + 4)
+      writeNodeKey(nodeKeyOf(id), bytes, 2)
+      assert.equal(readNodeKey(bytes, 2), nodeKeyOf(id))
+      assert.ok(id.startsWith(nodeKeyOf(id)))
+      assert.deepEqual([bytes[0], bytes[1], bytes[12], bytes[13]], [0, 0, 0, 0])
+    }),
+  )
+})
