@@ -19,8 +19,8 @@ const rooms = {
   routing: ['base', 'protocol', 'evidence', 'models'],
   storage: ['base', 'protocol', 'evidence', 'routing'],
   telemetry: ['base', 'protocol'],
-  node: ['base', 'protocol', 'transport', 'models', 'engine', 'telemetry'],
-  gateway: ['base', 'protocol', 'transport', 'models', 'evidence', 'routing', 'telemetry'],
+  node: ['base', 'protocol', 'transport', 'mesh', 'models', 'engine', 'telemetry'],
+  gateway: ['base', 'protocol', 'transport', 'mesh', 'models', 'evidence', 'routing', 'telemetry'],
   cli: [
     'base',
     'protocol',

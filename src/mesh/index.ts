@@ -2,6 +2,15 @@
  * mesh: who is alive and near. Membership by gossip (SWIM with Lifeguard), coordinates, clusters.
  * State machines without I/O: whoever composes them brings connections, clock and keys.
  */
+export {
+  type AgentModules,
+  type AgentOptions,
+  MeshAgent,
+  type MeshMember,
+} from './agent/agent.ts'
+export type { MemberRole } from './agent/card.ts'
+export type { Contact, ContactStore } from './agent/contacts.ts'
+export type { PeerFault } from './agent/guests.ts'
 export { Membership } from './membership/membership.ts'
 export {
   type MemberState,

@@ -150,6 +150,11 @@ export {
 } from './node-record.ts'
 export { type NonceOutcome, NonceStore, type NonceStoreOptions } from './nonce-store.ts'
 export { OutputHash } from './output-hash.ts'
+export {
+  isRelayedPacketValid,
+  type RelayedPacket,
+  signRelayedPacket,
+} from './relayed-packet.ts'
 export { resultHash } from './result-hash.ts'
 export { type Method, methods } from './services.ts'
 export {

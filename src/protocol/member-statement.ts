@@ -31,7 +31,8 @@ export function signStatement<Body extends StatementBody>(
   body: Body,
   { scope, now }: StatementContext,
 ): Signed<Body> {
-  return { ...body, issuedAtMs: now, signature: identity.sign(signedBytes(body, scope, now)) }
+  const issuedAtMs = Math.floor(now)
+  return { ...body, issuedAtMs, signature: identity.sign(signedBytes(body, scope, issuedAtMs)) }
 }
 
 /** The signature first: `expired` was once true, `forged` never. */

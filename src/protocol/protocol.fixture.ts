@@ -14,6 +14,7 @@ import { modelDigestOf, type NodeId, nodeIdOf, requestIdOf } from './ids.ts'
 import type { MembershipMessage, Statement } from './membership.ts'
 import { messageLimits } from './messages/limits.ts'
 import { modelFeatures, type NodeRecord } from './node-record.ts'
+import type { RelayedPacket } from './relayed-packet.ts'
 
 /** Key pairs cost 50 µs each, and which one it is does not matter. */
 export const identities: readonly Identity[] = [
@@ -252,3 +253,11 @@ export const membershipMessage: fc.Arbitrary<MembershipMessage> = fc.oneof(
     ...news,
   }),
 )
+
+export const relayedPacket: fc.Arbitrary<RelayedPacket> = fc.record({
+  sender: nodeId,
+  recipient: nodeId,
+  issuedAtMs: uint53,
+  packet: fc.uint8Array().map((array) => Uint8Array.from(array)),
+  signature: bytes(64),
+})

@@ -22,6 +22,7 @@ export declare const OfferedModel: TableLayout
 export declare const NodeRecord: TableLayout
 export declare const MemberStatement: TableLayout
 export declare const MembershipMessage: TableLayout
+export declare const RelayedPacket: TableLayout
 export declare const MeshPacket: TableLayout
 export declare const GenerateCall: TableLayout
 export declare const TokenLogprob: TableLayout

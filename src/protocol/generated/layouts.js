@@ -240,10 +240,21 @@ export const MembershipMessage = {
     { name: 'news', kind: 'tables', bytes: 0, table: MemberStatement },
   ],
 }
+export const RelayedPacket = {
+  name: 'RelayedPacket',
+  fields: [
+    { name: 'sender', kind: 'scalars', bytes: 1 },
+    { name: 'recipient', kind: 'scalars', bytes: 1 },
+    { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
+    { name: 'packet', kind: 'scalars', bytes: 1 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
 export const MeshPacket = {
   name: 'MeshPacket',
   fields: [
     { name: 'membership', kind: 'tables', bytes: 0, table: MembershipMessage },
+    { name: 'relayed', kind: 'table', bytes: 0, table: RelayedPacket },
   ],
 }
 export const GenerateCall = {

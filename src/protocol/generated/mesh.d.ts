@@ -105,6 +105,42 @@ export declare class MembershipMessage {
     static endMembershipMessage(builder: flatbuffers.Builder): flatbuffers.Offset;
     static createMembershipMessage(builder: flatbuffers.Builder, kind: MembershipKind, sequence: number, targetOffset: flatbuffers.Offset, summaryIdsOffset: flatbuffers.Offset, summaryIncarnationsOffset: flatbuffers.Offset, summaryStatesOffset: flatbuffers.Offset, wantsOffset: flatbuffers.Offset, newsOffset: flatbuffers.Offset): flatbuffers.Offset;
 }
+export declare class RelayedPacket {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): RelayedPacket;
+    static getRootAsRelayedPacket(bb: flatbuffers.ByteBuffer, obj?: RelayedPacket): RelayedPacket;
+    static getSizePrefixedRootAsRelayedPacket(bb: flatbuffers.ByteBuffer, obj?: RelayedPacket): RelayedPacket;
+    sender(index: number): number | null;
+    senderLength(): number;
+    senderArray(): Uint8Array | null;
+    recipient(index: number): number | null;
+    recipientLength(): number;
+    recipientArray(): Uint8Array | null;
+    issuedAtMs(): bigint;
+    packet(index: number): number | null;
+    packetLength(): number;
+    packetArray(): Uint8Array | null;
+    signature(index: number): number | null;
+    signatureLength(): number;
+    signatureArray(): Uint8Array | null;
+    static startRelayedPacket(builder: flatbuffers.Builder): void;
+    static addSender(builder: flatbuffers.Builder, senderOffset: flatbuffers.Offset): void;
+    static createSenderVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startSenderVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addRecipient(builder: flatbuffers.Builder, recipientOffset: flatbuffers.Offset): void;
+    static createRecipientVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startRecipientVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addIssuedAtMs(builder: flatbuffers.Builder, issuedAtMs: bigint): void;
+    static addPacket(builder: flatbuffers.Builder, packetOffset: flatbuffers.Offset): void;
+    static createPacketVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startPacketVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addSignature(builder: flatbuffers.Builder, signatureOffset: flatbuffers.Offset): void;
+    static createSignatureVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startSignatureVector(builder: flatbuffers.Builder, numElems: number): void;
+    static endRelayedPacket(builder: flatbuffers.Builder): flatbuffers.Offset;
+    static createRelayedPacket(builder: flatbuffers.Builder, senderOffset: flatbuffers.Offset, recipientOffset: flatbuffers.Offset, issuedAtMs: bigint, packetOffset: flatbuffers.Offset, signatureOffset: flatbuffers.Offset): flatbuffers.Offset;
+}
 export declare class MeshPacket {
     bb: flatbuffers.ByteBuffer | null;
     bb_pos: number;
@@ -113,10 +149,11 @@ export declare class MeshPacket {
     static getSizePrefixedRootAsMeshPacket(bb: flatbuffers.ByteBuffer, obj?: MeshPacket): MeshPacket;
     membership(index: number, obj?: MembershipMessage): MembershipMessage | null;
     membershipLength(): number;
+    relayed(obj?: RelayedPacket): RelayedPacket | null;
     static startMeshPacket(builder: flatbuffers.Builder): void;
     static addMembership(builder: flatbuffers.Builder, membershipOffset: flatbuffers.Offset): void;
     static createMembershipVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
     static startMembershipVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addRelayed(builder: flatbuffers.Builder, relayedOffset: flatbuffers.Offset): void;
     static endMeshPacket(builder: flatbuffers.Builder): flatbuffers.Offset;
-    static createMeshPacket(builder: flatbuffers.Builder, membershipOffset: flatbuffers.Offset): flatbuffers.Offset;
 }

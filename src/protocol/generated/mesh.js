@@ -366,6 +366,145 @@ export class MembershipMessage {
         return MembershipMessage.endMembershipMessage(builder);
     }
 }
+export class RelayedPacket {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsRelayedPacket(bb, obj) {
+        return (obj || new RelayedPacket()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsRelayedPacket(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new RelayedPacket()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    sender(index) {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    senderLength() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    senderArray() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    recipient(index) {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    recipientLength() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    recipientArray() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    issuedAtMs() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? this.bb.readUint64(this.bb_pos + offset) : BigInt('0');
+    }
+    packet(index) {
+        const offset = this.bb.__offset(this.bb_pos, 10);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    packetLength() {
+        const offset = this.bb.__offset(this.bb_pos, 10);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    packetArray() {
+        const offset = this.bb.__offset(this.bb_pos, 10);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    signature(index) {
+        const offset = this.bb.__offset(this.bb_pos, 12);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    signatureLength() {
+        const offset = this.bb.__offset(this.bb_pos, 12);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    signatureArray() {
+        const offset = this.bb.__offset(this.bb_pos, 12);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    static startRelayedPacket(builder) {
+        builder.startObject(5);
+    }
+    static addSender(builder, senderOffset) {
+        builder.addFieldOffset(0, senderOffset, 0);
+    }
+    static createSenderVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startSenderVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addRecipient(builder, recipientOffset) {
+        builder.addFieldOffset(1, recipientOffset, 0);
+    }
+    static createRecipientVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startRecipientVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addIssuedAtMs(builder, issuedAtMs) {
+        builder.addFieldInt64(2, issuedAtMs, BigInt('0'));
+    }
+    static addPacket(builder, packetOffset) {
+        builder.addFieldOffset(3, packetOffset, 0);
+    }
+    static createPacketVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startPacketVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addSignature(builder, signatureOffset) {
+        builder.addFieldOffset(4, signatureOffset, 0);
+    }
+    static createSignatureVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startSignatureVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static endRelayedPacket(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+    static createRelayedPacket(builder, senderOffset, recipientOffset, issuedAtMs, packetOffset, signatureOffset) {
+        RelayedPacket.startRelayedPacket(builder);
+        RelayedPacket.addSender(builder, senderOffset);
+        RelayedPacket.addRecipient(builder, recipientOffset);
+        RelayedPacket.addIssuedAtMs(builder, issuedAtMs);
+        RelayedPacket.addPacket(builder, packetOffset);
+        RelayedPacket.addSignature(builder, signatureOffset);
+        return RelayedPacket.endRelayedPacket(builder);
+    }
+}
 export class MeshPacket {
     bb = null;
     bb_pos = 0;
@@ -389,8 +528,12 @@ export class MeshPacket {
         const offset = this.bb.__offset(this.bb_pos, 4);
         return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
     }
+    relayed(obj) {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? (obj || new RelayedPacket()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
+    }
     static startMeshPacket(builder) {
-        builder.startObject(1);
+        builder.startObject(2);
     }
     static addMembership(builder, membershipOffset) {
         builder.addFieldOffset(0, membershipOffset, 0);
@@ -405,13 +548,11 @@ export class MeshPacket {
     static startMembershipVector(builder, numElems) {
         builder.startVector(4, numElems, 4);
     }
+    static addRelayed(builder, relayedOffset) {
+        builder.addFieldOffset(1, relayedOffset, 0);
+    }
     static endMeshPacket(builder) {
         const offset = builder.endObject();
         return offset;
-    }
-    static createMeshPacket(builder, membershipOffset) {
-        MeshPacket.startMeshPacket(builder);
-        MeshPacket.addMembership(builder, membershipOffset);
-        return MeshPacket.endMeshPacket(builder);
     }
 }

@@ -11,6 +11,7 @@ import type {
   MembershipMessageBody,
   Statement,
 } from '../membership.ts'
+import type { RelayedPacket } from '../relayed-packet.ts'
 import { checkLength, decodeMessage, fixedBytesOf, nodeIdFrom, safeNumberOf } from './decode.ts'
 import { encodeMessage, uint32, uint53 } from './encode.ts'
 import { messageLimits } from './limits.ts'
@@ -18,14 +19,18 @@ import { malformed } from './verify-buffer.ts'
 
 export interface MeshPacket {
   readonly membership: readonly MembershipMessage[]
+  /** From or to one that the connection's peer relays for. */
+  readonly relayed: RelayedPacket | null
 }
 
 export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
   return encodeMessage((to) => {
     const messages = packet.membership.map((message) => writeMessage(to, message))
     const membership = wire.MeshPacket.createMembershipVector(to, messages)
+    const relayed = packet.relayed === null ? 0 : writeRelayed(to, packet.relayed)
     wire.MeshPacket.startMeshPacket(to)
     wire.MeshPacket.addMembership(to, membership)
+    wire.MeshPacket.addRelayed(to, relayed)
     return wire.MeshPacket.endMeshPacket(to)
   })
 }
@@ -36,10 +41,38 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
     const table = wire.MeshPacket.getRootAsMeshPacket(buffer)
     const length = table.membershipLength()
     checkLength(length, 'packet.membership', messageLimits.membershipMessagesMax)
+    const relayed = table.relayed()
     return {
       membership: Array.from({ length }, (_, i) => readMessage(table.membership(i))),
+      relayed: relayed === null ? null : readRelayed(relayed),
     }
   })
+}
+
+function writeRelayed(to: Builder, relayed: RelayedPacket): Offset {
+  const { RelayedPacket: Table } = wire
+  const signature = to.createByteVector(relayed.signature)
+  const packet = to.createByteVector(relayed.packet)
+  const recipient = to.createByteVector(publicKeyOf(relayed.recipient))
+  const sender = to.createByteVector(publicKeyOf(relayed.sender))
+  Table.startRelayedPacket(to)
+  Table.addIssuedAtMs(to, uint53(relayed.issuedAtMs, 'issuedAtMs'))
+  Table.addSender(to, sender)
+  Table.addRecipient(to, recipient)
+  Table.addPacket(to, packet)
+  Table.addSignature(to, signature)
+  return Table.endRelayedPacket(to)
+}
+
+/** Not yet verified. */
+function readRelayed(table: wire.RelayedPacket): RelayedPacket {
+  return {
+    sender: nodeIdFrom(table.senderArray(), 'relayed.sender'),
+    recipient: nodeIdFrom(table.recipientArray(), 'relayed.recipient'),
+    issuedAtMs: safeNumberOf(table.issuedAtMs(), 'relayed.issued_at_ms'),
+    packet: table.packetArray()?.slice() ?? new Uint8Array(0),
+    signature: fixedBytesOf(table.signatureArray(), 'relayed.signature', signatureLengthBytes),
+  }
 }
 
 const kinds: Readonly<Record<MembershipMessage['kind'], wire.MembershipKind>> = {

@@ -132,7 +132,10 @@ const codecs = {
     decode: decodeGenerationRequest,
   }),
   MeshPacket: codec({
-    value: fc.record({ membership: fc.array(fixture.membershipMessage, { maxLength: 3 }) }),
+    value: fc.record({
+      membership: fc.array(fixture.membershipMessage, { maxLength: 3 }),
+      relayed: fc.option(fixture.relayedPacket),
+    }),
     encode: encodeMeshPacket,
     decode: decodeMeshPacket,
   }),
@@ -248,7 +251,10 @@ test('a packet of the mesh with more statements than any member has is refused',
   const [said] = fc.sample(fixture.statement, { numRuns: 1, seed: 1 })
   assert.ok(said !== undefined)
   const packetOf = (length: number) =>
-    encodeMeshPacket({ membership: [{ kind: 'gossip', news: Array(length).fill(said) }] })
+    encodeMeshPacket({
+      membership: [{ kind: 'gossip', news: Array(length).fill(said) }],
+      relayed: null,
+    })
   assert.equal(decodeMeshPacket(packetOf(64)).membership[0]?.news.length, 64)
   assert.throws(
     () => decodeMeshPacket(packetOf(messageLimits.statementsMax + 1)),

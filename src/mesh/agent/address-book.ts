@@ -1,0 +1,33 @@
+/** Where members can be reached: at addresses, or through relays. The oldest entry makes room. */
+import type { NodeId } from '../../protocol/index.ts'
+import type { MemberCard } from './card.ts'
+import type { Contact } from './contacts.ts'
+
+export class AddressBook {
+  readonly #entriesMax: number
+  readonly #cards = new Map<NodeId, MemberCard>()
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax
+  }
+
+  card(id: NodeId): MemberCard | undefined {
+    return this.#cards.get(id)
+  }
+
+  addressesOf(id: NodeId): readonly string[] {
+    return this.#cards.get(id)?.addresses ?? []
+  }
+
+  put(id: NodeId, card: MemberCard): void {
+    this.#cards.delete(id)
+    this.#cards.set(id, card)
+    const first = this.#cards.keys().next().value
+    if (this.#cards.size > this.#entriesMax && first !== undefined) this.#cards.delete(first)
+  }
+
+  /** From an earlier life: what members say themselves counts more. */
+  putContact({ id, addresses }: Contact): void {
+    if (!this.#cards.has(id)) this.put(id, { role: 'node', addresses, relays: [] })
+  }
+}

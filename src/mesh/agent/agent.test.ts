@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  createIdentity,
+  encodeMeshPacket,
+  methods,
+  signRelayedPacket,
+  signStatement,
+} from '../../protocol/index.ts'
+import { type OutgoingCall, openCall } from '../../transport/index.ts'
+import { AgentWorld, alive, idsBesides, type Place } from './agent.fixture.ts'
+
+/** Some places that all began with the first. */
+async function settled(seed: number, count: number): Promise<AgentWorld> {
+  const world = new AgentWorld(seed)
+  const first = await world.add({ role: 'gateway' })
+  for (let i = 1; i < count; i += 1) await world.meet(await world.add(), first)
+  await world.run(10_000)
+  return world
+}
+
+function place(world: AgentWorld, index: number): Place {
+  const found = world.places[index]
+  assert.ok(found)
+  return found
+}
+
+/** What a peer of one's own making tells a place. */
+async function intrude(world: AgentWorld, target: Place): Promise<OutgoingCall> {
+  const transport = world.network.transport(createIdentity().id, { onStream: () => {} })
+  const dialled = transport.dial(target.address, target.identity.id)
+  await world.run(10)
+  return openCall(await dialled, methods.mesh)
+}
+
+test('all who began with one come to know each other, and go on without it', async () => {
+  const world = await settled(1, 6)
+  const [first, ...others] = world.places
+  assert.ok(first)
+  for (const one of world.places) assert.deepEqual(alive(one), idsBesides(world.places, one))
+  await world.crash(first)
+  await world.run(20_000)
+  for (const one of others) assert.deepEqual(alive(one), idsBesides(others, one))
+  await world.run(60_000)
+  for (const one of others) assert.deepEqual(alive(one), idsBesides(others, one))
+  await world.close()
+})
+
+test('one who leaves is known to have left', async () => {
+  const world = await settled(2, 4)
+  const leaver = place(world, 2)
+  const left = leaver.agent.leave()
+  await world.run(5_000)
+  await left
+  const state = (one: Place) =>
+    one.agent.members().find(({ id }) => id === leaver.identity.id)?.state
+  for (const one of world.places) if (one !== leaver) assert.equal(state(one), 'left')
+  await world.close()
+})
+
+test('one without the join token is no member', async () => {
+  const world = await settled(3, 3)
+  const stranger = await world.add({ token: 'join_other' })
+  await world.meet(stranger, place(world, 0))
+  await world.run(20_000)
+  for (const one of world.places.slice(0, 3)) {
+    assert.deepEqual(alive(one), idsBesides(world.places.slice(0, 3), one))
+  }
+  assert.ok((place(world, 0).agent.faults().get('not-admitted') ?? 0) > 0)
+  assert.deepEqual(alive(stranger), [])
+  await world.close()
+})
+
+test('two who only dial reach each other through the one that both have dialled', async () => {
+  const world = new AgentWorld(4)
+  const gateway = await world.add({ role: 'gateway' })
+  const hidden = [await world.add({ listens: false }), await world.add({ listens: false })]
+  for (const one of hidden) await world.meet(one, gateway)
+  await world.run(60_000)
+  for (const one of world.places) {
+    assert.deepEqual(alive(one), idsBesides(world.places, one))
+    assert.ok(one.agent.members().every(({ incarnation }) => incarnation > 0))
+  }
+  const [one, other] = hidden
+  assert.ok(one && other)
+  const seen = one.agent.members().find(({ id }) => id === other.identity.id)
+  assert.notEqual(seen?.roundTripMs, null) // probed itself, not by way of a proxy only
+  await world.crash(other)
+  await world.run(15_000)
+  assert.deepEqual(alive(one), [gateway.identity.id])
+  await world.close()
+})
+
+test('the last view is kept, and brings a member back when the first contact is gone', async () => {
+  const world = await settled(5, 4)
+  const [first, , , last] = world.places
+  assert.ok(first && last)
+  assert.equal(last.saved.length, 3)
+  await world.crash(last)
+  await world.crash(first)
+  await world.run(30_000)
+  const again = await world.add({ identity: last.identity, contacts: last.saved })
+  await world.run(20_000)
+  const here = [place(world, 1), place(world, 2), again]
+  for (const one of here) assert.deepEqual(alive(one), idsBesides(here, one))
+  await world.close()
+})
+
+test('what is malformed is counted and changes nothing', async () => {
+  const world = await settled(6, 3)
+  const target = place(world, 1)
+  const call = await intrude(world, target)
+  for (const bytes of [[], [1, 2, 3], new Array(64).fill(255)]) {
+    void call.send(Uint8Array.from(bytes))
+  }
+  await world.run(1_000)
+  assert.equal(target.agent.faults().get('malformed'), 3)
+  assert.deepEqual(alive(target), idsBesides(world.places, target))
+  await world.close()
+})
+
+test('one who floods is not listened to any more; the others are', async () => {
+  const world = await settled(7, 3)
+  const target = place(world, 1)
+  const call = await intrude(world, target)
+  const ended = (async () => {
+    for await (const _ of call.responses());
+  })().catch((error: unknown) => error)
+  const packet = encodeMeshPacket({ membership: [{ kind: 'gossip', news: [] }], relayed: null })
+  for (let i = 0; i < 20_000; i += 1) void call.send(packet).catch(() => {})
+  await world.run(1_000)
+  assert.match(String(await ended), /cancelled/)
+  assert.ok((target.agent.faults().get('flood') ?? 0) > 1_000)
+  await world.run(30_000)
+  assert.deepEqual(alive(target), idsBesides(world.places, target))
+  await world.close()
+})
+
+test('a relay cannot speak for another, nor bring what was said in another network', async () => {
+  const world = await settled(8, 3)
+  const [target, victim] = [place(world, 1), place(world, 2)]
+  const call = await intrude(world, target)
+  const now = world.clock.now()
+  const left = signStatement(
+    victim.identity,
+    { kind: 'left', subject: victim.identity.id, incarnation: 2 ** 40 },
+    { scope: 'other', now },
+  )
+  const packet = encodeMeshPacket({ membership: [{ kind: 'gossip', news: [left] }], relayed: null })
+  const recipient = target.identity.id
+  const context = { scope: 'test', now }
+  const honest = signRelayedPacket(victim.identity, { recipient, packet }, context)
+  const forged = { ...honest, packet: encodeMeshPacket({ membership: [], relayed: null }) }
+  for (const relayed of [forged, honest]) {
+    void call.send(encodeMeshPacket({ membership: [], relayed }))
+  }
+  await world.run(1_000)
+  assert.equal(target.agent.faults().get('relay-forged'), 1)
+  assert.equal(target.agent.faults().get('forged'), 1)
+  assert.deepEqual(alive(target), idsBesides(world.places, target))
+  await world.close()
+})
+
+test('nothing is relayed for one who is no member', async () => {
+  const world = await settled(9, 3)
+  const [relay, target] = [place(world, 0), place(world, 1)]
+  const intruder = createIdentity()
+  const transport = world.network.transport(intruder.id, { onStream: () => {} })
+  const dialled = transport.dial(relay.address, relay.identity.id)
+  await world.run(10)
+  const call = await openCall(await dialled, methods.mesh)
+  const context = { scope: 'test', now: world.clock.now() }
+  const packet = Uint8Array.of(1, 2, 3) // would be counted as malformed
+  const relayed = signRelayedPacket(intruder, { recipient: target.identity.id, packet }, context)
+  void call.send(encodeMeshPacket({ membership: [], relayed }))
+  await world.run(1_000)
+  assert.deepEqual([...target.agent.faults()], [])
+  await world.close()
+})

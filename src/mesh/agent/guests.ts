@@ -1,0 +1,79 @@
+/**
+ * What peers tell this member, before anything is believed: how much of it is looked at, and who
+ * did what wrong how often.
+ */
+import type { Clock, Log } from '../../base/index.ts'
+import { type NodeId, shortId } from '../../protocol/index.ts'
+import type { RejectionFault } from '../membership/step.ts'
+import type { AgentLimits } from './limits.ts'
+import { WorkAllowance } from './work-allowance.ts'
+
+export type PeerFault = RejectionFault | 'malformed' | 'flood' | 'relay-forged'
+
+/** One per packet, and one per so many bytes of it: a statement may cost a verification. */
+const bytesPerWork = 128
+
+interface Guest {
+  readonly allowance: WorkAllowance
+  faultLoggedAtMs: number
+}
+
+export class Guests {
+  readonly #limits: AgentLimits
+  readonly #modules: { readonly clock: Clock; readonly log: Log }
+  /** The one that was met first makes room. */
+  readonly #guests = new Map<NodeId, Guest>()
+  readonly #faults = new Map<PeerFault, number>()
+
+  constructor(limits: AgentLimits, modules: { readonly clock: Clock; readonly log: Log }) {
+    this.#limits = limits
+    this.#modules = modules
+  }
+
+  /** How often each fault was found. */
+  faults(): ReadonlyMap<PeerFault, number> {
+    return this.#faults
+  }
+
+  /** Whether a packet of this length from the peer is to be looked at. */
+  admits(peer: NodeId, bytes: number): boolean {
+    const { allowance } = this.#guest(peer)
+    const work = 1 + Math.ceil(bytes / bytesPerWork)
+    if (allowance.take(work, this.#modules.clock.monotonic())) return true
+    this.note(peer, 'flood')
+    return false
+  }
+
+  /** It has flooded for so long that its stream is to be ended. */
+  isOut(peer: NodeId): boolean {
+    return this.#guest(peer).allowance.isSpent
+  }
+
+  note(peer: NodeId, fault: PeerFault): void {
+    this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
+    const guest = this.#guest(peer)
+    const nowMs = this.#modules.clock.monotonic()
+    if (nowMs - guest.faultLoggedAtMs < this.#limits.faultLogIntervalMs) return
+    guest.faultLoggedAtMs = nowMs
+    this.#modules.log.warn('a peer’s gossip is refused', { peer: shortId(peer), fault })
+  }
+
+  #guest(peer: NodeId): Guest {
+    const known = this.#guests.get(peer)
+    if (known !== undefined) return known
+    const { workPerSecondMax, workBurstMax, workDebtMax, peersMax } = this.#limits
+    if (this.#guests.size >= peersMax) {
+      const first = this.#guests.keys().next().value
+      if (first !== undefined) this.#guests.delete(first)
+    }
+    const bounds = {
+      perSecondMax: workPerSecondMax,
+      burstMax: workBurstMax,
+      debtMax: workDebtMax,
+    }
+    const allowance = new WorkAllowance(bounds, this.#modules.clock.monotonic())
+    const guest: Guest = { allowance, faultLoggedAtMs: Number.NEGATIVE_INFINITY }
+    this.#guests.set(peer, guest)
+    return guest
+  }
+}

@@ -1,0 +1,58 @@
+/** Every bound of an agent, each with its reason. */
+export interface AgentLimits {
+  /** Connections that this agent dialled: every member of a cluster, twice over while two merge. */
+  readonly dialledMax: number
+  /** Dials under way at once. */
+  readonly diallingMax: number
+  /** TCP, TLS and pairing are six round trips; a member that is slower is no near one. */
+  readonly dialTimeoutMs: number
+  readonly redialFirstMs: number
+  readonly redialMaxMs: number
+  /** What waits for a peer that takes nothing: gossip that is late says nothing new. */
+  readonly unsentBytesMax: number
+  /** Packets kept while their peer is being dialled. */
+  readonly waitingMax: number
+  /** A peer that refused to listen is asked again after this. */
+  readonly refusedMs: number
+  /** A connection that this agent dialled and does not use any more. */
+  readonly idleMs: number
+  /** How often idle connections are looked for, and whether one's relays are still there. */
+  readonly sweepIntervalMs: number
+  /** A peer may cause this much work a second: one per packet, and one per 128 bytes of it. */
+  readonly workPerSecondMax: number
+  /** Two push-pulls of a full cluster at once. */
+  readonly workBurstMax: number
+  /** Work beyond its bound until a peer's stream is ended. */
+  readonly workDebtMax: number
+  /** Peers whose work, addresses and faults are remembered. */
+  readonly peersMax: number
+  /** A relayed packet is as old as this at most. */
+  readonly relayedAgeMaxMs: number
+  /** What is kept on disk is written no more often than this. */
+  readonly saveIntervalMs: number
+  /** A leaving member stays for three rounds of gossip: nine others know, and tell the rest. */
+  readonly leaveWaitMs: number
+  /** What one peer does wrong is logged once in this time. */
+  readonly faultLogIntervalMs: number
+}
+
+export const agentLimits: AgentLimits = Object.freeze({
+  dialledMax: 256,
+  diallingMax: 32,
+  dialTimeoutMs: 5_000,
+  redialFirstMs: 500,
+  redialMaxMs: 15_000,
+  unsentBytesMax: 64 * 1024,
+  waitingMax: 8,
+  refusedMs: 30_000,
+  idleMs: 300_000,
+  sweepIntervalMs: 5_000,
+  workPerSecondMax: 400,
+  workBurstMax: 4_000,
+  workDebtMax: 20_000,
+  peersMax: 1_024,
+  relayedAgeMaxMs: 30_000,
+  saveIntervalMs: 5_000,
+  leaveWaitMs: 600,
+  faultLogIntervalMs: 60_000,
+})
