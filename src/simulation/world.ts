@@ -42,6 +42,9 @@ export class World<TMessage, TEvent> {
   readonly #agenda = new Agenda<Occurrence<TMessage>>()
   readonly #indexOf = new Map<NodeId, number>()
   readonly #actors: (Actor<TMessage, TEvent> | undefined)[]
+  readonly #up: Uint8Array
+  /** When its process began, its pause ended, or it was last parted or reunited. */
+  readonly #steadySinceMs: Float64Array
   readonly #mail = new Map<number, Letter<TMessage>[]>()
   /** Which life of the host it is: what was sent to an earlier one does not arrive. */
   readonly #life: Int32Array
@@ -64,6 +67,8 @@ export class World<TMessage, TEvent> {
     const count = ids.length
     for (const [index, id] of ids.entries()) this.#indexOf.set(id, index)
     this.#actors = new Array<undefined>(count).fill(undefined)
+    this.#up = new Uint8Array(count)
+    this.#steadySinceMs = new Float64Array(count)
     this.#life = new Int32Array(count)
     this.#group = new Int32Array(count)
     this.#pausedUntilMs = new Float64Array(count)
@@ -110,7 +115,7 @@ export class World<TMessage, TEvent> {
   }
 
   isUp(host: number): boolean {
-    return this.#actors[host] !== undefined
+    return this.#up[host] === 1
   }
 
   isPaused(host: number): boolean {
@@ -121,10 +126,18 @@ export class World<TMessage, TEvent> {
     return this.#group[host] as number
   }
 
+  /** Infinity while it is down or paused. */
+  steadySinceMs(host: number): number {
+    if (!this.isUp(host) || this.isPaused(host)) return Number.POSITIVE_INFINITY
+    return this.#steadySinceMs[host] as number
+  }
+
   /** A new process on the host. It is given a tick at once. */
   start(host: number, actor: Actor<TMessage, TEvent>): void {
     assert(!this.isUp(host), 'a host runs one process')
     this.#actors[host] = actor
+    this.#up[host] = 1
+    this.#steadySinceMs[host] = this.#nowMs
     this.#wakeAtMs[host] = this.#nowMs
     this.#queueWake(host)
   }
@@ -132,6 +145,7 @@ export class World<TMessage, TEvent> {
   /** The process is gone, as by `kill -9`; nobody is told. */
   crash(host: number): void {
     this.#actors[host] = undefined
+    this.#up[host] = 0
     this.#life[host] = (this.#life[host] as number) + 1
     this.#wakeAtMs[host] = Number.POSITIVE_INFINITY
     this.#pausedUntilMs[host] = 0
@@ -142,12 +156,17 @@ export class World<TMessage, TEvent> {
     const untilMs = this.#nowMs + forMs
     if (!this.isUp(host) || untilMs <= (this.#pausedUntilMs[host] as number)) return
     this.#pausedUntilMs[host] = untilMs
+    this.#steadySinceMs[host] = untilMs
     this.#agenda.add({ atMs: untilMs, target: host, source: world, order: 1, what: resume })
   }
 
   /** Hosts of different groups hear nothing of each other, also of what is under way. */
   part(groupOf: (host: number) => number): void {
-    for (let host = 0; host < this.hosts; host += 1) this.#group[host] = groupOf(host)
+    for (let host = 0; host < this.hosts; host += 1) {
+      const group = groupOf(host)
+      if (group !== this.#group[host]) this.#steadySinceMs[host] = this.#nowMs
+      this.#group[host] = group
+    }
   }
 
   /** Runs `act` at that time, before anything of hosts that falls on the same instant. */
@@ -235,7 +254,7 @@ export class World<TMessage, TEvent> {
       this.#strangers += 1
       return
     }
-    if (this.#group[from] !== this.#group[target] || this.#actors[target] === undefined) return
+    if (this.#group[from] !== this.#group[target] || !this.isUp(target)) return
     const atMs = this.#nowMs + this.#options.links.travelMs(from, target, count)
     if (atMs === Number.POSITIVE_INFINITY) return
     const what = { kind: 'arrival', message, life: this.#life[target] as number } as const

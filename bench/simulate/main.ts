@@ -1,0 +1,54 @@
+/**
+ * Runs a simulation: `npm run --silent simulate -- mesh --nodes N --latency FILE --seed S`.
+ *
+ * Tables go to stdout, the last line there is one line of JSON in the benchmarks' form
+ * (bench/report.ts). The same options give the same bytes. Progress goes to stderr. The exit code
+ * says whether the simulation ran, not what the checkers found.
+ */
+import { parseArgs } from 'node:util'
+import { IsochroneError } from '../../src/protocol/index.ts'
+import { progressDone } from '../progress.ts'
+import { meshHelp, meshOptions, runMesh } from './mesh.ts'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h') {
+    console.log(help())
+    return name === undefined ? 2 : 0
+  }
+  if (name !== 'mesh') {
+    console.error(`There is no simulation “${name}”; there is “mesh”.\n\n${help()}`)
+    return 2
+  }
+  const values = parse(args)
+  if (values === undefined) return 2
+  if (values['help'] === true) {
+    console.log(help())
+    return 0
+  }
+  try {
+    await runMesh(values, (line) => console.log(line))
+    return 0
+  } catch (error) {
+    progressDone()
+    // What a person can mend needs no stack.
+    const isForAPerson = error instanceof IsochroneError && error.code === 'invalid_configuration'
+    console.error(isForAPerson ? error.message : error)
+    return isForAPerson ? 2 : 1
+  }
+}
+
+function parse(args: readonly string[]): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const options = { ...meshOptions, help: { type: 'boolean', short: 'h' } } as const
+    return parseArgs({ args: [...args], options }).values
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help()}`)
+    return undefined
+  }
+}
+
+function help(): string {
+  return ['npm run --silent simulate -- NAME [options]', '', ...meshHelp].join('\n')
+}

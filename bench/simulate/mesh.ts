@@ -1,0 +1,185 @@
+/** The simulation of a mesh as a command: its options, its tables, its last line. */
+import { readFileSync, statSync } from 'node:fs'
+import { IsochroneError } from '../../src/protocol/index.ts'
+import {
+  faultPresets,
+  type LatencyMatrix,
+  type MeshRunOptions,
+  type MeshRunResult,
+  matrixLimits,
+  readLatencyMatrix,
+  simulateMesh,
+} from '../../src/simulation/index.ts'
+import { progress, progressDone } from '../progress.ts'
+import { type Check, check, renderChecks, renderLastLine, renderTable } from '../report.ts'
+
+export const meshOptions = {
+  nodes: { type: 'string' },
+  latency: { type: 'string' },
+  seed: { type: 'string' },
+  minutes: { type: 'string' },
+  faults: { type: 'string' },
+  loss: { type: 'string' },
+  jitter: { type: 'string' },
+  bound: { type: 'string' },
+} as const
+
+export const meshHelp: readonly string[] = [
+  '  mesh       nodes that find each other and form clusters, on a matrix of round trips',
+  '',
+  '      --nodes N        how many nodes: 2 to 20,000; more than the matrix has sites share them',
+  '      --latency FILE   square matrix of round trips in ms, tab-separated, also gzipped',
+  '      --seed S         a whole number from 0; the same seed gives the same bytes',
+  '      --minutes M      simulated time, 0.5 to 1,440; 10 unless told',
+  '      --faults NAME    none, usual (unless told) or harsh: crashes, pauses, partitions',
+  '      --loss SHARE     of messages, 0 to 0.5; 0.001 unless told',
+  '      --jitter SHARE   mean jitter as a share of the way, 0 to 1; 0.02 unless told',
+  '      --bound MS       of a cluster, 1 to 1,000; 15 unless told',
+]
+
+type Values = Readonly<Record<string, unknown>>
+
+interface Range {
+  readonly least: number
+  readonly most: number
+  readonly whole?: boolean
+  readonly otherwise?: number
+}
+
+const ranges = {
+  nodes: { least: 2, most: 20_000, whole: true },
+  seed: { least: 0, most: 2 ** 32 - 1, whole: true },
+  minutes: { least: 0.5, most: 1_440, otherwise: 10 },
+  loss: { least: 0, most: 0.5, otherwise: 0.001 },
+  jitter: { least: 0, most: 1, otherwise: 0.02 },
+  bound: { least: 1, most: 1_000, otherwise: 15 },
+} as const satisfies Readonly<Record<string, Range>>
+
+const progressEveryMs = 30_000
+
+export async function runMesh(values: Values, print: (line: string) => void): Promise<void> {
+  const file = textOf(values, 'latency')
+  const preset = values['faults'] ?? 'usual'
+  const options: Omit<MeshRunOptions, 'matrix'> = {
+    nodes: numberOf(values, 'nodes'),
+    seed: numberOf(values, 'seed'),
+    lengthMs: Math.round(numberOf(values, 'minutes') * 60_000),
+    loss: numberOf(values, 'loss'),
+    jitterShare: numberOf(values, 'jitter'),
+    boundMs: numberOf(values, 'bound'),
+    faults: faultsOf(preset),
+  }
+  const matrix = readMatrix(file)
+  print(`${options.nodes} nodes on ${matrix.sites} sites of ${file}, seed ${options.seed}`)
+  for (const note of matrix.notes) print(`note: ${note}`)
+  const result = await simulateMesh(
+    { ...options, matrix },
+    {
+      onProgress: (nowMs) => {
+        if (nowMs % progressEveryMs !== 0) return
+        progress(`${nowMs / 1000} of ${options.lengthMs / 1000} simulated seconds`)
+      },
+    },
+  )
+  progressDone()
+  for (const line of ['', ...renderResult(result), '']) print(line)
+  const checks = checksOf(result)
+  for (const line of renderChecks(checks)) print(line)
+  print('')
+  const { faults: _, ...told } = options
+  const context = {
+    ...told,
+    faults: preset,
+    latency: { file, sites: matrix.sites, notes: matrix.notes },
+    ...contextOf(result),
+  }
+  print(renderLastLine({ bench: 'simulate-mesh', checks, context }))
+}
+
+function checksOf({ checkers }: MeshRunResult): readonly Check[] {
+  return checkers.map(({ name, boundMs, violations }) =>
+    check({
+      name: `${name}, for longer than ${boundMs / 1000} s`,
+      value: violations,
+      unit: 'times',
+      reach: '<= 0',
+    }),
+  )
+}
+
+function contextOf(result: MeshRunResult): Readonly<Record<string, unknown>> {
+  const { checkers, rows, detection, ...figures } = result
+  return {
+    ...figures,
+    detection: detection ?? null,
+    longestMs: Object.fromEntries(checkers.map(({ name, longestMs }) => [name, longestMs])),
+    examples: checkers.flatMap(({ name, examples }) => examples.map((who) => `${name}: ${who}`)),
+    last: rows.at(-1) ?? null,
+  }
+}
+
+function renderResult({ rows, checkers, detection }: MeshRunResult): readonly string[] {
+  const table = renderTable(rows, [
+    { title: 'minute', cell: ({ atMs }) => (atMs / 60_000).toFixed(1) },
+    { title: 'up', cell: ({ up }) => String(up) },
+    { title: 'clusters', cell: ({ clusters }) => String(clusters) },
+    { title: 'placed', cell: ({ placed, up }) => `${((100 * placed) / up).toFixed(1)} %` },
+    { title: 'median size', cell: ({ medianSize }) => String(medianSize) },
+    { title: 'largest', cell: ({ largestSize }) => String(largestSize) },
+    { title: 'false deaths', cell: ({ falseDeaths }) => String(falseDeaths) },
+    { title: 'wrong now', cell: ({ wrongNow }) => String(wrongNow) },
+    { title: 'B/s a node', cell: ({ bytesPerSecond }) => bytesPerSecond.toFixed(0) },
+  ])
+  const longest = checkers.map(
+    ({ name, longestMs }) => `${name}: ${(longestMs / 1000).toFixed(0)} s at the longest`,
+  )
+  const seconds = (ms: number) => (ms / 1000).toFixed(1)
+  const known =
+    detection === undefined
+      ? []
+      : [`a crash is known: ${seconds(detection.p50Ms)} s p50, ${seconds(detection.p99Ms)} s p99`]
+  return [...table, '', ...longest, ...known]
+}
+
+function readMatrix(file: string): LatencyMatrix {
+  try {
+    const { size } = statSync(file)
+    if (size > matrixLimits.textBytesMax) {
+      refuse(`${file} has ${size} bytes; a matrix has at most ${matrixLimits.textBytesMax}`)
+    }
+    return readLatencyMatrix(readFileSync(file), file)
+  } catch (error) {
+    if (error instanceof IsochroneError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    refuse(`--latency ${file} cannot be read (${reason}); it names a matrix of round trips`)
+  }
+}
+
+function numberOf(values: Values, name: keyof typeof ranges): number {
+  const range: Range = ranges[name]
+  const { least, most, whole = false, otherwise } = range
+  const given = values[name]
+  if (given === undefined && otherwise !== undefined) return otherwise
+  const text = typeof given === 'string' ? given.trim() : ''
+  const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value
+  const kind = whole ? 'a whole number' : 'a number'
+  const what = given === undefined ? `--${name} is missing` : `--${name} ${String(given)}`
+  refuse(`${what}: it is ${kind} from ${least} to ${most}`)
+}
+
+function textOf(values: Values, name: string): string {
+  const given = values[name]
+  if (typeof given === 'string' && given !== '') return given
+  refuse(`--${name} is missing: it names a file, a square matrix of round trips in ms`)
+}
+
+function faultsOf(name: unknown): MeshRunOptions['faults'] {
+  const known = Object.entries(faultPresets).find(([preset]) => preset === name)
+  if (known !== undefined) return known[1]
+  refuse(`--faults ${String(name)}: it is one of ${Object.keys(faultPresets).join(', ')}`)
+}
+
+function refuse(what: string): never {
+  throw new IsochroneError('invalid_configuration', `${what}. --help lists the options.`)
+}

@@ -1,0 +1,178 @@
+/** Puts the reports of a run's parts together: the checkers, and a row of figures per minute. */
+import { Beliefs } from '../checkers/beliefs.ts'
+import { Claims } from '../checkers/claims.ts'
+import { falselyDead, sharedMembers, WideClusters } from '../checkers/invariants.ts'
+import { Overdue } from '../checkers/overdue.ts'
+import { Fate } from '../fate.ts'
+import { beliefCodes, type PartReport, type Setting } from './part.ts'
+
+/** The longest that anything may be wrong: after a partition one view again, and all else too. */
+export const healingMs = 30_000
+
+export interface MinuteRow {
+  readonly atMs: number
+  readonly up: number
+  readonly clusters: number
+  /** Hosts in a cluster of more than one. */
+  readonly placed: number
+  readonly medianSize: number
+  readonly largestSize: number
+  readonly falseDeaths: number
+  /** Bytes that a host sends per second, on average. */
+  readonly bytesPerSecond: number
+  readonly wrongNow: number
+}
+
+export interface CheckerResult {
+  readonly name: string
+  readonly boundMs: number
+  readonly longestMs: number
+  readonly violations: number
+  /** For a person: who, since when. */
+  readonly examples: readonly string[]
+}
+
+export interface MeshRunResult {
+  readonly rows: readonly MinuteRow[]
+  readonly checkers: readonly CheckerResult[]
+  /** Ms from a crash until a member of its cluster knew; undefined where nothing crashed. */
+  readonly detection: { readonly p50Ms: number; readonly p99Ms: number } | undefined
+  readonly falseDeaths: number
+  readonly messages: number
+  readonly bytesPerHostSecond: number
+  readonly bytesPerHostSecondMost: number
+  readonly seen: Readonly<Record<string, number>>
+}
+
+const rowEveryMs = 60_000
+
+export class Monitor {
+  readonly #setting: Setting
+  readonly #fate: Fate
+  readonly #claims: Claims
+  readonly #beliefs: Beliefs
+  readonly #wide: WideClusters
+  readonly #deadTooLong = new Overdue<number>(healingMs)
+  readonly #sharedTooLong = new Overdue<number>(healingMs)
+  readonly #wideTooLong = new Overdue<string>(healingMs)
+  readonly #rows: MinuteRow[] = []
+  readonly #detectionsMs: number[] = []
+  #falseDeaths = 0
+  #messages = 0
+  #bytes = 0
+  #bytesAtRow = 0
+  #bytesMost = 0
+  #seen = new Map<string, number>()
+
+  constructor(setting: Setting) {
+    const { options, placement, faults } = setting
+    this.#setting = setting
+    this.#fate = new Fate(options.nodes, faults)
+    this.#claims = new Claims(options.nodes)
+    this.#beliefs = new Beliefs(options.nodes)
+    this.#wide = new WideClusters(options.boundMs, placement)
+  }
+
+  /** One report of each part, all of the same instant. */
+  take(reports: readonly PartReport[]): void {
+    const nowMs = reports[0]?.atMs ?? 0
+    const happened = this.#fate.advance(nowMs)
+    for (const fault of happened) if (fault.kind === 'crash') this.#beliefs.forget(fault.host)
+    this.#messages = 0
+    this.#bytes = 0
+    this.#seen = new Map()
+    for (const report of reports) this.#merge(report)
+    const truth = { fate: this.#fate, claims: this.#claims, beliefs: this.#beliefs }
+    const wrong = {
+      dead: [...falselyDead(truth)],
+      shared: [...sharedMembers(truth)],
+      wide: [...this.#wide.now(this.#claims)],
+    }
+    this.#deadTooLong.observe(wrong.dead, nowMs)
+    this.#sharedTooLong.observe(wrong.shared, nowMs)
+    this.#wideTooLong.observe(wrong.wide, nowMs)
+    const wrongNow = wrong.dead.length + wrong.shared.length + wrong.wide.length
+    const { lengthMs } = this.#setting.options
+    if (nowMs % rowEveryMs === 0 || nowMs === lengthMs) this.#addRow(nowMs, wrongNow)
+  }
+
+  get rows(): readonly MinuteRow[] {
+    return this.#rows
+  }
+
+  result(): MeshRunResult {
+    const { nodes, lengthMs } = this.#setting.options
+    const hostSeconds = (nodes * lengthMs) / 1000
+    return {
+      rows: this.#rows,
+      checkers: [
+        shown('a live member is dead at every other', this.#deadTooLong, (host) => `host ${host}`),
+        shown('two clusters share a member', this.#sharedTooLong, (host) => `host ${host}`),
+        shown('a cluster violates its bound', this.#wideTooLong, (cluster) => cluster),
+      ],
+      detection: percentiles(this.#detectionsMs),
+      falseDeaths: this.#falseDeaths,
+      messages: this.#messages,
+      bytesPerHostSecond: this.#bytes / hostSeconds,
+      bytesPerHostSecondMost: this.#bytesMost / (lengthMs / 1000),
+      seen: Object.fromEntries([...this.#seen].sort(([a], [b]) => (a < b ? -1 : 1))),
+    }
+  }
+
+  #merge({ claims, beliefs, detectionsMs, falseDeaths, totals }: PartReport): void {
+    for (const [host, cluster] of claims) this.#claims.note(host, cluster)
+    for (let at = 0; at < beliefs.length; at += 3) {
+      const [observer = 0, subject = 0, code = 0] = beliefs.slice(at, at + 3)
+      if (subject >= 0) this.#beliefs.note(observer, subject, beliefCodes[code] ?? 'unknown')
+    }
+    for (const ms of detectionsMs) this.#detectionsMs.push(ms)
+    this.#falseDeaths += falseDeaths
+    this.#messages += totals.messages
+    this.#bytes += totals.bytesSent
+    this.#bytesMost = Math.max(this.#bytesMost, totals.bytesSentMost)
+    for (const [what, count] of Object.entries(totals.seen)) {
+      this.#seen.set(what, (this.#seen.get(what) ?? 0) + count)
+    }
+  }
+
+  #addRow(nowMs: number, wrongNow: number): void {
+    let up = 0
+    for (let host = 0; host < this.#fate.hosts; host += 1) if (this.#fate.isUp(host)) up += 1
+    const sizes: number[] = []
+    for (const [, members] of this.#claims.clusters()) sizes.push(members.size)
+    sizes.sort((a, b) => a - b)
+    const placed = sizes.reduce((sum, size) => (size > 1 ? sum + size : sum), 0)
+    const sinceMs = nowMs - (this.#rows.at(-1)?.atMs ?? 0)
+    this.#rows.push({
+      atMs: nowMs,
+      up,
+      clusters: sizes.length,
+      placed,
+      medianSize: sizes[Math.floor(sizes.length / 2)] ?? 0,
+      largestSize: sizes.at(-1) ?? 0,
+      falseDeaths: this.#falseDeaths,
+      bytesPerSecond: ((this.#bytes - this.#bytesAtRow) * 1000) / (sinceMs * Math.max(1, up)),
+      wrongNow,
+    })
+    this.#bytesAtRow = this.#bytes
+  }
+}
+
+function shown<TKey>(
+  name: string,
+  overdue: Overdue<TKey>,
+  nameOf: (key: TKey) => string,
+): CheckerResult {
+  const { boundMs, longestMs, count } = overdue
+  const examples = overdue.violations.map(
+    ({ key, sinceMs }) => `${nameOf(key)} since ${(sinceMs / 1000).toFixed(0)} s`,
+  )
+  return { name, boundMs, longestMs, violations: count, examples }
+}
+
+function percentiles(values: readonly number[]): MeshRunResult['detection'] {
+  if (values.length === 0) return undefined
+  const sorted = Float64Array.from(values).sort()
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
+  return { p50Ms: at(0.5), p99Ms: at(0.99) }
+}

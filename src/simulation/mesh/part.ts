@@ -1,0 +1,189 @@
+/**
+ * One thread's share of a simulated mesh: its hosts in a world, what befalls them, and what was
+ * seen since the last report. A run with one thread has one part.
+ */
+import { seededRandom } from '../../base/index.ts'
+import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
+import type { Belief } from '../checkers/beliefs.ts'
+import { type Fault, planFaults } from '../faults.ts'
+import { Links } from '../network/links.ts'
+import { Placement } from '../network/placement.ts'
+import { CheapSeal } from '../seal.ts'
+import { World } from '../world.ts'
+import { FixedGroups, fixedGroupHosts } from './fixed-groups.ts'
+import type { HostEvent, HostKind } from './host.ts'
+import { type MeshRunOptions, wallStartMs } from './options.ts'
+
+/** What both the parts of a run and its monitor derive from the options alone. */
+export interface Setting {
+  readonly options: MeshRunOptions
+  readonly ids: readonly NodeId[]
+  readonly placement: Placement
+  readonly faults: readonly Fault[]
+}
+
+export function settingOf(options: MeshRunOptions): Setting {
+  const { seed, nodes, matrix, faults, lengthMs } = options
+  const random = seededRandom(seed)
+  const placement = new Placement(matrix, nodes, random)
+  const ids = Array.from({ length: nodes }, () => nodeIdOf(random.bytes(idBytes)))
+  const plan = planFaults({ rates: faults, lengthMs }, placement, random)
+  return { options, ids, placement, faults: plan }
+}
+
+export const beliefCodes: readonly Belief[] = ['unknown', 'alive', 'dead']
+
+export interface PartReport {
+  readonly atMs: number
+  /** Hosts whose cluster is another than at the last report; undefined: the process is gone. */
+  readonly claims: readonly (readonly [host: number, cluster: string | undefined])[]
+  /** Observer, subject, and the belief's place in `beliefCodes`; three numbers for each. */
+  readonly beliefs: readonly number[]
+  /** Ms from a crash until a member knew. */
+  readonly detectionsMs: readonly number[]
+  /** Who was believed dead while it was up and in reach, and had been for a while. */
+  readonly falseDeaths: number
+  /** Since the beginning. */
+  readonly totals: PartTotals
+}
+
+export interface PartTotals {
+  readonly messages: number
+  readonly bytesSent: number
+  /** Of the host that has sent most. */
+  readonly bytesSentMost: number
+  readonly seen: Readonly<Record<string, number>>
+}
+
+const idBytes = 32
+/** Up, awake and in reach for this long, nobody has a reason to think it dead. */
+const steadyMs = 10_000
+
+export class MeshPart {
+  readonly #setting: Setting
+  readonly #world: World<unknown, HostEvent>
+  readonly #kind: HostKind<unknown>
+  readonly #seal: CheapSeal
+  readonly #life: Int32Array
+  readonly #crashedAtMs: Float64Array
+  readonly #seen = new Map<string, number>()
+  #claims: [number, string | undefined][] = []
+  #beliefs: number[] = []
+  #detectionsMs: number[] = []
+  #falseDeaths = 0
+
+  constructor(setting: Setting) {
+    const { options, ids, placement, faults } = setting
+    this.#setting = setting
+    this.#seal = new CheapSeal(ids)
+    this.#life = new Int32Array(ids.length)
+    this.#crashedAtMs = new Float64Array(ids.length).fill(Number.NEGATIVE_INFINITY)
+    this.#kind = hostKind(setting)
+    const links = new Links(options, placement)
+    this.#world = new World({
+      ids,
+      links,
+      bytesOf: (message) => this.#kind.bytesOf(message),
+      onEvent: (host, event, nowMs) => this.#note(host, event, nowMs),
+    })
+    for (const fault of faults) this.#world.at(fault.atMs, () => this.#befall(fault))
+  }
+
+  run(untilMs: number): void {
+    this.#world.run(untilMs)
+  }
+
+  /** What was seen since the last one. */
+  report(): PartReport {
+    const { messages, bytesSent, nowMs } = this.#world
+    const report: PartReport = {
+      atMs: nowMs,
+      claims: this.#claims,
+      beliefs: this.#beliefs,
+      detectionsMs: this.#detectionsMs,
+      falseDeaths: this.#falseDeaths,
+      totals: {
+        messages,
+        bytesSent: bytesSent.reduce((sum, bytes) => sum + bytes, 0),
+        bytesSentMost: bytesSent.reduce((most, bytes) => Math.max(most, bytes), 0),
+        seen: Object.fromEntries(this.#seen),
+      },
+    }
+    this.#claims = []
+    this.#beliefs = []
+    this.#detectionsMs = []
+    this.#falseDeaths = 0
+    return report
+  }
+
+  #befall(fault: Fault): void {
+    const world = this.#world
+    switch (fault.kind) {
+      case 'start':
+        this.#start(fault.host)
+        return
+      case 'crash':
+        this.#crashedAtMs[fault.host] = world.nowMs
+        this.#claims.push([fault.host, undefined])
+        world.crash(fault.host)
+        return
+      case 'pause':
+        world.pause(fault.host, fault.forMs)
+        return
+      case 'part': {
+        const apart = new Set(fault.hosts)
+        world.part((host) => (apart.has(host) ? 1 : 0))
+        return
+      }
+      case 'heal':
+        world.part(() => 0)
+    }
+  }
+
+  #start(host: number): void {
+    const life = (this.#life[host] as number) + 1
+    this.#life[host] = life
+    const { ids, options } = this.#setting
+    const world = this.#world
+    const actor = this.#kind.make({
+      host,
+      id: ids[host] as NodeId,
+      life,
+      random: seededRandom(options.seed + Math.imul(host + 1, 0x9e3779b1) + life),
+      seal: this.#seal,
+      nowMs: () => world.nowMs,
+      wallMs: () => wallStartMs + world.nowMs,
+    })
+    world.start(host, actor)
+  }
+
+  #note(observer: number, event: HostEvent, nowMs: number): void {
+    if (event.kind === 'seen') {
+      this.#seen.set(event.what, (this.#seen.get(event.what) ?? 0) + 1)
+      return
+    }
+    if (event.kind === 'cluster') {
+      this.#claims.push([observer, event.id])
+      return
+    }
+    const subject = this.#world.indexOf(event.subject)
+    this.#beliefs.push(observer, subject, beliefCodes.indexOf(event.belief))
+    if (event.belief === 'dead') this.#noteDeath(observer, subject, nowMs)
+  }
+
+  #noteDeath(observer: number, subject: number, nowMs: number): void {
+    const world = this.#world
+    if (!world.isUp(subject)) {
+      this.#detectionsMs.push(nowMs - (this.#crashedAtMs[subject] as number))
+      return
+    }
+    const isInReach = world.groupOf(observer) === world.groupOf(subject)
+    const steadySinceMs = Math.max(world.steadySinceMs(subject), world.steadySinceMs(observer))
+    if (isInReach && nowMs - steadySinceMs >= steadyMs) this.#falseDeaths += 1
+  }
+}
+
+function hostKind({ options, ids, placement }: Setting): HostKind<unknown> {
+  const groups = new FixedGroups(placement, options.boundMs)
+  return fixedGroupHosts(groups, ids) as HostKind<unknown>
+}
