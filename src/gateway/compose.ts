@@ -57,7 +57,11 @@ export async function createGateway(
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
   const gateway = modules.identity.id
   const joining = new Joining({ network, gateway, ...limits }, { ...common, calls })
-  const callHandlers = { ...joining.handlers, [methods.health]: healthHandler(isReady) }
+  const callHandlers = {
+    ...joining.handlers,
+    ...modules.mesh?.handlers,
+    [methods.health]: healthHandler(isReady),
+  }
   return {
     listen: () => server.listen(options.httpAddress),
     callHandlers,

@@ -1,6 +1,7 @@
 /** The gateway: what it is made of, and what its owner can do with it. */
 import type { Clock, Log, Random } from '../base/index.ts'
 import type { EvidenceBook, ObservationStore } from '../evidence/index.ts'
+import type { MeshAgent } from '../mesh/index.ts'
 import type { Identity, WorkerId } from '../protocol/index.ts'
 import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
 import type { CallHandler, Connection, Stream } from '../transport/index.ts'
@@ -33,6 +34,8 @@ export interface GatewayModules {
   readonly evidence: EvidenceBook
   readonly observations: ObservationStore
   readonly decisions: DecisionStore
+  /** The mesh of which this gateway is a member; its owner starts and closes it. */
+  readonly mesh?: MeshAgent
 }
 
 export interface Gateway {

@@ -47,7 +47,7 @@ export interface LinkModules {
   /** The record to show now. */
   readonly record: () => SignedNodeRecord
   readonly load: () => LoadReport
-  readonly onJoined: (gateway: NodeId, address: string) => void
+  readonly onJoined: (connection: Connection, address: string) => void
   readonly onLost: (gateway: NodeId, reason: string) => void
 }
 
@@ -161,7 +161,7 @@ export class GatewayLink {
       joinedAtMs = clock.monotonic()
       this.#gateway = connection.peer
       this.#everJoined = true
-      onJoined(connection.peer, this.#options.gateway.address)
+      onJoined(connection, this.#options.gateway.address)
       lost = await this.#reportUntilLost(connection, reply)
     } catch (error) {
       lost = asIsochroneError(error).message

@@ -4,6 +4,7 @@
  */
 import { type Clock, type Log, type Random, sleep, type Timer } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
+import { type ContactStore, MeshAgent, type MeshMember } from '../mesh/index.ts'
 import {
   type HardwareReport,
   type Identity,
@@ -53,6 +54,10 @@ export interface NodeModules {
   /** By model name. */
   readonly speeds: ReadonlyMap<string, MeasuredSpeed>
   readonly known: KnownGateways
+  /** Where the last view of the mesh is kept; without it, the node takes no part in the mesh. */
+  readonly contacts?: ContactStore
+  /** Where others can dial what is bound; as it is bound, where this is not given. */
+  readonly advertised?: (bound: string) => string
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -72,6 +77,8 @@ export interface IsochroneNode {
   load(): LoadReport
   /** The gateways joined at present. */
   joined(): readonly NodeId[]
+  /** The other members of the mesh, as this node sees them. */
+  members(): readonly MeshMember[]
   /** Takes no new work, finishes what runs within the limit, leaves. */
   drain(): Promise<void>
   /** Leaves at once. */
@@ -88,6 +95,7 @@ class Worker implements IsochroneNode {
   readonly #limits: NodeLimits
   readonly #records: RecordKeeper
   readonly #transport: Transport
+  readonly #mesh: MeshAgent | undefined
   readonly #links: readonly GatewayLink[]
   readonly #stop = new AbortController()
   readonly #calls = new OpenCalls()
@@ -103,6 +111,7 @@ class Worker implements IsochroneNode {
     const { network, region, softwareVersion } = options
     const lifeMs = this.#limits.recordLifeMs
     this.#records = new RecordKeeper({ network, region, softwareVersion, lifeMs }, modules)
+    this.#mesh = this.#createMesh()
     this.#transport = modules.createTransport({
       onStream: this.#serveStreams(),
       onConnection: (connection) => this.#expectGateway(connection),
@@ -115,10 +124,13 @@ class Worker implements IsochroneNode {
   }
 
   async start(): Promise<void> {
+    const addresses: string[] = []
     if (this.#options.listen !== undefined) {
-      const listener = await this.#transport.listen(this.#options.listen)
-      this.#records.setAddresses([listener.address])
+      const { address } = await this.#transport.listen(this.#options.listen)
+      addresses.push(this.#modules.advertised?.(address) ?? address)
+      this.#records.setAddresses(addresses)
     }
+    this.#mesh?.start(addresses)
     const joined = new Promise<void>((resolve) => {
       this.#onFirstJoin = resolve
     })
@@ -147,18 +159,25 @@ class Worker implements IsochroneNode {
     return this.#links.flatMap((link) => link.gateway ?? [])
   }
 
+  members(): readonly MeshMember[] {
+    return this.#mesh?.members() ?? []
+  }
+
   async drain(): Promise<void> {
     this.#draining = true
+    const left = this.#mesh?.leave()
     // A gateway that does not hear it learns it by the refusal of its next call.
     await Promise.allSettled(this.#links.map((link) => link.reportNow()))
     const limit = sleep(this.#modules.clock, this.#limits.drainLimitMs)
     await Promise.race([this.#calls.none(), limit])
+    await left
     await this.close()
   }
 
   async close(): Promise<void> {
     this.#draining = true
     this.#stop.abort(new IsochroneError('node_draining', 'the node is stopping'))
+    this.#mesh?.close()
     await Promise.allSettled(this.#links.map((link) => link.close()))
     await this.#transport.close()
   }
@@ -167,12 +186,26 @@ class Worker implements IsochroneNode {
     return this.#links.some((link) => link.gateway === gateway)
   }
 
-  /** A peer that dialled this node stays only for as long as it is a gateway that was joined. */
+  #createMesh(): MeshAgent | undefined {
+    const { contacts } = this.#modules
+    if (contacts === undefined) return undefined
+    const { network, token } = this.#options
+    const transport: Pick<Transport, 'dial'> = {
+      dial: (address, expected, signal) => this.#transport.dial(address, expected, signal),
+    }
+    return new MeshAgent(
+      { network, token, role: 'node' },
+      { ...this.#modules, contacts, transport },
+    )
+  }
+
+  /** A peer that dialled this node stays only while it is a joined gateway or a member. */
   #expectGateway(connection: Connection): void {
     let timer: Timer
     const look = () => {
       timer = this.#modules.clock.after(this.#limits.strangerWaitMs, () => {
-        if (this.#isJoined(connection.peer)) look()
+        const { peer } = connection
+        if (this.#isJoined(peer) || this.#mesh?.isMember(peer) === true) look()
         else connection.close().catch(() => {})
       })
     }
@@ -200,7 +233,16 @@ class Worker implements IsochroneNode {
     )
     const health = healthHandler(() => !this.#draining && this.joined().length > 0)
     const onCall = (change: 1 | -1) => this.#calls.count(change)
-    return serveCalls({ ...handlers, [methods.health]: health }, { log, clock, onCall })
+    const own = { ...handlers, [methods.health]: health }
+    const serve = serveCalls(own, { log, clock, onCall })
+    if (this.#mesh === undefined) return serve
+    // What members tell each other never ends, so a draining node does not wait for its end.
+    const serveMesh = serveCalls(this.#mesh.handlers, { log, clock })
+    return (stream, connection) => {
+      const isMesh = stream.metadata[':path'] === methods.mesh
+      if (isMesh) serveMesh(stream, connection)
+      else serve(stream, connection)
+    }
   }
 
   #linkTo(gateway: GatewayAddress): GatewayLink {
@@ -217,7 +259,9 @@ class Worker implements IsochroneNode {
         log,
         record: () => this.#records.record(this.#offered(), clock.now()),
         load: () => this.load(),
-        onJoined: (id, address) => {
+        onJoined: (connection, address) => {
+          const id = connection.peer
+          this.#mesh?.meet(connection)
           log.info('joined a gateway', { gateway: id, address })
           this.#modules.onJoined?.(id, address)
           this.#onFirstJoin?.()

@@ -32,6 +32,10 @@ export const gatewayCommand = defineCommand({
       max: 65_535,
       placeholder: 'PORT',
     }),
+    'mesh-advertise': text('address told to nodes, where it is not the one listened at', {
+      placeholder: 'HOST:PORT',
+      defaultText: 'the address listened at',
+    }),
     data: dataOption,
     network: networkOption,
     region: regionOption,

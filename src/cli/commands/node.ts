@@ -54,9 +54,13 @@ export const nodeCommand = defineCommand({
       placeholder: 'DIR',
       defaultText: 'models in the data folder',
     }),
-    listen: text('address at which gateways can dial this node', {
+    listen: text('address at which other members can dial this node', {
       placeholder: 'HOST:PORT',
       defaultText: 'none: it only dials',
+    }),
+    advertise: text('address told to other members, where it is not the one listened at', {
+      placeholder: 'HOST:PORT',
+      defaultText: 'the address listened at',
     }),
     'prompt-price': priceOption('prompt'),
     'completion-price': priceOption('completion'),

@@ -13,6 +13,7 @@ import {
   hashSecret,
   makeSecret,
 } from '../../gateway/index.ts'
+import { MeshAgent } from '../../mesh/index.ts'
 import { asIsochroneError, type Identity, IsochroneError } from '../../protocol/index.ts'
 import { defaultPolicy } from '../../routing/index.ts'
 import { openSqliteStorage, type Storage } from '../../storage/index.ts'
@@ -21,6 +22,7 @@ import { writeFileAtomically } from '../files/atomic-file.ts'
 import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { lockDataFolder } from '../files/data-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
+import { openMeshView } from '../files/mesh-view-file.ts'
 import { readOrCreateSecret } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine, dataFlag } from '../options/command-line.ts'
@@ -36,6 +38,7 @@ export interface GatewayCommandOptions {
   readonly port: number
   readonly 'mesh-host': string
   readonly 'mesh-port': number
+  readonly 'mesh-advertise': string | undefined
   readonly data: string
   readonly network: string
   readonly region: string
@@ -104,6 +107,7 @@ interface RunningGateway {
   readonly identity: Identity
   readonly gateway: Gateway
   readonly transport: Transport
+  readonly mesh: MeshAgent
   readonly storage: Storage
   readonly engines: readonly Engine[]
   readonly httpAddress: string
@@ -131,6 +135,15 @@ async function openGateway(
   const storage = await openSqliteStorage(folder.records, base)
   const evidence = new EvidenceBook({ clock: systemClock })
   evidence.restore(storage.observations.since(systemClock.now() - evidenceKeptMs))
+  const mesh = new MeshAgent(
+    { network: options.network, token, role: 'gateway' },
+    {
+      ...base,
+      identity,
+      contacts: openMeshView(folder.gateway, log),
+      transport: { dial: (...args) => transport.dial(...args) },
+    },
+  )
   const gateway = await createGateway(gatewayOptions(options), {
     ...base,
     identity,
@@ -140,16 +153,29 @@ async function openGateway(
     evidence,
     observations: storage.observations,
     decisions: storage.decisions,
+    mesh,
   })
-  const { onStream } = gateway
-  const transport = createTlsTransport({ ...base, identity }, { onStream })
+  const { onConnection, onStream } = gateway
+  const transport = createTlsTransport({ ...base, identity }, { onConnection, onStream })
   const engines = await addUpstreams(gateway, { options, modules })
   const httpAddress = await naming('--port', gateway.listen())
   const meshAt = joinHostPort(options['mesh-host'], options['mesh-port'])
   const listener = await naming('--mesh-port', transport.listen(meshAt))
   const meshAddress = listener.address
+  mesh.start([options['mesh-advertise'] ?? reachable(meshAddress)])
   writeFileAtomically(folder.address, `http://${reachableAddress(httpAddress, '127.0.0.1')}\n`)
-  return { identity, gateway, transport, storage, engines, httpAddress, meshAddress, token, keys }
+  return {
+    identity,
+    gateway,
+    transport,
+    mesh,
+    storage,
+    engines,
+    httpAddress,
+    meshAddress,
+    token,
+    keys,
+  }
 }
 
 /** A taken address is mended by another value of an option: says which. */
@@ -210,7 +236,9 @@ async function addUpstreams(
 async function closeGateway(running: RunningGateway, folder: DataFolder): Promise<void> {
   // Clients of this machine should not look for a gateway that is gone.
   rmSync(folder.address, { force: true })
+  const left = running.mesh.leave()
   await running.gateway.close()
+  await left
   await running.transport.close()
   for (const engine of running.engines) await engine.close()
   await running.storage.close()
@@ -218,6 +246,11 @@ async function closeGateway(running: RunningGateway, folder: DataFolder): Promis
 
 function joinHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Where nodes of other machines find this one. */
+function reachable(meshAddress: string): string {
+  return reachableAddress(meshAddress, ownHost(networkInterfaces()))
 }
 
 /** Only callers of this machine can type its commands, and should read the names of its folders. */
@@ -252,7 +285,7 @@ function announce(
       '',
       style.bold('A node joins with'),
       `  ISOCHRONE_TOKEN=${token} ${commandLine('node')} \\`,
-      `    --join ${identity.id}@${reachableAddress(meshAddress, ownHost(networkInterfaces()))}`,
+      `    --join ${identity.id}@${reachable(meshAddress)}`,
       keyHint,
       'Stop with Ctrl-C.',
       '',

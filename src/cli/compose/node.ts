@@ -1,5 +1,6 @@
 /** The composition root of a node. */
 import { readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Log, secureRandom, systemClock } from '../../base/index.ts'
 import {
@@ -17,6 +18,7 @@ import { lockDataFolder } from '../files/data-lock.ts'
 import { takeTurn } from '../files/exclusive-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { openKnownGateways } from '../files/known-gateways-file.ts'
+import { openMeshView } from '../files/mesh-view-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
@@ -26,6 +28,7 @@ import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
 import { composeEngine, type EngineChoice } from './engine.ts'
 import { machineFindings } from './probes.ts'
+import { ownHost, reachableAddress } from './reachable-address.ts'
 
 export interface NodeCommandOptions extends EngineChoice {
   readonly join: readonly string[]
@@ -37,6 +40,7 @@ export interface NodeCommandOptions extends EngineChoice {
   readonly name: string
   readonly store: string | undefined
   readonly listen: string | undefined
+  readonly advertise: string | undefined
   readonly 'prompt-price': number
   readonly 'completion-price': number
   readonly 'benchmark-ms': number
@@ -155,6 +159,9 @@ function compose(
     identity,
     createTransport: transportOf(options, identity, log),
     known: openKnownGateways(folder),
+    contacts: openMeshView(folder, log),
+    advertised: (bound) =>
+      options.advertise ?? reachableAddress(bound, ownHost(networkInterfaces())),
     clock: systemClock,
     random: secureRandom,
     log,

@@ -3,8 +3,9 @@
  *
  * ```
  * models/                 the store, shared by every node of the folder
- * gateway/                identity.pem, api-keys.json, join-token, mesh-port, records.sqlite
- * node/, node-1/, …       identity.pem, known-gateways.json
+ * gateway/                identity.pem, api-keys.json, join-token, mesh-port, mesh-view.json,
+ *                         records.sqlite
+ * node/, node-1/, …       identity.pem, known-gateways.json, mesh-view.json
  * logs/                   of the processes that `start` runs
  * address, local-key      where the gateway is, and a key for this machine's own commands
  * last-decision           of the last `chat`

@@ -168,7 +168,7 @@ export class LocalNetwork {
       ...['--model', model, '--backend', 'cpu', '--threads', String(threadsPerNode)],
       ...['--slots', String(slotsPerNode), '--benchmark-ms', String(benchmarkMs)],
       ...['--drain-limit-ms', String(drainLimitMs), '--emulated-wan', String(delayMs)],
-      ...['--log-level', 'warn'],
+      ...['--listen', '127.0.0.1:0', '--log-level', 'warn'],
     ]
   }
 

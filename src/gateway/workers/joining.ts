@@ -5,6 +5,7 @@
  * for this network, and is not older than one seen before.
  */
 import type { Clock, Log } from '../../base/index.ts'
+import type { MeshAgent } from '../../mesh/index.ts'
 import {
   asIsochroneError,
   decodeJoin,
@@ -43,6 +44,8 @@ export interface JoiningModules {
   readonly calls: SignedCalls
   readonly joinTokens: JoinTokens
   readonly metrics: GatewayMetrics
+  /** A peer of the mesh may stay without joining. */
+  readonly mesh?: Pick<MeshAgent, 'isMember'>
 }
 
 /** One connection: what it may still ask for, and who joined over it. */
@@ -75,7 +78,9 @@ export class Joining {
   /** Shows a peer out that connected and does not join. */
   expect(connection: Connection): void {
     const timer = this.#modules.clock.after(this.#options.joinWaitMs, () => {
-      if (this.#workers.get(connection.peer)?.connection === connection) return
+      const { peer } = connection
+      if (this.#workers.get(peer)?.connection === connection) return
+      if (this.#modules.mesh?.isMember(peer) === true) return
       connection.close().catch(() => {})
     })
     void connection.closed.then(() => timer.cancel())
