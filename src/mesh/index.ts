@@ -11,6 +11,23 @@ export {
 export type { MemberRole } from './agent/card.ts'
 export type { Contact, ContactStore } from './agent/contacts.ts'
 export type { PeerFault } from './agent/guests.ts'
+export {
+  type Coordinate,
+  coordinateBytes,
+  coordinateLimits,
+  decodeCoordinate,
+  encodeCoordinate,
+  isPlausible as isPlausibleCoordinate,
+  origin as originCoordinate,
+  predictMs,
+} from './coordinates/coordinate.ts'
+export {
+  Coordinates,
+  type CoordinatesModules,
+  type CoordinatesOptions,
+  type RoundTripSample,
+  type SampleFault,
+} from './coordinates/coordinates.ts'
 export { Membership } from './membership/membership.ts'
 export {
   type MemberState,
