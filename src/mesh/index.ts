@@ -28,6 +28,30 @@ export {
   type RoundTripSample,
   type SampleFault,
 } from './coordinates/coordinates.ts'
+export {
+  type Cell,
+  type CellGrid,
+  cellResolutionMax,
+  loadCellGrid,
+  type Place,
+  type Point,
+} from './latency-map/cells.ts'
+export {
+  type LatencyEstimate,
+  LatencyMap,
+  type LatencyMapSnapshot,
+  type LinkMeasurement,
+  type MapPair,
+} from './latency-map/latency-map.ts'
+export { fibreRoundTripMs, leastRoundTripMs } from './latency-map/light.ts'
+export {
+  type Contradiction,
+  LocationCheck,
+  type LocationEvent,
+  type LocationInput,
+  type LocationVerdict,
+  locationLimits,
+} from './latency-map/location-check.ts'
 export { Membership } from './membership/membership.ts'
 export {
   type MemberState,
