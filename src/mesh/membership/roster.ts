@@ -106,6 +106,7 @@ export class Roster {
   /** Members whose suspicion is over. */
   overdue(nowMs: number): Member[] {
     const found: Member[] = []
+    if (this.#suspectCount === 0) return found
     for (const member of this.#members.values()) {
       if (member.suspicion !== undefined && member.suspicion.deadlineMs <= nowMs) found.push(member)
     }
