@@ -32,7 +32,7 @@ export class ProbeOrder {
       this.#next = 0
     }
     const id = this.#order[this.#next]
-    this.#next += 1
+    if (id !== undefined) this.#next += 1
     return id
   }
 }
