@@ -11,7 +11,27 @@ import type { Actor, ActorInput } from './actor.ts'
 import { Agenda } from './agenda.ts'
 import type { Links } from './network/links.ts'
 
+/** A message to a host of another part of the world. Plain data, as long as the message is. */
+export interface Parcel<TMessage> {
+  readonly atMs: number
+  readonly target: number
+  readonly source: number
+  readonly order: number
+  readonly life: number
+  readonly message: TMessage
+}
+
+/** Which hosts a world runs itself, where another runs the rest. */
+export interface Share {
+  /** By host. */
+  readonly partOf: Uint8Array
+  readonly parts: number
+  readonly part: number
+}
+
 export interface WorldOptions<TMessage, TEvent> {
+  /** Undefined: all hosts are its own. */
+  readonly share?: Share | undefined
   readonly ids: readonly NodeId[]
   readonly links: Links
   /** On the wire, framing included. */
@@ -56,6 +76,7 @@ export class World<TMessage, TEvent> {
   readonly #sent: Uint32Array
   readonly bytesSent: Float64Array
   readonly bytesReceived: Float64Array
+  #parcels: Parcel<TMessage>[][]
   #nowMs = 0
   #acts = 0
   #steps = 0
@@ -77,6 +98,7 @@ export class World<TMessage, TEvent> {
     this.#sent = new Uint32Array(count)
     this.bytesSent = new Float64Array(count)
     this.bytesReceived = new Float64Array(count)
+    this.#parcels = noParcels(options.share)
   }
 
   get nowMs(): number {
@@ -132,12 +154,22 @@ export class World<TMessage, TEvent> {
     return this.#steadySinceMs[host] as number
   }
 
-  /** A new process on the host. It is given a tick at once. */
-  start(host: number, actor: Actor<TMessage, TEvent>): void {
+  /** Whether this world runs the host itself. */
+  owns(host: number): boolean {
+    const { share } = this.#options
+    return share === undefined || share.partOf[host] === share.part
+  }
+
+  /**
+   * A new process on the host. It is given a tick at once.
+   * @param actor undefined where the host is another world's
+   */
+  start(host: number, actor: Actor<TMessage, TEvent> | undefined): void {
     assert(!this.isUp(host), 'a host runs one process')
     this.#actors[host] = actor
     this.#up[host] = 1
     this.#steadySinceMs[host] = this.#nowMs
+    if (actor === undefined) return
     this.#wakeAtMs[host] = this.#nowMs
     this.#queueWake(host)
   }
@@ -174,6 +206,22 @@ export class World<TMessage, TEvent> {
     assert(atMs >= this.#nowMs, 'what is planned lies ahead')
     const what = { kind: 'act', act } as const
     this.#agenda.add({ atMs, target: world, source: world, order: this.#acts++, what })
+  }
+
+  /** What was sent to hosts of other parts since the last time, by part. */
+  takeParcels(): readonly (readonly Parcel<TMessage>[])[] {
+    const parcels = this.#parcels
+    this.#parcels = noParcels(this.#options.share)
+    return parcels
+  }
+
+  /** From hosts of other parts; they arrive in the future. */
+  accept(parcels: readonly Parcel<TMessage>[]): void {
+    for (const { atMs, target, source, order, life, message } of parcels) {
+      assert(atMs > this.#nowMs, 'no message is faster than the way between parts')
+      const what = { kind: 'arrival', message, life } as const
+      this.#agenda.add({ atMs, target, source, order, what })
+    }
   }
 
   /** Hands a host a message as if `from` had sent it. */
@@ -257,7 +305,18 @@ export class World<TMessage, TEvent> {
     if (this.#group[from] !== this.#group[target] || !this.isUp(target)) return
     const atMs = this.#nowMs + this.#options.links.travelMs(from, target, count)
     if (atMs === Number.POSITIVE_INFINITY) return
-    const what = { kind: 'arrival', message, life: this.#life[target] as number } as const
+    const life = this.#life[target] as number
+    if (!this.owns(target)) {
+      const part = this.#options.share?.partOf[target] ?? 0
+      const parcel = { atMs, target, source: from, order: count, life, message }
+      this.#parcels[part]?.push(parcel)
+      return
+    }
+    const what = { kind: 'arrival', message, life } as const
     this.#agenda.add({ atMs, target, source: from, order: count, what })
   }
+}
+
+function noParcels<TMessage>(share: Share | undefined): Parcel<TMessage>[][] {
+  return Array.from({ length: share?.parts ?? 0 }, () => [])
 }

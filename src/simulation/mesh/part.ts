@@ -9,7 +9,7 @@ import { type Fault, planFaults } from '../faults.ts'
 import { Links } from '../network/links.ts'
 import { Placement } from '../network/placement.ts'
 import { CheapSeal } from '../seal.ts'
-import { World } from '../world.ts'
+import { type Parcel, type Share, World } from '../world.ts'
 import { FixedGroups, fixedGroupHosts } from './fixed-groups.ts'
 import type { HostEvent, HostKind } from './host.ts'
 import { type MeshRunOptions, wallStartMs } from './options.ts'
@@ -72,7 +72,8 @@ export class MeshPart {
   #detectionsMs: number[] = []
   #falseDeaths = 0
 
-  constructor(setting: Setting) {
+  /** @param share undefined: all hosts are here */
+  constructor(setting: Setting, share?: Share) {
     const { options, ids, placement, faults } = setting
     this.#setting = setting
     this.#seal = new CheapSeal(ids)
@@ -81,6 +82,7 @@ export class MeshPart {
     this.#kind = hostKind(setting)
     const links = new Links(options, placement)
     this.#world = new World({
+      share,
       ids,
       links,
       bytesOf: (message) => this.#kind.bytesOf(message),
@@ -91,6 +93,14 @@ export class MeshPart {
 
   run(untilMs: number): void {
     this.#world.run(untilMs)
+  }
+
+  takeParcels(): readonly (readonly Parcel<unknown>[])[] {
+    return this.#world.takeParcels()
+  }
+
+  accept(parcels: readonly Parcel<unknown>[]): void {
+    this.#world.accept(parcels)
   }
 
   /** What was seen since the last one. */
@@ -124,7 +134,7 @@ export class MeshPart {
         return
       case 'crash':
         this.#crashedAtMs[fault.host] = world.nowMs
-        this.#claims.push([fault.host, undefined])
+        if (world.owns(fault.host)) this.#claims.push([fault.host, undefined])
         world.crash(fault.host)
         return
       case 'pause':
@@ -145,6 +155,10 @@ export class MeshPart {
     this.#life[host] = life
     const { ids, options } = this.#setting
     const world = this.#world
+    if (!world.owns(host)) {
+      world.start(host, undefined)
+      return
+    }
     const actor = this.#kind.make({
       host,
       id: ids[host] as NodeId,

@@ -1,28 +1,88 @@
 /** Runs a simulated mesh from its beginning to its end, with the checkers throughout. */
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { type Cut, cutHosts } from '../threads/cut.ts'
+import { exchangeMemory } from '../threads/exchange.ts'
+import type { PartThreadData } from '../threads/part-thread.ts'
 import { type MeshRunResult, Monitor } from './monitor.ts'
 import type { MeshRunOptions } from './options.ts'
-import { MeshPart, settingOf } from './part.ts'
-
-/** How often the checkers look: half of the shortest time that matters to them is far longer. */
-const checkEveryMs = 1_000
+import { MeshPart, type PartReport, type Setting, settingOf } from './part.ts'
+import { checkTimesMs } from './schedule.ts'
 
 export interface MeshRunModules {
-  /** Now and then, for whoever waits. */
+  /** Threads at most. The result is the same with any number. */
+  readonly threads?: number
+  /** With each look of the checkers, for whoever waits. */
   onProgress?(nowMs: number): void
 }
 
+/** With fewer hosts a thread waits more than it works. */
+const hostsPerThreadMin = 500
+/** With shorter windows threads wait for each other more than they work. */
+const windowMsMin = 1
+/** Young objects mostly die within a second of simulated time: room for them to do so. */
+const youngGenerationMb = 96
+/** A host takes some 100 KB; 20,000 of them fit. */
+const oldGenerationMb = 4_096
+
 export async function simulateMesh(
   options: MeshRunOptions,
-  { onProgress }: MeshRunModules = {},
+  modules: MeshRunModules = {},
 ): Promise<MeshRunResult> {
   const setting = settingOf(options)
+  const parts = Math.min(modules.threads ?? 1, Math.floor(options.nodes / hostsPerThreadMin))
+  if (parts > 1) {
+    const cut = cutHosts(setting.placement, parts)
+    if (cut.leastMs >= windowMsMin) return await inThreads(setting, cut, modules)
+  }
+  return here(setting, modules)
+}
+
+function here(setting: Setting, { onProgress }: MeshRunModules): MeshRunResult {
   const monitor = new Monitor(setting)
   const part = new MeshPart(setting)
-  for (let nowMs = 0; nowMs < options.lengthMs; ) {
-    nowMs = Math.min(options.lengthMs, nowMs + checkEveryMs)
+  for (const nowMs of checkTimesMs(setting.options.lengthMs)) {
     part.run(nowMs)
     monitor.take([part.report()])
     onProgress?.(nowMs)
+  }
+  return monitor.result()
+}
+
+async function inThreads(
+  setting: Setting,
+  { parts }: Cut,
+  { onProgress }: MeshRunModules,
+): Promise<MeshRunResult> {
+  const monitor = new Monitor(setting)
+  const memory = exchangeMemory(parts)
+  const waiting: PartReport[][] = Array.from({ length: parts }, () => [])
+  const takeComplete = () => {
+    while (waiting.every((reports) => reports.length > 0)) {
+      const reports = waiting.flatMap((of) => of.splice(0, 1))
+      monitor.take(reports)
+      onProgress?.(reports[0]?.atMs ?? 0)
+    }
+  }
+  const workers = waiting.map((reports, part) => {
+    const workerData: PartThreadData = { options: setting.options, part, memory }
+    const worker = new Worker(new URL('../threads/part-thread.ts', import.meta.url), {
+      workerData,
+      resourceLimits: {
+        maxYoungGenerationSizeMb: youngGenerationMb,
+        maxOldGenerationSizeMb: oldGenerationMb,
+      },
+    })
+    worker.on('message', (report: PartReport) => {
+      reports.push(report)
+      takeComplete()
+    })
+    return worker
+  })
+  try {
+    await Promise.all(workers.map((worker) => once(worker, 'exit')))
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()))
   }
   return monitor.result()
 }

@@ -45,6 +45,11 @@ export class Placement {
     return this.#siteOf[host] as number
   }
 
+  /** One way between sites: no two hosts there are nearer than this. */
+  siteWayMs(from: number, to: number): number {
+    return this.#oneWayMs[from * this.sites + to] as number
+  }
+
   /** One way, without jitter. */
   oneWayMs(from: number, to: number): number {
     const siteFrom = this.#siteOf[from] as number

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { seededRandom } from '../../base/index.ts'
+import { faultPresets } from '../faults.ts'
+import type { LatencyMatrix } from '../network/latency-matrix.ts'
+import type { MeshRunOptions } from './options.ts'
+import { simulateMesh } from './simulate-mesh.ts'
+
+/** Sites on two continents, 80 ms apart; towns of three sites each, a few ms from each other. */
+function continents(): LatencyMatrix {
+  const sites = 24
+  const random = seededRandom(11)
+  const places = Array.from({ length: sites }, (_, site) => ({
+    x: (site < 12 ? 0 : 80) + 20 * Math.floor((site % 12) / 3) + 3 * random.float(),
+    height: 1 + random.float(),
+  }))
+  const roundTripsMs = Float32Array.from({ length: sites * sites }, (_, index) => {
+    const [a, b] = [places[Math.floor(index / sites)], places[index % sites]]
+    if (a === undefined || b === undefined || a === b) return 0
+    return Math.abs(a.x - b.x) + a.height + b.height
+  })
+  return { sites, roundTripsMs, notes: [] }
+}
+
+const options: MeshRunOptions = {
+  seed: 5,
+  nodes: 120,
+  lengthMs: 90_000,
+  matrix: continents(),
+  faults: faultPresets.harsh,
+  loss: 0.005,
+  jitterShare: 0.05,
+  boundMs: 15,
+}
+
+describe('a simulated mesh', () => {
+  it('gives the same bytes for the same seed, and others for another', async () => {
+    const [one, same, other] = await Promise.all([
+      simulateMesh(options),
+      simulateMesh(options),
+      simulateMesh({ ...options, seed: 6 }),
+    ])
+    assert.equal(JSON.stringify(one), JSON.stringify(same))
+    assert.notEqual(JSON.stringify(one), JSON.stringify(other))
+  })
+
+  it('gives the same bytes with one thread and with two', async () => {
+    const larger = { ...options, nodes: 1_000, lengthMs: 25_000 }
+    const alone = await simulateMesh(larger, { threads: 1 })
+    const divided = await simulateMesh(larger, { threads: 2 })
+    assert.equal(JSON.stringify(divided), JSON.stringify(alone))
+  })
+
+  it('places hosts in clusters within the bound, and nothing is wrong for long', async () => {
+    const { rows, checkers } = await simulateMesh({ ...options, faults: faultPresets.usual })
+    const last = rows.at(-1)
+    assert.ok(last !== undefined && last.placed / last.up > 0.9, JSON.stringify(last))
+    for (const { name, violations, examples } of checkers) {
+      assert.equal(violations, 0, `${name}: ${examples.join()} (seed ${options.seed})`)
+    }
+  })
+})

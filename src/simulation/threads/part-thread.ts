@@ -1,0 +1,38 @@
+/**
+ * A thread that runs one part of a simulated mesh: a window ahead alone, then what it has for the
+ * others against what they have for it, until the end. It reports at each look of the checkers.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { assert } from '../../base/index.ts'
+import type { MeshRunOptions } from '../mesh/options.ts'
+import { MeshPart, settingOf } from '../mesh/part.ts'
+import { checkTimesMs } from '../mesh/schedule.ts'
+import type { Parcel } from '../world.ts'
+import { cutHosts } from './cut.ts'
+import { Exchange, type ExchangeMemory } from './exchange.ts'
+
+export interface PartThreadData {
+  readonly options: MeshRunOptions
+  readonly part: number
+  readonly memory: ExchangeMemory
+}
+
+/** Rounding must not make a message arrive within the window in which it was sent. */
+const windowShare = 0.999
+
+const { options, part, memory } = workerData as PartThreadData
+assert(parentPort !== null, 'a part runs in a thread of its own')
+const setting = settingOf(options)
+const cut = cutHosts(setting.placement, memory.parts)
+const mesh = new MeshPart(setting, { partOf: cut.partOf, parts: cut.parts, part })
+const exchange = new Exchange<Parcel<unknown>>(memory, part)
+const windowMs = cut.leastMs * windowShare
+let nowMs = 0
+for (const checkAtMs of checkTimesMs(options.lengthMs)) {
+  while (nowMs < checkAtMs) {
+    nowMs = Math.min(checkAtMs, nowMs + windowMs)
+    mesh.run(nowMs)
+    mesh.accept(exchange.swap(mesh.takeParcels()))
+  }
+  parentPort.postMessage(mesh.report())
+}
