@@ -52,6 +52,8 @@ export {
   type LocationVerdict,
   locationLimits,
 } from './latency-map/location-check.ts'
+export { type LinkEstimate, LinkTable, linkLimits } from './links/link-table.ts'
+export type { LinkMeasure } from './links/link-window.ts'
 export { Membership } from './membership/membership.ts'
 export {
   type MemberState,

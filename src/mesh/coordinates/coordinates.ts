@@ -35,6 +35,8 @@ export interface RoundTripSample {
 export type SampleFault = 'implausible-round-trip' | 'implausible-coordinate' | 'own'
 
 const { dimensions, distanceMsMax, errorMax } = coordinateLimits
+/** What is told must be plausible to others also after it was rounded on the wire. */
+const ownDistanceMsMax = 0.99 * distanceMsMax
 /** serf: an answer after 10 s says nothing of the path. */
 const roundTripMsMax = 10_000
 /** A monotonic clock's own steps; 0 would weigh without bound. */
@@ -43,11 +45,13 @@ const roundTripMsMin = 0.01
 const stalenessMsMin = 8_000
 /** and one heard this share of the node's uptime ago, later. */
 const stalenessShare = 1 / 16
+/** A peer that only guesses (error 1) counts two thirds of one that is sure: all guess at first. */
+const errorWeight = 0.5
 /** Few samples always fit: as if so many more had been entirely wrong. */
 const doubtSamples = 2
 /** Of the origin's pull, which grows with the square of the distance: 0.1 ms a move at 160 ms. */
 const gravityMs = 500
-/** A coordinate is told anew when it has moved by this, or by `publishShare` of its error. */
+/** A coordinate is told anew when it has moved by this. */
 const publishMs = 1
 
 export class Coordinates {
@@ -130,7 +134,7 @@ export class Coordinates {
     settle(this.#body, this.#kept, { trust: this.#trust, random: this.#modules.random })
     const body = this.#body
     const distanceMs = Math.hypot(...body.position)
-    const towards = Math.min(distanceMsMax, distanceMs - (distanceMs / gravityMs) ** 2)
+    const towards = Math.min(ownDistanceMsMax, distanceMs - (distanceMs / gravityMs) ** 2)
     const scale = distanceMs === 0 ? 0 : towards / distanceMs
     for (let axis = 0; axis < dimensions; axis += 1) {
       body.position[axis] = (body.position[axis] as number) * scale
@@ -151,7 +155,7 @@ export class Coordinates {
     const halfMs = stalenessMsMin + stalenessShare * (nowMs - this.#startedMs)
     for (let slot = 0; slot < size; slot += 1) {
       const age = (nowMs - (heardAtMs[slot] as number)) / halfMs
-      this.#trust[slot] = 1 / ((1 + age) * (1 + (errors[slot] as number)))
+      this.#trust[slot] = 1 / ((1 + age) * (1 + errorWeight * (errors[slot] as number)))
     }
   }
 }

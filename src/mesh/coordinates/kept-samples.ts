@@ -44,6 +44,12 @@ export class KeptSamples {
     return this.#ids[stalest]
   }
 
+  /** Of the filtered round trips; NaN for none. */
+  medianMs(): number {
+    const sorted = this.roundTripsMs.slice(0, this.size).sort()
+    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  }
+
   measured(id: NodeId, roundTripMs: number, nowMs: number): void {
     let slot = this.#slotOf.get(id)
     if (slot === undefined) {

@@ -6,7 +6,8 @@
  *
  * A spring's force grows with its gap up to `toleranceShare` of the round trip and then stays the
  * same (Huber's loss, by iteratively reweighted means). So what violates the triangle inequality,
- * and whoever lies, pulls no more than any other.
+ * and whoever lies, pulls no more than any other. A gap that no error explains pulls hardly at all:
+ * else a few who agree on a lie would draw the whole federation towards it.
  */
 import type { Random } from '../../base/index.ts'
 import { coordinateLimits } from './coordinate.ts'
@@ -17,17 +18,21 @@ export interface Body {
   heightMs: number
   /** What remains of the gaps, halved: the other half is the peers' own. */
   adjustmentMs: number
-  /** Mean relative gap. */
+  /** Mean relative gap, each counted as `errorMax` at most. */
   error: number
 }
 
-const { dimensions, heightMsMax, adjustmentMsMax } = coordinateLimits
+const { dimensions, heightMsMax, adjustmentMsMax, errorMax } = coordinateLimits
 /** Below this share of the round trip gaps weigh by their size, above all the same. */
-const toleranceShare = 0.25
+const toleranceShare = 0.15
 /** A node that rests needs one or two. */
 const passesMax = 10
 /** Moved less than this, it rests: no prediction of use changes by it. */
 const restMs = 0.02
+/** In median round trips: farther off is a lie, or a coordinate of another federation. */
+const outlierGap = 3
+/** Position and height answer the same gaps: both whole, one peer would be overshot for ever. */
+const heightGain = 0.7
 /** Closer than this there is no direction to push in; a drawn one parts them. */
 const togetherMs = 0.001
 
@@ -39,17 +44,46 @@ export function settle(
   kept: KeptSamples,
   { trust, random }: { readonly trust: Float64Array; readonly random: Random },
 ): void {
+  const forces = { trust, random, outlierMs: outlierLimitMs(body, kept) }
   for (let pass = 0; pass < passesMax; pass += 1) {
-    if (relax(body, kept, { trust, random }) < restMs) return
+    if (relax(body, kept, forces) < restMs) return
   }
 }
 
+/** Where most would be outliers, it is oneself who stands wrong, and all must pull. */
+function outlierLimitMs(body: Body, kept: KeptSamples): number {
+  const limitMs = outlierGap * kept.medianMs()
+  let outliers = 0
+  for (let slot = 0; slot < kept.size; slot += 1) {
+    const gapMs = (kept.roundTripsMs[slot] as number) - predictedMs(body, kept, slot)
+    if (Math.abs(gapMs) > limitMs) outliers += 1
+  }
+  return outliers * 2 < kept.size ? limitMs : Number.POSITIVE_INFINITY
+}
+
+function predictedMs(body: Body, kept: KeptSamples, slot: number): number {
+  return distanceTo(body, kept, slot) + body.heightMs + (kept.heightsMs[slot] as number)
+}
+
+function distanceTo({ position }: Body, { positions }: KeptSamples, slot: number): number {
+  const first = slot * dimensions
+  let squares = 0
+  for (let axis = 0; axis < dimensions; axis += 1) {
+    const difference = (position[axis] as number) - (positions[first + axis] as number)
+    squares += difference * difference
+  }
+  return Math.sqrt(squares)
+}
+
+interface Forces {
+  readonly trust: Float64Array
+  readonly random: Random
+  readonly outlierMs: number
+}
+
 /** One move to the mean of where each peer would have the node. Returns how far, in ms. */
-function relax(
-  body: Body,
-  kept: KeptSamples,
-  { trust, random }: { readonly trust: Float64Array; readonly random: Random },
-): number {
+function relax(body: Body, kept: KeptSamples, forces: Forces): number {
+  const { trust, random, outlierMs } = forces
   const { position } = body
   const { positions, heightsMs, roundTripsMs, size } = kept
   let weights = 0
@@ -59,20 +93,16 @@ function relax(
   pull.fill(0)
   for (let slot = 0; slot < size; slot += 1) {
     const first = slot * dimensions
-    let squares = 0
-    for (let axis = 0; axis < dimensions; axis += 1) {
-      const difference = (position[axis] as number) - (positions[first + axis] as number)
-      squares += difference * difference
-    }
-    const distance = Math.sqrt(squares)
+    const distance = distanceTo(body, kept, slot)
     const roundTripMs = roundTripsMs[slot] as number
     const gapMs = roundTripMs - distance - body.heightMs - (heightsMs[slot] as number)
     const sizeMs = Math.abs(gapMs)
     const slotTrust = trust[slot] as number
-    const weight = slotTrust / Math.max(sizeMs, toleranceShare * roundTripMs)
+    const doubt = sizeMs > outlierMs ? (outlierMs / sizeMs) ** 2 : 1
+    const weight = (slotTrust * doubt) / Math.max(sizeMs, toleranceShare * roundTripMs)
     weights += weight
     heightPull += weight * gapMs
-    relativeGaps += (slotTrust * sizeMs) / roundTripMs
+    relativeGaps += slotTrust * Math.min(errorMax, sizeMs / roundTripMs)
     trusted += slotTrust
     if (distance < togetherMs) pushAnywhere(weight * gapMs, random)
     else {
@@ -91,7 +121,7 @@ function relax(
     movedSquares += step * step
   }
   const remainsMs = heightPull / weights
-  body.heightMs = Math.max(0, Math.min(heightMsMax, body.heightMs + remainsMs))
+  body.heightMs = Math.max(0, Math.min(heightMsMax, body.heightMs + heightGain * remainsMs))
   body.adjustmentMs = Math.max(-adjustmentMsMax, Math.min(adjustmentMsMax, remainsMs / 2))
   body.error = relativeGaps / trusted
   return Math.sqrt(movedSquares)
