@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import { graphOptions, type OnnxBackend } from '../../src/engine/index.ts'
 import { buildGraph, type StoredModel, weightsFile, wholeRange } from '../../src/models/index.ts'
 
 export interface Timing {
@@ -33,7 +34,7 @@ export interface BareLoop {
 }
 
 interface BareOptions {
-  readonly backend: string
+  readonly backend: OnnxBackend
   readonly slots: number
   readonly contextTokensMax: number
 }
@@ -46,11 +47,9 @@ const stoppedMessage = 'Non tensor type is temporarily not supported.'
 export async function openBareLoop(model: StoredModel, options: BareOptions): Promise<BareLoop> {
   const runtime = await loadRuntime(options.backend)
   const { contextTokensMax, backend } = options
-  const graph = buildGraph(model.manifest, wholeRange(model.manifest.architecture), {
-    contextTokensMax,
-    compute: 'float32',
-    int4AccuracyLevel: backend === 'cpu' ? 4 : 0,
-  })
+  const { manifest } = model
+  const form = graphOptions(manifest, { backend, contextTokensMax })
+  const graph = buildGraph(manifest, wholeRange(manifest.architecture), form)
   const settings = backend === 'wasm' ? wasmSettings(model) : nativeSettings(backend, model)
   const session = await runtime.InferenceSession.create(graph, settings)
   const cache = makeCache(model, options)

@@ -10,6 +10,7 @@
  */
 import { assert } from '../base/index.ts'
 import type { DecoderArchitecture, ModelManifest } from './manifest.ts'
+import { expandBlocks } from './onnx/expanded-blocks.ts'
 import { GraphBuilder } from './onnx/graph-builder.ts'
 import { type Dimension, elementTypes } from './onnx/onnx-model.ts'
 import { ropeTables } from './rope.ts'
@@ -26,12 +27,15 @@ export interface GraphOptions {
   readonly contextTokensMax: number
   /** What activations and the KV cache are: float16 on GPUs that are fast at it. */
   readonly compute: 'float32' | 'float16'
-  /**
-   * How MatMulNBits takes the activations of 4-bit models: 0 as they are, 4 as 8-bit integers,
-   * which is faster on processors and a little less exact.
-   */
-  readonly int4AccuracyLevel: 0 | 4
+  readonly int4: Int4Form
 }
+
+/**
+ * How matrices of 4-bit models are multiplied: by MatMulNBits with activations as they are
+ * (`float32`) or as 8-bit integers (`int8`), which is faster on processors and a little less
+ * exact; or `expanded` to float32 when the graph is loaded, for runtimes without kernels for it.
+ */
+export type Int4Form = 'float32' | 'int8' | 'expanded'
 
 export function wholeRange(architecture: DecoderArchitecture): LayerRange {
   return { first: 0, end: architecture.layers }
@@ -261,14 +265,20 @@ class DecoderGraph {
   #blockProduct(name: string, input: string): string {
     const sources = this.#layout.get(`${name}.weight`)?.sources ?? []
     const rows = sources.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0)
-    const inputs = [input, this.#stored(`${name}.weight`), this.#weight(`${name}.scales`)]
-    return this.#graph.runtimeNode('MatMulNBits', inputs, {
+    const columns = sources[0]?.shape[1] ?? 0
+    const [packed, scales] = [this.#stored(`${name}.weight`), this.#stored(`${name}.scales`)]
+    if (this.#options.int4 === 'expanded') {
+      const expanded = expandBlocks(this.#graph, { packed, scales, rows, columns })
+      const weight = this.#cast(expanded, 'float32', this.#options.compute)
+      return this.#graph.node('MatMul', [input, weight])
+    }
+    return this.#graph.runtimeNode('MatMulNBits', [input, packed, this.#weight(`${name}.scales`)], {
       attributes: {
-        K: sources[0]?.shape[1] ?? 0,
+        K: columns,
         N: rows,
         bits: 4,
         block_size: blockSize,
-        accuracy_level: this.#options.int4AccuracyLevel,
+        accuracy_level: this.#options.int4 === 'int8' ? 4 : 0,
       },
     })
   }

@@ -3,7 +3,13 @@
  * Manifests, reading Hugging Face folders, building ONNX graphs for any layer range, the local
  * store.
  */
-export { buildGraph, type GraphOptions, type LayerRange, wholeRange } from './decoder-graph.ts'
+export {
+  buildGraph,
+  type GraphOptions,
+  type Int4Form,
+  type LayerRange,
+  wholeRange,
+} from './decoder-graph.ts'
 export { type ImportOptions, importModel, type ModelProgress } from './import-model.ts'
 export type {
   DecoderArchitecture,

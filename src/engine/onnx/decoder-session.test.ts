@@ -22,7 +22,7 @@ test('the words of an early stop without a result are a failure', async (t) => {
   const graph = buildGraph(
     model.manifest,
     { first: 7, end: 8 },
-    { contextTokensMax: 32, compute: 'float32', int4AccuracyLevel: 0 },
+    { contextTokensMax: 32, compute: 'float32', int4: 'float32' },
   )
   const weights = { folder: model.folder, file: weightsFile }
   const other = await createSession(await loadRuntime('cpu'), graph, {

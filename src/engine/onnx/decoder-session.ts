@@ -8,6 +8,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { buildGraph, type LayerRange, type StoredModel, weightsFile } from '../../models/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { graphOptions } from './graph-options.ts'
 import { KvCache } from './kv-cache.ts'
 import {
   createSession,
@@ -68,12 +69,8 @@ export class DecoderSession {
   ): Promise<DecoderSession> {
     const { backend, threads, contextTokensMax } = options
     const runtime = await loadRuntime(backend)
-    const graph = buildGraph(model.manifest, range, {
-      contextTokensMax,
-      compute: 'float32',
-      // 8-bit activations are fast on processors and slow in WebAssembly.
-      int4AccuracyLevel: backend === 'cpu' ? 4 : 0,
-    })
+    const settings = graphOptions(model.manifest, { backend, contextTokensMax })
+    const graph = buildGraph(model.manifest, range, settings)
     const weights = { folder: model.folder, file: weightsFile }
     const session = await createSession(runtime, graph, { backend, threads, weights })
     return new DecoderSession({ model, range, options, runtime, session })

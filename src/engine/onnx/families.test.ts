@@ -15,6 +15,7 @@ import { importModel, openModel, type Quantisation } from '../../models/index.ts
 import { quantiseRow } from '../../models/int4.ts'
 import { referenceLogits } from '../../models/reference-decoder.fixture.ts'
 import { createOnnxRunner } from './create-runner.ts'
+import type { OnnxBackend } from './runtime.ts'
 
 const tokens = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % smallConfig.vocab_size)
 
@@ -59,13 +60,17 @@ const layouts: Readonly<Record<string, Partial<RawConfig> & Record<string, unkno
 
 for (const [name, fields] of Object.entries(layouts)) {
   test(`${name}: the graph computes what the reference computes`, async (t) => {
-    const difference = await greatestDifference(t, { ...smallConfig, ...fields }, 'float32')
+    const difference = await greatestDifference(
+      t,
+      { ...smallConfig, ...fields },
+      { quantisation: 'float32' },
+    )
     assert.ok(difference < 2e-4, `differs by ${difference}`)
   })
 }
 
 test('float16 weights give what the reference gives with rounded weights', async (t) => {
-  const difference = await greatestDifference(t, smallConfig, 'float16')
+  const difference = await greatestDifference(t, smallConfig, { quantisation: 'float16' })
   assert.ok(difference < 2e-4, `differs by ${difference}`)
 })
 
@@ -74,8 +79,16 @@ test('4-bit weights give nearly what the reference gives with 4-bit weights', as
     // A width that is no multiple of a block, too. Activations are rounded to 8 bits on this back
     // end.
     const config = { ...smallConfig, model_type: type, attention_bias: type !== 'qwen3' }
-    const difference = await relativeError(t, config, 'int4')
+    const difference = await relativeError(t, config, { quantisation: 'int4' })
     assert.ok(difference < 0.1, `${type} differs by ${difference}`)
+  }
+})
+
+test('WebAssembly expands 4-bit weights to what they mean', async (t) => {
+  for (const type of ['llama', 'qwen3']) {
+    const config = { ...smallConfig, model_type: type }
+    const difference = await relativeError(t, config, { quantisation: 'int4', backend: 'wasm' })
+    assert.ok(difference < 1e-5, `${type} differs by ${difference}`)
   }
 })
 
@@ -111,17 +124,22 @@ function throughFourBits({ shape, values }: RawTensor): Float32Array {
   return result
 }
 
+interface Form {
+  readonly quantisation: Quantisation
+  readonly backend?: OnnxBackend
+}
+
 async function logitsOf(
   t: TestContext,
   config: RawConfig,
-  quantisation: Quantisation,
+  { quantisation, backend = 'cpu' }: Form,
 ): Promise<{ readonly actual: number[]; readonly expected: number[] }> {
   const folder = await temporaryFolder(t)
   const tensors = await writeCheckpoint(folder, config)
   const storeDir = `${folder}/store`
   const { name } = await importModel(folder, { storeDir, quantisation, name: 'small' })
   const model = await openModel(storeDir, name)
-  const runner = await createOnnxRunner(model, { backend: 'cpu', slots: 2, threads: 1 })
+  const runner = await createOnnxRunner(model, { backend, slots: 2, threads: 1 })
   const prompt = 30
   const isUntied = quantisation === 'int4' ? { tie_word_embeddings: false } : {}
   const stored = asStored(tensors, quantisation)
@@ -138,21 +156,13 @@ async function logitsOf(
   return { actual, expected }
 }
 
-async function greatestDifference(
-  t: TestContext,
-  config: RawConfig,
-  quantisation: Quantisation,
-): Promise<number> {
-  const { actual, expected } = await logitsOf(t, config, quantisation)
+async function greatestDifference(t: TestContext, config: RawConfig, form: Form): Promise<number> {
+  const { actual, expected } = await logitsOf(t, config, form)
   return Math.max(...expected.map((value, i) => Math.abs(value - (actual[i] ?? Number.NaN))))
 }
 
-async function relativeError(
-  t: TestContext,
-  config: RawConfig,
-  quantisation: Quantisation,
-): Promise<number> {
-  const { actual, expected } = await logitsOf(t, config, quantisation)
+async function relativeError(t: TestContext, config: RawConfig, form: Form): Promise<number> {
+  const { actual, expected } = await logitsOf(t, config, form)
   const norm = (values: readonly number[]) => Math.hypot(...values)
   return norm(expected.map((value, i) => value - (actual[i] ?? 0))) / norm(expected)
 }

@@ -37,7 +37,7 @@ test('the native binding stops before it copies what a run wrote in place', asyn
   const graph = buildGraph(
     model.manifest,
     { first: 7, end: 8 },
-    { contextTokensMax: 32, compute: 'float32', int4AccuracyLevel: 0 },
+    { contextTokensMax: 32, compute: 'float32', int4: 'float32' },
   )
   const weights = { folder: model.folder, file: weightsFile }
   const session = await createSession(runtime, graph, { backend: 'cpu', threads: 1, weights })
