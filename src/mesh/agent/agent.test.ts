@@ -8,6 +8,7 @@ import {
   signStatement,
 } from '../../protocol/index.ts'
 import { type OutgoingCall, openCall } from '../../transport/index.ts'
+import { predictMs } from '../coordinates/coordinate.ts'
 import { AgentWorld, alive, idsBesides, type Place } from './agent.fixture.ts'
 
 /** Some places that all began with the first. */
@@ -84,7 +85,7 @@ test('two who only dial reach each other through the one that both have dialled'
   const [one, other] = hidden
   assert.ok(one && other)
   const seen = one.agent.members().find(({ id }) => id === other.identity.id)
-  assert.notEqual(seen?.roundTripMs, null) // probed itself, not by way of a proxy only
+  assert.notEqual(seen?.link ?? null, null) // probed itself, not by way of a proxy only
   await world.crash(other)
   await world.run(15_000)
   assert.deepEqual(alive(one), [gateway.identity.id])
@@ -126,7 +127,11 @@ test('one who floods is not listened to any more; the others are', async () => {
   const ended = (async () => {
     for await (const _ of call.responses());
   })().catch((error: unknown) => error)
-  const packet = encodeMeshPacket({ membership: [{ kind: 'gossip', news: [] }], relayed: null })
+  const packet = encodeMeshPacket({
+    membership: [{ kind: 'gossip', news: [] }],
+    relayed: null,
+    coordinate: null,
+  })
   for (let i = 0; i < 20_000; i += 1) void call.send(packet).catch(() => {})
   await world.run(1_000)
   assert.match(String(await ended), /cancelled/)
@@ -146,13 +151,20 @@ test('a relay cannot speak for another, nor bring what was said in another netwo
     { kind: 'left', subject: victim.identity.id, incarnation: 2 ** 40 },
     { scope: 'other', now },
   )
-  const packet = encodeMeshPacket({ membership: [{ kind: 'gossip', news: [left] }], relayed: null })
+  const packet = encodeMeshPacket({
+    membership: [{ kind: 'gossip', news: [left] }],
+    relayed: null,
+    coordinate: null,
+  })
   const recipient = target.identity.id
   const context = { scope: 'test', now }
   const honest = signRelayedPacket(victim.identity, { recipient, packet }, context)
-  const forged = { ...honest, packet: encodeMeshPacket({ membership: [], relayed: null }) }
+  const forged = {
+    ...honest,
+    packet: encodeMeshPacket({ membership: [], relayed: null, coordinate: null }),
+  }
   for (const relayed of [forged, honest]) {
-    void call.send(encodeMeshPacket({ membership: [], relayed }))
+    void call.send(encodeMeshPacket({ membership: [], coordinate: null, relayed }))
   }
   await world.run(1_000)
   assert.equal(target.agent.faults().get('relay-forged'), 1)
@@ -172,8 +184,37 @@ test('nothing is relayed for one who is no member', async () => {
   const context = { scope: 'test', now: world.clock.now() }
   const packet = Uint8Array.of(1, 2, 3) // would be counted as malformed
   const relayed = signRelayedPacket(intruder, { recipient: target.identity.id, packet }, context)
-  void call.send(encodeMeshPacket({ membership: [], relayed }))
+  void call.send(encodeMeshPacket({ membership: [], coordinate: null, relayed }))
   await world.run(1_000)
   assert.deepEqual([...target.agent.faults()], [])
+  await world.close()
+})
+
+test('members measure the ways between them, and know their places by it', async () => {
+  const world = new AgentWorld(10)
+  for (let i = 0; i < 6; i += 1) await world.add(i === 0 ? { role: 'gateway' } : {})
+  // Two sites, 40 ms apart.
+  const [first, ...others] = world.places
+  assert.ok(first)
+  for (const [i, one] of world.places.entries()) {
+    for (const [j, other] of world.places.slice(0, i).entries()) {
+      const delayMs = i % 2 === j % 2 ? 1 : 20
+      world.network.link(one.identity.id, other.identity.id, { delayMs })
+    }
+  }
+  for (const one of others) await world.meet(one, first)
+  await world.run(120_000)
+  for (const [i, one] of world.places.entries()) {
+    for (const { id, link, estimate } of one.agent.members()) {
+      const j = world.places.findIndex(({ identity }) => identity.id === id)
+      const actualMs = i % 2 === j % 2 ? 2 : 40
+      assert.ok(Math.abs((link?.medianMs ?? 0) - actualMs) < 1)
+      assert.equal(estimate?.source, 'measured')
+      const other = world.places[j]?.agent.coordinate
+      assert.ok(other)
+      const predicted = predictMs(one.agent.coordinate, other)
+      assert.ok(Math.abs(predicted - actualMs) < 5, `${predicted} for ${actualMs} ms`)
+    }
+  }
   await world.close()
 })

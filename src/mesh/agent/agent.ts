@@ -9,16 +9,16 @@ import {
   encodeMeshPacket,
   type Identity,
   IsochroneError,
-  isRelayedPacketValid,
   type MeshPacket,
   methods,
   type NodeId,
-  type RelayedPacket,
-  signRelayedPacket,
   signStatement,
   verifyStatement,
 } from '../../protocol/index.ts'
 import type { CallHandler, Connection, IncomingCall, Transport } from '../../transport/index.ts'
+import type { Coordinate } from '../coordinates/coordinate.ts'
+import type { LinkEstimate } from '../links/link-table.ts'
+import type { LinkMeasure } from '../links/link-window.ts'
 import { Membership } from '../membership/membership.ts'
 import type { MemberState, Message } from '../membership/messages.ts'
 import { type MembershipPreset, membershipLimits, wan } from '../membership/presets.ts'
@@ -28,7 +28,9 @@ import { Admission, decodeCard, encodeCard, type MemberCard, type MemberRole } f
 import type { ContactStore } from './contacts.ts'
 import { Guests, type PeerFault } from './guests.ts'
 import { type AgentLimits, agentLimits } from './limits.ts'
+import { Measurements } from './measurements.ts'
 import { Peers } from './peers.ts'
+import { Relaying } from './relaying.ts'
 
 export interface AgentOptions {
   readonly network: string
@@ -54,8 +56,10 @@ export interface MeshMember {
   readonly state: MemberState
   readonly incarnation: number
   readonly addresses: readonly string[]
-  /** Of the last probe that it answered itself. */
-  readonly roundTripMs: number | null
+  /** null: not measured lately. */
+  readonly link: LinkMeasure | null
+  /** The round trip, by measurement or by coordinates; null: nothing is known. */
+  readonly estimate: LinkEstimate | null
 }
 
 export class MeshAgent {
@@ -70,7 +74,8 @@ export class MeshAgent {
   readonly #guests: Guests
   readonly #listening = new WeakSet<Connection>()
   readonly #seeds = new Set<NodeId>()
-  readonly #roundTrips = new Map<NodeId, number>()
+  readonly #measurements: Measurements
+  readonly #relaying: Relaying
   #membership: Membership | undefined
   #addresses: readonly string[] = []
   #relays: readonly NodeId[] = []
@@ -94,6 +99,20 @@ export class MeshAgent {
       addressesOf: (id) => book.addressesOf(id),
     })
     this.#guests = new Guests(this.#limits, modules)
+    const { peersMax } = this.#limits
+    const { clock, identity, random } = modules
+    this.#measurements = new Measurements(
+      { self: identity.id, peersMax },
+      random,
+      clock.monotonic(),
+    )
+    this.#relaying = new Relaying(this.#scope, this.#limits, {
+      ...modules,
+      peers: this.#peers,
+      book,
+      guests: this.#guests,
+      isMember: (id) => this.isMember(id),
+    })
     this.handlers = { [methods.mesh]: (call) => this.#listen(call) }
   }
 
@@ -145,13 +164,20 @@ export class MeshAgent {
   }
 
   members(): readonly MeshMember[] {
+    const nowMs = this.#modules.clock.monotonic()
     const members = this.#membership?.members() ?? []
     return members.map(({ id, state, incarnation }) => {
       const card = this.#book.card(id)
       const { role = 'node', addresses = [] } = card ?? {}
-      const roundTripMs = this.#roundTrips.get(id) ?? null
-      return { id, role, state, incarnation, addresses, roundTripMs }
+      const link = this.#measurements.measure(id, nowMs) ?? null
+      const estimate = this.#measurements.estimate(id, nowMs) ?? null
+      return { id, role, state, incarnation, addresses, link, estimate }
     })
+  }
+
+  /** Where this member holds itself to be. */
+  get coordinate(): Coordinate {
+    return this.#measurements.own
   }
 
   /** How often each fault was found in what peers sent. */
@@ -206,8 +232,19 @@ export class MeshAgent {
     if (!this.#guests.admits(peer, bytes.length)) return
     const packet = this.#decode(peer, bytes)
     if (packet === undefined) return
-    for (const message of packet.membership) this.#step({ kind: 'message', from: peer, message })
-    if (packet.relayed !== null) this.#takeRelayed(peer, packet.relayed)
+    this.#take(peer, packet)
+    if (packet.relayed === null) return
+    const handed = this.#relaying.take(peer, packet.relayed)
+    const inner = handed && this.#decode(handed.from, handed.packet)
+    if (inner !== undefined && handed !== undefined) this.#take(handed.from, inner)
+  }
+
+  /** What a member says itself, whether over a connection of its own or not. */
+  #take(from: NodeId, { coordinate, membership }: MeshPacket): void {
+    const nowMs = this.#modules.clock.monotonic()
+    const isSound = coordinate === null || this.#measurements.hear(from, coordinate, nowMs)
+    if (!isSound) this.#guests.note(from, 'malformed')
+    for (const message of membership) this.#step({ kind: 'message', from, message })
   }
 
   #decode(peer: NodeId, bytes: Uint8Array): MeshPacket | undefined {
@@ -216,30 +253,6 @@ export class MeshAgent {
     } catch {
       this.#guests.note(peer, 'malformed')
       return undefined
-    }
-  }
-
-  /** Hands it on, once, or hears it: as if its sender had a connection. */
-  #takeRelayed(peer: NodeId, relayed: RelayedPacket): void {
-    const { clock, identity } = this.#modules
-    const { recipient, sender } = relayed
-    if (recipient !== identity.id) {
-      // Only for the connection's own peer, and between members.
-      const isFitting = sender === peer && this.isMember(sender) && this.isMember(recipient)
-      if (!isFitting || !this.#peers.isConnected(recipient)) return
-      this.#peers.send(recipient, encodeMeshPacket({ membership: [], relayed }))
-      return
-    }
-    const { relayedAgeMaxMs: ageMaxMs } = this.#limits
-    const context = { scope: this.#scope, now: clock.now(), ageMaxMs }
-    if (!isRelayedPacketValid(relayed, context)) {
-      this.#guests.note(peer, 'relay-forged')
-      return
-    }
-    if (!this.#guests.admits(sender, relayed.packet.length)) return
-    const packet = this.#decode(sender, relayed.packet)
-    for (const message of packet?.membership ?? []) {
-      this.#step({ kind: 'message', from: sender, message })
     }
   }
 
@@ -255,7 +268,11 @@ export class MeshAgent {
       else messages.push(message)
     }
     for (const [to, membership] of packets) {
-      this.#send(to, encodeMeshPacket({ membership, relayed: null }))
+      // Where one is matters to whoever measures the way: with pings and their answers.
+      const isProbe = membership.some(({ kind }) => kind === 'ping' || kind === 'ack')
+      const coordinate = isProbe ? this.#measurements.encoded : null
+      const packet = encodeMeshPacket({ membership, coordinate, relayed: null })
+      if (!this.#peers.send(to, packet)) this.#relaying.send(to, packet)
     }
     this.#timer?.cancel()
     if (wakeAtMs === Number.POSITIVE_INFINITY) return
@@ -263,34 +280,14 @@ export class MeshAgent {
     this.#timer = clock.after(waitMs, () => this.#step({ kind: 'tick' }))
   }
 
-  #send(to: NodeId, packet: Uint8Array): void {
-    if (this.#peers.send(to, packet)) return
-    const { clock, identity } = this.#modules
-    const relay = this.#relayTo(to)
-    if (relay === undefined) return
-    const context = { scope: this.#scope, now: clock.now() }
-    const relayed = signRelayedPacket(identity, { recipient: to, packet }, context)
-    this.#peers.send(relay, encodeMeshPacket({ membership: [], relayed }))
-  }
-
-  /** One of those that it named, else a gateway: which has connections to most. */
-  #relayTo(to: NodeId): NodeId | undefined {
-    const named = this.#book.card(to)?.relays ?? []
-    const reachable = named.find((id) => this.#isReachable(id))
-    if (reachable !== undefined) return reachable
-    return this.#peers.connected().find((id) => this.#book.card(id)?.role === 'gateway')
-  }
-
-  #isReachable(id: NodeId): boolean {
-    if (id === this.#modules.identity.id || !this.isMember(id)) return false
-    return this.#peers.isConnected(id) || this.#book.addressesOf(id).length > 0
-  }
-
   #note(event: MembershipEvent): void {
-    const { log } = this.#modules
+    const { clock, log } = this.#modules
     switch (event.kind) {
       case 'round-trip':
-        this.#roundTrips.set(event.id, event.ms)
+        this.#measurements.answered(event.id, event.ms, clock.monotonic())
+        return
+      case 'unanswered':
+        this.#measurements.unanswered(event.id)
         return
       case 'rejected':
         this.#guests.note(event.from, event.fault)
@@ -308,7 +305,7 @@ export class MeshAgent {
         break
       case 'died':
       case 'left':
-        this.#roundTrips.delete(event.id)
+        this.#measurements.forget(event.id)
         break
       case 'suspected':
       case 'refuted':
@@ -345,15 +342,9 @@ export class MeshAgent {
   /** One that cannot be dialled names who holds a connection to it. */
   #chooseRelays(): void {
     if (this.#addresses.length > 0) return
-    const connected = this.#peers.connected()
-    const held = this.#relays.filter((id) => connected.includes(id))
-    const isFit = (id: NodeId) => {
-      const card = this.#book.card(id)
-      return card?.role === 'gateway' || (card?.addresses.length ?? 0) > 0
-    }
-    const others = connected.filter((id) => !held.includes(id) && this.isMember(id) && isFit(id))
-    const relays = [...held, ...others].slice(0, relaysNamed)
-    const isSame = relays.length === this.#relays.length && relays.every((id) => held.includes(id))
+    const relays = this.#relaying.choose(this.#relays)
+    const isSame =
+      relays.length === this.#relays.length && relays.every((id) => this.#relays.includes(id))
     if (isSame) return
     this.#relays = relays
     this.#step({ kind: 'update', payload: this.#payload() })
@@ -380,8 +371,6 @@ export class MeshAgent {
     }
   }
 }
-
-const relaysNamed = 2
 
 const sayings = {
   joined: 'joined',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Message } from './messages.ts'
+import { encodeMeshPacket } from '../../protocol/index.ts'
+import { type Message, messageBytes } from './messages.ts'
 import { MiniNetwork, quantile, seal, wideArea } from './mini-network.fixture.ts'
 import { lan, wan } from './presets.ts'
 import type { Statement } from './statements.ts'
@@ -198,6 +199,45 @@ test('a partition heals within 30 s of the links, and nobody is punished for it'
     network.run(10_000)
     assert.ok(!network.log.some(({ event }) => event.kind === 'died'))
     assert.ok(network.hosts.every(({ core }) => core.localHealth === 0))
+  }
+})
+
+test('a probe that its target does not answer itself is told, and so is one that it does', () => {
+  const network = settled(4, 17)
+  network.crash(2)
+  network.run(5_000)
+  const { id } = network.host(2)
+  assert.ok(network.log.some(({ event }) => event.kind === 'unanswered' && event.id === id))
+  assert.ok(!network.log.some(({ event }) => event.kind === 'unanswered' && event.id !== id))
+})
+
+test('a message is about as long as is reckoned', () => {
+  const network = settled(64, 18)
+  const { nowMs } = network
+  const [subject, accuser] = [network.host(2).id, network.host(1).id]
+  const signature = new Uint8Array(64)
+  const said = [
+    { ...seal({ kind: 'suspect', subject, incarnation: 1, accuser }, nowMs), signature },
+    { ...seal({ kind: 'left', subject, incarnation: 1 }, nowMs), signature },
+    {
+      ...seal({ kind: 'alive', subject, incarnation: 1, payload: new Uint8Array(90) }, nowMs),
+      signature,
+    },
+  ]
+  const summary = network.host(0).core.members()
+  const messages: Message[] = [
+    { kind: 'ping', sequence: 2 ** 31, news: [] },
+    { kind: 'gossip', news: said },
+    { kind: 'sync', summary, news: said },
+    { kind: 'sync-reply', wants: [subject, accuser], news: [...said, ...said, ...said] },
+  ]
+  for (const message of messages) {
+    const coordinate = message.kind === 'ping' ? new Uint8Array(32) : null
+    const packet = { membership: [message], coordinate, relayed: null }
+    const headerBytes = 96
+    const encodedBytes = encodeMeshPacket(packet).length + headerBytes
+    assert.ok(encodedBytes <= messageBytes(message) + 64, message.kind)
+    assert.ok(encodedBytes >= messageBytes(message) - 64, message.kind)
   }
 })
 

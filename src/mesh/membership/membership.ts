@@ -271,10 +271,10 @@ export class Membership {
   #perform(effects: readonly ProbeEffect[], nowMs: number): void {
     for (const effect of effects) {
       if (effect.kind === 'send') this.#send(effect.to, effect.body)
-      else if (effect.kind === 'failed') this.#accuse(effect.target, effect.incarnation, nowMs)
-      else if (effect.roundTripMs !== undefined) {
+      else if (effect.kind === 'answered' && effect.roundTripMs !== undefined) {
         this.#events.push({ kind: 'round-trip', id: effect.target, ms: effect.roundTripMs })
-      }
+      } else this.#events.push({ kind: 'unanswered', id: effect.target })
+      if (effect.kind === 'failed') this.#accuse(effect.target, effect.incarnation, nowMs)
     }
   }
 

@@ -21,20 +21,27 @@ export const stateRank: Readonly<Record<MemberState, number>> = {
   left: 3,
 }
 
-/** Kind, sequence and the vector of news, as a FlatBuffers table. */
-const tableBytes = 32
-/** TLS record, HTTP/2 and gRPC framing of one small message on a shared stream. */
-const framingBytes = 22 + 9 + 5
+/** IP and TCP, TLS record, HTTP/2, gRPC, and the frame of a carried call. */
+const framingBytes = 52 + 22 + 9 + 5 + 8
+/** A FlatBuffers packet with one message, and what it takes besides for each part. */
+const packetBytes = 48
+const coordinateBytes = 44
+const newsVectorBytes = 44
+const summaryColumnsBytes = 48
 const idBytes = 32
-const summaryBytes = idBytes + 8 + 1 + 7
+const summaryBytes = idBytes + 8 + 1
 
-/** Bytes on the wire, framing included. */
+/** Bytes on the wire, headers of all layers included, as one message alone has them. */
 export function messageBytes(message: MembershipMessage): number {
-  let bytes = framingBytes + tableBytes
+  let bytes = framingBytes + packetBytes
+  if (message.news.length > 0) bytes += newsVectorBytes
   for (const statement of message.news) bytes += statementBytes(statement)
-  if (message.kind === 'ping-request') bytes += idBytes
-  if (message.kind === 'sync') bytes += message.summary.length * summaryBytes
-  if (message.kind === 'sync-reply') bytes += message.wants.length * idBytes
+  if (message.kind === 'ping' || message.kind === 'ack') bytes += coordinateBytes
+  if (message.kind === 'ping-request') bytes += idBytes + 8
+  if (message.kind === 'sync') {
+    bytes += summaryColumnsBytes + message.summary.length * summaryBytes
+  }
+  if (message.kind === 'sync-reply') bytes += 8 + message.wants.length * idBytes
   return bytes
 }
 

@@ -14,7 +14,7 @@ export { signerOf } from '../../protocol/index.ts'
 
 const idBytes = 32
 /** Incarnation, time of issue and signature, and a FlatBuffers table around them. */
-const sealedTableBytes = 8 + 8 + 64 + 24
+const sealedTableBytes = 8 + 8 + 64 + 42
 
 export function statementBytes(statement: Statement): number {
   switch (statement.kind) {

@@ -37,6 +37,8 @@ export type MembershipEvent =
   | RosterEvent
   /** Measured by a probe that its target answered itself. */
   | { readonly kind: 'round-trip'; readonly id: NodeId; readonly ms: number }
+  /** The target did not answer a probe itself, whether it answered others or not. */
+  | { readonly kind: 'unanswered'; readonly id: NodeId }
   /** One was accused and has said otherwise. */
   | { readonly kind: 'self-refuted'; readonly incarnation: number }
   | { readonly kind: 'rejected'; readonly from: NodeId; readonly fault: RejectionFault }

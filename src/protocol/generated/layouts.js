@@ -255,6 +255,7 @@ export const MeshPacket = {
   fields: [
     { name: 'membership', kind: 'tables', bytes: 0, table: MembershipMessage },
     { name: 'relayed', kind: 'table', bytes: 0, table: RelayedPacket },
+    { name: 'coordinate', kind: 'scalars', bytes: 1 },
   ],
 }
 export const GenerateCall = {

@@ -150,10 +150,16 @@ export declare class MeshPacket {
     membership(index: number, obj?: MembershipMessage): MembershipMessage | null;
     membershipLength(): number;
     relayed(obj?: RelayedPacket): RelayedPacket | null;
+    coordinate(index: number): number | null;
+    coordinateLength(): number;
+    coordinateArray(): Uint8Array | null;
     static startMeshPacket(builder: flatbuffers.Builder): void;
     static addMembership(builder: flatbuffers.Builder, membershipOffset: flatbuffers.Offset): void;
     static createMembershipVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
     static startMembershipVector(builder: flatbuffers.Builder, numElems: number): void;
     static addRelayed(builder: flatbuffers.Builder, relayedOffset: flatbuffers.Offset): void;
+    static addCoordinate(builder: flatbuffers.Builder, coordinateOffset: flatbuffers.Offset): void;
+    static createCoordinateVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startCoordinateVector(builder: flatbuffers.Builder, numElems: number): void;
     static endMeshPacket(builder: flatbuffers.Builder): flatbuffers.Offset;
 }

@@ -532,8 +532,20 @@ export class MeshPacket {
         const offset = this.bb.__offset(this.bb_pos, 6);
         return offset ? (obj || new RelayedPacket()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
     }
+    coordinate(index) {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    coordinateLength() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    coordinateArray() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
     static startMeshPacket(builder) {
-        builder.startObject(2);
+        builder.startObject(3);
     }
     static addMembership(builder, membershipOffset) {
         builder.addFieldOffset(0, membershipOffset, 0);
@@ -550,6 +562,19 @@ export class MeshPacket {
     }
     static addRelayed(builder, relayedOffset) {
         builder.addFieldOffset(1, relayedOffset, 0);
+    }
+    static addCoordinate(builder, coordinateOffset) {
+        builder.addFieldOffset(2, coordinateOffset, 0);
+    }
+    static createCoordinateVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startCoordinateVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
     }
     static endMeshPacket(builder) {
         const offset = builder.endObject();

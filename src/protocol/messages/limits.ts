@@ -33,6 +33,8 @@ export const messageLimits = {
   statementsMax: 512,
   /** Members and dead in one push-pull. */
   summariesMax: 1_280,
+  /** Sixteen 32-bit floats. */
+  coordinateBytesMax: 64,
   /** What a member says of itself. */
   payloadBytesMax: 256,
 } as const

@@ -21,6 +21,8 @@ export interface MeshPacket {
   readonly membership: readonly MembershipMessage[]
   /** From or to one that the connection's peer relays for. */
   readonly relayed: RelayedPacket | null
+  /** Where the sender holds itself to be, as `mesh` encodes it. */
+  readonly coordinate: Uint8Array | null
 }
 
 export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
@@ -28,9 +30,11 @@ export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
     const messages = packet.membership.map((message) => writeMessage(to, message))
     const membership = wire.MeshPacket.createMembershipVector(to, messages)
     const relayed = packet.relayed === null ? 0 : writeRelayed(to, packet.relayed)
+    const coordinate = packet.coordinate === null ? 0 : to.createByteVector(packet.coordinate)
     wire.MeshPacket.startMeshPacket(to)
     wire.MeshPacket.addMembership(to, membership)
     wire.MeshPacket.addRelayed(to, relayed)
+    wire.MeshPacket.addCoordinate(to, coordinate)
     return wire.MeshPacket.endMeshPacket(to)
   })
 }
@@ -42,9 +46,12 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
     const length = table.membershipLength()
     checkLength(length, 'packet.membership', messageLimits.membershipMessagesMax)
     const relayed = table.relayed()
+    const coordinate = table.coordinateArray()
+    checkLength(coordinate?.length ?? 0, 'packet.coordinate', messageLimits.coordinateBytesMax)
     return {
       membership: Array.from({ length }, (_, i) => readMessage(table.membership(i))),
       relayed: relayed === null ? null : readRelayed(relayed),
+      coordinate: coordinate?.slice() ?? null,
     }
   })
 }

@@ -135,6 +135,7 @@ const codecs = {
     value: fc.record({
       membership: fc.array(fixture.membershipMessage, { maxLength: 3 }),
       relayed: fc.option(fixture.relayedPacket),
+      coordinate: fc.option(fixture.bytes(32)),
     }),
     encode: encodeMeshPacket,
     decode: decodeMeshPacket,
@@ -254,6 +255,7 @@ test('a packet of the mesh with more statements than any member has is refused',
     encodeMeshPacket({
       membership: [{ kind: 'gossip', news: Array(length).fill(said) }],
       relayed: null,
+      coordinate: null,
     })
   assert.equal(decodeMeshPacket(packetOf(64)).membership[0]?.news.length, 64)
   assert.throws(
