@@ -25,6 +25,8 @@ export class FaultyRelay {
   readonly #random: Random
   readonly #targetPort: number
   readonly #lines = new Set<Line>()
+  /** Handed on, both ways. */
+  bytes = 0
   #fault = perfect
   #isStalled = false
 
@@ -89,6 +91,9 @@ export class FaultyRelay {
       waitMs,
       bytesPerSecond: () => this.#fault.bytesPerSecond,
       isStalled: () => this.#isStalled,
+      onBytes: (bytes) => {
+        this.bytes += bytes
+      },
     })
     this.#lines.add(line)
     return line
@@ -99,6 +104,7 @@ interface Conduct {
   readonly waitMs: () => number
   readonly bytesPerSecond: () => number
   readonly isStalled: () => boolean
+  readonly onBytes: (bytes: number) => void
 }
 
 /** Beyond this the relay reads no further: the sender feels it, as it would feel a full path. */
@@ -146,6 +152,7 @@ class Line {
 
   #take(bytes: Buffer): void {
     const now = performance.now()
+    this.#conduct.onBytes(bytes.length)
     const sendingMs = (bytes.length / this.#conduct.bytesPerSecond()) * 1_000
     this.#freeAtMs = Math.max(now, this.#freeAtMs) + sendingMs
     const earliest = this.#held.at(-1)?.atMs ?? 0

@@ -13,6 +13,9 @@ const crashKnownMs = 8_000
 /** One view again after what was cut off comes back. */
 const healedMs = 30_000
 const startedMs = 60_000
+/** What a node tells the others of its cluster. */
+const bytesPerSecondMax = 3_000
+const measuredMs = 10_000
 
 let mesh: MeshOfProcesses
 
@@ -42,6 +45,17 @@ function deaths(): readonly string[] {
 describe('twelve nodes behind faulty links', { concurrency: false }, () => {
   test('come to know each other through their gateway', async (t) => {
     t.diagnostic(`one view after ${await mesh.oneView(mesh.all, startedMs)} ms`)
+  })
+
+  test('tell each other little', async (t) => {
+    await delay(8_000) // the first probes of each connection follow each other fast
+    const before = mesh.nodes.map(({ relay }) => relay.bytes)
+    await delay(measuredMs)
+    const sent = mesh.nodes.map(({ relay }, i) => relay.bytes - (before[i] ?? 0))
+    const total = sent.reduce((sum, bytes) => sum + bytes, 0)
+    const perSecond = total / mesh.nodes.length / (measuredMs / 1_000)
+    t.diagnostic(`${Math.round(perSecond)} bytes per node and second, TLS included`)
+    assert.ok(perSecond <= bytesPerSecondMax)
   })
 
   test('hold nobody for dead whose link delays, throttles, stalls or breaks', async () => {

@@ -86,3 +86,26 @@ test('answers that wait until this process has time for them are in time', () =>
   clock.advance(100)
   assert.equal(isOverdue(), false)
 })
+
+test('a peer that something else watches is probed as seldom as is asked', () => {
+  const clock = new ManualClock()
+  let probes = 0
+  const prober = new Prober({
+    clock,
+    channels: [
+      (onAnswer) => {
+        probes += 1
+        onAnswer(20)
+      },
+    ],
+    onLost: () => {},
+  })
+  prober.start()
+  prober.every(60_000)
+  clock.advance(probeIntervalMs)
+  const first = probes
+  clock.advance(59_000)
+  assert.equal(probes, first)
+  clock.advance(2_000)
+  assert.equal(probes, first + 1)
+})

@@ -32,6 +32,7 @@ export class Prober {
   readonly #onLost: (detail: string) => void
   readonly #channels: Channel[]
   readonly #estimator = new LinkEstimator()
+  #intervalMs: number = transportLimits.probeIntervalMs
   #timer: Timer | undefined
   #watch: Timer | undefined
   #overdue = false
@@ -57,13 +58,18 @@ export class Prober {
     this.#watch?.cancel()
   }
 
+  /** From the next probe on. */
+  every(intervalMs: number): void {
+    this.#intervalMs = intervalMs
+  }
+
   quality(): LinkQuality {
     return { ...this.#estimator.quality(), overdue: this.#overdue }
   }
 
   #schedule(): void {
     if (this.#stopped) return
-    this.#timer = this.#clock.after(transportLimits.probeIntervalMs, () => this.#beat())
+    this.#timer = this.#clock.after(this.#intervalMs, () => this.#beat())
   }
 
   #beat(): void {

@@ -77,6 +77,11 @@ export interface Connection {
    */
   open(metadata: Metadata): Promise<Stream>
   link(): LinkQuality
+  /**
+   * Probes at another interval than `transportLimits.probeIntervalMs`: where something above
+   * watches the peer, and there are many like it.
+   */
+  probeEvery(intervalMs: number): void
   /** Closes in order: streams that run are cancelled. */
   close(): Promise<void>
   /** Resolves once, when the connection is gone. */

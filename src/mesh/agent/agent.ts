@@ -149,7 +149,7 @@ export class MeshAgent {
 
   /** A gateway that was joined, or another member, to which there is a connection: begin there. */
   meet(connection: Connection): void {
-    this.#peers.adopt(connection)
+    this.#peers.share(connection)
     this.#seeds.delete(connection.peer)
     const seeds = [connection.peer, ...this.#seeds].slice(0, membershipLimits.seedsMax)
     this.#seeds.clear()
@@ -333,7 +333,9 @@ export class MeshAgent {
   }
 
   #sweep(): void {
-    this.#peers.sweep()
+    // A gateway calls its nodes over their connections: there it is the transport that watches.
+    const isNode = (id: NodeId) => this.#book.card(id)?.role === 'node'
+    this.#peers.sweep((id) => this.#options.role === 'node' && isNode(id))
     this.#chooseRelays()
     const { clock } = this.#modules
     this.#sweepTimer = clock.after(this.#limits.sweepIntervalMs, () => this.#sweep())

@@ -16,6 +16,8 @@ export interface AgentLimits {
   readonly refusedMs: number
   /** A connection that this agent dialled and does not use any more. */
   readonly idleMs: number
+  /** The transport's own probes between members, which probe each other already. */
+  readonly probeIntervalMs: number
   /** How often idle connections are looked for, and whether one's relays are still there. */
   readonly sweepIntervalMs: number
   /** A peer may cause this much work a second: one per packet, and one per 128 bytes of it. */
@@ -46,6 +48,7 @@ export const agentLimits: AgentLimits = Object.freeze({
   waitingMax: 8,
   refusedMs: 30_000,
   idleMs: 300_000,
+  probeIntervalMs: 60_000,
   sweepIntervalMs: 5_000,
   workPerSecondMax: 400,
   workBurstMax: 4_000,

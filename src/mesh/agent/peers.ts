@@ -25,6 +25,8 @@ interface Path {
   /** By this agent, which may also close it. */
   readonly isDialled: boolean
   channel: Channel | undefined
+  /** Whoever owns it watches it as usual. */
+  readonly isOwned: boolean
   /** Its peer refused to listen. */
   notBeforeMs: number
   usedAtMs: number
@@ -63,9 +65,14 @@ export class Peers {
     return [...this.#paths.keys()]
   }
 
-  /** Uses a connection that somebody else owns: its peer dialled it, or it is a gateway's. */
+  /** Uses a connection that its peer dialled. */
   adopt(connection: Connection): void {
-    this.#add(connection, false)
+    this.#add(connection, { isDialled: false, isOwned: false })
+  }
+
+  /** Uses a connection that this process has for another reason. */
+  share(connection: Connection): void {
+    this.#add(connection, { isDialled: false, isOwned: true })
   }
 
   /**
@@ -83,11 +90,15 @@ export class Peers {
     return true
   }
 
-  /** Closes what was dialled here and is idle; to be called now and then. */
-  sweep(): void {
+  /**
+   * Closes what was dialled here and is idle; to be called now and then.
+   * @param isWatched whether membership alone needs to know that the peer is there
+   */
+  sweep(isWatched: (id: NodeId) => boolean): void {
     const nowMs = this.#modules.clock.monotonic()
-    for (const paths of this.#paths.values()) {
+    for (const [id, paths] of this.#paths) {
       for (const path of paths) {
+        if (!path.isOwned && isWatched(id)) path.connection.probeEvery(this.#limits.probeIntervalMs)
         if (path.isDialled && nowMs - path.usedAtMs > this.#limits.idleMs) closeQuietly(path)
       }
     }
@@ -126,13 +137,13 @@ export class Peers {
     return overdue
   }
 
-  #add(connection: Connection, isDialled: boolean): void {
+  #add(connection: Connection, whose: Pick<Path, 'isDialled' | 'isOwned'>): void {
     const id = connection.peer
     const paths = this.#paths.get(id) ?? []
     if (paths.some((path) => path.connection === connection)) return
     if (paths.length >= pathsPerPeerMax) return
     const usedAtMs = this.#modules.clock.monotonic()
-    paths.push({ connection, isDialled, channel: undefined, notBeforeMs: 0, usedAtMs })
+    paths.push({ connection, ...whose, channel: undefined, notBeforeMs: 0, usedAtMs })
     this.#paths.set(id, paths)
     this.#closeSecond(id, paths)
     void connection.closed.then(() => this.#remove(id, connection))
@@ -186,7 +197,7 @@ export class Peers {
       const signal = AbortSignal.any([timeout.signal, this.#stop.signal])
       const connection = await transport.dial(address, id, signal)
       dialling.failures = 0
-      this.#add(connection, true)
+      this.#add(connection, { isDialled: true, isOwned: false })
     } catch (error) {
       dialling.failures += 1
       const reason = asIsochroneError(error).message

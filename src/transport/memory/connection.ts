@@ -78,6 +78,10 @@ export class MemoryConnection implements Connection, StreamPort {
     return stream
   }
 
+  probeEvery(intervalMs: number): void {
+    this.#prober.every(intervalMs)
+  }
+
   link(): LinkQuality {
     return this.#prober.quality()
   }

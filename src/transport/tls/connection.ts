@@ -177,6 +177,10 @@ export class TlsConnection implements Connection {
     this.#options.onStream(stream, this)
   }
 
+  probeEvery(intervalMs: number): void {
+    this.#prober.every(intervalMs)
+  }
+
   link(): LinkQuality {
     return this.#prober.quality()
   }
