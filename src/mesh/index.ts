@@ -28,6 +28,35 @@ export {
   type RoundTripSample,
   type SampleFault,
 } from './coordinates/coordinates.ts'
+export type { Lie, LieKind } from './digests/conduct.ts'
+export {
+  DigestPublisher,
+  type MemberStanding,
+  type PublisherInput,
+} from './digests/digest-publisher.ts'
+export { FederationView, type ViewInput } from './digests/federation-view.ts'
+export { digestTimes, viewLimits } from './digests/limits.ts'
+export {
+  OwnRequests,
+  type PredictedLoad,
+  type PredictionOptions,
+  type SaidLoad,
+} from './digests/load-prediction.ts'
+export { loadMessageBytes } from './digests/message-bytes.ts'
+export { type OwnFacts, OwnLoad, type OwnLoadInput } from './digests/own-load.ts'
+export {
+  ed25519Seals,
+  type LoadSeals,
+  type OwnSeals,
+  simulatedSeals,
+} from './digests/seals.ts'
+export type { LoadEvent, LoadOutputs, LoadSend } from './digests/step.ts'
+export type {
+  ClusterView,
+  NodeState,
+  RegionView,
+  ViewedNode,
+} from './digests/view-reading.ts'
 export {
   type Cell,
   type CellGrid,

@@ -1,0 +1,223 @@
+/**
+ * A node speaks of its own load: an anchor now and then, a tick each second, to its coordinator.
+ *
+ * Each anchor goes to gateways as well, past the coordinator. It costs little, and shows a gateway
+ * whom a coordinator leaves out; a gateway that asks then is told each tick for a while.
+ */
+import { assert, type Clock, type Random } from '../../base/index.ts'
+import {
+  type LoadAnchor,
+  type LoadFigures,
+  type LoadMessage,
+  type LoadTick,
+  loadTopsBytes,
+  type NodeHealth,
+  type NodeId,
+  type NodeKey,
+  nodeKeyOf,
+  type Sealed,
+} from '../../protocol/index.ts'
+import { digestTimes, viewLimits } from './limits.ts'
+import { OwnChains } from './load-chains.ts'
+import { countUnitFor, levelsOf } from './load-scale.ts'
+import type { OwnSeals } from './seals.ts'
+import type { LoadOutputs, LoadSend } from './step.ts'
+
+export interface OwnFacts {
+  readonly cluster: string
+  readonly region: string
+  /** SHA-256 of the signed record's bytes, 32 bytes. */
+  readonly capabilities: Uint8Array
+  readonly slots: number
+  readonly kvTokensTotal: number
+  readonly tokensPerSecond: number
+  readonly health: NodeHealth
+  readonly load: LoadFigures
+}
+
+export type OwnLoadInput =
+  | { readonly kind: 'tick' }
+  /** What holds from now on. */
+  | { readonly kind: 'facts'; readonly facts: OwnFacts }
+  | {
+      readonly kind: 'listeners'
+      readonly coordinator: NodeId | undefined
+      /** Those of the region, the nearest first. */
+      readonly gateways: readonly NodeId[]
+    }
+  | { readonly kind: 'wants'; readonly from: NodeId; readonly keys: readonly NodeKey[] }
+
+export interface OwnLoadModules {
+  /** The chains' secrets are drawn from it. */
+  readonly random: Random
+  readonly clock: Pick<Clock, 'now'>
+  readonly seals: OwnSeals
+}
+
+interface Spoken {
+  readonly anchor: Sealed<LoadAnchor>
+  readonly chains: OwnChains
+  readonly facts: OwnFacts
+  readonly atMs: number
+  /** Then gateways are told as well; drawn, so that a cluster's members do not come together. */
+  readonly directTick: number
+  tick: number
+  last: LoadTick | undefined
+}
+
+/** A measured speed is said anew when it is a quarter off. */
+const speedChange = 0.25
+
+export class OwnLoad {
+  readonly #self: NodeId
+  readonly #key: NodeKey
+  readonly #modules: OwnLoadModules
+  #facts: OwnFacts | undefined
+  #coordinator: NodeId | undefined
+  #gateways: readonly NodeId[] = []
+  /** Gateways that asked, and until when they are told directly. */
+  readonly #direct = new Map<NodeId, number>()
+  #spoken: Spoken | undefined
+  #sequence = 0
+  #wakeAtMs = Number.POSITIVE_INFINITY
+
+  constructor(self: NodeId, modules: OwnLoadModules) {
+    this.#self = self
+    this.#key = nodeKeyOf(self)
+    this.#modules = modules
+  }
+
+  /** What it said of itself last. */
+  get anchor(): Sealed<LoadAnchor> | undefined {
+    return this.#spoken?.anchor
+  }
+
+  step(input: OwnLoadInput, nowMs: number): LoadOutputs {
+    const sends: LoadSend[] = []
+    switch (input.kind) {
+      case 'tick':
+        break
+      case 'facts':
+        this.#facts = input.facts
+        break
+      case 'listeners':
+        this.#listen(input, sends)
+        break
+      case 'wants':
+        this.#answer(input, nowMs, sends)
+        break
+    }
+    this.#speak(nowMs, sends)
+    return { sends, events: [], wakeAtMs: this.#wakeAtMs }
+  }
+
+  #listen(
+    { coordinator, gateways }: Extract<OwnLoadInput, { kind: 'listeners' }>,
+    sends: LoadSend[],
+  ): void {
+    this.#gateways = gateways.slice(0, viewLimits.toldMax)
+    for (const id of this.#direct.keys()) {
+      if (!this.#gateways.includes(id)) this.#direct.delete(id)
+    }
+    const isNew = coordinator !== this.#coordinator
+    this.#coordinator = coordinator
+    if (isNew && coordinator !== undefined) this.#tell([coordinator], true, sends)
+  }
+
+  /** Gateways and the coordinator may ask; all that they get is public anyway. */
+  #answer(
+    { from, keys }: Extract<OwnLoadInput, { kind: 'wants' }>,
+    nowMs: number,
+    sends: LoadSend[],
+  ): void {
+    if (!keys.includes(this.#key)) return
+    const isGateway = this.#gateways.includes(from)
+    if (!isGateway && from !== this.#coordinator) return
+    if (isGateway) this.#direct.set(from, nowMs + digestTimes.directMs)
+    this.#tell([from], true, sends)
+  }
+
+  #speak(nowMs: number, sends: LoadSend[]): void {
+    const facts = this.#facts
+    if (facts === undefined) return
+    const spoken = this.#spoken
+    if (spoken === undefined || this.#isAnchorDue(spoken, facts, nowMs)) {
+      this.#anchorNow(facts, nowMs, sends)
+      return
+    }
+    const { tickMs } = spoken.anchor.value
+    const tick = Math.floor((nowMs - spoken.atMs) / tickMs)
+    if (tick > spoken.tick) {
+      const isDirect = spoken.tick < spoken.directTick && tick >= spoken.directTick
+      spoken.tick = tick
+      const { sequence } = spoken.anchor.value
+      const levels = levelsOf(facts.load, spoken.anchor.value)
+      const proof = spoken.chains.proof(tick, levels)
+      spoken.last = { key: this.#key, sequence, tick, levels, proof }
+      this.#tellTick(nowMs, sends)
+      if (isDirect) this.#tell(this.#gateways, true, sends)
+    }
+    this.#wakeAtMs = spoken.atMs + (spoken.tick + 1) * tickMs
+  }
+
+  #isAnchorDue({ anchor, atMs, facts: said }: Spoken, facts: OwnFacts, nowMs: number): boolean {
+    const { sequence, ticksMax, tickMs } = anchor.value
+    assert(sequence === this.#sequence, 'the last anchor is the one that holds')
+    const ageMs = nowMs - atMs
+    if (ageMs < digestTimes.anchorGapMinMs) return false
+    if (Math.floor(ageMs / tickMs) > ticksMax) return true
+    if (said.cluster !== facts.cluster || said.health !== facts.health) return true
+    if (ageMs < digestTimes.anchorGapMs) return false
+    const [before, after] = [said.tokensPerSecond, facts.tokensPerSecond]
+    return (
+      Math.abs(after - before) > speedChange * Math.max(before, after) ||
+      said.slots !== facts.slots ||
+      said.kvTokensTotal !== facts.kvTokensTotal ||
+      said.region !== facts.region ||
+      Buffer.compare(said.capabilities, facts.capabilities) !== 0
+    )
+  }
+
+  #anchorNow(facts: OwnFacts, nowMs: number, sends: LoadSend[]): void {
+    const { clock, random, seals } = this.#modules
+    const { anchorTicksMax, anchorTicksMin, tickMs } = digestTimes
+    const wallMs = clock.now()
+    this.#sequence = Math.max(this.#sequence + 1, Math.floor(wallMs / 1_000))
+    const sequence = this.#sequence
+    const ticksMax = anchorTicksMin + random.below(anchorTicksMax - anchorTicksMin + 1)
+    const seeds = random.bytes(loadTopsBytes)
+    const chains = new OwnChains({ node: this.#self, sequence, ticksMax, seeds }, seals.step)
+    const anchor = seals.sealAnchor({
+      ...facts,
+      node: this.#self,
+      sequence,
+      issuedAtMs: wallMs,
+      tickMs,
+      ticksMax,
+      countUnit: countUnitFor(facts.slots),
+      tops: chains.tops,
+    })
+    const directTick = 1 + random.below(anchorTicksMin)
+    const atMs = nowMs
+    this.#spoken = { anchor, chains, facts, atMs, directTick, tick: 0, last: undefined }
+    this.#wakeAtMs = nowMs + tickMs
+    if (this.#coordinator !== undefined) this.#tell([this.#coordinator], true, sends)
+  }
+
+  #tellTick(nowMs: number, sends: LoadSend[]): void {
+    if (this.#coordinator !== undefined) this.#tell([this.#coordinator], false, sends)
+    for (const [id, untilMs] of this.#direct) {
+      if (nowMs >= untilMs) this.#direct.delete(id)
+      else if (id !== this.#coordinator) this.#tell([id], false, sends)
+    }
+  }
+
+  #tell(to: readonly NodeId[], withAnchor: boolean, sends: LoadSend[]): void {
+    const spoken = this.#spoken
+    if (spoken === undefined) return
+    const anchors = withAnchor ? [spoken.anchor] : []
+    const ticks = spoken.last === undefined ? [] : [spoken.last]
+    const message: LoadMessage = { kind: 'news', news: { anchors, ticks, offers: [] } }
+    for (const id of to) sends.push({ to: id, message })
+  }
+}
