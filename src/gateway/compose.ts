@@ -16,6 +16,7 @@ import { Journey } from './journey.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { GatewayMetrics } from './metrics.ts'
 import { Joining } from './workers/joining.ts'
+import { LatencyWatch } from './workers/latency-watch.ts'
 import { WorkerRegistry } from './workers/registry.ts'
 import { SignedCalls } from './workers/signed-calls.ts'
 import { createUpstreamWorker } from './workers/upstream-worker.ts'
@@ -34,12 +35,19 @@ export async function createGateway(
     },
     modules,
   )
+  const watch = { self: modules.identity.id, cell: options.cell ?? '' }
+  const latencies = new LatencyWatch(watch, { ...modules, registry })
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     workers: () => registry.counts(),
+    latencies: {
+      pairs: () => latencies.map?.size ?? 0,
+      impossible: () => latencies.map?.impossible ?? 0,
+      locations: () => latencies.verdicts().map(({ verdict }) => verdict.status),
+    },
   })
   const decisionLog = new DecisionLog(modules.decisions)
-  const common = { ...modules, registry, admission, metrics, decisionLog }
+  const common = { ...modules, registry, admission, metrics, decisionLog, latencies }
   const router = new Router(common)
   const dispatch = new Dispatch(limits, { ...common, router })
   const journey = new Journey({ ...common, router, dispatch })
@@ -63,7 +71,10 @@ export async function createGateway(
     [methods.health]: healthHandler(isReady),
   }
   return {
-    listen: () => server.listen(options.httpAddress),
+    listen() {
+      latencies.start()
+      return server.listen(options.httpAddress)
+    },
     callHandlers,
     onStream: serveCalls(callHandlers, modules),
     onConnection: (connection) => joining.expect(connection),
@@ -74,6 +85,9 @@ export async function createGateway(
     },
     isReady,
     workerCount: () => registry.counts().connected,
-    close: () => server.close(),
+    close() {
+      latencies.stop()
+      return server.close()
+    },
   }
 }

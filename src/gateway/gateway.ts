@@ -7,6 +7,7 @@ import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
 import type { CallHandler, Connection, Stream } from '../transport/index.ts'
 import type { ApiKeys, JoinTokens } from './admission/credentials.ts'
 import type { GatewayLimits } from './limits.ts'
+import type { LatencyStore } from './workers/latency-watch.ts'
 import type { UpstreamOptions } from './workers/upstream-engine.ts'
 
 export interface GatewayOptions {
@@ -20,6 +21,8 @@ export interface GatewayOptions {
   /** What makes an API key, as it is typed on this machine; told to callers without one. */
   readonly keyCommand?: string | undefined
   readonly limits?: Partial<GatewayLimits>
+  /** The H3 cell that it is in; empty (the default): not declared, and no latency map is kept. */
+  readonly cell?: string
 }
 
 export interface GatewayModules {
@@ -34,6 +37,8 @@ export interface GatewayModules {
   readonly evidence: EvidenceBook
   readonly observations: ObservationStore
   readonly decisions: DecisionStore
+  /** Where the latency map is kept; without it, it is learned anew in every run. */
+  readonly latencyStore?: LatencyStore
   /** The mesh of which this gateway is a member; its owner starts and closes it. */
   readonly mesh?: MeshAgent
 }

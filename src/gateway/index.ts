@@ -9,5 +9,6 @@ export { createJoinTokens, hashSecret, makeSecret } from './admission/secrets.ts
 export { createGateway } from './compose.ts'
 export type { Gateway, GatewayModules, GatewayOptions } from './gateway.ts'
 export { type GatewayLimits, gatewayLimits } from './limits.ts'
+export type { LatencyStore } from './workers/latency-watch.ts'
 export type { UpstreamEngine, UpstreamModel, UpstreamOptions } from './workers/upstream-engine.ts'
 export type { CallLimits, Worker, WorkerView } from './workers/worker.ts'

@@ -20,6 +20,12 @@ export interface RequestFigures {
 export interface Gauges {
   readonly requestsInFlight: () => number
   readonly workers: () => { readonly connected: number; readonly disconnected: number }
+  readonly latencies?: {
+    readonly pairs: () => number
+    readonly impossible: () => number
+    /** One for each node that declares a location. */
+    readonly locations: () => readonly LocationStatus[]
+  }
 }
 
 export class GatewayMetrics {
@@ -46,6 +52,12 @@ export class GatewayMetrics {
         [['disconnected'], disconnected],
       ]
     })
+    const { latencies } = gauges
+    if (latencies !== undefined) {
+      this.#registry.gauge(table.latencyPairs, () => [[[], latencies.pairs()]])
+      this.#registry.gauge(table.impossibleRoundTrips, () => [[[], latencies.impossible()]])
+      this.#registry.gauge(table.locations, () => locationCounts(latencies.locations()))
+    }
     this.#registry.gauge(table.residentMemory, residentMemory)
   }
 
@@ -94,6 +106,15 @@ export class GatewayMetrics {
   join(result: 'accepted' | ErrorCode): void {
     this.#joins.of(result).add()
   }
+}
+
+const locationStatuses = ['consistent', 'disputed', 'refuted'] as const
+type LocationStatus = (typeof locationStatuses)[number]
+
+function locationCounts(all: readonly LocationStatus[]): (readonly [string[], number])[] {
+  return locationStatuses.map((status) => {
+    return [[status], all.filter((one) => one === status).length] as const
+  })
 }
 
 /** Nothing where the system does not say it, as a process without file descriptors left. */

@@ -38,6 +38,8 @@ export interface NodeOptions {
   readonly softwareVersion: string
   /** Declared; empty: not declared. */
   readonly region: string
+  /** The H3 cell that it is in; default empty: not declared. */
+  readonly cell?: string
   /** `host:port` to be dialled at; undefined: only over connections that this node opens. */
   readonly listen?: string
   /** Micro-dollars per million tokens. */
@@ -108,9 +110,9 @@ class Worker implements IsochroneNode {
     this.#options = options
     this.#modules = modules
     this.#limits = { ...nodeLimits, ...options.limits }
-    const { network, region, softwareVersion } = options
+    const { network, region, cell = '', softwareVersion } = options
     const lifeMs = this.#limits.recordLifeMs
-    this.#records = new RecordKeeper({ network, region, softwareVersion, lifeMs }, modules)
+    this.#records = new RecordKeeper({ network, region, cell, softwareVersion, lifeMs }, modules)
     this.#mesh = this.#createMesh()
     this.#transport = modules.createTransport({
       onStream: this.#serveStreams(),

@@ -15,6 +15,7 @@ export interface RecordOptions {
   readonly network: string
   readonly softwareVersion: string
   readonly region: string
+  readonly cell: string
   readonly lifeMs: number
 }
 
@@ -70,6 +71,7 @@ export class RecordKeeper {
       expiresAtMs: now + this.#options.lifeMs,
       softwareVersion: this.#options.softwareVersion,
       region: this.#options.region,
+      cell: this.#options.cell,
       addresses: this.#addresses,
       hardware: this.#hardware,
       models,

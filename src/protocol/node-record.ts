@@ -67,6 +67,10 @@ export interface NodeRecord {
   /** Declared; a claim until the speed of light has been asked. Empty: not declared. */
   readonly region: string
   /**
+   * The H3 cell that it is in, 15 hexadecimal digits; a claim as well. Empty: not declared.
+   */
+  readonly cell: string
+  /**
    * Where the node itself can be dialled, `host:port`; empty: only over connections that it
    * opened.
    */

@@ -72,6 +72,7 @@ export const nodeRecord: fc.Arbitrary<NodeRecord> = fc.record({
   expiresAtMs: time,
   softwareVersion: fc.string({ maxLength: 20 }),
   region: fc.string({ maxLength: 20 }),
+  cell: fc.constantFrom('', '841f1d7ffffffff'),
   addresses: fc.array(fc.string({ maxLength: 40 }), { maxLength: 4 }),
   hardware: fc.record({
     platform: fc.string({ maxLength: 20 }),

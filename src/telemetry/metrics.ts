@@ -123,6 +123,24 @@ export const metrics = {
     help: 'Attempts of nodes to join, by result: accepted or the error code.',
     labels: ['result'],
   },
+  latencyPairs: {
+    name: 'isochrone_latency_map_pairs',
+    type: 'gauge',
+    help: 'Pairs of cells of the earth between which round trips are known, of all resolutions.',
+    labels: [],
+  },
+  impossibleRoundTrips: {
+    name: 'isochrone_impossible_round_trips',
+    type: 'gauge',
+    help: 'Looks at links whose round trip light in fibre forbids, since the start; not learned.',
+    labels: [],
+  },
+  locations: {
+    name: 'isochrone_declared_locations',
+    type: 'gauge',
+    help: 'Nodes with a declared location, by what round trips say of it.',
+    labels: ['status'],
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

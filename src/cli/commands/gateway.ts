@@ -5,6 +5,7 @@ import {
   configOption,
   dataOption,
   jsonOption,
+  locationOption,
   logLevelOption,
   networkOption,
   regionOption,
@@ -39,6 +40,7 @@ export const gatewayCommand = defineCommand({
     data: dataOption,
     network: networkOption,
     region: regionOption,
+    location: locationOption,
     token: text('what nodes have to know to join; better given as a variable', {
       placeholder: 'TOKEN',
       defaultText: 'made once and kept in the data folder',

@@ -22,6 +22,7 @@ import { writeFileAtomically } from '../files/atomic-file.ts'
 import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { lockDataFolder } from '../files/data-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
+import { openLatencyMap } from '../files/latency-map-file.ts'
 import { openMeshView } from '../files/mesh-view-file.ts'
 import { readOrCreateSecret } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
@@ -31,6 +32,7 @@ import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
+import { declaredCell } from './location.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
 
 export interface GatewayCommandOptions {
@@ -42,6 +44,7 @@ export interface GatewayCommandOptions {
   readonly data: string
   readonly network: string
   readonly region: string
+  readonly location: string
   readonly token: string | undefined
   readonly upstream: readonly string[]
   readonly 'upstream-key': string | undefined
@@ -144,17 +147,22 @@ async function openGateway(
       transport: { dial: (...args) => transport.dial(...args) },
     },
   )
-  const gateway = await createGateway(gatewayOptions(options), {
-    ...base,
-    identity,
-    apiKeys: keys,
-    joinTokens: createJoinTokens([hashSecret(token)]),
-    policy: defaultPolicy,
-    evidence,
-    observations: storage.observations,
-    decisions: storage.decisions,
-    mesh,
-  })
+  const cell = await declaredCell(options.location)
+  const gateway = await createGateway(
+    { ...gatewayOptions(options), cell },
+    {
+      ...base,
+      identity,
+      apiKeys: keys,
+      joinTokens: createJoinTokens([hashSecret(token)]),
+      policy: defaultPolicy,
+      evidence,
+      observations: storage.observations,
+      decisions: storage.decisions,
+      latencyStore: openLatencyMap(folder.gateway, log),
+      mesh,
+    },
+  )
   const { onConnection, onStream } = gateway
   const transport = createTlsTransport({ ...base, identity }, { onConnection, onStream })
   const engines = await addUpstreams(gateway, { options, modules })

@@ -27,6 +27,7 @@ import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
 import { composeEngine, type EngineChoice } from './engine.ts'
+import { declaredCell } from './location.ts'
 import { machineFindings } from './probes.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
 
@@ -35,6 +36,7 @@ export interface NodeCommandOptions extends EngineChoice {
   readonly token: string | undefined
   readonly 'token-file': string | undefined
   readonly region: string
+  readonly location: string
   readonly network: string
   readonly data: string
   readonly name: string
@@ -66,8 +68,9 @@ export async function runNode(
     const token = tokenOf(options, context.folder)
     const lock = lockDataFolder(lockable)
     try {
+      const cell = await declaredCell(options.location)
       const prepared = await prepare(options, context)
-      const node = compose({ ...options, gateways, token }, { context, prepared })
+      const node = compose({ ...options, gateways, token, cell }, { context, prepared })
       try {
         reportToParent({ type: 'stage', stage: 'joining' })
         await Promise.race([node.start(), whenStopping(lifetime)])
@@ -144,6 +147,7 @@ async function prepare(options: NodeCommandOptions, context: CommandContext): Pr
 interface ComposeOptions extends NodeCommandOptions {
   readonly gateways: NodeOptions['gateways']
   readonly token: string
+  readonly cell: string
 }
 
 function compose(
@@ -174,6 +178,7 @@ function nodeOptions(options: ComposeOptions): NodeOptions {
     token: options.token,
     network: options.network,
     region: options.region,
+    cell: options.cell,
     softwareVersion: softwareVersion(),
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     promptPrice: options['prompt-price'],

@@ -4,7 +4,7 @@
  * ```
  * models/                 the store, shared by every node of the folder
  * gateway/                identity.pem, api-keys.json, join-token, mesh-port, mesh-view.json,
- *                         records.sqlite
+ *                         latency-map.json, records.sqlite
  * node/, node-1/, …       identity.pem, known-gateways.json, mesh-view.json
  * logs/                   of the processes that `start` runs
  * address, local-key      where the gateway is, and a key for this machine's own commands

@@ -53,6 +53,12 @@ export const regionOption = text('declared region, for example eu-west', {
   lengthMax: nameBytesMax,
 })
 
+export const locationOption = text('where it is; others learn the cell of 40 km around it', {
+  default: '',
+  placeholder: 'LAT,LNG',
+  defaultText: 'not declared',
+})
+
 /** Micro-dollars: whole numbers, so that sums are exact. */
 export const priceOption = (what: string) =>
   integer(`price in micro-dollars per million ${what} tokens`, {

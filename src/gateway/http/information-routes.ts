@@ -9,8 +9,10 @@ import { columnsMin, type Decision, renderDecision } from '../../routing/index.t
 import type { Account } from '../admission/credentials.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
 import type { GatewayMetrics } from '../metrics.ts'
+import type { LatencyWatch } from '../workers/latency-watch.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
 import { type Client, jsonType } from './client.ts'
+import { latencyMapRoute } from './latency-map-route.ts'
 import {
   decisionAnswer,
   decisionList,
@@ -29,6 +31,7 @@ export interface InformationRouteModules {
   readonly evidence: EvidenceBook
   readonly decisionLog: DecisionLog
   readonly metrics: GatewayMetrics
+  readonly latencies: LatencyWatch
   readonly startedAtMs: number
   /** The OpenAPI document of all routes. */
   readonly description: () => object
@@ -42,6 +45,7 @@ export function informationRoutes(modules: InformationRouteModules): readonly Ro
   return [
     ...modelRoutes(modules),
     ...nodeRoutes(modules),
+    latencyMapRoute(modules.latencies),
     ...decisionRoutes(modules),
     ...openRoutes(modules),
   ]
@@ -76,7 +80,7 @@ function modelRoutes({ registry, startedAtMs }: InformationRouteModules): readon
   ]
 }
 
-function nodeRoutes({ registry, evidence }: InformationRouteModules): readonly Route[] {
+function nodeRoutes({ registry, ...about }: InformationRouteModules): readonly Route[] {
   return [
     {
       ...information('/v1/nodes', {
@@ -84,7 +88,7 @@ function nodeRoutes({ registry, evidence }: InformationRouteModules): readonly R
         answer: nodeList,
       }),
       handle(client) {
-        const data = registry.all().map((worker) => nodeView(worker, evidence))
+        const data = registry.all().map((worker) => nodeView(worker, about))
         sendValue(client, { object: 'list', data })
       },
     },
@@ -96,7 +100,7 @@ function nodeRoutes({ registry, evidence }: InformationRouteModules): readonly R
         if (worker === undefined) {
           throw new IsochroneError('not_found', 'No node of this id is known; see GET /v1/nodes.')
         }
-        sendValue(client, nodeView(worker, evidence))
+        sendValue(client, nodeView(worker, about))
       },
     },
   ]

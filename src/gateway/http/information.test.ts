@@ -200,6 +200,7 @@ test('the OpenAPI document describes every route and body', async (t) => {
     'get /readyz',
     'get /v1/decisions',
     'get /v1/decisions/{id}',
+    'get /v1/latency-map',
     'get /v1/models',
     'get /v1/models/{id}',
     'get /v1/nodes',

@@ -2,6 +2,7 @@
 import { json } from '../../base/index.ts'
 import { modelFeatures } from '../../protocol/index.ts'
 import { decisionSchema } from '../../routing/index.ts'
+import { locationAnswer } from './latency-map-schemas.ts'
 import { snakeCasedSchema } from './snake-case.ts'
 
 const text = json.string()
@@ -150,6 +151,7 @@ const record = json.object(
     expires_at_ms: count,
     software_version: text,
     region: text,
+    cell: text,
     addresses: json.array(text),
     hardware,
     models: json.array(offeredModel),
@@ -162,6 +164,7 @@ export const nodeAnswer = json.object(
     id: text,
     kind: json.enum(['node', 'upstream']),
     region: text,
+    location: nullable(locationAnswer),
     connected: json.boolean(),
     round_trip_ms: nullable(json.number()),
     in_flight: count,

@@ -29,6 +29,15 @@ export class Query {
     return Number(given)
   }
 
+  /** Throws as `oneOf`, also when it is longer. */
+  text(name: string, lengthMax: number): string | undefined {
+    const given = this.#one(name)
+    if (given !== undefined && given.length > lengthMax) {
+      throw fieldError(name, `has more than ${lengthMax} characters`)
+    }
+    return given
+  }
+
   #one(name: string): string | undefined {
     const all = this.#parameters.getAll(name)
     if (all.length > 1) throw fieldError(name, 'is given more than once')

@@ -1,6 +1,7 @@
 /** What the gateway tells of its models and workers, as JSON. */
 import type { EvidenceBook } from '../../evidence/index.ts'
 import type { JsonObject, OfferedModel } from '../../protocol/index.ts'
+import type { LatencyWatch } from '../workers/latency-watch.ts'
 import type { KnownWorker } from '../workers/registry.ts'
 import { snakeCased } from './snake-case.ts'
 
@@ -25,17 +26,29 @@ export function modelView(
   }
 }
 
-export function nodeView({ worker, view, inFlight }: KnownWorker, book: EvidenceBook): object {
+export interface NodeViewModules {
+  readonly evidence: EvidenceBook
+  readonly latencies: LatencyWatch
+}
+
+export function nodeView(
+  { worker, view, inFlight }: KnownWorker,
+  { evidence, latencies }: NodeViewModules,
+): object {
   return snakeCased({
     id: worker.id,
     kind: view.record === null ? 'upstream' : 'node',
     region: view.region,
+    location: latencies.verdict(worker.id) ?? null,
     connected: view.connected,
     roundTripMs: view.roundTripMs ?? null,
     inFlight,
     load: view.load,
     models: view.models,
-    evidence: view.models.map(({ name }) => ({ model: name, ...book.evidence(worker.id, name) })),
+    evidence: view.models.map(({ name }) => ({
+      model: name,
+      ...evidence.evidence(worker.id, name),
+    })),
     record: view.record,
   })
 }

@@ -109,6 +109,7 @@ function bare(now: number): NodeRecord {
     expiresAtMs: now + 600_000,
     softwareVersion: '0.0.0',
     region: 'here',
+    cell: '',
     addresses: [],
     hardware: {
       platform: 'test',

@@ -20,7 +20,7 @@ import {
   OutputHash,
   type SignedEnvelope,
 } from '../../protocol/index.ts'
-import { type Connection, callUnary, openCall } from '../../transport/index.ts'
+import { type Connection, callUnary, type LinkQuality, openCall } from '../../transport/index.ts'
 import type { SignedCalls } from './signed-calls.ts'
 import { embeddingTokensMax, UsageBounds } from './usage-bounds.ts'
 import type { CallLimits, Worker, WorkerView } from './worker.ts'
@@ -55,6 +55,11 @@ export class RemoteWorker implements Worker {
     return this.#record
   }
 
+  /** undefined: its connection is gone. */
+  link(): LinkQuality | undefined {
+    return this.#connected ? this.#connection.link() : undefined
+  }
+
   report(load: LoadReport): void {
     this.#load = load
   }
@@ -69,7 +74,7 @@ export class RemoteWorker implements Worker {
 
   describe(): WorkerView {
     const record = this.#record
-    const link = this.#connected ? this.#connection.link() : undefined
+    const link = this.link()
     return {
       region: record.region,
       models: record.models,

@@ -96,6 +96,7 @@ export class StandInNode {
       expiresAtMs: now + 60_000,
       softwareVersion: '0.0.0',
       region: 'here',
+      cell: '',
       addresses: [],
       hardware: {
         platform: 'test',

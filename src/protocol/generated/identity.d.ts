@@ -182,6 +182,8 @@ export declare class NodeRecord {
     hardware(obj?: HardwareReport): HardwareReport | null;
     models(index: number, obj?: OfferedModel): OfferedModel | null;
     modelsLength(): number;
+    cell(): string | null;
+    cell(optionalEncoding: flatbuffers.Encoding): string | Uint8Array | null;
     static startNodeRecord(builder: flatbuffers.Builder): void;
     static addId(builder: flatbuffers.Builder, idOffset: flatbuffers.Offset): void;
     static createIdVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
@@ -199,6 +201,7 @@ export declare class NodeRecord {
     static addModels(builder: flatbuffers.Builder, modelsOffset: flatbuffers.Offset): void;
     static createModelsVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
     static startModelsVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addCell(builder: flatbuffers.Builder, cellOffset: flatbuffers.Offset): void;
     static endNodeRecord(builder: flatbuffers.Builder): flatbuffers.Offset;
 }
 export declare class SignedNodeRecord {

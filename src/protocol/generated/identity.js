@@ -609,8 +609,12 @@ export class NodeRecord {
         const offset = this.bb.__offset(this.bb_pos, 22);
         return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
     }
+    cell(optionalEncoding) {
+        const offset = this.bb.__offset(this.bb_pos, 24);
+        return offset ? this.bb.__string(this.bb_pos + offset, optionalEncoding) : null;
+    }
     static startNodeRecord(builder) {
-        builder.startObject(10);
+        builder.startObject(11);
     }
     static addId(builder, idOffset) {
         builder.addFieldOffset(0, idOffset, 0);
@@ -671,6 +675,9 @@ export class NodeRecord {
     }
     static startModelsVector(builder, numElems) {
         builder.startVector(4, numElems, 4);
+    }
+    static addCell(builder, cellOffset) {
+        builder.addFieldOffset(10, cellOffset, 0);
     }
     static endNodeRecord(builder) {
         const offset = builder.endObject();

@@ -213,6 +213,7 @@ export const NodeRecord = {
     { name: 'addresses', kind: 'strings', bytes: 0 },
     { name: 'hardware', kind: 'table', bytes: 0, table: HardwareReport },
     { name: 'models', kind: 'tables', bytes: 0, table: OfferedModel },
+    { name: 'cell', kind: 'string', bytes: 0 },
   ],
 }
 export const MemberStatement = {

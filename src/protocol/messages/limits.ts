@@ -9,6 +9,8 @@ export const messageLimits = {
   /** Names of models, runtimes, hardware, regions; addresses. */
   nameBytesMax: 256,
   networkBytesMax: 128,
+  /** An H3 index has 15 digits. */
+  cellBytesMax: 15,
   addressesMax: 16,
   /** One upstream server may list hundreds. */
   modelsMax: 1024,

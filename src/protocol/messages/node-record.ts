@@ -33,6 +33,7 @@ export function encodeNodeRecord(record: NodeRecord): Uint8Array {
     const network = textOffset(to, record.network)
     const version = textOffset(to, record.softwareVersion)
     const region = textOffset(to, record.region)
+    const cell = textOffset(to, record.cell)
     const addresses = wire.NodeRecord.createAddressesVector(to, textOffsets(to, record.addresses))
     const hardware = writeHardware(to, record.hardware)
     const offered = record.models.map((model) => writeModel(to, model))
@@ -48,6 +49,7 @@ export function encodeNodeRecord(record: NodeRecord): Uint8Array {
     wire.NodeRecord.addAddresses(to, addresses)
     wire.NodeRecord.addHardware(to, hardware)
     wire.NodeRecord.addModels(to, models)
+    wire.NodeRecord.addCell(to, cell)
     return wire.NodeRecord.endNodeRecord(to)
   })
 }
@@ -63,7 +65,7 @@ export function decodeNodeRecord(bytes: Uint8Array): NodeRecord {
 }
 
 function readNodeRecord(table: wire.NodeRecord): NodeRecord {
-  const { addressesMax, modelsMax, nameBytesMax, networkBytesMax } = messageLimits
+  const { addressesMax, cellBytesMax, modelsMax, nameBytesMax, networkBytesMax } = messageLimits
   checkLength(table.modelsLength(), 'record.models', modelsMax)
   return {
     id: nodeIdFrom(table.idArray(), 'record.id'),
@@ -77,6 +79,7 @@ function readNodeRecord(table: wire.NodeRecord): NodeRecord {
       nameBytesMax,
     ),
     region: textOf(table.region(UTF8_BYTES), 'record.region', nameBytesMax),
+    cell: textOf(table.cell(UTF8_BYTES), 'record.cell', cellBytesMax),
     addresses: textsOf(table.addressesLength(), (i) => table.addresses(i, UTF8_BYTES), {
       name: 'record.addresses',
       lengthMax: addressesMax,

@@ -1,0 +1,233 @@
+/**
+ * What this gateway learns of the distances to its nodes: the latency map, and whether nodes can be
+ * where they say.
+ *
+ * Only for a gateway that declares its own cell. The cells of the earth are loaded when the first
+ * node declares one; who declares nothing pays nothing.
+ */
+import type { Clock, Log, Timer } from '../../base/index.ts'
+import {
+  type CellGrid,
+  type LatencyEstimate,
+  LatencyMap,
+  type LatencyMapSnapshot,
+  LocationCheck,
+  type LocationEvent,
+  type LocationVerdict,
+  loadCellGrid,
+  type MapPair,
+} from '../../mesh/index.ts'
+import { type NodeId, shortId, type WorkerId } from '../../protocol/index.ts'
+import type { LinkQuality } from '../../transport/index.ts'
+import type { WorkerRegistry } from './registry.ts'
+import { RemoteWorker } from './remote-worker.ts'
+
+/** Where the map is kept from one run to the next. */
+export interface LatencyStore {
+  /** Whatever was kept; undefined: nothing. */
+  load(): unknown
+  save(snapshot: LatencyMapSnapshot): void
+}
+
+export interface LatencyWatchOptions {
+  readonly self: NodeId
+  /** The cell that this gateway is in; empty: not declared. */
+  readonly cell: string
+}
+
+export interface LatencyWatchModules {
+  readonly clock: Clock
+  readonly log: Log
+  readonly registry: WorkerRegistry
+  readonly latencyStore?: LatencyStore | undefined
+  /** The cells of the earth; default: those of H3, from the mesh. */
+  readonly loadGrid?: () => Promise<CellGrid>
+}
+
+/** Links are probed every 2 s and smoothed over eight probes: the next look sees something new. */
+const lookIntervalMs = 10_000
+/** The first probes of a link follow each other at once and say the same. */
+const samplesMin = 3
+/** A crash loses so much of what changes over days. */
+const saveIntervalMs = 10 * 60_000
+/** Mean deviations above the mean where a normal distribution has its 95th percentile. */
+const p95Deviations = 2.06
+
+interface Parts {
+  readonly map: LatencyMap
+  readonly locations: LocationCheck
+}
+
+export class LatencyWatch {
+  readonly #options: LatencyWatchOptions
+  readonly #modules: LatencyWatchModules
+  #parts: Parts | undefined
+  #isLoading = false
+  #declared: ReadonlySet<NodeId> = new Set()
+  #timer: Timer | undefined
+  #savedAtMs = 0
+  #stopped = false
+
+  constructor(options: LatencyWatchOptions, modules: LatencyWatchModules) {
+    this.#options = options
+    this.#modules = modules
+  }
+
+  get cell(): string {
+    return this.#options.cell
+  }
+
+  get map(): LatencyMap | undefined {
+    return this.#parts?.map
+  }
+
+  start(): void {
+    if (this.#options.cell !== '') this.#schedule()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#save()
+  }
+
+  /** The pairs of cells measured last. */
+  pairs(limit: number): readonly MapPair[] {
+    return this.#parts?.map.measured(limit, this.#now()) ?? []
+  }
+
+  /** undefined: one of them is no cell, or no map was begun. */
+  estimate(from: string, to: string): LatencyEstimate | undefined {
+    return this.#parts?.map.estimate(from, to, this.#now())
+  }
+
+  /** undefined: the node declares no location, or nothing can be said of it. */
+  verdict(id: WorkerId): LocationVerdict | undefined {
+    return this.#parts?.locations.verdict(id as NodeId, this.#now())
+  }
+
+  /** Every node with a location. */
+  verdicts(): readonly { readonly id: NodeId; readonly verdict: LocationVerdict }[] {
+    return [...this.#declared].flatMap((id) => {
+      const verdict = this.verdict(id)
+      return verdict === undefined ? [] : [{ id, verdict }]
+    })
+  }
+
+  #now(): number {
+    return this.#modules.clock.monotonic()
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    this.#timer = this.#modules.clock.after(lookIntervalMs, () => {
+      this.#look()
+      this.#schedule()
+    })
+  }
+
+  #look(): void {
+    const nodes = this.#modules.registry.all().flatMap(({ worker }) => {
+      return worker instanceof RemoteWorker && worker.record.cell !== '' ? [worker] : []
+    })
+    if (this.#parts === undefined) {
+      if (nodes.length > 0) void this.#load()
+      return
+    }
+    this.#declare(this.#parts.locations, nodes)
+    for (const node of nodes) {
+      const quality = node.link()
+      if (quality !== undefined) this.#learn(this.#parts, node, quality)
+    }
+    this.#tell(this.#parts.locations.step({ kind: 'tick' }, this.#now()).events)
+    if (this.#now() - this.#savedAtMs >= saveIntervalMs) this.#save()
+  }
+
+  async #load(): Promise<void> {
+    if (this.#isLoading) return
+    this.#isLoading = true
+    const { log, latencyStore } = this.#modules
+    try {
+      const grid = await (this.#modules.loadGrid ?? loadCellGrid)()
+      if (grid.place(this.#options.cell) === undefined) {
+        log.warn('the declared cell is none, or too fine; no latency map is kept', {
+          cell: this.#options.cell,
+        })
+        return
+      }
+      const parts: Parts = { map: new LatencyMap(grid), locations: new LocationCheck(grid) }
+      const links = parts.map.restore(latencyStore?.load(), this.#now())
+      if (links > 0) log.info('latency map restored', { links })
+      this.#savedAtMs = this.#now()
+      this.#parts = parts
+    } catch (error) {
+      log.warn('the cells of the earth cannot be loaded', { cause: String(error) })
+    }
+  }
+
+  #declare(locations: LocationCheck, nodes: readonly RemoteWorker[]): void {
+    const { self, cell } = this.#options
+    const now = this.#now()
+    const present = new Set(nodes.map(({ id }) => id))
+    for (const id of this.#declared) {
+      if (present.has(id)) continue
+      this.#tell(locations.step({ kind: 'declared', id, cell: null }, now).events)
+    }
+    this.#tell(locations.step({ kind: 'declared', id: self, cell }, now).events)
+    for (const { id, record } of nodes) {
+      this.#tell(locations.step({ kind: 'declared', id, cell: record.cell }, now).events)
+    }
+    this.#declared = present
+  }
+
+  #learn({ map, locations }: Parts, { id, record }: RemoteWorker, quality: LinkQuality): void {
+    const { roundTripMs, roundTripMinMs, jitterMs, loss, samples } = quality
+    if (roundTripMs === undefined || jitterMs === undefined || samples < samplesMin) return
+    const { self, cell } = this.#options
+    const now = this.#now()
+    const measured = {
+      from: cell,
+      to: record.cell,
+      link: `${self} ${id}`,
+      medianMs: roundTripMs,
+      p95Ms: roundTripMs + p95Deviations * jitterMs,
+      jitterMs,
+      loss: loss ?? 0,
+    }
+    map.observe(measured, now)
+    const shortestMs = roundTripMinMs ?? roundTripMs
+    const input = { kind: 'measured', witness: self, id, roundTripMs: shortestMs } as const
+    this.#tell(locations.step(input, now).events)
+  }
+
+  #tell(events: readonly LocationEvent[]): void {
+    const { log } = this.#modules
+    for (const event of events) {
+      const node = shortId(event.id)
+      if (event.kind === 'location-restored') log.info('declared location restored', { node })
+      else if (event.kind === 'location-rejected') {
+        log.warn('declared location is no cell', { node, cell: event.cell })
+      } else {
+        const { cell, witnesses, witnessesAsked } = event
+        const against = witnesses.map(({ witness }) => shortId(witness)).join(' ')
+        log.warn('declared location refuted by the speed of light', {
+          node,
+          cell,
+          against,
+          witnesses: witnessesAsked,
+        })
+      }
+    }
+  }
+
+  #save(): void {
+    const { latencyStore, log } = this.#modules
+    if (this.#parts === undefined || latencyStore === undefined) return
+    this.#savedAtMs = this.#now()
+    try {
+      latencyStore.save(this.#parts.map.snapshot(this.#now()))
+    } catch (error) {
+      log.warn('the latency map cannot be kept', { cause: String(error) })
+    }
+  }
+}
