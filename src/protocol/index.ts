@@ -2,6 +2,7 @@
  * protocol: the words that both sides of the wire share. Ids, error codes, requests and their
  * events, node records, signed envelopes, FlatBuffers messages.
  */
+export { cardLifeMs, signClaim, verifyClaim } from './claim-seals.ts'
 export {
   beginVerification,
   canonicalBytes,
@@ -117,6 +118,10 @@ export { messageLimits } from './messages/limits.ts'
 export { decodeLoadMessage, encodeLoadMessage } from './messages/load-message.ts'
 export { decodeMeshPacket, encodeMeshPacket, type MeshPacket } from './messages/mesh-packet.ts'
 export {
+  decodeNeighbourhoodMessage,
+  encodeNeighbourhoodMessage,
+} from './messages/neighbourhood-message.ts'
+export {
   decodeReport,
   decodeReportAck,
   encodeReport,
@@ -139,6 +144,21 @@ export {
   encodeGenerateCall,
   type GenerateCall,
 } from './messages/signed-call.ts'
+export type {
+  AdmissionVerdict,
+  ClaimedSeal,
+  ClusterRosterBody,
+  ClusterStandingBody,
+  MeshCardBody,
+  MeshClaim,
+  MeshClaimBody,
+  NeighbourhoodMessage,
+  SaidCoordinate,
+  SaidTrip,
+  SignedClusterRoster,
+  SignedClusterStanding,
+  SignedMeshCard,
+} from './neighbourhood.ts'
 export { type NodeKey, nodeKeyLengthBytes, nodeKeyOf, writeNodeKey } from './node-key.ts'
 export {
   type HardwareReport,

@@ -13,6 +13,12 @@ import { createIdentity, type Identity } from './identity.ts'
 import { modelDigestOf, type NodeId, nodeIdOf, requestIdOf } from './ids.ts'
 import type { MembershipMessage, Statement } from './membership.ts'
 import { messageLimits } from './messages/limits.ts'
+import type {
+  NeighbourhoodMessage,
+  SignedClusterRoster,
+  SignedClusterStanding,
+  SignedMeshCard,
+} from './neighbourhood.ts'
 import { modelFeatures, type NodeRecord } from './node-record.ts'
 import type { RelayedPacket } from './relayed-packet.ts'
 
@@ -253,6 +259,103 @@ export const membershipMessage: fc.Arbitrary<MembershipMessage> = fc.oneof(
     wants: fc.array(nodeId, { maxLength: 4 }),
     ...news,
   }),
+)
+
+const ms = fc.float({ min: 0, max: 60_000, noNaN: true })
+const trip = fc.record({ id: nodeId, ms })
+const clusterName = fc.string({ maxLength: 16 })
+const claimSeal = { issuedAtMs: uint53, signature: bytes(64) }
+const coordinate = fc.record({
+  position: fc.array(fc.float({ noNaN: true }), { minLength: 5, maxLength: 5 }),
+  heightMs: ms,
+  adjustmentMs: fc.float({ noNaN: true }),
+  error: ms,
+})
+
+export const meshCard: fc.Arbitrary<SignedMeshCard> = fc.record({
+  kind: fc.constant('card' as const),
+  id: nodeId,
+  epoch: uint53,
+  cluster: clusterName,
+  clusterSize: uint32,
+  sketch: fc.array(trip, { maxLength: 4 }),
+  coordinate,
+  ...claimSeal,
+})
+
+export const clusterRoster: fc.Arbitrary<SignedClusterRoster> = fc.record({
+  kind: fc.constant('roster' as const),
+  cluster: clusterName,
+  version: uint53,
+  coordinator: nodeId,
+  seats: fc.array(fc.record({ id: nodeId, epoch: uint53 }), { maxLength: 4 }),
+  ...claimSeal,
+})
+
+export const clusterStanding: fc.Arbitrary<SignedClusterStanding> = fc.record({
+  kind: fc.constant('standing' as const),
+  id: nodeId,
+  cluster: clusterName,
+  epoch: uint53,
+  far: fc.array(nodeId, { maxLength: 3 }),
+  ...claimSeal,
+})
+
+const cards = fc.array(meshCard, { maxLength: 3 })
+const standings = fc.array(clusterStanding, { maxLength: 3 })
+
+export const neighbourhoodMessage: fc.Arbitrary<NeighbourhoodMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('shuffle' as const, 'shuffle-reply' as const),
+    card: meshCard,
+    random: cards,
+    near: cards,
+    witnesses: uint32,
+  }),
+  fc.record({ kind: fc.constant('probe' as const), nonce: uint32 }),
+  fc.record({
+    kind: fc.constant('echo' as const),
+    nonce: uint32,
+    cluster: clusterName,
+    coordinate,
+  }),
+  fc.record({
+    kind: fc.constant('roster-wanted' as const),
+    cluster: clusterName,
+    card: fc.option(meshCard, { nil: undefined }),
+  }),
+  fc.record({
+    kind: fc.constant('roster' as const),
+    roster: clusterRoster,
+    coordinator: nodeId,
+    standings,
+    cards,
+  }),
+  fc.record({
+    kind: fc.constant('ask' as const),
+    cluster: clusterName,
+    version: uint53,
+    card: meshCard,
+    trips: fc.array(trip, { maxLength: 4 }),
+  }),
+  fc.record({
+    kind: fc.constant('answer' as const),
+    cluster: clusterName,
+    verdict: fc.constantFrom('admitted', 'stale', 'full', 'too-far', 'elsewhere'),
+    roster: clusterRoster,
+    coordinator: nodeId,
+    standings,
+  }),
+  fc.record({ kind: fc.constant('standing' as const), standing: clusterStanding }),
+  fc.record({
+    kind: fc.constant('here' as const),
+    cluster: clusterName,
+    version: uint53,
+    coordinator: nodeId,
+    epoch: uint53,
+  }),
+  fc.record({ kind: fc.constant('here-ack' as const), cluster: clusterName, version: uint53 }),
+  fc.record({ kind: fc.constant('moved' as const), card: meshCard }),
 )
 
 export const relayedPacket: fc.Arbitrary<RelayedPacket> = fc.record({

@@ -259,6 +259,64 @@ export const MeshPacket = {
     { name: 'coordinate', kind: 'scalars', bytes: 1 },
   ],
 }
+export const MeshCard = {
+  name: 'MeshCard',
+  fields: [
+    { name: 'id', kind: 'scalars', bytes: 1 },
+    { name: 'epoch', kind: 'scalar', bytes: 8 },
+    { name: 'cluster', kind: 'string', bytes: 0 },
+    { name: 'cluster_size', kind: 'scalar', bytes: 4 },
+    { name: 'sketch_ids', kind: 'scalars', bytes: 1 },
+    { name: 'sketch_ms', kind: 'scalars', bytes: 4 },
+    { name: 'coordinate', kind: 'scalars', bytes: 1 },
+    { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
+export const ClusterRoster = {
+  name: 'ClusterRoster',
+  fields: [
+    { name: 'cluster', kind: 'string', bytes: 0 },
+    { name: 'version', kind: 'scalar', bytes: 8 },
+    { name: 'coordinator', kind: 'scalars', bytes: 1 },
+    { name: 'seat_ids', kind: 'scalars', bytes: 1 },
+    { name: 'seat_epochs', kind: 'scalars', bytes: 8 },
+    { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
+export const ClusterStanding = {
+  name: 'ClusterStanding',
+  fields: [
+    { name: 'id', kind: 'scalars', bytes: 1 },
+    { name: 'cluster', kind: 'string', bytes: 0 },
+    { name: 'epoch', kind: 'scalar', bytes: 8 },
+    { name: 'far', kind: 'scalars', bytes: 1 },
+    { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
+export const NeighbourhoodMessage = {
+  name: 'NeighbourhoodMessage',
+  fields: [
+    { name: 'kind', kind: 'scalar', bytes: 1 },
+    { name: 'card', kind: 'table', bytes: 0, table: MeshCard },
+    { name: 'random', kind: 'tables', bytes: 0, table: MeshCard },
+    { name: 'near', kind: 'tables', bytes: 0, table: MeshCard },
+    { name: 'witnesses', kind: 'scalar', bytes: 4 },
+    { name: 'nonce', kind: 'scalar', bytes: 4 },
+    { name: 'cluster', kind: 'string', bytes: 0 },
+    { name: 'version', kind: 'scalar', bytes: 8 },
+    { name: 'epoch', kind: 'scalar', bytes: 8 },
+    { name: 'coordinator', kind: 'scalars', bytes: 1 },
+    { name: 'coordinate', kind: 'scalars', bytes: 1 },
+    { name: 'roster', kind: 'table', bytes: 0, table: ClusterRoster },
+    { name: 'standings', kind: 'tables', bytes: 0, table: ClusterStanding },
+    { name: 'verdict', kind: 'scalar', bytes: 1 },
+    { name: 'trip_ids', kind: 'scalars', bytes: 1 },
+    { name: 'trip_ms', kind: 'scalars', bytes: 4 },
+  ],
+}
 export const GenerateCall = {
   name: 'GenerateCall',
   fields: [

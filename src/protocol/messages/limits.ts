@@ -35,6 +35,13 @@ export const messageLimits = {
   statementsMax: 512,
   /** Members and dead in one push-pull. */
   summariesMax: 1_280,
+  clusterNameBytesMax: 64,
+  /** Members of a cluster, with room. */
+  seatsMax: 256,
+  /** Measured round trips that one tells of: to each member of a cluster. */
+  tripsMax: 256,
+  /** Cards in one list: those nearest to somebody, or some at random. */
+  cardsMax: 64,
   /** Sixteen 32-bit floats. */
   coordinateBytesMax: 64,
   /** What a member says of itself. */

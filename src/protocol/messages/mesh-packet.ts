@@ -3,7 +3,7 @@ import type { Builder, Offset } from 'flatbuffers'
 import * as layouts from '../generated/layouts.js'
 import * as wire from '../generated/mesh.js'
 import { signatureLengthBytes } from '../identity.ts'
-import { type NodeId, nodeIdOf, publicKeyLengthBytes, publicKeyOf } from '../ids.ts'
+import { publicKeyOf } from '../ids.ts'
 import type {
   MemberState,
   MemberSummary,
@@ -14,6 +14,7 @@ import type {
 import type { RelayedPacket } from '../relayed-packet.ts'
 import { checkLength, decodeMessage, fixedBytesOf, nodeIdFrom, safeNumberOf } from './decode.ts'
 import { encodeMessage, uint32, uint53 } from './encode.ts'
+import { readIds, writeIds } from './id-columns.ts'
 import { messageLimits } from './limits.ts'
 import { malformed } from './verify-buffer.ts'
 
@@ -142,14 +143,17 @@ function readBody(table: wire.MembershipMessage): MembershipMessageBody {
     case wire.MembershipKind.sync:
       return { kind: 'sync', summary: readSummary(table) }
     case wire.MembershipKind.sync_reply:
-      return { kind: 'sync-reply', wants: readIds(table.wantsArray(), 'membership.wants') }
+      return {
+        kind: 'sync-reply',
+        wants: readIds(table.wantsArray(), idsNamed('membership.wants')),
+      }
     default:
       throw malformed(`a message of membership of the unknown kind ${table.kind()}`)
   }
 }
 
 function readSummary(table: wire.MembershipMessage): MemberSummary[] {
-  const ids = readIds(table.summaryIdsArray(), 'membership.summary_ids')
+  const ids = readIds(table.summaryIdsArray(), idsNamed('membership.summary_ids'))
   const columns = [table.summaryIncarnationsLength(), table.summaryStatesLength()]
   if (columns.some((length) => length !== ids.length)) {
     throw malformed('the columns of a summary differ in length')
@@ -161,24 +165,8 @@ function readSummary(table: wire.MembershipMessage): MemberSummary[] {
   }))
 }
 
-function writeIds<T>(to: Builder, items: readonly T[], idOf: (item: T) => NodeId): Offset {
-  if (items.length === 0) return 0
-  const bytes = new Uint8Array(items.length * publicKeyLengthBytes)
-  for (const [i, item] of items.entries()) {
-    bytes.set(publicKeyOf(idOf(item)), i * publicKeyLengthBytes)
-  }
-  return to.createByteVector(bytes)
-}
-
-function readIds(bytes: Uint8Array | null, name: string): NodeId[] {
-  if (bytes === null) return []
-  if (bytes.length % publicKeyLengthBytes !== 0) throw malformed(`${name} is not a list of ids`)
-  const length = bytes.length / publicKeyLengthBytes
-  checkLength(length, name, messageLimits.summariesMax)
-  return Array.from({ length }, (_, i) => {
-    const start = i * publicKeyLengthBytes
-    return nodeIdOf(bytes.subarray(start, start + publicKeyLengthBytes))
-  })
+function idsNamed(name: string) {
+  return { name, lengthMax: messageLimits.summariesMax }
 }
 
 function writeStatement(to: Builder, statement: Statement): Offset {

@@ -14,6 +14,7 @@ import { messageLimits } from './limits.ts'
 import { decodeLoadAnchor, encodeLoadAnchor } from './load-anchor.ts'
 import { decodeLoadMessage, encodeLoadMessage } from './load-message.ts'
 import { decodeMeshPacket, encodeMeshPacket } from './mesh-packet.ts'
+import { decodeNeighbourhoodMessage, encodeNeighbourhoodMessage } from './neighbourhood-message.ts'
 import { decodeNodeRecord, encodeNodeRecord } from './node-record.ts'
 import { decodeReport, decodeReportAck, encodeReport, encodeReportAck } from './report.ts'
 import {
@@ -130,6 +131,11 @@ const codecs = {
     value: fixture.generationRequest,
     encode: encodeGenerationRequest,
     decode: decodeGenerationRequest,
+  }),
+  NeighbourhoodMessage: codec({
+    value: fixture.neighbourhoodMessage,
+    encode: encodeNeighbourhoodMessage,
+    decode: decodeNeighbourhoodMessage,
   }),
   MeshPacket: codec({
     value: fc.record({
