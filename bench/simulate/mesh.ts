@@ -19,6 +19,7 @@ export const meshOptions = {
   latency: { type: 'string' },
   seed: { type: 'string' },
   minutes: { type: 'string' },
+  gateways: { type: 'string' },
   faults: { type: 'string' },
   loss: { type: 'string' },
   jitter: { type: 'string' },
@@ -33,6 +34,7 @@ export const meshHelp: readonly string[] = [
   '      --latency FILE   square matrix of round trips in ms, tab-separated, also gzipped',
   '      --seed S         a whole number from 0; the same seed gives the same bytes',
   '      --minutes M      simulated time, 0.5 to 1,440; 10 unless told',
+  '      --gateways G     how many of the nodes are gateways, 1 to 64; 4 unless told',
   '      --faults NAME    none, usual (unless told) or harsh: crashes, pauses, partitions',
   '      --loss SHARE     of messages, 0 to 0.5; 0.001 unless told',
   '      --jitter SHARE   mean jitter as a share of the way, 0 to 1; 0.02 unless told',
@@ -53,6 +55,7 @@ const ranges = {
   nodes: { least: 2, most: 20_000, whole: true },
   seed: { least: 0, most: 2 ** 32 - 1, whole: true },
   minutes: { least: 0.5, most: 1_440, otherwise: 10 },
+  gateways: { least: 1, most: 64, whole: true },
   loss: { least: 0, most: 0.5, otherwise: 0.001 },
   jitter: { least: 0, most: 1, otherwise: 0.02 },
   bound: { least: 1, most: 1_000, otherwise: 15 },
@@ -64,8 +67,13 @@ const progressEveryMs = 30_000
 export async function runMesh(values: Values, print: (line: string) => void): Promise<void> {
   const file = textOf(values, 'latency')
   const preset = values['faults'] ?? 'usual'
+  const nodes = numberOf(values, 'nodes')
+  const gateways =
+    values['gateways'] === undefined ? gatewaysFor(nodes) : numberOf(values, 'gateways')
+  if (gateways >= nodes) refuse(`--gateways ${gateways} of --nodes ${nodes}: none is left to serve`)
   const options: Omit<MeshRunOptions, 'matrix'> = {
-    nodes: numberOf(values, 'nodes'),
+    nodes,
+    gateways,
     seed: numberOf(values, 'seed'),
     lengthMs: Math.round(numberOf(values, 'minutes') * 60_000),
     loss: numberOf(values, 'loss'),
@@ -101,15 +109,34 @@ export async function runMesh(values: Values, print: (line: string) => void): Pr
   print(renderLastLine({ bench: 'simulate-mesh', checks, context }))
 }
 
-function checksOf({ checkers }: MeshRunResult): readonly Check[] {
-  return checkers.map(({ name, boundMs, violations }) =>
+function gatewaysFor(nodes: number): number {
+  if (nodes < 10) return 1
+  return nodes < 100 ? 2 : 4
+}
+
+function checksOf({ checkers, view }: MeshRunResult): readonly Check[] {
+  return [
+    ...checkers.map(({ name, boundMs, violations }) =>
+      check({
+        name: `${name}, for longer than ${boundMs / 1000} s`,
+        value: violations,
+        unit: 'times',
+        reach: '<= 0',
+      }),
+    ),
     check({
-      name: `${name}, for longer than ${boundMs / 1000} s`,
-      value: violations,
-      unit: 'times',
-      reach: '<= 0',
+      name: 'age of what a gateway knows of a node, 99th percentile',
+      value: view.ageP99Ms === null ? null : view.ageP99Ms / 1000,
+      unit: 's',
+      reach: '<= 3',
     }),
-  )
+    check({
+      name: 'told to a gateway',
+      value: view.bytesInPerSecond / 1_000_000,
+      unit: 'MB/s',
+      reach: '<= 2',
+    }),
+  ]
 }
 
 function contextOf(result: MeshRunResult): Readonly<Record<string, unknown>> {

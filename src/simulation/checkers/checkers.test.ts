@@ -6,7 +6,7 @@ import type { Fault } from '../faults.ts'
 import { Placement } from '../network/placement.ts'
 import { Beliefs } from './beliefs.ts'
 import { Claims } from './claims.ts'
-import { falselyDead, sharedMembers, type Truth, WideClusters } from './invariants.ts'
+import { heldDead, sharedMembers, type Truth, WideClusters } from './invariants.ts'
 import { Overdue } from './overdue.ts'
 
 const hosts = 4
@@ -31,12 +31,15 @@ describe('a live member that is dead at every other', () => {
   it('is found, and is no more as soon as one other knows better', () => {
     const now = truth()
     for (const observer of [0, 1, 2]) {
-      assert.deepEqual([...falselyDead(now)], [])
+      assert.deepEqual([...heldDead(now, 'every other')], [])
       now.beliefs.note(observer, 3, 'dead')
     }
-    assert.deepEqual([...falselyDead(now)], [3])
+    assert.deepEqual([...heldDead(now, 'every other')], [3])
     now.beliefs.note(1, 3, 'alive')
-    assert.deepEqual([...falselyDead(now)], [])
+    assert.deepEqual([...heldDead(now, 'every other')], [])
+    assert.deepEqual([...heldDead(now, 'some other')], [3])
+    for (const observer of [0, 2]) now.beliefs.note(observer, 3, 'alive')
+    assert.deepEqual([...heldDead(now, 'some other')], [])
   })
 
   it('is not one that is down, asleep, or has nobody within reach', () => {
@@ -48,7 +51,7 @@ describe('a live member that is dead at every other', () => {
     for (const faults of befallen) {
       const now = truth(faults)
       for (const observer of [0, 1, 2]) now.beliefs.note(observer, 3, 'dead')
-      assert.deepEqual([...falselyDead(now)], [])
+      assert.deepEqual([...heldDead(now, 'every other')], [])
     }
   })
 
@@ -58,7 +61,7 @@ describe('a live member that is dead at every other', () => {
       { kind: 'pause', atMs: 50, host: 1, forMs: 1_000 },
     ])
     now.beliefs.note(2, 3, 'dead')
-    assert.deepEqual([...falselyDead(now)], [3])
+    assert.deepEqual([...heldDead(now, 'every other')], [3])
   })
 })
 

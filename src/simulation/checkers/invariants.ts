@@ -13,20 +13,23 @@ export interface Truth {
   readonly beliefs: Beliefs
 }
 
-/** Running members that every other running member of their cluster, within reach, holds dead. */
-export function* falselyDead({ fate, claims, beliefs }: Truth): Iterable<number> {
+/** Running members that other running members of their cluster, within reach, hold dead. */
+export function* heldDead(
+  { fate, claims, beliefs }: Truth,
+  by: 'every other' | 'some other',
+): Iterable<number> {
   for (const [subject, holders] of beliefs.heldDead()) {
     const cluster = claims.clusterOf(subject)
     if (!fate.isRunning(subject) || cluster === undefined) continue
     const group = fate.groupOf(subject)
     let others = 0
-    let agree = true
+    let agreeing = 0
     for (const other of claims.membersOf(cluster)) {
       if (other === subject || !fate.isRunning(other) || fate.groupOf(other) !== group) continue
       others += 1
-      if (!holders.has(other)) agree = false
+      if (holders.has(other)) agreeing += 1
     }
-    if (others > 0 && agree) yield subject
+    if (agreeing > 0 && (by === 'some other' || agreeing === others)) yield subject
   }
 }
 

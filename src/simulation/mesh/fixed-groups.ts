@@ -1,23 +1,34 @@
 /**
- * Hosts that know nothing but membership, in groups that are given to them: the nearest hosts of a
- * host that has none yet, up to a full cluster. What a run costs without the search for clusters.
+ * Hosts that do not look for clusters: their groups are given to them, the nearest hosts of one
+ * that has none yet, up to a full cluster. What a run costs, and what load is known, without it.
  */
 
 import {
+  loadMessageBytes,
+  type MemberStanding,
   Membership,
   type MembershipEvent,
+  type MembershipInput,
   type MembershipMessage,
   membershipMessageBytes,
   type Signed,
   type Verification,
   wan,
 } from '../../mesh/index.ts'
-import { type NodeId, type Statement, type StatementBody, signerOf } from '../../protocol/index.ts'
+import {
+  type LoadMessage,
+  type NodeId,
+  type Statement,
+  type StatementBody,
+  signerOf,
+} from '../../protocol/index.ts'
 import type { ActorInput, ActorOutputs } from '../actor.ts'
 import type { Belief } from '../checkers/beliefs.ts'
 import type { Placement } from '../network/placement.ts'
 import type { CheapSeal } from '../seal.ts'
-import type { HostEvent, HostKind, HostSetting, MeshHost } from './host.ts'
+import type { HostKind, HostSetting, MeshHost } from './host.ts'
+import type { HostEvent } from './host-event.ts'
+import { LoadSide, type LoadSink } from './load-side.ts'
 
 const groupSizeMax = 64
 /** Of its group, so that one that is down does not keep others out. */
@@ -28,8 +39,9 @@ export class FixedGroups {
   /** By host. */
   readonly #groupOf: readonly (readonly number[])[]
 
-  constructor(placement: Placement, boundMs: number) {
-    this.#groupOf = groupByNearness(placement, boundMs)
+  /** @param gateways hosts that are in no group */
+  constructor(placement: Placement, boundMs: number, gateways: readonly number[]) {
+    this.#groupOf = groupByNearness(placement, boundMs, new Set(gateways))
   }
 
   group(host: number): readonly number[] {
@@ -40,10 +52,12 @@ export class FixedGroups {
 export function fixedGroupHosts(
   groups: FixedGroups,
   ids: readonly NodeId[],
-): HostKind<MembershipMessage> {
+): HostKind<GroupMessage> {
   return {
-    bytesOf: membershipMessageBytes,
+    bytesOf: ({ part, message }) =>
+      part === 'membership' ? membershipMessageBytes(message) : loadMessageBytes(message),
     make: (setting) => {
+      if (setting.load.isGateway) return new Gateway(setting)
       const group = groups.group(setting.host)
       const seeds = group.filter((host) => host !== setting.host).slice(0, seedsPerHost)
       const name = `group-${group[0] ?? setting.host}`
@@ -52,19 +66,39 @@ export function fixedGroupHosts(
   }
 }
 
+export type GroupMessage =
+  | { readonly part: 'membership'; readonly message: MembershipMessage }
+  | { readonly part: 'load'; readonly message: LoadMessage }
+
 interface Group {
   readonly name: string
   readonly seeds: readonly NodeId[]
 }
 
-class GroupMember implements MeshHost<MembershipMessage> {
+class GroupMember implements MeshHost<GroupMessage> {
+  readonly #self: NodeId
   readonly #group: Group
   readonly #membership: Membership
-  #hasBegun = false
+  readonly #load: LoadSide
+  readonly #others = new Set<NodeId>()
+  #wakeAtMs = Number.NEGATIVE_INFINITY
+  #belongs = false
+  #sends: { to: NodeId; message: GroupMessage }[] = []
+  #events: HostEvent[] = []
+  readonly #sink: LoadSink = {
+    send: (to, message) => {
+      this.#sends.push({ to, message: { part: 'load', message } })
+    },
+    note: (event) => {
+      this.#events.push(event)
+    },
+  }
 
   constructor(setting: HostSetting, group: Group) {
-    const { id, life, random, seal } = setting
+    const { id, life, random, seal, load } = setting
+    this.#self = id
     this.#group = group
+    this.#load = new LoadSide(load, setting.nowMs())
     this.#membership = new Membership(
       { self: id, incarnation: life * incarnationsPerLife, payload, preset: wan },
       {
@@ -76,38 +110,98 @@ class GroupMember implements MeshHost<MembershipMessage> {
     )
   }
 
-  step(
-    input: ActorInput<MembershipMessage>,
-    nowMs: number,
-  ): ActorOutputs<MembershipMessage, HostEvent> {
-    if (this.#hasBegun) {
-      const { sends, events, wakeAtMs } = this.#membership.step(input, nowMs)
-      return { sends, events: hostEvents(events), wakeAtMs }
+  step(input: ActorInput<GroupMessage>, nowMs: number): ActorOutputs<GroupMessage, HostEvent> {
+    this.#sends = []
+    this.#events = []
+    if (this.#wakeAtMs === Number.NEGATIVE_INFINITY) {
+      this.#events.push({ kind: 'cluster', id: this.#group.name })
+      this.#member({ kind: 'join', seeds: this.#group.seeds }, nowMs)
+    } else if (input.kind === 'tick') {
+      if (nowMs >= this.#wakeAtMs) this.#member(input, nowMs)
+    } else if (input.message.part === 'membership') {
+      const { message } = input.message
+      this.#member({ kind: 'message', from: input.from, message }, nowMs)
+    } else {
+      const {
+        from,
+        message: { message },
+      } = input
+      this.#load.hear({ from, message }, nowMs, this.#sink)
     }
-    this.#hasBegun = true
-    const { name, seeds } = this.#group
-    const { sends, events, wakeAtMs } = this.#membership.step({ kind: 'join', seeds }, nowMs)
-    return { sends, events: [{ kind: 'cluster', id: name }, ...hostEvents(events)], wakeAtMs }
+    if (!this.#belongs) this.#belong(nowMs)
+    this.#load.tick(nowMs, this.#sink)
+    const wakeAtMs = Math.min(this.#wakeAtMs, this.#load.wakeAtMs)
+    return { sends: this.#sends, events: this.#events, wakeAtMs }
+  }
+
+  #member(input: MembershipInput, nowMs: number): void {
+    const { sends, events, wakeAtMs } = this.#membership.step(input, nowMs)
+    this.#wakeAtMs = wakeAtMs
+    for (const { to, message } of sends) {
+      this.#sends.push({ to, message: { part: 'membership', message } })
+    }
+    for (const event of events) this.#note(event)
+  }
+
+  #note(event: MembershipEvent): void {
+    if (event.kind === 'round-trip') return
+    this.#events.push({ kind: 'seen', what: event.kind })
+    const belief = beliefOf[event.kind]
+    if (belief === undefined || !('id' in event)) return
+    this.#events.push({ kind: 'belief', subject: event.id, belief })
+    if (belief === 'alive') this.#others.add(event.id)
+    else this.#others.delete(event.id)
+    this.#belongs = false
+  }
+
+  /** Everyone derives the coordinator from who is alive: the first by id. */
+  #belong(nowMs: number): void {
+    this.#belongs = true
+    let coordinator = this.#self
+    for (const id of this.#others) if (id < coordinator) coordinator = id
+    const others: MemberStanding[] = []
+    for (const id of this.#others) others.push({ id, state: 'alive' })
+    this.#load.belong({ name: this.#group.name, coordinator, others }, nowMs, this.#sink)
+  }
+}
+
+/** A gateway, beside the groups. */
+class Gateway implements MeshHost<GroupMessage> {
+  readonly #load: LoadSide
+
+  constructor({ load, nowMs }: HostSetting) {
+    this.#load = new LoadSide(load, nowMs())
+  }
+
+  get view(): LoadSide['view'] {
+    return this.#load.view
+  }
+
+  step(input: ActorInput<GroupMessage>, nowMs: number): ActorOutputs<GroupMessage, HostEvent> {
+    const sends: { to: NodeId; message: GroupMessage }[] = []
+    const events: HostEvent[] = []
+    const sink: LoadSink = {
+      send: (to, message) => {
+        sends.push({ to, message: { part: 'load', message } })
+      },
+      note: (event) => {
+        events.push(event)
+      },
+    }
+    if (input.kind === 'tick') this.#load.tick(nowMs, sink)
+    else if (input.message.part === 'load') {
+      const {
+        from,
+        message: { message },
+      } = input
+      this.#load.hear({ from, message }, nowMs, sink)
+    }
+    return { sends, events, wakeAtMs: this.#load.wakeAtMs }
   }
 }
 
 /** More than anyone renews its statement in one life. */
 const incarnationsPerLife = 1_000_000
-
-const noEvents: readonly HostEvent[] = []
-
-function hostEvents(events: readonly MembershipEvent[]): readonly HostEvent[] {
-  if (events.length === 0) return noEvents
-  const seen: HostEvent[] = []
-  for (const event of events) {
-    const belief = beliefOf[event.kind]
-    if (belief !== undefined && 'id' in event) {
-      seen.push({ kind: 'belief', subject: event.id, belief })
-    }
-    if (event.kind !== 'round-trip') seen.push({ kind: 'seen', what: event.kind })
-  }
-  return seen
-}
 
 const beliefOf: Partial<Record<MembershipEvent['kind'], Belief>> = {
   joined: 'alive',
@@ -143,9 +237,13 @@ function payloadOf(body: StatementBody): Uint8Array {
 }
 
 /** Greedy: the nearest hosts that are within the bound of all that are in already. */
-function groupByNearness(placement: Placement, boundMs: number): readonly (readonly number[])[] {
+function groupByNearness(
+  placement: Placement,
+  boundMs: number,
+  left: ReadonlySet<number>,
+): readonly (readonly number[])[] {
   const groupOf: (readonly number[])[] = new Array(placement.hosts)
-  let free = Array.from({ length: placement.hosts }, (_, host) => host)
+  let free = Array.from({ length: placement.hosts }, (_, host) => host).filter((h) => !left.has(h))
   while (free.length > 0) {
     const first = free[0] as number
     const wayMs = (host: number) => (host === first ? -1 : placement.oneWayMs(first, host))

@@ -1,18 +1,16 @@
 /** What the simulation of a mesh wants to know of a host, whatever runs on it. */
 import type { Random } from '../../base/index.ts'
+import type { FederationView } from '../../mesh/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
 import type { Actor } from '../actor.ts'
-import type { Belief } from '../checkers/beliefs.ts'
 import type { CheapSeal } from '../seal.ts'
+import type { HostEvent } from './host-event.ts'
+import type { LoadSetting } from './load-side.ts'
 
-export type HostEvent =
-  | { readonly kind: 'belief'; readonly subject: NodeId; readonly belief: Belief }
-  /** Which cluster the host is in from now on. */
-  | { readonly kind: 'cluster'; readonly id: string }
-  /** Something to be counted by its name. */
-  | { readonly kind: 'seen'; readonly what: string }
-
-export type MeshHost<TMessage> = Actor<TMessage, HostEvent>
+export interface MeshHost<TMessage> extends Actor<TMessage, HostEvent> {
+  /** Of a gateway. */
+  readonly view?: FederationView | undefined
+}
 
 export interface HostSetting {
   readonly host: number
@@ -21,6 +19,7 @@ export interface HostSetting {
   readonly life: number
   readonly random: Random
   readonly seal: CheapSeal
+  readonly load: LoadSetting
   nowMs(): number
   /** Wall-clock ms since 1970. */
   wallMs(): number

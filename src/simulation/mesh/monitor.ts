@@ -1,10 +1,11 @@
 /** Puts the reports of a run's parts together: the checkers, and a row of figures per minute. */
 import { Beliefs } from '../checkers/beliefs.ts'
 import { Claims } from '../checkers/claims.ts'
-import { falselyDead, sharedMembers, WideClusters } from '../checkers/invariants.ts'
+import { heldDead, sharedMembers, WideClusters } from '../checkers/invariants.ts'
 import { Overdue } from '../checkers/overdue.ts'
 import { Fate } from '../fate.ts'
 import { beliefCodes, type PartReport, type Setting } from './part.ts'
+import { ageStepMs } from './view-ages.ts'
 
 /** The longest that anything may be wrong: after a partition one view again, and all else too. */
 export const healingMs = 30_000
@@ -38,10 +39,22 @@ export interface MeshRunResult {
   /** Ms from a crash until a member of its cluster knew; undefined where nothing crashed. */
   readonly detection: { readonly p50Ms: number; readonly p99Ms: number } | undefined
   readonly falseDeaths: number
+  readonly view: ViewResult
   readonly messages: number
   readonly bytesPerHostSecond: number
   readonly bytesPerHostSecondMost: number
   readonly seen: Readonly<Record<string, number>>
+}
+
+/** What gateways knew of nodes, throughout. */
+export interface ViewResult {
+  /** Ms; null where nothing was looked at. */
+  readonly ageP50Ms: number | null
+  readonly ageP99Ms: number | null
+  /** Of nodes that a gateway should have known. */
+  readonly missingShare: number
+  /** Of the gateway that was told most. */
+  readonly bytesInPerSecond: number
 }
 
 const rowEveryMs = 60_000
@@ -53,6 +66,7 @@ export class Monitor {
   readonly #beliefs: Beliefs
   readonly #wide: WideClusters
   readonly #deadTooLong = new Overdue<number>(healingMs)
+  readonly #deadAtSomeTooLong = new Overdue<number>(healingMs)
   readonly #sharedTooLong = new Overdue<number>(healingMs)
   readonly #wideTooLong = new Overdue<string>(healingMs)
   readonly #rows: MinuteRow[] = []
@@ -62,6 +76,9 @@ export class Monitor {
   #bytes = 0
   #bytesAtRow = 0
   #bytesMost = 0
+  #gatewayBytesInMost = 0
+  #missing = 0
+  readonly #ages: number[] = []
   #seen = new Map<string, number>()
 
   constructor(setting: Setting) {
@@ -84,11 +101,13 @@ export class Monitor {
     for (const report of reports) this.#merge(report)
     const truth = { fate: this.#fate, claims: this.#claims, beliefs: this.#beliefs }
     const wrong = {
-      dead: [...falselyDead(truth)],
+      dead: [...heldDead(truth, 'every other')],
+      deadAtSome: [...heldDead(truth, 'some other')],
       shared: [...sharedMembers(truth)],
       wide: [...this.#wide.now(this.#claims)],
     }
     this.#deadTooLong.observe(wrong.dead, nowMs)
+    this.#deadAtSomeTooLong.observe(wrong.deadAtSome, nowMs)
     this.#sharedTooLong.observe(wrong.shared, nowMs)
     this.#wideTooLong.observe(wrong.wide, nowMs)
     const wrongNow = wrong.dead.length + wrong.shared.length + wrong.wide.length
@@ -106,12 +125,14 @@ export class Monitor {
     return {
       rows: this.#rows,
       checkers: [
-        shown('a live member is dead at every other', this.#deadTooLong, (host) => `host ${host}`),
-        shown('two clusters share a member', this.#sharedTooLong, (host) => `host ${host}`),
+        shown('a live member is dead at every other', this.#deadTooLong, hostName),
+        shown('a live member is dead at some other', this.#deadAtSomeTooLong, hostName),
+        shown('two clusters share a member', this.#sharedTooLong, hostName),
         shown('a cluster violates its bound', this.#wideTooLong, (cluster) => cluster),
       ],
       detection: percentiles(this.#detectionsMs),
       falseDeaths: this.#falseDeaths,
+      view: this.#viewResult(),
       messages: this.#messages,
       bytesPerHostSecond: this.#bytes / hostSeconds,
       bytesPerHostSecondMost: this.#bytesMost / (lengthMs / 1000),
@@ -119,7 +140,25 @@ export class Monitor {
     }
   }
 
-  #merge({ claims, beliefs, detectionsMs, falseDeaths, totals }: PartReport): void {
+  #viewResult(): ViewResult {
+    const known = this.#ages.reduce((sum, count) => sum + count, 0)
+    const ageMs = (share: number) => {
+      let left = Math.ceil(share * known)
+      const place = this.#ages.findIndex((count) => {
+        left -= count
+        return left <= 0
+      })
+      return known === 0 ? null : (place + 1) * ageStepMs
+    }
+    return {
+      ageP50Ms: ageMs(0.5),
+      ageP99Ms: ageMs(0.99),
+      missingShare: this.#missing / Math.max(1, known + this.#missing),
+      bytesInPerSecond: this.#gatewayBytesInMost / (this.#setting.options.lengthMs / 1000),
+    }
+  }
+
+  #merge({ claims, beliefs, detectionsMs, falseDeaths, ages, totals }: PartReport): void {
     for (const [host, cluster] of claims) this.#claims.note(host, cluster)
     for (let at = 0; at < beliefs.length; at += 3) {
       const [observer = 0, subject = 0, code = 0] = beliefs.slice(at, at + 3)
@@ -130,6 +169,11 @@ export class Monitor {
     this.#messages += totals.messages
     this.#bytes += totals.bytesSent
     this.#bytesMost = Math.max(this.#bytesMost, totals.bytesSentMost)
+    this.#gatewayBytesInMost = Math.max(this.#gatewayBytesInMost, totals.gatewayBytesInMost)
+    this.#missing += ages.missing
+    for (const [place, count] of ages.counts.entries()) {
+      this.#ages[place] = (this.#ages[place] ?? 0) + count
+    }
     for (const [what, count] of Object.entries(totals.seen)) {
       this.#seen.set(what, (this.#seen.get(what) ?? 0) + count)
     }
@@ -156,6 +200,10 @@ export class Monitor {
     })
     this.#bytesAtRow = this.#bytes
   }
+}
+
+function hostName(host: number): string {
+  return `host ${host}`
 }
 
 function shown<TKey>(

@@ -5,6 +5,8 @@ import type { LatencyMatrix } from '../network/latency-matrix.ts'
 export interface MeshRunOptions {
   readonly seed: number
   readonly nodes: number
+  /** How many of the nodes are gateways. */
+  readonly gateways: number
   readonly lengthMs: number
   readonly matrix: LatencyMatrix
   readonly faults: FaultRates

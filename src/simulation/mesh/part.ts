@@ -11,14 +11,18 @@ import { Placement } from '../network/placement.ts'
 import { CheapSeal } from '../seal.ts'
 import { type Parcel, type Share, World } from '../world.ts'
 import { FixedGroups, fixedGroupHosts } from './fixed-groups.ts'
-import type { HostEvent, HostKind } from './host.ts'
+import { Gateways } from './gateways.ts'
+import type { HostKind, MeshHost } from './host.ts'
+import type { HostEvent } from './host-event.ts'
 import { type MeshRunOptions, wallStartMs } from './options.ts'
+import { ViewAges, type ViewAgesReport } from './view-ages.ts'
 
 /** What both the parts of a run and its monitor derive from the options alone. */
 export interface Setting {
   readonly options: MeshRunOptions
   readonly ids: readonly NodeId[]
   readonly placement: Placement
+  readonly gateways: Gateways
   readonly faults: readonly Fault[]
 }
 
@@ -27,8 +31,9 @@ export function settingOf(options: MeshRunOptions): Setting {
   const random = seededRandom(seed)
   const placement = new Placement(matrix, nodes, random)
   const ids = Array.from({ length: nodes }, () => nodeIdOf(random.bytes(idBytes)))
+  const gateways = new Gateways(options.gateways, placement, ids)
   const plan = planFaults({ rates: faults, lengthMs }, placement, random)
-  return { options, ids, placement, faults: plan }
+  return { options, ids, placement, gateways, faults: plan }
 }
 
 export const beliefCodes: readonly Belief[] = ['unknown', 'alive', 'dead']
@@ -43,6 +48,8 @@ export interface PartReport {
   readonly detectionsMs: readonly number[]
   /** Who was believed dead while it was up and in reach, and had been for a while. */
   readonly falseDeaths: number
+  /** Of what gateways know of steady nodes within reach, now and then. */
+  readonly ages: ViewAgesReport
   /** Since the beginning. */
   readonly totals: PartTotals
 }
@@ -52,6 +59,8 @@ export interface PartTotals {
   readonly bytesSent: number
   /** Of the host that has sent most. */
   readonly bytesSentMost: number
+  /** Of the gateway that was told most. */
+  readonly gatewayBytesInMost: number
   readonly seen: Readonly<Record<string, number>>
 }
 
@@ -71,6 +80,7 @@ export class MeshPart {
   #beliefs: number[] = []
   #detectionsMs: number[] = []
   #falseDeaths = 0
+  readonly #ages: ViewAges
 
   /** @param share undefined: all hosts are here */
   constructor(setting: Setting, share?: Share) {
@@ -88,6 +98,11 @@ export class MeshPart {
       bytesOf: (message) => this.#kind.bytesOf(message),
       onEvent: (host, event, nowMs) => this.#note(host, event, nowMs),
     })
+    this.#ages = new ViewAges(
+      this.#world,
+      setting.gateways,
+      (host) => (this.#world.actor(host) as MeshHost<unknown> | undefined)?.view,
+    )
     for (const fault of faults) this.#world.at(fault.atMs, () => this.#befall(fault))
   }
 
@@ -112,10 +127,12 @@ export class MeshPart {
       beliefs: this.#beliefs,
       detectionsMs: this.#detectionsMs,
       falseDeaths: this.#falseDeaths,
+      ages: this.#ages.take(nowMs),
       totals: {
         messages,
         bytesSent: bytesSent.reduce((sum, bytes) => sum + bytes, 0),
-        bytesSentMost: bytesSent.reduce((most, bytes) => Math.max(most, bytes), 0),
+        bytesSentMost: this.#bytesSentMost(),
+        gatewayBytesInMost: this.#gatewayBytesInMost(),
         seen: Object.fromEntries(this.#seen),
       },
     }
@@ -124,6 +141,23 @@ export class MeshPart {
     this.#detectionsMs = []
     this.#falseDeaths = 0
     return report
+  }
+
+  /** Of nodes: gateways are meant to say more. */
+  #bytesSentMost(): number {
+    const { gateways } = this.#setting
+    return this.#world.bytesSent.reduce(
+      (most, bytes, host) => (gateways.has(host) ? most : Math.max(most, bytes)),
+      0,
+    )
+  }
+
+  #gatewayBytesInMost(): number {
+    let most = 0
+    for (const host of this.#setting.gateways.hosts) {
+      most = Math.max(most, this.#world.bytesReceived[host] as number)
+    }
+    return most
   }
 
   #befall(fault: Fault): void {
@@ -159,14 +193,17 @@ export class MeshPart {
       world.start(host, undefined)
       return
     }
+    const random = seededRandom(options.seed + Math.imul(host + 1, 0x9e3779b1) + life)
+    const wallMs = () => wallStartMs + world.nowMs
     const actor = this.#kind.make({
       host,
       id: ids[host] as NodeId,
       life,
-      random: seededRandom(options.seed + Math.imul(host + 1, 0x9e3779b1) + life),
+      random,
       seal: this.#seal,
+      load: this.#setting.gateways.loadSetting(host, { random, wallMs }),
       nowMs: () => world.nowMs,
-      wallMs: () => wallStartMs + world.nowMs,
+      wallMs,
     })
     world.start(host, actor)
   }
@@ -197,7 +234,7 @@ export class MeshPart {
   }
 }
 
-function hostKind({ options, ids, placement }: Setting): HostKind<unknown> {
-  const groups = new FixedGroups(placement, options.boundMs)
+function hostKind({ options, ids, placement, gateways }: Setting): HostKind<unknown> {
+  const groups = new FixedGroups(placement, options.boundMs, gateways.hosts)
   return fixedGroupHosts(groups, ids) as HostKind<unknown>
 }
