@@ -12,6 +12,34 @@ export type { MemberRole } from './agent/card.ts'
 export type { Contact, ContactStore } from './agent/contacts.ts'
 export type { PeerFault } from './agent/guests.ts'
 export {
+  type Claim as ClusterClaim,
+  type ClaimBody as ClusterClaimBody,
+  type ClaimSeal as ClusterClaimSeal,
+  claimantOf,
+  type Roster as ClusterRoster,
+  type Seat as ClusterSeat,
+  type Standing as ClusterStanding,
+} from './clusters/claims.ts'
+export type { ClusterFault } from './clusters/context.ts'
+export { farAllowed } from './clusters/fit.ts'
+export { type ClusterRules, defaultRules as defaultClusterRules } from './clusters/limits.ts'
+export {
+  type ClusterMessage,
+  type NeighbourhoodMessage,
+  neighbourhoodMessageBytes,
+} from './clusters/messages.ts'
+export {
+  Neighbourhood,
+  type NeighbourhoodEvent,
+  type NeighbourhoodInput,
+  type NeighbourhoodModules,
+  type NeighbourhoodOptions,
+  type NeighbourhoodOutputs,
+  type Place as ClusterPlace,
+  type PlaceReason,
+} from './clusters/neighbourhood.ts'
+export type { MeasuredTrip } from './clusters/trips.ts'
+export {
   type Coordinate,
   coordinateBytes,
   coordinateLimits,
@@ -57,6 +85,15 @@ export type {
   RegionView,
   ViewedNode,
 } from './digests/view-reading.ts'
+export { apartMs, type Card, type CardBody, type Trip } from './directory/card.ts'
+export type { Neighbour } from './directory/card-book.ts'
+export {
+  Directory,
+  type DirectoryInput,
+  type DirectoryMessage,
+  type DirectoryOutputs,
+} from './directory/directory.ts'
+export { directoryMessageBytes } from './directory/messages.ts'
 export {
   type Cell,
   type CellGrid,

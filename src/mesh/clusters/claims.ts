@@ -1,0 +1,100 @@
+/**
+ * What is said in clusters under a signature: rosters by coordinators, and by each member its own
+ * standing. A member's place is its own word (the standing and its card), with an epoch: the
+ * latest counts, so that no two clusters share a member.
+ */
+import type { NodeId, Verification } from '../../protocol/index.ts'
+import type { Card, CardBody, Seal } from '../directory/card.ts'
+
+/** Who is in, in the order of admission. The first of those present is the coordinator. */
+export interface Seat {
+  readonly id: NodeId
+  /** Of the member's place: a seat with an older one is void. */
+  readonly epoch: number
+}
+
+export interface RosterBody {
+  readonly kind: 'roster'
+  readonly cluster: string
+  /** Raised with each change. */
+  readonly version: number
+  readonly coordinator: NodeId
+  readonly seats: readonly Seat[]
+}
+
+export interface StandingBody {
+  readonly kind: 'standing'
+  readonly id: NodeId
+  readonly cluster: string
+  readonly epoch: number
+  /** Members to whom its measured round trip is above the bound. */
+  readonly far: readonly NodeId[]
+}
+
+export type Roster = RosterBody & Seal
+export type Standing = StandingBody & Seal
+export type ClaimBody = CardBody | RosterBody | StandingBody
+export type Claim = Card | Roster | Standing
+
+export function claimantOf(claim: ClaimBody): NodeId {
+  return claim.kind === 'roster' ? claim.coordinator : claim.id
+}
+
+export interface ClaimSeal {
+  /** With one's own key. */
+  sign<Body extends ClaimBody>(body: Body): Body & Seal
+  verify(claim: Claim): Verification
+}
+
+/** The founder's name in short, and its epoch: unique, and the same as long as the cluster is. */
+export function mintCluster(founder: NodeId, epoch: number): string {
+  return `${founder.slice(0, 16)}-${epoch.toString(36)}`
+}
+
+export function seatOf(roster: RosterBody, id: NodeId): Seat | undefined {
+  for (const seat of roster.seats) if (seat.id === id) return seat
+  return undefined
+}
+
+/** Whether a roster can be what it says, whoever signed it. */
+export function isWellFormedRoster(roster: RosterBody, membersMax: number): boolean {
+  const { version, seats, cluster } = roster
+  if (!Number.isSafeInteger(version) || version < 1) return false
+  if (seats.length === 0 || seats.length > membersMax) return false
+  if (cluster.length === 0 || cluster.length > 64) return false
+  const ids = new Set<NodeId>()
+  for (const { id, epoch } of seats) {
+    if (!Number.isSafeInteger(epoch) || epoch < 0) return false
+    ids.add(id)
+  }
+  return ids.size === seats.length
+}
+
+/** Seats of the present, in order. */
+export function presentIn(roster: RosterBody, absent: ReadonlyMap<NodeId, unknown>): NodeId[] {
+  const ids: NodeId[] = []
+  for (const { id } of roster.seats) if (!absent.has(id)) ids.push(id)
+  return ids
+}
+
+/** The first who is present: everyone with the same roster and the same absent derives it. */
+export function coordinatorIn(
+  roster: RosterBody,
+  absent: ReadonlyMap<NodeId, unknown>,
+): NodeId | undefined {
+  for (const { id } of roster.seats) if (!absent.has(id)) return id
+  return undefined
+}
+
+/** Whoever has a seat, when all before it are absent. */
+export function maySign(
+  signer: NodeId,
+  roster: RosterBody,
+  absent: ReadonlyMap<NodeId, unknown>,
+): boolean {
+  for (const { id } of roster.seats) {
+    if (id === signer) return true
+    if (!absent.has(id)) return false
+  }
+  return false
+}

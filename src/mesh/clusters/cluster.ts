@@ -1,0 +1,399 @@
+/**
+ * One node's place in one cluster: its roster, who is present, which pairs are far; and, for the
+ * one who is the coordinator, admission and publication. docs/decisions/0025 says why it is so.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import { judge } from './admission.ts'
+import {
+  coordinatorIn,
+  isWellFormedRoster,
+  maySign,
+  presentIn,
+  type Roster,
+  type RosterBody,
+  type Seat,
+  type Standing,
+  seatOf,
+} from './claims.ts'
+import type { ClusterContext } from './context.ts'
+import { whoLeaves } from './fit.ts'
+import { clusterLimits, clusterTimes } from './limits.ts'
+import { type ClusterMessage, rosterCardsMax, type Verdict } from './messages.ts'
+import { Presence } from './presence.ts'
+import { farthestCards } from './proposals.ts'
+import { Refresher } from './refresher.ts'
+import { Standings } from './standings.ts'
+
+/** What is to become of the membership: it goes on, or why it ends. */
+export type Fate = 'in' | 'unseated' | 'too-far' | 'deserted'
+
+type Message<Kind extends ClusterMessage['kind']> = Extract<ClusterMessage, { kind: Kind }>
+
+export class Cluster {
+  readonly #context: ClusterContext
+  readonly #epoch: number
+  readonly #presence: Presence
+  readonly #standings: Standings
+  #roster: Roster
+  #fate: Fate = 'in'
+  /** Something that others should know of has changed since it was last asked. */
+  #isChanged = true
+  #isUnchecked = true
+  #hasToldFar = false
+  /** Admitted, but has not yet said that it is in; until when it may. */
+  readonly #unconfirmed = new Map<NodeId, number>()
+  readonly #newcomers = new Set<NodeId>()
+  #publishAtMs = Number.POSITIVE_INFINITY
+  #overrideAtMs = 0
+  #violatedSinceMs: number | undefined
+  #checkAtMs: number
+  readonly #refresher: Refresher
+
+  constructor(context: ClusterContext, roster: Roster, nowMs: number) {
+    this.#context = context
+    this.#roster = roster
+    this.#epoch = seatOf(roster, context.self)?.epoch ?? 0
+    this.#presence = new Presence(context, nowMs)
+    this.#standings = new Standings(context, { cluster: roster.cluster, epoch: this.#epoch })
+    this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
+    this.#refresher = new Refresher(context, nowMs)
+  }
+
+  get id(): string {
+    return this.#roster.cluster
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  get roster(): Roster {
+    return this.#roster
+  }
+
+  get fate(): Fate {
+    return this.#fate
+  }
+
+  get coordinator(): NodeId {
+    return coordinatorIn(this.#roster, this.#presence.absent) ?? this.#context.self
+  }
+
+  get isCoordinator(): boolean {
+    return this.coordinator === this.#context.self
+  }
+
+  /** The present, in the order of admission. */
+  present(): NodeId[] {
+    return presentIn(this.#roster, this.#presence.absent)
+  }
+
+  get size(): number {
+    return this.#roster.seats.length - this.#presence.absent.size
+  }
+
+  get nextDueMs(): number {
+    if (this.#roster.seats.length === 1) return Number.POSITIVE_INFINITY
+    const dueMs = Math.min(this.#presence.nextDueMs, this.#publishAtMs)
+    return Math.min(dueMs, this.#checkAtMs, this.#refresher.nextDueMs)
+  }
+
+  /** Whether roster or presence have changed since the last call. */
+  takeChange(): boolean {
+    const was = this.#isChanged
+    this.#isChanged = false
+    return was
+  }
+
+  /** What is known of who is far, from whoever admitted oneself. */
+  learnStandings(standings: readonly Standing[], from: NodeId, nowMs: number): void {
+    for (const standing of standings) this.#takeStanding(standing, from, nowMs)
+  }
+
+  /** Says to all that one is in, and who is too far: confirms an admission. */
+  announce(nowMs: number): void {
+    this.#standings.renew(this.#roster, nowMs)
+    this.#isUnchecked = true
+    const { own } = this.#standings
+    if (own === undefined) return
+    const { coordinator } = this
+    const isForAll = own.far.length > 0 || this.#hasToldFar
+    this.#hasToldFar = own.far.length > 0
+    for (const id of this.present()) {
+      if (id === this.#context.self || (id !== coordinator && !isForAll)) continue
+      this.#context.send(id, { kind: 'standing', standing: own })
+    }
+  }
+
+  /** Tells that one is elsewhere now; called with the new card in place. */
+  sayGoodbye(): void {
+    const card = this.#context.ownCard()
+    const { coordinator, isCoordinator } = this
+    for (const id of this.present()) {
+      if (id === this.#context.self || (!isCoordinator && id !== coordinator)) continue
+      this.#context.send(id, { kind: 'moved', card })
+    }
+  }
+
+  noteTrip(id: NodeId, nowMs: number): void {
+    if (seatOf(this.#roster, id) === undefined) return
+    this.#isUnchecked = true
+    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+  }
+
+  noteHeard(id: NodeId, nowMs: number): void {
+    if (seatOf(this.#roster, id) === undefined) return
+    if (this.#presence.heard(id, nowMs)) this.#notePresence(nowMs)
+  }
+
+  noteLost(id: NodeId, nowMs: number): void {
+    if (id === this.#context.self || seatOf(this.#roster, id) === undefined) return
+    this.#presence.lost(id, nowMs)
+    this.#notePresence(nowMs)
+  }
+
+  tick(nowMs: number): void {
+    if (this.#roster.seats.length === 1) return
+    if (this.#presence.tick(this.#roster, this.#epoch, nowMs)) this.#notePresence(nowMs)
+    if (nowMs >= this.#checkAtMs) this.#check(nowMs)
+    this.#refresher.tick(this.#roster, this.#presence.absent, nowMs)
+    if (nowMs >= this.#publishAtMs) this.#publish()
+  }
+
+  hear(from: NodeId, message: ClusterMessage, nowMs: number): void {
+    if (message.kind !== 'moved') this.noteHeard(from, nowMs)
+    switch (message.kind) {
+      case 'roster-wanted':
+        this.#showRoster(from, message)
+        return
+      case 'roster':
+        this.#takeRoster(from, message, nowMs)
+        return
+      case 'ask':
+        this.#takeAsk(from, message, nowMs)
+        return
+      case 'standing':
+        if (message.standing.id !== from) this.#context.reject(from, 'forged')
+        else this.#takeStanding(message.standing, from, nowMs)
+        return
+      case 'here':
+        this.#takeHere(from, message)
+        return
+      case 'here-ack':
+        this.#presence.acknowledged(from, nowMs)
+        return
+      case 'moved':
+        this.#takeMoved(from, message, nowMs)
+        return
+      default:
+        return
+    }
+  }
+
+  #notePresence(nowMs: number): void {
+    this.#isChanged = true
+    this.#isUnchecked = true
+    this.#presence.hurry(nowMs)
+  }
+
+  #showRoster(to: NodeId, { card }: Message<'roster-wanted'>): void {
+    const members = card === undefined ? [] : this.present().map((id) => this.#context.cardOf(id))
+    const cards = card === undefined ? [] : farthestCards(card, members, rosterCardsMax)
+    this.#context.send(to, { ...this.#rosterMessage(), cards })
+  }
+
+  #rosterMessage(): Message<'roster'> {
+    const { coordinator } = this
+    const standings = this.#standings.notable()
+    return { kind: 'roster', roster: this.#roster, coordinator, standings, cards: [] }
+  }
+
+  #takeRoster(from: NodeId, message: Message<'roster'>, nowMs: number): void {
+    const { roster } = message
+    const mine = this.#roster
+    if (roster.version < mine.version) return
+    if (roster.version === mine.version && roster.coordinator === mine.coordinator) return
+    const { rules, seal, self } = this.#context
+    const isLeap = roster.version - mine.version > clusterLimits.versionLeapMax
+    if (isLeap || !isWellFormedRoster(roster, rules.membersMax)) {
+      this.#context.reject(from, 'malformed')
+      return
+    }
+    const verification = seal.verify(roster)
+    if (verification !== 'valid') {
+      this.#context.reject(from, verification)
+      return
+    }
+    const signer = roster.coordinator
+    if (this.isCoordinator) this.#override(roster, nowMs)
+    else if (!maySign(signer, mine, this.#presence.absent)) this.#context.reject(from, 'usurped')
+    else if (roster.version === mine.version) return
+    else if (seatOf(roster, self)?.epoch !== this.#epoch) this.#fate = 'unseated'
+    else {
+      this.#adopt(roster, nowMs)
+      this.learnStandings(message.standings, from, nowMs)
+    }
+  }
+
+  /** Another coordinated meanwhile, or pretends to: one's own goes on, as a later version. */
+  #override(theirs: Roster, nowMs: number): void {
+    if (seatOf(this.#roster, theirs.coordinator) === undefined) return
+    if (nowMs < this.#overrideAtMs) return
+    this.#overrideAtMs = nowMs + clusterTimes.overrideEveryMs
+    this.#sign({ ...this.#roster, version: theirs.version }, nowMs)
+  }
+
+  #adopt(roster: Roster, nowMs: number): void {
+    this.#roster = roster
+    this.#isChanged = true
+    this.#isUnchecked = true
+    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+    this.#presence.keepOnly((id) => seatOf(roster, id) !== undefined)
+    this.#standings.keepOnly((id) => seatOf(roster, id) !== undefined)
+  }
+
+  /** As coordinator: what follows this body. */
+  #sign(body: RosterBody, nowMs: number): void {
+    const { seal, self } = this.#context
+    const { kind, cluster, version, seats } = body
+    const next = { kind, cluster, version: version + 1, coordinator: self, seats }
+    this.#adopt(seal.sign(next), nowMs)
+    this.#publishAtMs = Math.min(this.#publishAtMs, nowMs + clusterTimes.publishEveryMs)
+  }
+
+  #publish(): void {
+    this.#publishAtMs = Number.POSITIVE_INFINITY
+    const { coordinator } = this
+    const standings = this.#standings.notable(this.#newcomers)
+    this.#newcomers.clear()
+    const roster = this.#roster
+    const message = { kind: 'roster', roster, coordinator, standings, cards: [] } as const
+    for (const id of this.present()) {
+      if (id !== this.#context.self) this.#context.send(id, message)
+    }
+  }
+
+  #takeAsk(from: NodeId, { card, trips }: Message<'ask'>, nowMs: number): void {
+    const { seal, rules } = this.#context
+    if (card.id !== from || seal.verify(card) !== 'valid') {
+      this.#context.reject(from, 'forged')
+      return
+    }
+    if (!this.isCoordinator) {
+      this.#answer(from, 'elsewhere')
+      return
+    }
+    const epoch = card.epoch + 1
+    const known = seatOf(this.#roster, from)
+    if (known !== undefined) {
+      // Asked again, its answer was lost; or it has been elsewhere meanwhile, and starts anew.
+      if (known.epoch === epoch) this.#answer(from, 'admitted')
+      else if (known.epoch < epoch) this.#dismiss([from], nowMs)
+      if (known.epoch >= epoch) return
+    }
+    const view = {
+      roster: this.#roster,
+      present: this.present(),
+      far: this.#standings.far,
+      trips: this.#context.trips,
+      rules,
+    }
+    const { verdict, far } = judge(from, trips, view)
+    if (verdict === 'admitted') this.#admit({ id: from, epoch }, far, nowMs)
+    this.#answer(from, verdict)
+  }
+
+  #admit(seat: Seat, far: readonly NodeId[], nowMs: number): void {
+    const roster = this.#roster
+    this.#sign({ ...roster, seats: [...roster.seats, seat] }, nowMs)
+    this.#standings.expect(seat.id, far)
+    this.#presence.heard(seat.id, nowMs)
+    this.#unconfirmed.set(seat.id, nowMs + clusterTimes.confirmMs)
+    this.#newcomers.add(seat.id)
+  }
+
+  #answer(to: NodeId, verdict: Verdict): void {
+    const { roster, coordinator, standings } = this.#rosterMessage()
+    const cluster = roster.cluster
+    this.#context.send(to, { kind: 'answer', cluster, verdict, roster, coordinator, standings })
+  }
+
+  #takeStanding(standing: Standing, from: NodeId, nowMs: number): void {
+    const { id } = standing
+    if (standing.cluster !== this.id || id === this.#context.self) return
+    if (!this.#standings.take(standing, from)) return
+    this.#isUnchecked = true
+    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+    if (seatOf(this.#roster, id)?.epoch === standing.epoch) this.#unconfirmed.delete(id)
+  }
+
+  #takeHere(from: NodeId, { version, coordinator, epoch }: Message<'here'>): void {
+    const mine = this.#roster
+    if (seatOf(mine, from)?.epoch === epoch) this.#unconfirmed.delete(from)
+    else if (this.isCoordinator) {
+      // It learns that it has no seat, or none with this epoch.
+      this.#context.send(from, this.#rosterMessage())
+      return
+    }
+    this.#context.send(from, { kind: 'here-ack', cluster: mine.cluster, version: mine.version })
+    if (version === mine.version && coordinator === mine.coordinator) return
+    if (version < mine.version) this.#context.send(from, this.#rosterMessage())
+    // Only a roster with a signature proves that someone else has coordinated.
+    else this.#context.send(from, { kind: 'roster-wanted', cluster: this.id, card: undefined })
+  }
+
+  #takeMoved(from: NodeId, { card }: Message<'moved'>, nowMs: number): void {
+    if (card.id !== from || this.#context.seal.verify(card) !== 'valid') {
+      this.#context.reject(from, 'forged')
+      return
+    }
+    const seat = seatOf(this.#roster, from)
+    if (seat === undefined || card.cluster === this.id || card.epoch < seat.epoch) return
+    this.#presence.gone(from, nowMs)
+    this.#notePresence(nowMs)
+    if (this.isCoordinator) this.#dismiss([from], nowMs)
+  }
+
+  #dismiss(ids: readonly NodeId[], nowMs: number): void {
+    const seats = this.#roster.seats.filter(({ id }) => !ids.includes(id))
+    for (const id of ids) this.#unconfirmed.delete(id)
+    this.#sign({ ...this.#roster, seats }, nowMs)
+  }
+
+  /** Whether the bound holds; and what follows for oneself, and as coordinator. */
+  #check(nowMs: number): void {
+    this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
+    if (this.#isUnchecked && this.#standings.renew(this.#roster, nowMs)) this.announce(nowMs)
+    if (this.isCoordinator) this.#dismissLapsed(nowMs)
+    if (!this.#isUnchecked && this.#violatedSinceMs === undefined) return
+    this.#isUnchecked = false
+    const leaving = whoLeaves(this.present(), this.#standings.far)
+    if (leaving.length === 0) {
+      this.#violatedSinceMs = undefined
+      return
+    }
+    this.#violatedSinceMs ??= nowMs
+    const sinceMs = nowMs - this.#violatedSinceMs
+    const { self } = this.#context
+    // Somebody may not have heard what one has said of it.
+    if (sinceMs >= clusterTimes.leaveAfterMs && this.#hasToldFar) this.announce(nowMs)
+    if (leaving.includes(self)) {
+      if (sinceMs >= clusterTimes.leaveAfterMs) this.#fate = 'too-far'
+    } else if (this.isCoordinator) {
+      if (sinceMs >= clusterTimes.dropAfterMs) this.#dismiss(leaving, nowMs)
+    } else if (sinceMs >= clusterTimes.desertAfterMs) this.#fate = 'deserted'
+  }
+
+  #dismissLapsed(nowMs: number): void {
+    const lapsed: NodeId[] = []
+    for (const [id, untilMs] of this.#unconfirmed) if (nowMs >= untilMs) lapsed.push(id)
+    for (const [id, sinceMs] of this.#presence.absent) {
+      if (this.#presence.isGone(id) || nowMs - sinceMs > clusterTimes.absentMs) lapsed.push(id)
+    }
+    for (const { id, epoch } of this.#roster.seats) {
+      const card = this.#context.cardOf(id)
+      if (card !== undefined && card.epoch > epoch && card.cluster !== this.id) lapsed.push(id)
+    }
+    if (lapsed.length > 0) this.#dismiss(lapsed, nowMs)
+  }
+}

@@ -1,0 +1,158 @@
+/** What nodes send each other about clusters, beside what the directory sends. */
+import type { NodeId } from '../../protocol/index.ts'
+import type { Coordinate } from '../coordinates/coordinate.ts'
+import { type Card, cardBytes, type Trip } from '../directory/card.ts'
+import type { DirectoryMessage } from '../directory/directory.ts'
+import { directoryMessageBytes } from '../directory/messages.ts'
+import type { Roster, Standing } from './claims.ts'
+
+export type Verdict =
+  | 'admitted'
+  /** Others have come meanwhile: to be measured first. */
+  | 'stale'
+  | 'full'
+  | 'too-far'
+  /** Ask the one named in the roster. */
+  | 'elsewhere'
+
+export type ClusterMessage =
+  | { readonly kind: 'probe'; readonly nonce: number }
+  | {
+      readonly kind: 'echo'
+      readonly nonce: number
+      readonly cluster: string
+      readonly coordinate: Coordinate
+    }
+  /** With the card of one who wants to join: the cards of those farthest from it come along. */
+  | { readonly kind: 'roster-wanted'; readonly cluster: string; readonly card: Card | undefined }
+  | {
+      readonly kind: 'roster'
+      readonly roster: Roster
+      /** Who it is in the sender's eyes; the roster may be of another's time. */
+      readonly coordinator: NodeId
+      /** Of members that call someone far. */
+      readonly standings: readonly Standing[]
+      /** Of members, for one who wants to join. */
+      readonly cards: readonly Card[]
+    }
+  | {
+      readonly kind: 'ask'
+      readonly cluster: string
+      readonly version: number
+      readonly card: Card
+      readonly trips: readonly Trip[]
+    }
+  | {
+      readonly kind: 'answer'
+      readonly cluster: string
+      readonly verdict: Verdict
+      readonly roster: Roster
+      readonly coordinator: NodeId
+      readonly standings: readonly Standing[]
+    }
+  | { readonly kind: 'standing'; readonly standing: Standing }
+  /** "I am in, at this epoch, and have this version by that coordinator"; to the present one. */
+  | {
+      readonly kind: 'here'
+      readonly cluster: string
+      readonly version: number
+      readonly coordinator: NodeId
+      readonly epoch: number
+    }
+  | { readonly kind: 'here-ack'; readonly cluster: string; readonly version: number }
+  /** "I have moved": my card, with another cluster and a later epoch. */
+  | { readonly kind: 'moved'; readonly card: Card }
+
+export type NeighbourhoodMessage = DirectoryMessage | ClusterMessage
+
+export function isDirectoryMessage(message: NeighbourhoodMessage): message is DirectoryMessage {
+  return message.kind === 'shuffle' || message.kind === 'shuffle-reply'
+}
+
+export interface ClusterSend {
+  readonly to: NodeId
+  readonly message: ClusterMessage
+}
+
+const framingBytes = 22 + 9 + 5 + 32
+const idBytes = 32
+const clusterBytes = 24
+const sealBytes = 8 + 64 + 16
+
+/** Bytes on the wire, framing included. */
+export function neighbourhoodMessageBytes(message: NeighbourhoodMessage): number {
+  switch (message.kind) {
+    case 'shuffle':
+    case 'shuffle-reply':
+      return directoryMessageBytes(message)
+    case 'probe':
+      return framingBytes + 4
+    case 'echo':
+      return framingBytes + 4 + clusterBytes + 32
+    case 'roster-wanted':
+      return (
+        framingBytes + clusterBytes + (message.card === undefined ? 0 : cardBytes(message.card))
+      )
+    case 'here-ack':
+      return framingBytes + clusterBytes + 8
+    case 'here':
+      return framingBytes + clusterBytes + 16 + idBytes
+    case 'roster': {
+      let bytes = framingBytes + idBytes + rosterBytes(message.roster)
+      bytes += standingsBytes(message.standings)
+      for (const card of message.cards) bytes += cardBytes(card)
+      return bytes
+    }
+    case 'ask':
+      return framingBytes + clusterBytes + 8 + cardBytes(message.card) + message.trips.length * 36
+    case 'answer': {
+      const bytes = framingBytes + idBytes + rosterBytes(message.roster)
+      return bytes + standingsBytes(message.standings)
+    }
+    case 'standing':
+      return framingBytes + standingBytes(message.standing)
+    case 'moved':
+      return framingBytes + cardBytes(message.card)
+  }
+}
+
+function rosterBytes(roster: Roster): number {
+  return clusterBytes + 8 + idBytes + sealBytes + roster.seats.length * (idBytes + 8)
+}
+
+function standingBytes(standing: Standing): number {
+  return idBytes + clusterBytes + 8 + sealBytes + standing.far.length * idBytes
+}
+
+function standingsBytes(standings: readonly Standing[]): number {
+  let bytes = 0
+  for (const standing of standings) bytes += standingBytes(standing)
+  return bytes
+}
+
+/** More than an honest node ever sends, whoever signed its parts. */
+export function isOversized(message: ClusterMessage, membersMax: number): boolean {
+  switch (message.kind) {
+    case 'roster':
+      return (
+        message.roster.seats.length > membersMax ||
+        areOversized(message.standings, membersMax) ||
+        message.cards.length > rosterCardsMax
+      )
+    case 'answer':
+      return message.roster.seats.length > membersMax || areOversized(message.standings, membersMax)
+    case 'ask':
+      return message.trips.length > membersMax
+    case 'standing':
+      return message.standing.far.length > membersMax
+    default:
+      return false
+  }
+}
+
+function areOversized(standings: readonly Standing[], membersMax: number): boolean {
+  return standings.length > membersMax || standings.some(({ far }) => far.length > membersMax)
+}
+
+/** Of those farthest from who asks; the others are near anyway. */
+export const rosterCardsMax = 16

@@ -1,0 +1,388 @@
+/**
+ * One node in the federation: the directory, the round trips it measures, its cluster and its
+ * search for a better one, as one state machine. `step(input, now)` says what to send, what has
+ * changed, and when to be woken. It reads no clock and opens no socket; keys are passed in.
+ */
+import type { Random } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+import type { Coordinate } from '../coordinates/coordinate.ts'
+import type { Card, CardBody } from '../directory/card.ts'
+import type { Neighbour } from '../directory/card-book.ts'
+import { Directory } from '../directory/directory.ts'
+import { PeerAllowance } from '../directory/peer-allowance.ts'
+import { type ClaimSeal, mintCluster, type Roster } from './claims.ts'
+import { Cluster } from './cluster.ts'
+import type { ClusterContext, ClusterFault } from './context.ts'
+import { type ClusterRules, clusterTimes, defaultRules } from './limits.ts'
+import { isDirectoryMessage, isOversized, type NeighbourhoodMessage } from './messages.ts'
+import { Pinger } from './pinger.ts'
+import { Search } from './search.ts'
+import { Sketch } from './sketch.ts'
+import { type MeasuredTrip, Trips } from './trips.ts'
+
+export interface NeighbourhoodOptions {
+  readonly self: NodeId
+  /** Above that of any earlier life; ms since 1970 are. */
+  readonly epoch: number
+  readonly rules?: ClusterRules
+}
+
+export interface NeighbourhoodModules {
+  readonly random: Random
+  readonly seal: ClaimSeal
+  /** One's own, as it is now. */
+  coordinate(): Coordinate
+  /** What a card says of how its node is reached; without it, nothing. */
+  contact?(): Uint8Array
+}
+
+export type NeighbourhoodInput =
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'message'; readonly from: NodeId; readonly message: NeighbourhoodMessage }
+  | { readonly kind: 'seeds'; readonly seeds: readonly NodeId[] }
+  /** Cards from an earlier life. */
+  | { readonly kind: 'restore'; readonly cards: readonly Card[] }
+  /** What membership says of fellow members. */
+  | { readonly kind: 'alive' | 'lost'; readonly id: NodeId }
+  /** Measured by someone else, such as membership's probes. */
+  | { readonly kind: 'round-trip'; readonly id: NodeId; readonly ms: number }
+  | { readonly kind: 'leave' }
+
+export type PlaceReason = 'started' | 'admitted' | 'unseated' | 'too-far' | 'deserted' | 'left'
+
+export interface Place {
+  readonly cluster: string
+  readonly epoch: number
+  readonly coordinator: NodeId
+  /** Those present, in the order of admission. */
+  readonly members: readonly NodeId[]
+}
+
+export type NeighbourhoodEvent =
+  /** One is in another cluster now. */
+  | ({ readonly kind: 'placed'; readonly reason: PlaceReason } & Place)
+  /** The cluster has other members, or another coordinator. */
+  | ({ readonly kind: 'changed' } & Place)
+  | {
+      readonly kind: 'round-trip'
+      readonly id: NodeId
+      readonly ms: number
+      readonly coordinate: Coordinate
+    }
+  | { readonly kind: 'rejected'; readonly from: NodeId; readonly fault: ClusterFault }
+
+export interface NeighbourhoodOutputs {
+  readonly sends: readonly { readonly to: NodeId; readonly message: NeighbourhoodMessage }[]
+  readonly events: readonly NeighbourhoodEvent[]
+  readonly wakeAtMs: number
+}
+
+const echoesWanted = 1
+const tick = { kind: 'tick' } as const
+const noContact = new Uint8Array(0)
+
+export class Neighbourhood {
+  readonly #options: NeighbourhoodOptions
+  readonly #modules: NeighbourhoodModules
+  readonly #rules: ClusterRules
+  readonly #context: ClusterContext
+  readonly #directory: Directory
+  readonly #trips: Trips
+  readonly #pinger: Pinger
+  readonly #sketch: Sketch
+  readonly #search: Search
+  readonly #allowance = new PeerAllowance()
+  #cluster: Cluster
+  #card: Card
+  #cardAtMs: number
+  #directoryDueMs = 0
+  #hasLeft = false
+  #nowMs: number
+  #sends: { to: NodeId; message: NeighbourhoodMessage }[] = []
+  #events: NeighbourhoodEvent[] = []
+
+  constructor(options: NeighbourhoodOptions, modules: NeighbourhoodModules, nowMs: number) {
+    const { random, seal } = modules
+    this.#options = options
+    this.#modules = modules
+    this.#rules = options.rules ?? defaultRules
+    this.#nowMs = nowMs
+    this.#trips = new Trips(this.#rules.boundMs)
+    this.#pinger = new Pinger(
+      { random, trips: this.#trips, boundMs: this.#rules.boundMs },
+      {
+        send: (to, nonce) => this.#send(to, { kind: 'probe', nonce }),
+        done: (id, isHeard) => {
+          if (!isHeard) this.#directory.lose(id, this.#nowMs)
+          this.#search.measured(id, isHeard, this.#nowMs)
+        },
+      },
+    )
+    this.#context = this.#makeContext()
+    const roster = this.#alone(options.epoch)
+    this.#card = seal.sign(this.#cardBody(roster, [], 1))
+    this.#cardAtMs = nowMs
+    this.#directory = new Directory(
+      this.#card,
+      { random, verify: (card) => seal.verify(card) },
+      nowMs,
+    )
+    this.#sketch = new Sketch(this.#context, this.#directory, nowMs)
+    this.#search = new Search(this.#context, nowMs)
+    this.#cluster = new Cluster(this.#context, roster, nowMs)
+  }
+
+  get place(): Place {
+    const { id: cluster, epoch, coordinator } = this.#cluster
+    return { cluster, epoch, coordinator, members: this.#cluster.present() }
+  }
+
+  get card(): Card {
+    return this.#card
+  }
+
+  get roster(): Roster {
+    return this.#cluster.roster
+  }
+
+  /** Nearest first, as the witnesses have it. */
+  neighbours(): readonly Neighbour[] {
+    return this.#directory.neighbours()
+  }
+
+  /** To be kept on disk for the next life. */
+  cards(): Iterable<Card> {
+    return this.#directory.cards()
+  }
+
+  trip(id: NodeId): MeasuredTrip | undefined {
+    return this.#trips.get(id)
+  }
+
+  /** Whose round trip was ever measured, as far as remembered. */
+  measuredIds(): Iterable<NodeId> {
+    return this.#trips.ids()
+  }
+
+  step(input: NeighbourhoodInput, nowMs: number): NeighbourhoodOutputs {
+    this.#sends = []
+    this.#events = []
+    this.#nowMs = nowMs
+    if (!this.#hasLeft) {
+      this.#take(input, nowMs)
+      this.#tick(nowMs)
+    }
+    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs(nowMs) }
+  }
+
+  #take(input: NeighbourhoodInput, nowMs: number): void {
+    switch (input.kind) {
+      case 'tick':
+        return
+      case 'message':
+        this.#hear(input.from, input.message, nowMs)
+        return
+      case 'seeds':
+      case 'restore':
+        this.#stepDirectory(input, nowMs)
+        return
+      case 'alive':
+        this.#cluster.noteHeard(input.id, nowMs)
+        return
+      case 'lost':
+        this.#cluster.noteLost(input.id, nowMs)
+        return
+      case 'round-trip':
+        if (this.#trips.record(input.id, input.ms, nowMs)) this.#cluster.noteTrip(input.id, nowMs)
+        return
+      case 'leave':
+        this.#moveOut('left', nowMs)
+        this.#hasLeft = true
+        return
+    }
+  }
+
+  #hear(from: NodeId, message: NeighbourhoodMessage, nowMs: number): void {
+    if (!this.#allowance.take(from, nowMs)) {
+      this.#reject(from, 'flood')
+      return
+    }
+    if (isDirectoryMessage(message)) {
+      this.#stepDirectory({ kind: 'message', from, message }, nowMs)
+      return
+    }
+    if (isOversized(message, this.#rules.membersMax)) {
+      this.#reject(from, 'oversized')
+      return
+    }
+    const { id: cluster } = this.#cluster
+    switch (message.kind) {
+      case 'probe': {
+        const coordinate = this.#modules.coordinate()
+        this.#send(from, { kind: 'echo', nonce: message.nonce, cluster, coordinate })
+        return
+      }
+      case 'echo':
+        this.#takeEcho(from, message, nowMs)
+        return
+      case 'answer':
+        this.#search.takeAnswer(from, message, nowMs)
+        return
+      case 'roster':
+        if (message.roster.cluster === cluster) this.#cluster.hear(from, message, nowMs)
+        else this.#search.takeRoster(from, message, nowMs)
+        return
+      case 'here':
+        if (message.cluster === cluster) this.#cluster.hear(from, message, nowMs)
+        else this.#send(from, { kind: 'moved', card: this.#card })
+        return
+      case 'here-ack':
+        if (message.cluster === cluster) this.#cluster.hear(from, message, nowMs)
+        return
+      default:
+        this.#cluster.hear(from, message, nowMs)
+    }
+  }
+
+  #takeEcho(
+    from: NodeId,
+    echo: Extract<NeighbourhoodMessage, { kind: 'echo' }>,
+    nowMs: number,
+  ): void {
+    this.#search.disowned(from, echo.cluster)
+    const ms = this.#pinger.hear(from, echo.nonce, nowMs)
+    if (ms === undefined) return
+    this.#cluster.noteTrip(from, nowMs)
+    this.#cluster.noteHeard(from, nowMs)
+    this.#events.push({ kind: 'round-trip', id: from, ms, coordinate: echo.coordinate })
+  }
+
+  #tick(nowMs: number): void {
+    if (this.#hasLeft) return
+    if (nowMs >= this.#directoryDueMs) this.#stepDirectory(tick, nowMs)
+    if (nowMs >= this.#pinger.nextDueMs) this.#pinger.tick(nowMs)
+    this.#cluster.tick(nowMs)
+    const { fate } = this.#cluster
+    if (fate !== 'in') {
+      const { desertedMs, refusedMs } = clusterTimes
+      if (fate !== 'unseated') {
+        this.#search.avoid(this.#cluster.id, nowMs, fate === 'deserted' ? desertedMs : refusedMs)
+      }
+      this.#moveOut(fate, nowMs)
+    }
+    if (this.#sketch.tick(nowMs)) this.#renewCard(nowMs)
+    if (nowMs >= this.#search.nextDueMs) this.#search.tick(this.#standpoint(), nowMs)
+    this.#moveIn(nowMs)
+    this.#noteChange(nowMs)
+  }
+
+  #standpoint() {
+    const { id: cluster, size } = this.#cluster
+    return { cluster, size, neighbours: this.#directory.neighbours(), trips: this.#trips }
+  }
+
+  #moveIn(nowMs: number): void {
+    const admission = this.#search.takeAdmission()
+    if (admission === undefined) return
+    const former = this.#cluster
+    this.#cluster = new Cluster(this.#context, admission.roster, nowMs)
+    this.#renewCard(nowMs)
+    this.#cluster.learnStandings(admission.standings, admission.coordinator, nowMs)
+    this.#cluster.announce(nowMs)
+    former.sayGoodbye()
+    this.#placed('admitted', nowMs)
+  }
+
+  /** Alone from now on; the search goes on from there. */
+  #moveOut(reason: PlaceReason, nowMs: number): void {
+    const former = this.#cluster
+    this.#cluster = new Cluster(this.#context, this.#alone(former.epoch + 1), nowMs)
+    this.#renewCard(nowMs)
+    former.sayGoodbye()
+    this.#placed(reason, nowMs)
+  }
+
+  #placed(reason: PlaceReason, nowMs: number): void {
+    this.#cluster.takeChange()
+    this.#search.moved(nowMs, this.#cluster.roster.seats.length === 1)
+    this.#events.push({ kind: 'placed', reason, ...this.place })
+  }
+
+  #noteChange(nowMs: number): void {
+    if (this.#cluster.takeChange()) this.#events.push({ kind: 'changed', ...this.place })
+    const ageMs = nowMs - this.#cardAtMs
+    const isOtherSize = this.#card.clusterSize !== this.#cluster.size
+    if (ageMs >= clusterTimes.cardEveryMs) this.#renewCard(nowMs)
+    else if (isOtherSize && ageMs >= clusterTimes.cardSizeEveryMs) this.#renewCard(nowMs)
+  }
+
+  #renewCard(nowMs: number): void {
+    const { roster, size } = this.#cluster
+    this.#card = this.#modules.seal.sign(this.#cardBody(roster, this.#sketch.trips, size))
+    this.#cardAtMs = nowMs
+    this.#directory.renew(this.#card, nowMs)
+  }
+
+  #cardBody(roster: Roster, sketch: CardBody['sketch'], size: number): CardBody {
+    const { self } = this.#options
+    const epoch = roster.seats.find(({ id }) => id === self)?.epoch ?? 0
+    const coordinate = this.#modules.coordinate()
+    const clusterSize = Math.max(1, size)
+    const { cluster } = roster
+    const contact = this.#modules.contact?.() ?? noContact
+    return { kind: 'card', id: self, epoch, cluster, clusterSize, contact, sketch, coordinate }
+  }
+
+  #alone(epoch: number): Roster {
+    const { self } = this.#options
+    const cluster = mintCluster(self, epoch)
+    const seats = [{ id: self, epoch }]
+    const body = { kind: 'roster', cluster, version: 1, coordinator: self, seats } as const
+    return this.#modules.seal.sign(body)
+  }
+
+  #stepDirectory(input: Parameters<Directory['step']>[0], nowMs: number): void {
+    const { sends, events, wakeAtMs } = this.#directory.step(input, nowMs)
+    for (const send of sends) this.#sends.push(send)
+    for (const { from, fault } of events) this.#reject(from, fault)
+    this.#directoryDueMs = wakeAtMs
+  }
+
+  #wakeAtMs(nowMs: number): number {
+    if (this.#hasLeft) return Number.POSITIVE_INFINITY
+    const dueMs = Math.min(
+      this.#directoryDueMs,
+      this.#pinger.nextDueMs,
+      this.#cluster.nextDueMs,
+      this.#search.nextDueMs,
+      this.#sketch.nextDueMs,
+      this.#cardAtMs + clusterTimes.cardEveryMs,
+    )
+    return Math.max(nowMs, dueMs)
+  }
+
+  #send(to: NodeId, message: NeighbourhoodMessage): void {
+    this.#sends.push({ to, message })
+  }
+
+  #reject(from: NodeId, fault: ClusterFault): void {
+    this.#events.push({ kind: 'rejected', from, fault })
+  }
+
+  #makeContext(): ClusterContext {
+    const { random, seal } = this.#modules
+    return {
+      self: this.#options.self,
+      rules: this.#rules,
+      seal,
+      random,
+      trips: this.#trips,
+      ownCard: () => this.#card,
+      ownSize: () => this.#cluster.size,
+      cardOf: (id) => this.#directory.card(id),
+      send: (to, message) => this.#send(to, message),
+      reject: (from, fault) => this.#reject(from, fault),
+      measure: (id) => this.#pinger.measure(id, echoesWanted, this.#nowMs),
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Measures round trips by probes that are echoed. The nonce is known to none but the probed, so
+ * nobody can make a way look shorter than it is; everyone can make it look longer, to its own cost.
+ */
+import type { Random } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+import { clusterLimits, clusterTimes } from './limits.ts'
+import type { Trips } from './trips.ts'
+
+interface Probe {
+  readonly id: NodeId
+  /** Echoes still wanted. */
+  wanted: number
+  tries: number
+  nonce: number
+  sentAtMs: number
+  dueMs: number
+  /** Some echo has come. */
+  isHeard: boolean
+}
+
+export interface PingerEffects {
+  send(to: NodeId, nonce: number): void
+  /** Over; false when nothing came back. */
+  done(id: NodeId, isHeard: boolean): void
+}
+
+export class Pinger {
+  readonly #random: Random
+  readonly #trips: Trips
+  readonly #boundMs: number
+  readonly #effects: PingerEffects
+  readonly #probes = new Map<NodeId, Probe>()
+
+  constructor(
+    modules: { readonly random: Random; readonly trips: Trips; readonly boundMs: number },
+    effects: PingerEffects,
+  ) {
+    this.#random = modules.random
+    this.#trips = modules.trips
+    this.#boundMs = modules.boundMs
+    this.#effects = effects
+  }
+
+  get nextDueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY
+    for (const probe of this.#probes.values()) if (probe.dueMs < dueMs) dueMs = probe.dueMs
+    return dueMs
+  }
+
+  isBusyWith(id: NodeId): boolean {
+    return this.#probes.has(id)
+  }
+
+  /** @returns whether a probe is under way now */
+  measure(id: NodeId, echoes: number, nowMs: number): boolean {
+    if (this.#probes.has(id)) return true
+    if (this.#probes.size >= clusterLimits.probesMax) return false
+    const probe: Probe = {
+      id,
+      wanted: echoes,
+      tries: 0,
+      nonce: 0,
+      sentAtMs: 0,
+      dueMs: 0,
+      isHeard: false,
+    }
+    this.#probes.set(id, probe)
+    this.#send(probe, nowMs)
+    return true
+  }
+
+  /** @returns the round trip, when it is an echo of a probe under way */
+  hear(from: NodeId, nonce: number, nowMs: number): number | undefined {
+    const probe = this.#probes.get(from)
+    if (probe === undefined || probe.nonce !== nonce) return undefined
+    const ms = nowMs - probe.sentAtMs
+    this.#trips.record(from, ms, nowMs)
+    probe.isHeard = true
+    probe.wanted -= 1
+    const isDoubtful = this.#isDoubtful(from) && probe.tries < clusterLimits.probeTries
+    if (probe.wanted > 0 || isDoubtful) this.#send(probe, nowMs)
+    else this.#finish(probe)
+    return ms
+  }
+
+  tick(nowMs: number): void {
+    for (const probe of this.#probes.values()) {
+      if (nowMs < probe.dueMs) continue
+      if (probe.tries >= clusterLimits.probeTries) this.#finish(probe)
+      else this.#send(probe, nowMs)
+    }
+  }
+
+  /** A little above the bound: jitter may have made it so. */
+  #isDoubtful(id: NodeId): boolean {
+    const trip = this.#trips.get(id)
+    if (trip === undefined || !trip.isFar) return false
+    return trip.ms <= clusterLimits.clearlyFarShare * this.#boundMs
+  }
+
+  #send(probe: Probe, nowMs: number): void {
+    probe.tries += 1
+    probe.nonce = this.#random.below(2 ** 32)
+    probe.sentAtMs = nowMs
+    probe.dueMs = nowMs + clusterTimes.probeTimeoutMs
+    this.#effects.send(probe.id, probe.nonce)
+  }
+
+  #finish(probe: Probe): void {
+    this.#probes.delete(probe.id)
+    this.#effects.done(probe.id, probe.isHeard)
+  }
+}

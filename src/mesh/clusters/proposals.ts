@@ -1,0 +1,122 @@
+/** Where to go, and whom to measure first: pure functions of what is known. */
+import type { NodeId } from '../../protocol/index.ts'
+import { apartMs, type Card, type Viewpoint } from '../directory/card.ts'
+import type { Neighbour } from '../directory/card-book.ts'
+import { directoryLimits } from '../directory/limits.ts'
+import { clusterLimits } from './limits.ts'
+import type { Trips } from './trips.ts'
+
+export interface Proposal {
+  readonly cluster: string
+  /** A member that is known to be near. */
+  readonly contact: NodeId
+}
+
+export interface Standpoint {
+  readonly cluster: string
+  /** Of one's present cluster. */
+  readonly size: number
+  readonly neighbours: readonly Neighbour[]
+  readonly trips: Trips
+}
+
+interface Tally {
+  contact: NodeId
+  contactMs: number
+  near: number
+  size: number
+}
+
+/**
+ * The cluster worth trying first: one with the most members that are known to be near; of equals,
+ * the larger. Only larger ones than one's own, or equal ones with a lesser id: so that two do not
+ * change places for ever.
+ */
+export function propose(
+  { cluster, size, neighbours, trips }: Standpoint,
+  isRefused: (cluster: string) => boolean,
+): Proposal | undefined {
+  const tallies = new Map<string, Tally>()
+  for (const { card } of neighbours) {
+    const trip = trips.get(card.id)
+    if (trip === undefined || trip.isFar || card.cluster === cluster) continue
+    if (!isBetter({ cluster: card.cluster, size: card.clusterSize }, { cluster, size })) continue
+    const tally = tallies.get(card.cluster)
+    if (tally === undefined) {
+      const found = { contact: card.id, contactMs: trip.ms, near: 1, size: card.clusterSize }
+      tallies.set(card.cluster, found)
+      continue
+    }
+    tally.near += 1
+    tally.size = Math.max(tally.size, card.clusterSize)
+    if (trip.ms >= tally.contactMs) continue
+    tally.contact = card.id
+    tally.contactMs = trip.ms
+  }
+  let best: Proposal | undefined
+  let bestScore = 0
+  for (const [id, { contact, near, size: claimed }] of tallies) {
+    const score = near * nearWeight + Math.min(claimed, 64)
+    if (score <= bestScore || isRefused(id)) continue
+    best = { cluster: id, contact }
+    bestScore = score
+  }
+  return best
+}
+
+/** A near member that was measured says more than a size that is only claimed. */
+const nearWeight = 10
+
+export function isBetter(
+  one: { readonly cluster: string; readonly size: number },
+  than: { readonly cluster: string; readonly size: number },
+): boolean {
+  if (one.size !== than.size) return one.size > than.size
+  return one.cluster < than.cluster
+}
+
+/** The nearest neighbour that was never measured, when it is likely enough to be near. */
+export function unexplored({ neighbours, trips }: Standpoint, boundMs: number): NodeId | undefined {
+  for (const { card, apartMs: awayMs } of neighbours) {
+    if (awayMs > clusterLimits.exploreBoundsMax * boundMs) return undefined
+    if (trips.get(card.id) === undefined) return card.id
+  }
+  return undefined
+}
+
+export interface Ranking {
+  /** Likeliest violators first; those of whom nothing is known before all. */
+  readonly order: readonly NodeId[]
+  /** How many are likely to be too far. */
+  readonly doubts: number
+}
+
+export function rank(
+  ids: readonly NodeId[],
+  own: Viewpoint,
+  view: { readonly boundMs: number; cardOf(id: NodeId): Viewpoint | undefined },
+): Ranking {
+  const away = ids.map((id) => {
+    const card = view.cardOf(id)
+    return { id, ms: card === undefined ? directoryLimits.unknownMs : apartMs(own, card) }
+  })
+  away.sort((a, b) => b.ms - a.ms)
+  const doubtMs = clusterLimits.doubtBoundsMin * view.boundMs
+  let doubts = 0
+  for (const { ms } of away) if (ms > doubtMs && ms < directoryLimits.unknownMs) doubts += 1
+  return { order: away.map(({ id }) => id), doubts }
+}
+
+/** Of those cards that are there, some of those farthest from the viewer. */
+export function farthestCards(
+  viewer: Viewpoint,
+  cards: readonly (Card | undefined)[],
+  countMax: number,
+): Card[] {
+  const away: { card: Card; ms: number }[] = []
+  for (const card of cards) {
+    if (card !== undefined) away.push({ card, ms: apartMs(viewer, card) })
+  }
+  away.sort((a, b) => b.ms - a.ms)
+  return away.slice(0, countMax).map(({ card }) => card)
+}

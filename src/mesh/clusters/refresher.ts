@@ -1,0 +1,41 @@
+/**
+ * Fellow members are measured again and again: first those never measured, as newcomers measure
+ * the others and not the other way round; then those measured long ago.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import type { Roster, Seat } from './claims.ts'
+import type { ClusterContext } from './context.ts'
+import { clusterTimes } from './limits.ts'
+
+export class Refresher {
+  readonly #context: ClusterContext
+  #dueMs: number
+  #place = 0
+
+  constructor(context: ClusterContext, nowMs: number) {
+    this.#context = context
+    this.#dueMs = nowMs + context.random.below(clusterTimes.refreshEveryMs)
+  }
+
+  get nextDueMs(): number {
+    return this.#dueMs
+  }
+
+  tick({ seats }: Roster, absent: ReadonlyMap<NodeId, unknown>, nowMs: number): void {
+    if (nowMs < this.#dueMs) return
+    this.#dueMs = nowMs + clusterTimes.refreshEveryMs
+    for (let looked = 0; looked < Math.min(seats.length, looksMax); looked += 1) {
+      this.#place = (this.#place + 1) % seats.length
+      const { id } = seats[this.#place] as Seat
+      if (id === this.#context.self || absent.has(id)) continue
+      const trip = this.#context.trips.get(id)
+      if (trip !== undefined && nowMs - trip.atMs < clusterTimes.refreshAfterMs) continue
+      this.#context.measure(id)
+      if (trip === undefined) this.#dueMs = nowMs + clusterTimes.exploreEveryMs
+      return
+    }
+  }
+}
+
+/** Seats looked at in one go, so that a large cluster costs no more than a small one. */
+const looksMax = 16

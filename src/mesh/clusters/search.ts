@@ -1,0 +1,296 @@
+/**
+ * The search for a better cluster: its roster is fetched from a near member, its members are
+ * measured, likeliest violators first, and it is given up as soon as the bound cannot hold. Then
+ * its coordinator is asked. What coordinates and witnesses propose, measurement decides.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import type { Card, Trip } from '../directory/card.ts'
+import { isWellFormedRoster, type Roster, type Standing, seatOf } from './claims.ts'
+import { around, type ClusterContext } from './context.ts'
+import { countFar, farAllowed } from './fit.ts'
+import { clusterLimits, clusterTimes } from './limits.ts'
+import type { ClusterMessage } from './messages.ts'
+import { isBetter, type Proposal, propose, rank, type Standpoint, unexplored } from './proposals.ts'
+import { Refusals } from './refusals.ts'
+
+type Message<Kind extends ClusterMessage['kind']> = Extract<ClusterMessage, { kind: Kind }>
+
+interface Attempt {
+  readonly cluster: string
+  contact: NodeId
+  phase: 'fetching' | 'measuring' | 'asking'
+  dueMs: number
+  asks: number
+  roster: Roster | undefined
+  /** Far pairs of the cluster without oneself. */
+  farInside: number
+  queue: NodeId[]
+  measuring: NodeId | undefined
+  /** Did not answer, or said to be in another cluster. */
+  readonly missing: Set<NodeId>
+}
+
+export interface Admission {
+  readonly roster: Roster
+  readonly standings: readonly Standing[]
+  readonly coordinator: NodeId
+}
+
+export class Search {
+  readonly #context: ClusterContext
+  readonly #refusals = new Refusals()
+  #attempt: Attempt | undefined
+  #admission: Admission | undefined
+  #seekAtMs: number
+  #exploreAtMs: number
+  #refillAtMs: number
+  #explorations: number = clusterLimits.explorations
+
+  constructor(context: ClusterContext, nowMs: number) {
+    this.#context = context
+    this.#seekAtMs = nowMs + clusterTimes.witnessesSettleMs
+    this.#exploreAtMs = this.#seekAtMs
+    this.#refillAtMs = nowMs + clusterTimes.exploreRefillMs
+  }
+
+  get nextDueMs(): number {
+    return Math.min(this.#seekAtMs, this.#exploreAtMs, this.#attempt?.dueMs ?? this.#seekAtMs)
+  }
+
+  /** One has been admitted; given once. */
+  takeAdmission(): Admission | undefined {
+    const admission = this.#admission
+    this.#admission = undefined
+    return admission
+  }
+
+  /** One's place is another now. */
+  moved(nowMs: number, isAlone: boolean): void {
+    this.#attempt = undefined
+    this.#admission = undefined
+    const { seekAloneMs, dwellMs } = clusterTimes
+    this.#seekAtMs = nowMs + around(isAlone ? seekAloneMs : dwellMs, this.#context.random)
+  }
+
+  /** The cluster did not fit any more, or its coordinator is not to be trusted. */
+  avoid(cluster: string, nowMs: number, forMs?: number): void {
+    this.#refusals.add(cluster, nowMs, forMs)
+  }
+
+  tick(standpoint: Standpoint, nowMs: number): void {
+    if (nowMs >= this.#exploreAtMs) this.#explore(standpoint, nowMs)
+    if (this.#attempt !== undefined && nowMs >= this.#attempt.dueMs) this.#retry(nowMs)
+    if (nowMs < this.#seekAtMs) return
+    this.#seekAtMs = nowMs + around(this.#everyMs(standpoint.size), this.#context.random)
+    if (this.#attempt !== undefined) return
+    const proposal = propose(standpoint, (cluster) => this.#refusals.isRefused(cluster, nowMs))
+    if (proposal !== undefined) this.#begin(proposal, nowMs)
+  }
+
+  #everyMs(size: number): number {
+    const { seekAloneMs, seekSmallMs, seekMs } = clusterTimes
+    if (size === 1) return seekAloneMs
+    return size < clusterLimits.exploreBelow ? seekSmallMs : seekMs
+  }
+
+  #explore(standpoint: Standpoint, nowMs: number): void {
+    const { random, rules } = this.#context
+    if (nowMs >= this.#refillAtMs) {
+      this.#refillAtMs = nowMs + clusterTimes.exploreRefillMs
+      this.#explorations = Math.min(clusterLimits.explorations, this.#explorations + 1)
+    }
+    const isSatisfied = standpoint.size >= clusterLimits.exploreBelow
+    const id =
+      isSatisfied || this.#explorations < 1 ? undefined : unexplored(standpoint, rules.boundMs)
+    const pauseMs = id === undefined ? clusterTimes.seekSmallMs : clusterTimes.exploreEveryMs
+    this.#exploreAtMs = nowMs + around(pauseMs, random)
+    if (id === undefined || !this.#context.measure(id)) return
+    this.#explorations -= 1
+  }
+
+  #begin({ cluster, contact }: Proposal, nowMs: number): void {
+    this.#attempt = {
+      cluster,
+      contact,
+      phase: 'fetching',
+      dueMs: nowMs + clusterTimes.replyTimeoutMs,
+      asks: 0,
+      roster: undefined,
+      farInside: 0,
+      queue: [],
+      measuring: undefined,
+      missing: new Set(),
+    }
+    const card = this.#context.ownCard()
+    this.#context.send(contact, { kind: 'roster-wanted', cluster, card })
+  }
+
+  takeRoster(from: NodeId, message: Message<'roster'>, nowMs: number): void {
+    const attempt = this.#attempt
+    if (attempt?.phase !== 'fetching' || from !== attempt.contact) return
+    if (message.roster.cluster !== attempt.cluster) {
+      this.#giveUp(nowMs) // the contact has moved; its new card will say so
+      return
+    }
+    if (!this.#isGood(from, message.roster)) return
+    attempt.contact = message.coordinator
+    this.#plan(attempt, message, nowMs)
+  }
+
+  takeAnswer(from: NodeId, message: Message<'answer'>, nowMs: number): void {
+    const attempt = this.#attempt
+    const { verdict, roster, standings, coordinator, cluster } = message
+    if (attempt?.phase !== 'asking' || from !== attempt.contact || cluster !== attempt.cluster)
+      return
+    if (verdict === 'full' || verdict === 'too-far') {
+      this.#giveUp(nowMs)
+      return
+    }
+    if (roster.cluster !== cluster) {
+      this.#giveUp(nowMs)
+      return
+    }
+    if (!this.#isGood(from, roster)) return
+    if (verdict === 'admitted') {
+      const { self } = this.#context
+      const epoch = this.#context.ownCard().epoch + 1
+      if (seatOf(roster, self)?.epoch !== epoch || roster.coordinator !== from) return
+      this.#admission = { roster, standings, coordinator }
+      return
+    }
+    attempt.contact = coordinator
+    this.#plan(attempt, { roster, standings, cards: [] }, nowMs)
+  }
+
+  /** A probe is over. */
+  measured(id: NodeId, isHeard: boolean, nowMs: number): void {
+    const attempt = this.#attempt
+    if (attempt === undefined || attempt.measuring !== id) return
+    attempt.measuring = undefined
+    if (!isHeard) attempt.missing.add(id)
+    this.#measureNext(attempt, nowMs)
+  }
+
+  /** It says itself that it is in another cluster than its roster says. */
+  disowned(id: NodeId, cluster: string): void {
+    if (this.#attempt?.measuring === id && cluster !== this.#attempt.cluster) {
+      this.#attempt.missing.add(id)
+    }
+  }
+
+  #plan(
+    attempt: Attempt,
+    known: {
+      readonly roster: Roster
+      readonly standings: readonly Standing[]
+      readonly cards: readonly Card[]
+    },
+    nowMs: number,
+  ): void {
+    const { trips, rules, seal } = this.#context
+    const { roster, standings, cards } = known
+    const own = this.#context.ownCard()
+    const size = roster.seats.length
+    const isWorthIt = isBetter(
+      { cluster: roster.cluster, size },
+      { cluster: own.cluster, size: this.#context.ownSize() },
+    )
+    if (size >= rules.membersMax || !isWorthIt) {
+      this.#giveUp(nowMs)
+      return
+    }
+    attempt.roster = roster
+    const ids = roster.seats.map(({ id }) => id)
+    attempt.farInside = countFar(ids, new Map(standings.map(({ id, far }) => [id, far])))
+    const unmeasured = ids.filter((id) => trips.get(id) === undefined)
+    const shown = new Map(cards.map((card) => [card.id, card]))
+    const cardOf = (id: NodeId) => {
+      const held = this.#context.cardOf(id)
+      if (held !== undefined) return held
+      const card = shown.get(id)
+      return card !== undefined && seal.verify(card) === 'valid' ? card : undefined
+    }
+    const { order, doubts } = rank(unmeasured, own, { boundMs: rules.boundMs, cardOf })
+    attempt.queue = [...order]
+    attempt.phase = 'measuring'
+    const allowed = farAllowed(size + 1) + Math.ceil(clusterLimits.doubtsShare * size)
+    if (this.#farOf(attempt) + doubts > allowed) this.#giveUp(nowMs)
+    else this.#measureNext(attempt, nowMs)
+  }
+
+  #farOf({ roster, farInside, missing }: Attempt): number {
+    let far = farInside
+    for (const { id } of roster?.seats ?? []) {
+      if (!missing.has(id) && this.#context.trips.get(id)?.isFar === true) far += 1
+    }
+    return far
+  }
+
+  #measureNext(attempt: Attempt, nowMs: number): void {
+    const { trips } = this.#context
+    const size = attempt.roster?.seats.length ?? 0
+    attempt.dueMs = nowMs + measuringMs
+    if (this.#farOf(attempt) > farAllowed(size + 1 - attempt.missing.size)) {
+      this.#giveUp(nowMs)
+      return
+    }
+    for (;;) {
+      const id = attempt.queue.shift()
+      if (id === undefined) break
+      if (trips.get(id) !== undefined) continue
+      attempt.measuring = id
+      if (!this.#context.measure(id)) attempt.queue.unshift(id) // busy: tried again when due
+      return
+    }
+    this.#ask(attempt, nowMs)
+  }
+
+  #ask(attempt: Attempt, nowMs: number): void {
+    const { trips } = this.#context
+    attempt.asks += 1
+    if (attempt.asks > clusterLimits.asksMax || attempt.roster === undefined) {
+      this.#giveUp(nowMs)
+      return
+    }
+    attempt.phase = 'asking'
+    attempt.dueMs = nowMs + clusterTimes.replyTimeoutMs
+    const { version, cluster, seats } = attempt.roster
+    const said: Trip[] = []
+    for (const { id } of seats) {
+      const trip = trips.get(id)
+      if (trip !== undefined) said.push({ id, ms: trip.ms })
+    }
+    const card = this.#context.ownCard()
+    this.#context.send(attempt.contact, { kind: 'ask', cluster, version, card, trips: said })
+  }
+
+  /** Nothing has come for too long. */
+  #retry(nowMs: number): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    if (attempt.phase === 'asking') this.#ask(attempt, nowMs)
+    else if (attempt.phase === 'measuring') this.#measureNext(attempt, nowMs)
+    else this.#giveUp(nowMs)
+  }
+
+  #giveUp(nowMs: number): void {
+    if (this.#attempt === undefined) return
+    this.#refusals.add(this.#attempt.cluster, nowMs)
+    this.#attempt = undefined
+    // There may be another: soon.
+    const soonMs = nowMs + around(clusterTimes.exploreEveryMs, this.#context.random)
+    this.#seekAtMs = Math.min(this.#seekAtMs, soonMs)
+  }
+
+  #isGood(from: NodeId, roster: Roster): boolean {
+    const { rules, seal, reject } = this.#context
+    if (!isWellFormedRoster(roster, rules.membersMax)) reject(from, 'malformed')
+    else if (seal.verify(roster) === 'forged') reject(from, 'forged')
+    else return true
+    this.#attempt = undefined
+    return false
+  }
+}
+
+/** All tries of one probe, and some. */
+const measuringMs = clusterTimes.probeTimeoutMs * (clusterLimits.probeTries + 1)

@@ -1,0 +1,101 @@
+/**
+ * Keeps one's round trips to the witnesses: measured once everyone agrees who they are, again now
+ * and then, one at a time.
+ */
+import type { NodeId } from '../../protocol/index.ts'
+import type { Trip } from '../directory/card.ts'
+import { directoryLimits } from '../directory/limits.ts'
+import type { ClusterContext } from './context.ts'
+import { clusterTimes } from './limits.ts'
+
+export interface WitnessSource {
+  witnesses(): NodeId[]
+  readonly witnessesSinceMs: number
+}
+
+export class Sketch {
+  readonly #context: ClusterContext
+  readonly #source: WitnessSource
+  #trips: readonly Trip[] = []
+  /** Those of which one knows already whether they answer. */
+  #doneSinceMs: number | undefined
+  #dueMs: number
+  #refreshAtMs: number
+  #refreshPlace = 0
+
+  constructor(context: ClusterContext, source: WitnessSource, nowMs: number) {
+    this.#context = context
+    this.#source = source
+    this.#dueMs = nowMs + clusterTimes.witnessesSettleMs
+    this.#refreshAtMs = nowMs + clusterTimes.witnessRefreshMs
+  }
+
+  get nextDueMs(): number {
+    return this.#dueMs
+  }
+
+  /** In the order of their ids. */
+  get trips(): readonly Trip[] {
+    return this.#trips
+  }
+
+  /** @returns whether the sketch is another now */
+  tick(nowMs: number): boolean {
+    if (nowMs < this.#dueMs) return false
+    const { witnessesSettleMs, witnessEveryMs } = clusterTimes
+    const { witnessesSinceMs } = this.#source
+    this.#dueMs = nowMs + witnessesSettleMs / 4
+    if (nowMs - witnessesSinceMs < witnessesSettleMs) return false
+    if (this.#doneSinceMs === witnessesSinceMs) {
+      if (nowMs < this.#refreshAtMs) return false
+      return this.#refresh(nowMs)
+    }
+    for (const id of this.#source.witnesses()) {
+      if (id === this.#context.self || this.#context.trips.get(id) !== undefined) continue
+      this.#context.measure(id)
+      this.#dueMs = nowMs + witnessEveryMs
+      return false
+    }
+    this.#doneSinceMs = witnessesSinceMs
+    return this.#rebuild()
+  }
+
+  #refresh(nowMs: number): boolean {
+    const ids = this.#source.witnesses()
+    const id = ids[this.#refreshPlace % Math.max(1, ids.length)]
+    if (id !== undefined && id !== this.#context.self) this.#context.measure(id)
+    this.#refreshPlace += 1
+    this.#refreshAtMs = nowMs + clusterTimes.witnessRefreshMs / Math.max(1, ids.length)
+    return this.#rebuild()
+  }
+
+  #rebuild(): boolean {
+    const { self, trips } = this.#context
+    const found = new Map<NodeId, number>()
+    const before = new Map(this.#trips.map(({ id, ms }) => [id, ms]))
+    for (const id of this.#source.witnesses()) {
+      const ms = id === self ? 0 : trips.get(id)?.ms
+      if (ms !== undefined) found.set(id, steady(before.get(id), ms))
+    }
+    // Former witnesses: others may still have them in their sketches.
+    for (const [id, ms] of before) {
+      if (found.size < directoryLimits.sketchMax && !found.has(id)) found.set(id, ms)
+    }
+    const sketch = [...found].map(([id, ms]) => ({ id, ms }))
+    sketch.sort((a, b) => (a.id < b.id ? -1 : 1))
+    const isSame =
+      sketch.length === this.#trips.length &&
+      sketch.every(({ id, ms }, place) => {
+        const known = this.#trips[place]
+        return known?.id === id && known.ms === ms
+      })
+    if (!isSame) this.#trips = sketch
+    return !isSame
+  }
+}
+
+/** Small changes are no news. */
+function steady(before: number | undefined, ms: number): number {
+  if (before === undefined) return ms
+  return Math.abs(ms - before) < Math.max(1, 0.05 * before) ? before : ms
+}
