@@ -155,4 +155,11 @@ describe('the simulated world', () => {
     network.world.run(450)
     assert.equal(network.world.strangers, 5)
   })
+
+  it('does not wait for ever for a host that never lets time go on', () => {
+    const network = pair()
+    network.world.crash(1)
+    network.world.start(1, { step: (_, nowMs) => ({ sends: [], events: [], wakeAtMs: nowMs }) })
+    assert.throws(() => network.world.run(10), /host 1 asks at 0 ms to be woken at once/)
+  })
 })

@@ -52,6 +52,8 @@ interface Letter<TMessage> {
 
 /** As much as a system keeps for a stopped process; what comes then is lost. */
 const pausedLettersMax = 4_096
+/** Woken at one instant more often than this, a machine never lets time go on. */
+const wakesAtOnceMax = 1_000
 const tick = { kind: 'tick' } as const
 const wake = { kind: 'wake' } as const
 const resume = { kind: 'resume' } as const
@@ -73,6 +75,9 @@ export class World<TMessage, TEvent> {
   readonly #wakeAtMs: Float64Array
   /** The earliest entry of the agenda that wakes the host; entries that are later are stale. */
   readonly #wakeQueuedAtMs: Float64Array
+  readonly #wokenAtMs: Float64Array
+  /** How often at that instant. */
+  readonly #wakesAtOnce: Uint16Array
   readonly #sent: Uint32Array
   readonly bytesSent: Float64Array
   readonly bytesReceived: Float64Array
@@ -95,6 +100,8 @@ export class World<TMessage, TEvent> {
     this.#pausedUntilMs = new Float64Array(count)
     this.#wakeAtMs = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
     this.#wakeQueuedAtMs = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+    this.#wokenAtMs = new Float64Array(count).fill(Number.NEGATIVE_INFINITY)
+    this.#wakesAtOnce = new Uint16Array(count)
     this.#sent = new Uint32Array(count)
     this.bytesSent = new Float64Array(count)
     this.bytesReceived = new Float64Array(count)
@@ -248,8 +255,16 @@ export class World<TMessage, TEvent> {
     if (atMs !== this.#wakeQueuedAtMs[host]) return
     this.#wakeQueuedAtMs[host] = Number.POSITIVE_INFINITY
     if (this.isPaused(host)) return // the end of the pause looks after it
-    if (this.#nowMs >= (this.#wakeAtMs[host] as number)) this.#step(host, tick)
-    else this.#queueWake(host)
+    if (this.#nowMs < (this.#wakeAtMs[host] as number)) {
+      this.#queueWake(host)
+      return
+    }
+    const isAgain = this.#wokenAtMs[host] === atMs
+    const times = isAgain ? (this.#wakesAtOnce[host] as number) + 1 : 1
+    assert(times <= wakesAtOnceMax, `host ${host} asks at ${atMs} ms to be woken at once, for ever`)
+    this.#wokenAtMs[host] = atMs
+    this.#wakesAtOnce[host] = times
+    this.#step(host, tick)
   }
 
   #resume(host: number): void {

@@ -146,7 +146,7 @@ export class OwnLoad {
       return
     }
     const { tickMs } = spoken.anchor.value
-    const tick = Math.floor((nowMs - spoken.atMs) / tickMs)
+    const tick = ticksWithin(nowMs - spoken.atMs, tickMs)
     if (tick > spoken.tick) {
       const isDirect = spoken.tick < spoken.directTick && tick >= spoken.directTick
       spoken.tick = tick
@@ -165,7 +165,7 @@ export class OwnLoad {
     assert(sequence === this.#sequence, 'the last anchor is the one that holds')
     const ageMs = nowMs - atMs
     if (ageMs < digestTimes.anchorGapMinMs) return false
-    if (Math.floor(ageMs / tickMs) > ticksMax) return true
+    if (ticksWithin(ageMs, tickMs) > ticksMax) return true
     if (said.cluster !== facts.cluster || said.health !== facts.health) return true
     if (ageMs < digestTimes.anchorGapMs) return false
     const [before, after] = [said.tokensPerSecond, facts.tokensPerSecond]
@@ -220,4 +220,11 @@ export class OwnLoad {
     const message: LoadMessage = { kind: 'news', news: { anchors, ticks, offers: [] } }
     for (const id of to) sends.push({ to: id, message })
   }
+}
+
+/** A sum of floating-point times may fall short of itself: then a tick would never come. */
+const clockResolutionMs = 0.001
+
+function ticksWithin(ageMs: number, tickMs: number): number {
+  return Math.floor((ageMs + clockResolutionMs) / tickMs)
 }
