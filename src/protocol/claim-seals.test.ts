@@ -19,7 +19,7 @@ const card: MeshCardBody = {
   clusterSize: 4,
   sketch: [{ id: other.id, ms: 1 / 3 }],
   coordinate: {
-    position: [0.1, 0.2, 0.3, 0.4, 0.5],
+    position: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
     heightMs: 0.7,
     adjustmentMs: -0.3,
     error: 0.9,

@@ -118,7 +118,7 @@ export function claimantOf(claim: MeshClaimBody): NodeId {
 }
 
 /** Of `SaidCoordinate.position`. */
-export const coordinateDimensions = 5
+export const coordinateDimensions = 8
 
 /** In the order of the wire, as 32-bit floats have them. */
 export function coordinateFloats(coordinate: SaidCoordinate): Float32Array {

@@ -266,7 +266,7 @@ const trip = fc.record({ id: nodeId, ms })
 const clusterName = fc.string({ maxLength: 16 })
 const claimSeal = { issuedAtMs: uint53, signature: bytes(64) }
 const coordinate = fc.record({
-  position: fc.array(fc.float({ noNaN: true }), { minLength: 5, maxLength: 5 }),
+  position: fc.array(fc.float({ noNaN: true }), { minLength: 8, maxLength: 8 }),
   heightMs: ms,
   adjustmentMs: fc.float({ noNaN: true }),
   error: ms,

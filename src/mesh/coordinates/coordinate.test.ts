@@ -12,7 +12,7 @@ import {
 } from './coordinate.ts'
 
 const some: Coordinate = {
-  position: [3, 4, 0, 0, 0],
+  position: [3, 4, 0, 0, 0, 0, 0, 0],
   heightMs: 2,
   adjustmentMs: -0.5,
   error: 0.25,
@@ -42,12 +42,19 @@ describe('a coordinate', () => {
     assert.equal(decodeCoordinate(Uint8Array.from([...bytes, 0])), undefined)
   })
 
+  it('is refused when it has another number of axes', () => {
+    assert.ok(!isPlausible({ ...some, position: [0, 0, 0, 0] }))
+    assert.ok(!isPlausible({ ...some, position: [...some.position, 0] }))
+  })
+
   const { distanceMsMax, heightMsMax, adjustmentMsMax, errorMax } = coordinateLimits
   const absurd: Readonly<Record<string, Coordinate>> = {
-    'has no number': { ...some, position: [0, Number.NaN, 0, 0, 0] },
-    'has an infinite axis': { ...some, position: [0, Number.POSITIVE_INFINITY, 0, 0, 0] },
-    'has another number of axes': { ...some, position: [0, 0, 0, 0] },
-    'lies beyond the earth': { ...some, position: [0, distanceMsMax, distanceMsMax, 0, 0] },
+    'has no number': { ...some, position: [0, Number.NaN, 0, 0, 0, 0, 0, 0] },
+    'has an infinite axis': { ...some, position: [0, Number.POSITIVE_INFINITY, 0, 0, 0, 0, 0, 0] },
+    'lies beyond the earth': {
+      ...some,
+      position: [0, distanceMsMax, distanceMsMax, 0, 0, 0, 0, 0],
+    },
     'lies below ground': { ...some, heightMs: -0.1 },
     'is too high': { ...some, heightMs: heightMsMax * 2 },
     'has no height': { ...some, heightMs: Number.NaN },

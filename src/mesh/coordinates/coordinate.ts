@@ -15,8 +15,8 @@ export interface Coordinate {
 }
 
 export const coordinateLimits = Object.freeze({
-  /** On PlanetLab a fourth and a fifth still help; more only settle later (docs/decisions/0024). */
-  dimensions: 5,
+  /** serf's number too. The fifth to eighth still help, later ones hardly (docs/decisions/0024). */
+  dimensions: 8,
   /** Ten times around the earth in fibre, from the origin. What lies beyond is made up. */
   distanceMsMax: 5_000,
   /** A satellite's link and a full queue before it. */

@@ -11,7 +11,7 @@ const roundTripMs = planeWithHeights(count, 11)
 
 /** Far away, and sure of it. */
 const lie: Coordinate = {
-  position: [2_000, -2_000, 0, 1_000, 0],
+  position: [2_000, -2_000, 0, 1_000, 0, 0, 0, 0],
   heightMs: 0,
   adjustmentMs: 0,
   error: 0,
@@ -100,7 +100,7 @@ describe('coordinates', () => {
       node.observe({ peer, roundTripMs: ms, coordinate }, 0),
     )
     assert.deepEqual(new Set(faults), new Set(['implausible-round-trip']))
-    const beyond = { ...origin, position: [1e9, 0, 0, 0, 0] }
+    const beyond = { ...origin, position: [1e9, 0, 0, 0, 0, 0, 0, 0] }
     const absurd = { peer, roundTripMs: 5, coordinate: beyond }
     assert.equal(node.observe(absurd, 0), 'implausible-coordinate')
     assert.equal(node.hear(peer, beyond, 0), 'implausible-coordinate')
@@ -111,7 +111,11 @@ describe('coordinates', () => {
   it('can be told to others whatever was said to them', () => {
     const node = alone()
     const { distanceMsMax, heightMsMax } = coordinateLimits
-    const corner = { ...origin, position: [distanceMsMax, 0, 0, 0, 0], heightMs: heightMsMax }
+    const corner = {
+      ...origin,
+      position: [distanceMsMax, 0, 0, 0, 0, 0, 0, 0],
+      heightMs: heightMsMax,
+    }
     for (let i = 0; i < 50; i += 1) {
       const id = nodeIdOf(random.bytes(32))
       node.observe({ peer: id, roundTripMs: 10_000, coordinate: corner }, i * 1_000)

@@ -39,7 +39,7 @@ describe('kept samples', () => {
     const kept = new KeptSamples()
     for (let i = 0; i < 3; i += 1) {
       kept.measured(idAt(i), 10 * (i + 1), i)
-      kept.heard(idAt(i), { ...origin, position: [i, 0, 0, 0, 0], heightMs: i }, i)
+      kept.heard(idAt(i), { ...origin, position: [i, 0, 0, 0, 0, 0, 0, 0], heightMs: i }, i)
     }
     kept.forget(idAt(0))
     kept.forget(idAt(50))

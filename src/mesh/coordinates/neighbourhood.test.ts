@@ -9,7 +9,7 @@ import { Neighbourhood, neighbourhoodLimits } from './neighbourhood.ts'
 const random = seededRandom(6)
 const ids = Array.from({ length: 400 }, () => nodeIdOf(random.bytes(32)))
 const idAt = (index: number) => ids[index] as NodeId
-const at = (x: number) => ({ ...origin, position: [x, 0, 0, 0, 0] })
+const at = (x: number) => ({ ...origin, position: [x, 0, 0, 0, 0, 0, 0, 0] })
 
 function kept(count: number): KeptSamples {
   const samples = new KeptSamples()
