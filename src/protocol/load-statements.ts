@@ -97,8 +97,6 @@ export interface ClusterDigest {
 export interface DigestAck {
   readonly cluster: string
   readonly sequence: number
-  /** Everything is to be told again. */
-  readonly whole: boolean
   /** Whose anchors the receiver does not have. */
   readonly lacks: readonly NodeKey[]
 }

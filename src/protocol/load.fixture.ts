@@ -94,7 +94,6 @@ export const loadMessage: fc.Arbitrary<LoadMessage> = fc.oneof(
     ack: fc.record({
       cluster: name,
       sequence: uint53,
-      whole: fc.boolean(),
       lacks: fc.array(nodeKey, { maxLength: 4 }),
     }),
   }),

@@ -52,8 +52,6 @@ interface Receiver {
   readonly id: NodeId
   readonly anchors: Map<NodeKey, ToldAnchor>
   readonly ticks: Map<NodeKey, number>
-  /** Whose anchors it asked for. */
-  readonly wanted: Set<NodeKey>
   acknowledged: number
   ackAtMs: number
 }
@@ -64,8 +62,6 @@ interface ToldAnchor {
   readonly atMs: number
   acknowledged: boolean
 }
-
-const freshMax = viewLimits.freshAnchorsPerDigestMax
 
 export class DigestPublisher {
   readonly #self: NodeId
@@ -187,17 +183,32 @@ export class DigestPublisher {
     const receiver = this.#receivers.find(({ id }) => id === from)
     if (receiver === undefined || ack.cluster !== this.#cluster) return
     if (ack.sequence > this.#sequence) return
+    const hearing = this.#conduct.hear(from, false, nowMs)
+    if (hearing === 'flooding') this.#caught({ by: from, kind: 'flooding' }, nowMs)
+    if (hearing !== 'heard') return
     receiver.ackAtMs = nowMs
     receiver.acknowledged = Math.max(receiver.acknowledged, ack.sequence)
-    if (ack.whole) {
-      receiver.ticks.clear()
-      for (const { key } of this.#book.entries()) receiver.wanted.add(key)
-      return
-    }
     for (const told of receiver.anchors.values()) {
       if (told.inDigest === ack.sequence) told.acknowledged = true
     }
-    for (const key of ack.lacks) if (this.#book.get(key) !== undefined) receiver.wanted.add(key)
+    this.#supply(receiver, ack.lacks, nowMs)
+  }
+
+  /** To that gateway alone: a digest would be passed on to those who do not lack it. */
+  #supply(receiver: Receiver, lacks: readonly NodeKey[], nowMs: number): void {
+    const anchors: Sealed<LoadAnchor>[] = []
+    for (const key of lacks) {
+      const entry = this.#book.get(key)
+      // What is new comes in its turn.
+      if (entry === undefined || this.#isDue(receiver, entry, nowMs)) continue
+      anchors.push(entry.anchor)
+    }
+    const { anchorsPerDigestMax } = digestLimits
+    for (let at = 0; at < anchors.length; at += anchorsPerDigestMax) {
+      const part = anchors.slice(at, at + anchorsPerDigestMax)
+      const news = { anchors: part, ticks: [], offers: [] }
+      this.#sends.push({ to: receiver.id, message: { kind: 'news', news } })
+    }
   }
 
   #publish(nowMs: number): void {
@@ -241,30 +252,19 @@ export class DigestPublisher {
     }
   }
 
-  /** What the receiver asked for, and of what is new as much as everyone can take at once. */
+  /** Of what is new as much as everyone can take at once. */
   #anchorsFor(receiver: Receiver, nowMs: number): Sealed<LoadAnchor>[] {
     const anchors: Sealed<LoadAnchor>[] = []
-    for (const key of receiver.wanted) {
-      if (anchors.length >= digestLimits.anchorsPerDigestMax - freshMax) break
-      receiver.wanted.delete(key)
-      const entry = this.#book.get(key)
-      if (entry !== undefined) anchors.push(this.#told(receiver, entry, nowMs))
-    }
-    let fresh = 0
+    const inDigest = this.#sequence
     for (const entry of this.#book.entries()) {
-      if (fresh >= freshMax) break
+      if (anchors.length >= viewLimits.freshAnchorsPerDigestMax) break
       if (!this.#isDue(receiver, entry, nowMs)) continue
-      anchors.push(this.#told(receiver, entry, nowMs))
-      fresh += 1
+      const { sequence } = entry.anchor.value
+      const told = { sequence, inDigest, atMs: nowMs, acknowledged: false }
+      receiver.anchors.set(entry.key, told)
+      anchors.push(entry.anchor)
     }
     return anchors
-  }
-
-  #told(receiver: Receiver, { anchor, key }: NodeEntry, nowMs: number): Sealed<LoadAnchor> {
-    const inDigest = this.#sequence
-    const { sequence } = anchor.value
-    receiver.anchors.set(key, { sequence, inDigest, atMs: nowMs, acknowledged: false })
-    return anchor
   }
 
   /** New, and not told or not acknowledged for a while. */
@@ -293,7 +293,6 @@ export class DigestPublisher {
       for (const receiver of this.#receivers) {
         receiver.anchors.delete(key)
         receiver.ticks.delete(key)
-        receiver.wanted.delete(key)
       }
     }
   }
@@ -315,7 +314,7 @@ export class DigestPublisher {
     this.#receivers = chosen.map((id) => {
       const known = this.#receivers.find((receiver) => receiver.id === id)
       if (known !== undefined && known !== silent) return known
-      const told = { anchors: new Map(), ticks: new Map(), wanted: new Set<NodeKey>() }
+      const told = { anchors: new Map(), ticks: new Map() }
       return { id, ...told, acknowledged: 0, ackAtMs: nowMs }
     })
   }

@@ -100,15 +100,15 @@ test('10,000 nodes: a gateway takes in 2 MB/s at most, and its view is 3 s old a
   busy()
   let [most, mostAtStart] = [0, 0]
   const ages: number[] = []
-  for (let second = 0; second < 30; second += 1) {
+  for (let second = 0; second < 22; second += 1) {
     for (const gateway of network.gateways) gateway.bytesIn = 0
     network.run(1_000)
     // Everyone's load is another each second.
     busy()
     const bytes = Math.max(...network.gateways.map(({ bytesIn }) => bytesIn))
-    if (second >= 15) most = Math.max(most, bytes)
+    if (second >= 17) most = Math.max(most, bytes)
     else mostAtStart = Math.max(mostAtStart, bytes)
-    if (second >= 15) ages.push(...network.ages())
+    if (second >= 17) ages.push(...network.ages())
   }
   const high = quantile(ages, 0.99)
   t.diagnostic(`99th percentile of age ${high} ms`)
@@ -116,7 +116,7 @@ test('10,000 nodes: a gateway takes in 2 MB/s at most, and its view is 3 s old a
   for (const { view } of network.gateways) assert.equal(view.size, 10_000)
   assert.ok(high <= 3_000)
   assert.ok(most <= 2_000_000)
-  assert.ok(mostAtStart <= 4_000_000)
+  assert.ok(mostAtStart <= 2_100_000)
   assert.ok(network.events.every(({ event }) => event.kind !== 'caught'))
 })
 

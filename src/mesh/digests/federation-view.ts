@@ -25,6 +25,7 @@ import { Conduct, type Lie } from './conduct.ts'
 import { Coordinators } from './coordinators.ts'
 import { EntryBook } from './entry-book.ts'
 import { digestTimes, viewLimits } from './limits.ts'
+import { loadMessageBytes } from './message-bytes.ts'
 import { isAnchorOf, type NodeEntry, positionOf } from './node-entry.ts'
 import type { LoadSeals } from './seals.ts'
 import type { LoadEvent, LoadOutputs, LoadSend } from './step.ts'
@@ -117,6 +118,9 @@ export class FederationView {
     const hearing = this.#conduct.hear(from, isGateway, nowMs)
     if (hearing === 'flooding') this.#caught({ by: from, kind: 'flooding' }, nowMs)
     if (hearing !== 'heard') return
+    // News of many are what was asked for.
+    const isAskedFor = message.kind === 'news' && (isGateway || message.news.anchors.length > 1)
+    if (!isAskedFor) this.#exchange.heard(loadMessageBytes(message))
     switch (message.kind) {
       case 'digest':
         this.#takeDigest(from, message.digest, nowMs)
@@ -149,7 +153,7 @@ export class FederationView {
     const known = this.#coordinators.find(cluster, coordinator)
     if (known !== undefined && sequence <= known.sequence) {
       // Twice on the way; the acknowledgement may have been lost.
-      if (isOwn) this.#acknowledge(digest, { whole: false, lacks: [] })
+      if (isOwn) this.#acknowledge(digest, [])
       return
     }
     if (Math.abs(this.#modules.clock.now() - digest.issuedAtMs) > digestAgeMaxMs) return
@@ -169,7 +173,6 @@ export class FederationView {
   /** False at the first forgery: what else is in there is not worth looking at. */
   #takeContents(from: NodeId, digest: ClusterDigest, nowMs: number): boolean {
     const { anchors, coordinator, cluster, ticks } = digest
-    const isNew = this.#coordinators.find(cluster, coordinator) === undefined
     const lacks: NodeKey[] = []
     for (const anchor of anchors) {
       if (anchor.value.cluster !== cluster) {
@@ -192,7 +195,7 @@ export class FederationView {
     for (const claim of digest.gone) this.#takeClaim(digest, claim, nowMs)
     if (coordinator === from) {
       const wanted = this.#exchange.choose(lacks, nowMs)
-      this.#acknowledge(digest, { whole: isNew && digest.base !== 0, lacks: wanted })
+      this.#acknowledge(digest, wanted)
     } else if (lacks.length > 0) this.#sends.push(...this.#exchange.want(from, lacks, nowMs))
     return true
   }
@@ -236,10 +239,10 @@ export class FederationView {
     entry.gone = { state: claim.state, position: entry.position, by: coordinator }
   }
 
-  #acknowledge(digest: ClusterDigest, said: { whole: boolean; lacks: readonly NodeKey[] }): void {
+  #acknowledge(digest: ClusterDigest, lacking: readonly NodeKey[]): void {
     const { cluster, coordinator, sequence } = digest
-    const lacks = said.lacks.slice(0, digestLimits.ticksPerDigestMax)
-    const ack = { cluster, sequence, whole: said.whole, lacks }
+    const lacks = lacking.slice(0, digestLimits.ticksPerDigestMax)
+    const ack = { cluster, sequence, lacks }
     this.#sends.push({ to: coordinator, message: { kind: 'ack', ack } })
   }
 
@@ -250,17 +253,18 @@ export class FederationView {
     this.#sends.push(...this.#exchange.offered(from, offers, nowMs))
   }
 
-  /** A node speaks of itself, past its coordinator. */
+  /** A node speaks of itself, past its coordinator; or a coordinator is asked for anchors. */
   #takeNodesNews(from: NodeId, { anchors, ticks }: LoadNews, nowMs: number): void {
     const key = nodeKeyOf(from)
-    const isOwn =
-      anchors.every(({ value }) => value.node === from) && ticks.every((tick) => tick.key === key)
-    if (!isOwn || anchors.length > 1 || ticks.length > 1) {
+    const isOwn = ({ value }: Sealed<LoadAnchor>) =>
+      value.node === from || this.#coordinators.find(value.cluster, from) !== undefined
+    if (!anchors.every(isOwn) || ticks.some((tick) => tick.key !== key)) {
       this.#caught({ by: from, kind: 'not-its-own' }, nowMs)
       return
     }
     for (const anchor of anchors) if (!this.#takeAnchor(from, anchor, nowMs)) return
     for (const tick of ticks) if (!this.#takeTick(from, tick, nowMs)) return
+    if (!anchors.some(({ value }) => value.node === from) && ticks.length === 0) return
     const entry = this.#book.get(key)
     if (entry !== undefined) this.#checkOmission(entry, nowMs)
   }

@@ -50,8 +50,13 @@ export const viewLimits = {
   gatewaysMax: 64,
   /** A coordinator tells at most so many gateways; the first of them passes it on. */
   toldMax: 2,
-  /** Anchors that are asked for each second, of whomever: 1.2 kB each, 460 kB/s. */
-  wantsPerCompareMax: 384,
+  /** What a gateway means to take in, all together; below the 2 MB/s that it may. */
+  incomingBytesPerSecond: 1_800_000,
+  /** Anchors that are asked for each second: as many as fill that up, and some in any case. */
+  wantsPerCompareMin: 64,
+  wantsPerCompareMax: 1_000,
+  /** An anchor with its tick and seal. */
+  anchorBytes: 1_250,
   /** More than a cluster makes (64 in 60 to 120 s), and bearable when all start at once. */
   freshAnchorsPerDigestMax: 1,
   /** Ticks that one comparison is answered with: 66 bytes each, 270 kB. */

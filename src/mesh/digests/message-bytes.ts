@@ -3,6 +3,7 @@ import {
   type ClusterDigest,
   type LoadAnchor,
   type LoadMessage,
+  type LoadTick,
   loadTopsBytes,
   type Sealed,
 } from '../../protocol/index.ts'
@@ -16,6 +17,7 @@ const keyBytes = 10
 /** Tables, vtables and lengths around them. */
 const messageBytes = 40
 const columnsBytes = 60
+const newsFixedBytes = 40
 const sealBytes = 64 + 24
 const anchorFixedBytes = 212
 const digestFixedBytes = 136
@@ -26,8 +28,8 @@ export function loadMessageBytes(message: LoadMessage): number {
   switch (message.kind) {
     case 'news': {
       const { anchors, offers, ticks } = message.news
-      const columns = ticks.length * tickBytes + offers.length * offerBytes
-      return messageBytes + columnsBytes + anchorsBytes(anchors) + columns
+      const offered = offers.length * offerBytes
+      return messageBytes + newsFixedBytes + anchorsBytes(anchors) + ticksBytes(ticks) + offered
     }
     case 'wants':
       return messageBytes + message.keys.length * keyBytes
@@ -41,8 +43,12 @@ export function loadMessageBytes(message: LoadMessage): number {
 }
 
 function digestBytes({ anchors, cluster, gone, ticks, told }: ClusterDigest): number {
-  const rows = ticks.length * tickBytes + gone.length * goneBytes + told.length * 32
-  return digestFixedBytes + columnsBytes + cluster.length + anchorsBytes(anchors) + rows
+  const rows = ticksBytes(ticks) + gone.length * goneBytes + told.length * 32
+  return digestFixedBytes + cluster.length + anchorsBytes(anchors) + rows
+}
+
+function ticksBytes(ticks: readonly LoadTick[]): number {
+  return ticks.length === 0 ? 0 : columnsBytes + ticks.length * tickBytes
 }
 
 function anchorsBytes(anchors: readonly Sealed<LoadAnchor>[]): number {

@@ -35,7 +35,9 @@ export class ViewExchange {
   readonly #modules: ExchangeModules
   /** Whom this gateway asked for last; only its answers are welcome in numbers. */
   #wanted = new Map<NodeKey, number>()
-  #wantsLeft: number = viewLimits.wantsPerCompareMax
+  #wantsLeft: number = viewLimits.wantsPerCompareMin
+  /** Since the last comparison, besides what it had asked for. */
+  #unaskedBytes = 0
   #answersLeft: number = viewLimits.answersPerSecond
   #compareAtMs: number
 
@@ -49,10 +51,16 @@ export class ViewExchange {
     return this.#compareAtMs
   }
 
+  /** Counts what came unasked: the rest is what there is room for to ask. */
+  heard(bytes: number): void {
+    this.#unaskedBytes += bytes
+  }
+
   tick(peers: readonly NodeId[], nowMs: number): LoadSend[] {
     if (nowMs < this.#compareAtMs) return []
     this.#compareAtMs = nowMs + digestTimes.compareMs
-    this.#wantsLeft = viewLimits.wantsPerCompareMax
+    this.#wantsLeft = this.#spareWants()
+    this.#unaskedBytes = 0
     this.#answersLeft = viewLimits.answersPerSecond
     for (const [key, atMs] of this.#wanted) {
       if (nowMs - atMs > digestTimes.resendMs) this.#wanted.delete(key)
@@ -123,6 +131,13 @@ export class ViewExchange {
       this.#compare(cluster, known.get(key), { offers, ticks })
     }
     return newsOf(to, offers, ticks.slice(0, viewLimits.ticksPerCompareMax))
+  }
+
+  #spareWants(): number {
+    const { anchorBytes, incomingBytesPerSecond, wantsPerCompareMax, wantsPerCompareMin } =
+      viewLimits
+    const spare = (incomingBytesPerSecond - this.#unaskedBytes) / anchorBytes
+    return Math.floor(Math.min(wantsPerCompareMax, Math.max(wantsPerCompareMin, spare)))
   }
 
   #compare(

@@ -241,19 +241,17 @@ export declare class DigestAck {
     cluster(): string | null;
     cluster(optionalEncoding: flatbuffers.Encoding): string | Uint8Array | null;
     sequence(): bigint;
-    whole(): boolean;
     lacks(index: number): number | null;
     lacksLength(): number;
     lacksArray(): Uint8Array | null;
     static startDigestAck(builder: flatbuffers.Builder): void;
     static addCluster(builder: flatbuffers.Builder, clusterOffset: flatbuffers.Offset): void;
     static addSequence(builder: flatbuffers.Builder, sequence: bigint): void;
-    static addWhole(builder: flatbuffers.Builder, whole: boolean): void;
     static addLacks(builder: flatbuffers.Builder, lacksOffset: flatbuffers.Offset): void;
     static createLacksVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
     static startLacksVector(builder: flatbuffers.Builder, numElems: number): void;
     static endDigestAck(builder: flatbuffers.Builder): flatbuffers.Offset;
-    static createDigestAck(builder: flatbuffers.Builder, clusterOffset: flatbuffers.Offset, sequence: bigint, whole: boolean, lacksOffset: flatbuffers.Offset): flatbuffers.Offset;
+    static createDigestAck(builder: flatbuffers.Builder, clusterOffset: flatbuffers.Offset, sequence: bigint, lacksOffset: flatbuffers.Offset): flatbuffers.Offset;
 }
 export declare class ViewSummary {
     bb: flatbuffers.ByteBuffer | null;

@@ -804,24 +804,20 @@ export class DigestAck {
         const offset = this.bb.__offset(this.bb_pos, 6);
         return offset ? this.bb.readUint64(this.bb_pos + offset) : BigInt('0');
     }
-    whole() {
-        const offset = this.bb.__offset(this.bb_pos, 8);
-        return offset ? !!this.bb.readInt8(this.bb_pos + offset) : false;
-    }
     lacks(index) {
-        const offset = this.bb.__offset(this.bb_pos, 10);
+        const offset = this.bb.__offset(this.bb_pos, 8);
         return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
     }
     lacksLength() {
-        const offset = this.bb.__offset(this.bb_pos, 10);
+        const offset = this.bb.__offset(this.bb_pos, 8);
         return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
     }
     lacksArray() {
-        const offset = this.bb.__offset(this.bb_pos, 10);
+        const offset = this.bb.__offset(this.bb_pos, 8);
         return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
     }
     static startDigestAck(builder) {
-        builder.startObject(4);
+        builder.startObject(3);
     }
     static addCluster(builder, clusterOffset) {
         builder.addFieldOffset(0, clusterOffset, 0);
@@ -829,11 +825,8 @@ export class DigestAck {
     static addSequence(builder, sequence) {
         builder.addFieldInt64(1, sequence, BigInt('0'));
     }
-    static addWhole(builder, whole) {
-        builder.addFieldInt8(2, +whole, +false);
-    }
     static addLacks(builder, lacksOffset) {
-        builder.addFieldOffset(3, lacksOffset, 0);
+        builder.addFieldOffset(2, lacksOffset, 0);
     }
     static createLacksVector(builder, data) {
         builder.startVector(1, data.length, 1);
@@ -849,11 +842,10 @@ export class DigestAck {
         const offset = builder.endObject();
         return offset;
     }
-    static createDigestAck(builder, clusterOffset, sequence, whole, lacksOffset) {
+    static createDigestAck(builder, clusterOffset, sequence, lacksOffset) {
         DigestAck.startDigestAck(builder);
         DigestAck.addCluster(builder, clusterOffset);
         DigestAck.addSequence(builder, sequence);
-        DigestAck.addWhole(builder, whole);
         DigestAck.addLacks(builder, lacksOffset);
         return DigestAck.endDigestAck(builder);
     }

@@ -74,7 +74,6 @@ export const DigestAck = {
   fields: [
     { name: 'cluster', kind: 'string', bytes: 0 },
     { name: 'sequence', kind: 'scalar', bytes: 8 },
-    { name: 'whole', kind: 'scalar', bytes: 1 },
     { name: 'lacks', kind: 'scalars', bytes: 1 },
   ],
 }

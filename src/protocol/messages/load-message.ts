@@ -135,7 +135,6 @@ function writeAck(to: Builder, ack: DigestAck): Offset {
   wire.DigestAck.startDigestAck(to)
   wire.DigestAck.addCluster(to, cluster)
   wire.DigestAck.addSequence(to, uint53(ack.sequence, 'sequence'))
-  wire.DigestAck.addWhole(to, ack.whole)
   wire.DigestAck.addLacks(to, lacks)
   return wire.DigestAck.endDigestAck(to)
 }
@@ -144,7 +143,6 @@ function readAck(table: wire.DigestAck): DigestAck {
   return {
     cluster: textOf(table.cluster(UTF8_BYTES), 'ack.cluster', digestLimits.clusterIdBytesMax),
     sequence: safeNumberOf(table.sequence(), 'ack.sequence'),
-    whole: table.whole(),
     lacks: keysOf(table.lacksArray(), 'ack.lacks', digestLimits.ticksPerDigestMax),
   }
 }
