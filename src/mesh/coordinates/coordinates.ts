@@ -8,7 +8,14 @@
  */
 import type { Random } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
-import { type Coordinate, coordinateLimits, isPlausible, origin, predictMs } from './coordinate.ts'
+import {
+  type Coordinate,
+  coordinateLimits,
+  isPlausible,
+  lengthMs,
+  origin,
+  predictMs,
+} from './coordinate.ts'
 import { KeptSamples, keptLimits } from './kept-samples.ts'
 import { Neighbourhood } from './neighbourhood.ts'
 import { type Body, settle } from './spring.ts'
@@ -133,7 +140,7 @@ export class Coordinates {
     this.#weigh(nowMs)
     settle(this.#body, this.#kept, { trust: this.#trust, random: this.#modules.random })
     const body = this.#body
-    const distanceMs = Math.hypot(...body.position)
+    const distanceMs = lengthMs(body.position)
     const towards = Math.min(ownDistanceMsMax, distanceMs - (distanceMs / gravityMs) ** 2)
     const scale = distanceMs === 0 ? 0 : towards / distanceMs
     for (let axis = 0; axis < dimensions; axis += 1) {

@@ -20,6 +20,7 @@ export class KeptSamples {
   readonly #latestMs = new Float64Array(keptLimits.peersMax * keptLimits.roundTripsMax)
   readonly #counts = new Uint32Array(keptLimits.peersMax)
   readonly #measuredAtMs = new Float64Array(keptLimits.peersMax)
+  readonly #octaves = new Uint8Array(keptLimits.peersMax)
   /** By slot, `dimensions` each. */
   readonly positions = new Float64Array(keptLimits.peersMax * dimensions)
   readonly heightsMs = new Float64Array(keptLimits.peersMax)
@@ -65,7 +66,9 @@ export class KeptSamples {
     this.#latestMs[first + (count % keptLimits.roundTripsMax)] = roundTripMs
     this.#counts[slot] = count + 1
     this.#measuredAtMs[slot] = nowMs
-    this.roundTripsMs[slot] = lowQuartile(this.#latestMs, first, count + 1)
+    const filteredMs = lowQuartile(this.#latestMs, first, count + 1)
+    this.roundTripsMs[slot] = filteredMs
+    this.#octaves[slot] = octaveOf(filteredMs)
   }
 
   /** Only of peers that were measured. */
@@ -100,13 +103,13 @@ export class KeptSamples {
     const perOctave = new Uint8Array(octaves)
     perOctave[octaveOf(roundTripMs)] = 1
     for (let slot = 0; slot < this.size; slot += 1) {
-      const octave = octaveOf(this.roundTripsMs[slot] as number)
+      const octave = this.#octaves[slot] as number
       perOctave[octave] = (perOctave[octave] as number) + 1
     }
-    const fullest = perOctave.indexOf(Math.max(...perOctave))
+    const fullest = indexOfMost(perOctave)
     let oldest = -1
     for (let slot = 0; slot < this.size; slot += 1) {
-      if (octaveOf(this.roundTripsMs[slot] as number) !== fullest) continue
+      if (this.#octaves[slot] !== fullest) continue
       const atMs = this.#measuredAtMs[slot] as number
       if (oldest < 0 || atMs < (this.#measuredAtMs[oldest] as number)) oldest = slot
     }
@@ -120,6 +123,7 @@ export class KeptSamples {
     for (const column of [
       this.#counts,
       this.#measuredAtMs,
+      this.#octaves,
       this.heightsMs,
       this.errors,
       this.heardAtMs,
@@ -128,6 +132,14 @@ export class KeptSamples {
       column.copyWithin(to, from, from + 1)
     }
   }
+}
+
+function indexOfMost(counts: Uint8Array): number {
+  let most = 0
+  for (let index = 1; index < counts.length; index += 1) {
+    if ((counts[index] as number) > (counts[most] as number)) most = index
+  }
+  return most
 }
 
 /** From below 1 ms to above 16 s. */

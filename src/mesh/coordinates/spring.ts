@@ -27,8 +27,8 @@ const { dimensions, heightMsMax, adjustmentMsMax, errorMax } = coordinateLimits
 const toleranceShare = 0.15
 /** A node that rests needs one or two. */
 const passesMax = 10
-/** Moved less than this, it rests: no prediction of use changes by it. */
-const restMs = 0.02
+/** Moved by less than this share of the median round trip, it rests: no prediction shows it. */
+const restShare = 0.001
 /** In median round trips: farther off is a lie, or a coordinate of another federation. */
 const outlierGap = 3
 /** Position and height answer the same gaps: both whole, one peer would be overshot for ever. */
@@ -44,15 +44,16 @@ export function settle(
   kept: KeptSamples,
   { trust, random }: { readonly trust: Float64Array; readonly random: Random },
 ): void {
-  const forces = { trust, random, outlierMs: outlierLimitMs(body, kept) }
+  const medianMs = kept.medianMs()
+  const outlierMs = outlierLimitMs(body, kept, outlierGap * medianMs)
+  const forces = { trust, random, outlierMs }
   for (let pass = 0; pass < passesMax; pass += 1) {
-    if (relax(body, kept, forces) < restMs) return
+    if (relax(body, kept, forces) < restShare * medianMs) return
   }
 }
 
 /** Where most would be outliers, it is oneself who stands wrong, and all must pull. */
-function outlierLimitMs(body: Body, kept: KeptSamples): number {
-  const limitMs = outlierGap * kept.medianMs()
+function outlierLimitMs(body: Body, kept: KeptSamples, limitMs: number): number {
   let outliers = 0
   for (let slot = 0; slot < kept.size; slot += 1) {
     const gapMs = (kept.roundTripsMs[slot] as number) - predictedMs(body, kept, slot)
