@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import fc from 'fast-check'
 import { seededRandom } from '../../base/index.ts'
 import { type CellGrid, cellResolutions, loadCellGrid } from './cells.ts'
 import { LatencyMap, type LinkMeasurement, pairsPerResolutionMax } from './latency-map.ts'
-import { fibreRoundTripMs } from './light.ts'
+import { fibreRoundTripMs, leastRoundTripMs } from './light.ts'
 
 const berlin = { latitude: 52.52, longitude: 13.4 }
 const potsdam = { latitude: 52.4, longitude: 13.06 }
@@ -148,6 +149,50 @@ describe('the latency map', () => {
     assert.deepEqual(new Set([latest?.from.cell, latest?.to.cell]), new Set([a, b]))
     assert.deepEqual(new Set([older?.from.cell, older?.to.cell]), new Set([a, c]))
     assert.equal(map.measured(1, 3).length, 1)
+  })
+})
+
+describe('the latency map, whatever it is told', () => {
+  const point = fc.record({
+    latitude: fc.double({ min: -90, max: 90, noNaN: true }),
+    longitude: fc.double({ min: -180, max: 180, noNaN: true }),
+  })
+  const place = fc.record({ point, resolution: fc.constantFrom(0, 1, 2, 3, 4) })
+  const measured = fc.record({
+    from: place,
+    to: place,
+    link: fc.constantFrom('1', '2', '3'),
+    medianMs: fc.double(),
+    tail: fc.double({ min: 0.9, max: 5 }),
+    jitterMs: fc.double({ min: -1, max: 20_000 }),
+    loss: fc.double({ min: -0.1, max: 1.1 }),
+  })
+
+  it('tells finite figures that light allows, and survives its own snapshot', () => {
+    const world = fc.tuple(fc.array(measured, { maxLength: 30 }), place, place)
+    fc.assert(
+      fc.property(world, ([links, one, other]) => {
+        const cellOf = ({ point: at, resolution }: typeof one) => grid.cellAt(at, resolution)
+        const map = new LatencyMap(grid)
+        for (const [i, { from, to, tail, ...rest }] of links.entries()) {
+          const cells = { from: cellOf(from), to: cellOf(to) }
+          map.observe({ ...rest, ...cells, p95Ms: rest.medianMs * tail }, i * hour)
+        }
+        const again = new LatencyMap(grid)
+        again.restore(JSON.parse(JSON.stringify(map.snapshot(20 * hour))), 0)
+        const [from, to] = [cellOf(one), cellOf(other)]
+        const [a, b] = [grid.place(from), grid.place(to)]
+        assert.ok(a !== undefined && b !== undefined)
+        for (const told of [map.estimate(from, to, 20 * hour), again.estimate(to, from, 0)]) {
+          assert.ok(told !== undefined)
+          const { medianMs, p95Ms, jitterMs, loss } = told
+          assert.ok([medianMs, p95Ms, jitterMs].every(Number.isFinite), JSON.stringify(told))
+          assert.ok(medianMs > 0 && medianMs >= leastRoundTripMs(a, b))
+          assert.ok(p95Ms >= medianMs && jitterMs >= 0 && loss >= 0 && loss <= 1)
+        }
+      }),
+      { numRuns: 200, seed: 20_261_121 },
+    )
   })
 })
 

@@ -191,7 +191,9 @@ export class LatencyMap {
       summary = drawn(summary, own, links / (links + ownWeight[resolution]))
       found = { resolution, links }
     }
-    const medianMs = expectedMs * Math.exp(summary.excess)
+    // What was learned of a coarse pair must not put its near ends beyond light.
+    const leastMs = leastRoundTripMs(from, to)
+    const medianMs = Math.max(leastMs, expectedMs * Math.exp(summary.excess))
     return {
       medianMs,
       p95Ms: medianMs * Math.exp(summary.tail),

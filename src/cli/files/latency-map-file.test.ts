@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type Log, silentLog } from '../../base/index.ts'
+import { openLatencyMap } from './latency-map-file.ts'
+
+function folder(t: TestContext): string {
+  const made = mkdtempSync(join(tmpdir(), 'isochrone-map-'))
+  t.after(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+test('the map of the last run is read back, and nothing on the first', (t) => {
+  const at = folder(t)
+  const store = openLatencyMap(at, silentLog)
+  assert.equal(store.load(), undefined)
+  store.save({ version: 1, links: [] })
+  assert.deepEqual(openLatencyMap(at, silentLog).load(), { version: 1, links: [] })
+  assert.match(readFileSync(join(at, 'latency-map.json'), 'utf8'), /"version":1/)
+})
+
+test('a file that cannot be read is named, and the map begins anew', (t) => {
+  const at = folder(t)
+  const file = join(at, 'latency-map.json')
+  const warned: unknown[] = []
+  const log: Log = { ...silentLog, warn: (_message, fields) => warned.push(fields?.['file']) }
+  for (const text of ['', '{"version":1,', '\u0000']) {
+    writeFileSync(file, text)
+    assert.equal(openLatencyMap(at, log).load(), undefined)
+  }
+  assert.deepEqual(warned, [file, file, file])
+})
