@@ -298,6 +298,9 @@ export class MeshAgent {
       case 'self-refuted':
         log.info('said to be alive after all', { incarnation: event.incarnation })
         return
+      case 'twin':
+        log.error('another process runs with this key; each member needs a key of its own')
+        return
       case 'joined':
       case 'returned':
       case 'updated':

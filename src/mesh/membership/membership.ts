@@ -13,7 +13,7 @@ import { type MembershipPreset, membershipLimits } from './presets.ts'
 import { shuffle } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
 import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
-import { needsAnswer } from './refutation.ts'
+import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
 import { Roster, type RosterEvent } from './roster.ts'
 import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
 import type {
@@ -34,6 +34,9 @@ export class Membership {
   readonly #roster: Roster
   readonly #prober: Prober
   readonly #news: Dissemination
+  readonly #twins = new TwinWatch()
+  /** What is being heard accuses this member, who has refuted it since. */
+  #isBearerBehind = false
   #phase: 'running' | 'leaving' | 'departed' = 'running'
   #self: AliveStatement
   #seeds: readonly NodeId[] = []
@@ -166,7 +169,9 @@ export class Membership {
       this.#reject(from, 'oversized-message')
       return
     }
-    for (const statement of message.news) this.#learn(from, statement, nowMs)
+    this.#isBearerBehind = false
+    for (const statement of message.news) if (!this.#learn(from, statement, nowMs)) return
+    if (this.#isBearerBehind && this.#roster.knows(from)) this.#tellSelf(from)
     switch (message.kind) {
       case 'ping':
         this.#send(from, { kind: 'ack', sequence: message.sequence })
@@ -190,7 +195,9 @@ export class Membership {
         return
       case 'sync-reply':
         this.#tellAccused(from, message.news)
-        if (message.wants.length > 0) this.#sendStatements(from, message.wants, [])
+        if (message.wants.length > 0 && this.#roster.knows(from)) {
+          this.#sendStatements(from, message.wants, [])
+        }
         return
     }
   }
@@ -202,21 +209,20 @@ export class Membership {
     this.#perform(this.#prober.relay(request, nowMs), nowMs)
   }
 
-  #learn(from: NodeId, statement: Statement, nowMs: number): void {
-    if (statement.subject === this.#options.self) {
-      this.#hearOfSelf(from, statement)
-      return
-    }
+  /** @returns whether to hear more of it: an honest bearer forges nothing */
+  #learn(from: NodeId, statement: Statement, nowMs: number): boolean {
+    if (statement.subject === this.#options.self) return this.#hearOfSelf(from, statement, nowMs)
     const merge = this.#roster.merge(statement, nowMs)
     if (merge.outcome === 'rejected') {
       this.#reject(from, merge.fault)
-      return
+      return merge.fault !== 'forged'
     }
-    if (merge.outcome !== 'merged') return
+    if (merge.outcome !== 'merged') return true
     if (merge.spread) this.#news.add(statement)
-    if (merge.event === undefined) return
+    if (merge.event === undefined) return true
     this.#note(merge.event)
     if (merge.event.kind === 'returned' && merge.event.id === from) this.#reunite(from, nowMs)
+    return true
   }
 
   /** One from beyond a healed partition: compare again when both sides have had time to refute. */
@@ -233,27 +239,36 @@ export class Membership {
    */
   #tellAccused(from: NodeId, news: readonly Statement[]): void {
     for (const statement of accusedElsewhere(news, this.#roster)) {
-      if (this.#modules.verify(statement) === 'forged') this.#reject(from, 'forged')
-      else
-        this.#sends.push({ to: statement.subject, message: { kind: 'gossip', news: [statement] } })
+      if (this.#modules.verify(statement) === 'forged') {
+        this.#reject(from, 'forged')
+        return
+      }
+      this.#sends.push({ to: statement.subject, message: { kind: 'gossip', news: [statement] } })
     }
   }
 
-  #hearOfSelf(from: NodeId, statement: Statement): void {
-    if (this.#phase !== 'running') return
-    if (!needsAnswer(statement, this.#self.incarnation, this.#roster)) return
-    const verification = this.#modules.verify(statement)
-    if (verification === 'forged') {
+  /** @returns as `#learn` does */
+  #hearOfSelf(from: NodeId, statement: Statement, nowMs: number): boolean {
+    if (this.#phase !== 'running') return true
+    if (isOutdated(statement, this.#self.incarnation)) this.#isBearerBehind = true
+    if (!needsAnswer(statement, this.#self.incarnation, this.#roster)) return true
+    if (this.#modules.verify(statement) === 'forged') {
       this.#reject(from, 'forged')
-      return
+      return false
     }
     this.#renew(statement.incarnation + 1, this.#self.payload)
-    if (!('accuser' in statement)) return
-    // Whoever brought it learns at once, even one who is dead here.
-    this.#sends.push({ to: from, message: { kind: 'gossip', news: [this.#self] } })
+    if (this.#twins.outdone(statement)) this.#events.push({ kind: 'twin' })
+    if (!('accuser' in statement)) return true
+    this.#tellSelf(from) // at once, even if it is dead here
     // Cut off is not slow: an accuser who is dead here blames the partition.
-    if (this.#roster.get(statement.accuser) !== undefined) this.#health.worse(1)
+    const { accuser } = statement
+    if (this.#roster.get(accuser) !== undefined) this.#health.accused(accuser, nowMs)
     this.#events.push({ kind: 'self-refuted', incarnation: this.#self.incarnation })
+    return true
+  }
+
+  #tellSelf(to: NodeId): void {
+    this.#sends.push({ to, message: { kind: 'gossip', news: [this.#self] } })
   }
 
   #renew(incarnation: number, payload: Uint8Array): void {
@@ -322,8 +337,7 @@ export class Membership {
 
   #pushPull(nowMs: number): void {
     this.#pushPullAtMs = nowMs + this.#preset.pushPullIntervalMs
-    const ids: NodeId[] = []
-    for (const { id } of this.#roster.members()) ids.push(id)
+    const ids = Array.from(this.#roster.members(), ({ id }) => id)
     const partner = this.#reunited ?? ids[this.#modules.random.below(Math.max(1, ids.length))]
     this.#reunited = undefined
     if (partner !== undefined) this.#sendSync(partner)
@@ -334,34 +348,22 @@ export class Membership {
     const { joinRetryMs, reconnectIntervalMs } = this.#preset
     const isAlone = this.#roster.clusterSize === 1
     this.#reconnectAtMs = nowMs + (isAlone ? joinRetryMs : reconnectIntervalMs)
-    const lost: NodeId[] = []
-    for (const { id, reason } of this.#roster.dead.values()) if (reason === 'dead') lost.push(id)
-    for (const seed of this.#seeds) {
-      const summary = this.#roster.summaryOf(seed)
-      if (summary === undefined && seed !== this.#options.self) lost.push(seed)
-    }
+    const lost = this.#roster.lost(this.#seeds)
     const one = lost[this.#modules.random.below(Math.max(1, lost.length))]
     if (one !== undefined) this.#sendSync(one)
   }
 
   #sendSync(to: NodeId): void {
     if (to === this.#options.self || this.#phase !== 'running') return
-    const summary = this.#summary()
+    const summary = this.#roster.summaryWith(this.#self)
     this.#sends.push({ to, message: { kind: 'sync', summary, news: [this.#self] } })
   }
 
   /** Tells what the other lacks, and asks for what it is ahead in. To members only: it is long. */
   #answerSync(from: NodeId, theirs: readonly MemberSummary[]): void {
-    const isKnown = this.#roster.summaryOf(from) !== undefined
-    if (!isKnown || this.#phase !== 'running') return
-    const { ahead, wants } = difference(theirs, this.#summary())
+    if (!this.#roster.knows(from) || this.#phase !== 'running') return
+    const { ahead, wants } = difference(theirs, this.#roster.summaryWith(this.#self))
     if (ahead.length > 0 || wants.length > 0) this.#sendStatements(from, ahead, wants)
-  }
-
-  #summary(): MemberSummary[] {
-    const { self } = this.#options
-    const own: MemberSummary = { id: self, incarnation: this.#self.incarnation, state: 'alive' }
-    return [own, ...this.#roster.summary()].slice(0, membershipLimits.summariesMax)
   }
 
   #sendStatements(to: NodeId, subjects: readonly NodeId[], wants: readonly NodeId[]): void {
@@ -369,18 +371,18 @@ export class Membership {
     this.#sends.push({ to, message: { kind: 'sync-reply', wants, news } })
   }
 
-  /** With as much news as fits; what concerns the receiver itself first (Lifeguard's buddy). */
+  /**
+   * With as much news as fits; what concerns the receiver itself first (Lifeguard's buddy). A
+   * stranger gets its answer and learns nothing, nor does it use up what members are to be told.
+   */
   #send(to: NodeId, body: MessageBody): void {
-    let room = membershipLimits.piggybackBytesMax
-    const urgent: Statement[] = []
-    if (this.#preset.mechanisms.buddy && this.#phase === 'running') {
-      for (const statement of this.#roster.saidAgainst(to)) {
-        const bytes = statementBytes(statement)
-        if (bytes > room) break
-        room -= bytes
-        urgent.push(statement)
-      }
+    if (!this.#roster.knows(to)) {
+      return void this.#sends.push({ to, message: { ...body, news: [] } })
     }
+    const isBuddy = this.#preset.mechanisms.buddy && this.#phase === 'running'
+    const urgent = isBuddy ? this.#roster.saidAgainst(to) : []
+    let room = membershipLimits.piggybackBytesMax
+    for (const statement of urgent) room -= statementBytes(statement)
     const news = this.#news.take(room, this.#roster.clusterSize, urgent)
     this.#sends.push({ to, message: { ...body, news: [...urgent, ...news] } })
   }

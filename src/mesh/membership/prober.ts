@@ -53,14 +53,12 @@ export class Prober {
   readonly #order: ProbeOrder
   readonly #probes = new Map<number, Probe>()
   readonly #relays = new Map<number, Relay>()
-  #sequence: number
   #nextProbeAtMs: number
 
   constructor(preset: MembershipPreset, modules: ProberModules, nowMs: number) {
     this.#preset = preset
     this.#modules = modules
     this.#order = new ProbeOrder(modules.random)
-    this.#sequence = modules.random.below(2 ** 31) // not to be guessed by one who never got a ping
     // Members that start together do not probe in step.
     this.#nextProbeAtMs = nowMs + modules.random.below(preset.probeIntervalMs)
   }
@@ -190,8 +188,11 @@ export class Prober {
     return eligible.slice(0, this.#preset.indirectProbes)
   }
 
+  /** Drawn, not counted: who answered before it was asked would seem to be no way off. */
   #takeSequence(): number {
-    this.#sequence = (this.#sequence + 1) % 2 ** 32
-    return this.#sequence
+    for (;;) {
+      const sequence = this.#modules.random.below(2 ** 32)
+      if (!this.#probes.has(sequence) && !this.#relays.has(sequence)) return sequence
+    }
   }
 }

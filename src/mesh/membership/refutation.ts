@@ -5,6 +5,29 @@
 import type { Roster } from './roster.ts'
 import type { Statement } from './statements.ts'
 
+/**
+ * Own statements of a higher incarnation that may have been heard: an earlier life's last ones,
+ * while members differ in which they hold. Whoever hears more shares its key with a living process.
+ */
+const earlierStatementsMax = 3
+
+/** Notices another process with the same key: each outdoes the other's incarnation, for ever. */
+export class TwinWatch {
+  #heard = 0
+
+  /** @returns whether this one can no longer be from an earlier life */
+  outdone({ kind }: Statement): boolean {
+    if (kind !== 'alive') return false
+    this.#heard += 1
+    return this.#heard > earlierStatementsMax
+  }
+}
+
+/** Whoever still spreads this has not heard what its subject has said since. */
+export function isOutdated({ incarnation, kind }: Statement, ownIncarnation: number): boolean {
+  return (kind === 'suspect' || kind === 'dead') && incarnation < ownIncarnation
+}
+
 export function needsAnswer(statement: Statement, ownIncarnation: number, roster: Roster): boolean {
   const { incarnation, kind } = statement
   switch (kind) {

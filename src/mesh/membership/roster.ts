@@ -71,6 +71,11 @@ export class Roster {
     return this.#members.get(id)
   }
 
+  /** Whether it is or was a member; who is neither is told nothing of the others. */
+  knows(id: NodeId): boolean {
+    return this.#members.has(id) || this.dead.get(id) !== undefined
+  }
+
   members(): IterableIterator<Member> {
     return this.#members.values()
   }
@@ -150,6 +155,14 @@ export class Roster {
     return ids
   }
 
+  /** Who may be there and is not heard of: the dead, and seeds that nobody else knows. */
+  lost(seeds: readonly NodeId[]): NodeId[] {
+    const lost: NodeId[] = []
+    for (const { id, reason } of this.dead.values()) if (reason === 'dead') lost.push(id)
+    for (const id of seeds) if (id !== this.#self && !this.knows(id)) lost.push(id)
+    return lost
+  }
+
   summaryOf(id: NodeId): MemberSummary | undefined {
     const member = this.#members.get(id)
     if (member !== undefined) return summaryOfMember(member)
@@ -166,6 +179,12 @@ export class Roster {
     return summary
   }
 
+  /** As far as one message has room, oneself first. */
+  summaryWith({ subject: id, incarnation }: AliveStatement): MemberSummary[] {
+    const own: MemberSummary = { id, incarnation, state: 'alive' }
+    return [own, ...this.summary()].slice(0, membershipLimits.summariesMax)
+  }
+
   #mergeAlive(statement: AliveStatement): Merge {
     const { subject: id, incarnation } = statement
     const member = this.#members.get(id)
@@ -176,9 +195,10 @@ export class Roster {
     if (member === undefined && this.#members.size >= membershipLimits.membersMax) {
       return { outcome: 'full' }
     }
+    // First, because it costs a twentieth: a stranger must not make anyone verify signatures.
+    if (this.#modules.admits?.(statement) === false) return rejected('not-admitted')
     const verification = this.#modules.verify(statement)
     if (verification !== 'valid') return rejected(verification)
-    if (this.#modules.admits?.(statement) === false) return rejected('not-admitted')
     if (member === undefined) {
       this.dead.remove(id)
       this.#members.set(id, { id, alive: statement, suspicion: undefined })

@@ -10,7 +10,7 @@ import type { Signed, StatementBody } from './statements.ts'
 
 export interface MembershipOptions {
   readonly self: NodeId
-  /** Above that of any earlier life, where one is known; seconds since 1970 do. */
+  /** Above that of any earlier life; ms since 1970 do, however fast one restarts. */
   readonly incarnation: number
   readonly payload: Uint8Array
   readonly preset: MembershipPreset
@@ -41,6 +41,8 @@ export type MembershipEvent =
   | { readonly kind: 'unanswered'; readonly id: NodeId }
   /** One was accused and has said otherwise. */
   | { readonly kind: 'self-refuted'; readonly incarnation: number }
+  /** Another process speaks with the same key: a copied identity. Told whenever it is heard. */
+  | { readonly kind: 'twin' }
   | { readonly kind: 'rejected'; readonly from: NodeId; readonly fault: RejectionFault }
   /** Leaving is over: the process may end. */
   | { readonly kind: 'departed' }
