@@ -102,6 +102,22 @@ describe('the latency map', () => {
     assert.equal(map.size, 0)
   })
 
+  it('expects nothing faster than light, however fast the near ends of two regions are', () => {
+    const map = new LatencyMap(grid)
+    const east = { latitude: 52, longitude: 75 }
+    const wide = [grid.cellAt(berlin, 0), grid.cellAt(east, 0)]
+    const [a, b] = wide.map((cell) => grid.place(cell))
+    assert.ok(a !== undefined && b !== undefined)
+    const medianMs = leastRoundTripMs(a, b) + 0.1
+    for (let i = 0; i < 16; i += 1) map.observe(link(a.cell, b.cell, { link: `${i}`, medianMs }), 0)
+    const ends = [grid.cellAt({ latitude: 50, longitude: 5 }), grid.cellAt(east)]
+    const [from, to] = ends.map((cell) => grid.place(cell))
+    assert.ok(from !== undefined && to !== undefined)
+    const told = map.estimate(from.cell, to.cell, 0)
+    assert.equal(told?.source, 'region')
+    assert.equal(told?.medianMs, leastRoundTripMs(from, to))
+  })
+
   it('takes nothing malformed', () => {
     const map = new LatencyMap(grid)
     const [a, b] = [grid.cellAt(berlin), grid.cellAt(tokyo)]
