@@ -17,6 +17,7 @@ import {
 } from './claims.ts'
 import type { ClusterContext } from './context.ts'
 import { whoLeaves } from './fit.ts'
+import { lapsedSeats } from './lapsed-seats.ts'
 import { clusterLimits, clusterTimes } from './limits.ts'
 import { type ClusterMessage, rosterCardsMax, type Verdict } from './messages.ts'
 import { Presence } from './presence.ts'
@@ -90,6 +91,14 @@ export class Cluster {
 
   get size(): number {
     return this.#roster.seats.length - this.#presence.absent.size
+  }
+
+  /** Whether the bound holds for the others when oneself goes. */
+  get canSpareOneself(): boolean {
+    const { far } = this.#standings
+    if (far.size === 0) return true
+    const others = this.present().filter((id) => id !== this.#context.self)
+    return whoLeaves(others, far).length === 0
   }
 
   get nextDueMs(): number {
@@ -180,7 +189,7 @@ export class Cluster {
         this.#takeHere(from, message)
         return
       case 'here-ack':
-        this.#presence.acknowledged(from, nowMs)
+        if (this.#presence.acknowledged(from, this.#roster, nowMs)) this.#isChanged = true
         return
       case 'moved':
         this.#takeMoved(from, message, nowMs)
@@ -364,7 +373,12 @@ export class Cluster {
   #check(nowMs: number): void {
     this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
     if (this.#isUnchecked && this.#standings.renew(this.#roster, nowMs)) this.announce(nowMs)
-    if (this.isCoordinator) this.#dismissLapsed(nowMs)
+    if (this.isCoordinator) {
+      const [roster, presence, unconfirmed] = [this.#roster, this.#presence, this.#unconfirmed]
+      const { cardOf } = this.#context
+      const lapsed = lapsedSeats({ roster, presence, unconfirmed, cardOf }, nowMs)
+      if (lapsed.length > 0) this.#dismiss(lapsed, nowMs)
+    }
     if (!this.#isUnchecked && this.#violatedSinceMs === undefined) return
     this.#isUnchecked = false
     const leaving = whoLeaves(this.present(), this.#standings.far)
@@ -382,18 +396,5 @@ export class Cluster {
     } else if (this.isCoordinator) {
       if (sinceMs >= clusterTimes.dropAfterMs) this.#dismiss(leaving, nowMs)
     } else if (sinceMs >= clusterTimes.desertAfterMs) this.#fate = 'deserted'
-  }
-
-  #dismissLapsed(nowMs: number): void {
-    const lapsed: NodeId[] = []
-    for (const [id, untilMs] of this.#unconfirmed) if (nowMs >= untilMs) lapsed.push(id)
-    for (const [id, sinceMs] of this.#presence.absent) {
-      if (this.#presence.isGone(id) || nowMs - sinceMs > clusterTimes.absentMs) lapsed.push(id)
-    }
-    for (const { id, epoch } of this.#roster.seats) {
-      const card = this.#context.cardOf(id)
-      if (card !== undefined && card.epoch > epoch && card.cluster !== this.id) lapsed.push(id)
-    }
-    if (lapsed.length > 0) this.#dismiss(lapsed, nowMs)
   }
 }

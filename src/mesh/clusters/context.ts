@@ -13,7 +13,10 @@ export type ClusterFault =
   | 'malformed'
   | 'oversized'
   | 'flood'
-  /** Signed by a member that is not the coordinator while the coordinator is present. */
+  /**
+   * Signed by a member that is not the coordinator in one's own eyes: an attempt, or an honest
+   * one who took the coordinator for lost. Not to be held against anyone by itself.
+   */
   | 'usurped'
 
 export interface ClusterContext {

@@ -37,6 +37,7 @@ interface Occurrence {
   readonly atMs: number
   readonly order: number
   readonly host: Host
+  readonly input?: NeighbourhoodInput
   readonly letter?: { readonly from: Host; readonly message: NeighbourhoodMessage }
 }
 
@@ -81,12 +82,8 @@ export class Federation {
 
   later(afterMs: number, id: NodeId, input: NeighbourhoodInput): void {
     const host = this.#byId.get(id) as Host
-    const until = this.nowMs + afterMs
-    this.#pending.push({ atMs: until, host, input })
-    this.#schedule({ atMs: until, order: this.#order++, host })
+    this.#schedule({ atMs: this.nowMs + afterMs, order: this.#order++, host, input })
   }
-
-  readonly #pending: { atMs: number; host: Host; input: NeighbourhoodInput }[] = []
 
   input(index: number, input: NeighbourhoodInput): void {
     this.#step(this.host(index), input)
@@ -195,17 +192,14 @@ export class Federation {
     )
   }
 
-  #happen({ host, letter, atMs }: Occurrence): void {
+  #happen({ host, letter, input, atMs }: Occurrence): void {
     if (letter !== undefined) {
       if (letter.from.group !== host.group) return
       this.#step(host, { kind: 'message', from: letter.from.id, message: letter.message })
       return
     }
-    for (let i = 0; i < this.#pending.length; i += 1) {
-      const pending = this.#pending[i]
-      if (pending === undefined || pending.host !== host || pending.atMs > atMs) continue
-      this.#pending.splice(i, 1)
-      this.#step(host, pending.input)
+    if (input !== undefined) {
+      this.#step(host, input)
       return
     }
     if (atMs >= host.wakeAtMs) this.#step(host, { kind: 'tick' })

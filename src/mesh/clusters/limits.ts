@@ -71,6 +71,8 @@ export const clusterTimes = Object.freeze({
   publishEveryMs: 1_000,
   /** Until an admitted node has to have said that it is in. */
   confirmMs: 8_000,
+  /** A newcomer's first word, in case its standing was lost: three tries before its seat lapses. */
+  firstHereMs: 1_000,
   hereEveryMs: 15_000,
   hereTimeoutMs: 2_000,
   hereTries: 3,

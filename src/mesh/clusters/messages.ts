@@ -1,6 +1,6 @@
 /** What nodes send each other about clusters, beside what the directory sends. */
 import type { NodeId } from '../../protocol/index.ts'
-import type { Coordinate } from '../coordinates/coordinate.ts'
+import { type Coordinate, coordinateBytes } from '../coordinates/coordinate.ts'
 import { type Card, cardBytes, type Trip } from '../directory/card.ts'
 import type { DirectoryMessage } from '../directory/directory.ts'
 import { directoryMessageBytes } from '../directory/messages.ts'
@@ -88,7 +88,7 @@ export function neighbourhoodMessageBytes(message: NeighbourhoodMessage): number
     case 'probe':
       return framingBytes + 4
     case 'echo':
-      return framingBytes + 4 + clusterBytes + 32
+      return framingBytes + 4 + clusterBytes + coordinateBytes
     case 'roster-wanted':
       return (
         framingBytes + clusterBytes + (message.card === undefined ? 0 : cardBytes(message.card))

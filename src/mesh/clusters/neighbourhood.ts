@@ -25,6 +25,8 @@ export interface NeighbourhoodOptions {
   /** Above that of any earlier life; ms since 1970 are. */
   readonly epoch: number
   readonly rules?: ClusterRules
+  /** Goes into one's card: where one can be reached. */
+  readonly contact?: Uint8Array
 }
 
 export interface NeighbourhoodModules {
@@ -46,6 +48,8 @@ export type NeighbourhoodInput =
   | { readonly kind: 'alive' | 'lost'; readonly id: NodeId }
   /** Measured by someone else, such as membership's probes. */
   | { readonly kind: 'round-trip'; readonly id: NodeId; readonly ms: number }
+  /** One can be reached elsewhere. */
+  | { readonly kind: 'contact'; readonly contact: Uint8Array }
   | { readonly kind: 'leave' }
 
 export type PlaceReason = 'started' | 'admitted' | 'unseated' | 'too-far' | 'deserted' | 'left'
@@ -96,6 +100,7 @@ export class Neighbourhood {
   #card: Card
   #cardAtMs: number
   #directoryDueMs = 0
+  #contact: Uint8Array
   #hasLeft = false
   #nowMs: number
   #sends: { to: NodeId; message: NeighbourhoodMessage }[] = []
@@ -106,6 +111,7 @@ export class Neighbourhood {
     this.#options = options
     this.#modules = modules
     this.#rules = options.rules ?? defaultRules
+    this.#contact = options.contact ?? new Uint8Array()
     this.#nowMs = nowMs
     this.#trips = new Trips(this.#rules.boundMs)
     this.#pinger = new Pinger(
@@ -195,6 +201,10 @@ export class Neighbourhood {
       case 'round-trip':
         if (this.#trips.record(input.id, input.ms, nowMs)) this.#cluster.noteTrip(input.id, nowMs)
         return
+      case 'contact':
+        this.#contact = input.contact
+        this.#renewCard(nowMs)
+        return
       case 'leave':
         this.#moveOut('left', nowMs)
         this.#hasLeft = true
@@ -271,7 +281,9 @@ export class Neighbourhood {
       this.#moveOut(fate, nowMs)
     }
     if (this.#sketch.tick(nowMs)) this.#renewCard(nowMs)
-    if (nowMs >= this.#search.nextDueMs) this.#search.tick(this.#standpoint(), nowMs)
+    if (nowMs >= this.#search.nextDueMs) {
+      this.#search.tick(this.#standpoint(), this.#cluster.canSpareOneself, nowMs)
+    }
     this.#moveIn(nowMs)
     this.#noteChange(nowMs)
   }

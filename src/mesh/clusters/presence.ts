@@ -15,6 +15,8 @@ export class Presence {
   readonly #absent = new Map<NodeId, number>()
   /** Said themselves that they are elsewhere. */
   readonly #gone = new Set<NodeId>()
+  /** Absent by one's own guess alone: nothing came from them for too long. */
+  readonly #guessed = new Set<NodeId>()
   readonly #heardAtMs = new Map<NodeId, number>()
   #asked: NodeId | undefined
   #tries = 0
@@ -23,7 +25,7 @@ export class Presence {
 
   constructor(context: ClusterContext, nowMs: number) {
     this.#context = context
-    this.#dueMs = nowMs + around(clusterTimes.hereEveryMs, context.random)
+    this.#dueMs = nowMs + around(clusterTimes.firstHereMs, context.random)
   }
 
   get absent(): ReadonlyMap<NodeId, number> {
@@ -41,10 +43,12 @@ export class Presence {
   /** @returns whether it had been absent */
   heard(id: NodeId, nowMs: number): boolean {
     this.#heardAtMs.set(id, nowMs)
+    this.#guessed.delete(id)
     return !this.#gone.has(id) && this.#absent.delete(id)
   }
 
   lost(id: NodeId, nowMs: number): void {
+    this.#guessed.delete(id)
     if (!this.#absent.has(id)) this.#absent.set(id, nowMs)
   }
 
@@ -57,6 +61,7 @@ export class Presence {
   keepOnly(isSeated: (id: NodeId) => boolean): void {
     for (const id of this.#absent.keys()) if (!isSeated(id)) this.#absent.delete(id)
     for (const id of this.#gone) if (!isSeated(id)) this.#gone.delete(id)
+    for (const id of this.#guessed) if (!isSeated(id)) this.#guessed.delete(id)
     for (const id of this.#heardAtMs.keys()) if (!isSeated(id)) this.#heardAtMs.delete(id)
   }
 
@@ -66,10 +71,29 @@ export class Presence {
     this.#dueMs = Math.min(this.#dueMs, nowMs + this.#context.random.below(hurryMs))
   }
 
-  acknowledged(from: NodeId, nowMs: number): void {
-    if (from !== this.#asked) return
+  /** @returns whether someone is not absent any more */
+  acknowledged(from: NodeId, roster: Roster, nowMs: number): boolean {
+    if (from !== this.#asked) return false
     this.#asked = undefined
     this.#dueMs = nowMs + around(clusterTimes.hereEveryMs, this.#context.random)
+    return this.#trust(from, roster)
+  }
+
+  /** There is a coordinator: who sits after it is its care, and no guess of one's own. */
+  #trust(coordinator: NodeId, { seats }: Roster): boolean {
+    if (this.#guessed.size === 0) return false
+    let isAfter = false
+    let isChanged = false
+    for (const { id } of seats) {
+      if (isAfter && this.#guessed.delete(id)) isChanged = this.#absent.delete(id) || isChanged
+      if (id === coordinator) isAfter = true
+    }
+    return isChanged
+  }
+
+  #guess(id: NodeId, nowMs: number): void {
+    this.lost(id, nowMs)
+    this.#guessed.add(id)
   }
 
   /** @returns whether someone has become absent */
@@ -87,7 +111,7 @@ export class Presence {
     this.#coordinatingSinceMs = Number.POSITIVE_INFINITY
     if (this.#asked === coordinator && this.#tries >= clusterTimes.hereTries) {
       this.#asked = undefined
-      this.lost(coordinator, nowMs)
+      this.#guess(coordinator, nowMs)
       this.#dueMs = nowMs + random.below(hurryMs)
       return true
     }
@@ -119,7 +143,7 @@ export class Presence {
       if (id === this.#context.self || this.#absent.has(id)) continue
       const lastMs = Math.max(this.#heardAtMs.get(id) ?? 0, this.#coordinatingSinceMs)
       if (nowMs - lastMs <= clusterTimes.silentMs) continue
-      this.lost(id, nowMs)
+      this.#guess(id, nowMs)
       isChanged = true
     }
     return isChanged

@@ -4,7 +4,14 @@
  */
 import type { Random } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
-import { apartMs, type Card, isNewer, type Viewpoint } from './card.ts'
+import {
+  type Card,
+  isNewer,
+  type Outlook,
+  outlookOf,
+  outlooksApartMs,
+  type Viewpoint,
+} from './card.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
 import { Witnesses } from './witnesses.ts'
 
@@ -16,6 +23,7 @@ export interface Neighbour {
 
 interface Entry {
   card: Card
+  outlook: Outlook
   apartMs: number
   heardAtMs: number
   misses: number
@@ -35,11 +43,13 @@ export class CardBook {
   /** Who did not answer: only a newer card brings it back. The earliest lost makes room. */
   readonly #lost = new Map<NodeId, Card>()
   #own: Viewpoint
+  #outlook: Outlook
 
   constructor(own: Card, random: Random, nowMs: number) {
     const { witnesses, witnessesSpare } = directoryLimits
     this.#self = own.id
     this.#own = own
+    this.#outlook = outlookOf(own)
     this.#random = random
     const counts = { count: witnesses, kept: witnesses + witnessesSpare }
     this.#witnesses = new Witnesses(counts, nowMs)
@@ -77,7 +87,8 @@ export class CardBook {
   look(own: Viewpoint): void {
     if (own.sketch === this.#own.sketch) return
     this.#own = own
-    for (const entry of this.#entries.values()) entry.apartMs = apartMs(own, entry.card)
+    this.#outlook = outlookOf(own)
+    for (const entry of this.#entries.values()) entry.apartMs = this.#apartMs(entry)
     this.#near.sort((a, b) => a.apartMs - b.apartMs)
     for (const entry of this.#entries.values()) if (!entry.isNear) this.#offerNear(entry)
   }
@@ -90,16 +101,7 @@ export class CardBook {
       return
     }
     this.#lost.delete(card.id)
-    const entry: Entry = {
-      card,
-      apartMs: apartMs(this.#own, card),
-      heardAtMs: nowMs,
-      misses: 0,
-      isNear: false,
-      isRandom: false,
-      isWitness: false,
-    }
-    this.#entries.set(card.id, entry)
+    const entry = this.#makeEntry(card, nowMs)
     this.#offerNear(entry)
     this.#offerWitness(entry, nowMs)
     this.#letGo(entry)
@@ -121,7 +123,7 @@ export class CardBook {
     let entry = this.#entries.get(card.id)
     if (entry === undefined) {
       this.put(card, nowMs)
-      entry = this.#entries.get(card.id) ?? this.#bare(card, nowMs)
+      entry = this.#entries.get(card.id) ?? this.#makeEntry(card, nowMs)
     }
     entry.isRandom = true
     this.#sample.push(entry)
@@ -139,18 +141,12 @@ export class CardBook {
 
   /** Of those known, who are nearest to the other. */
   nearestTo(other: Card, count: number): Card[] {
-    const found: { card: Card; apartMs: number }[] = []
-    for (const { card, isNear, isRandom } of this.#entries.values()) {
-      if ((!isNear && !isRandom) || card.id === other.id) continue
-      const awayMs = apartMs(other, card)
-      if (awayMs >= directoryLimits.unknownMs) continue
-      if (found.length >= count && awayMs >= (found[found.length - 1]?.apartMs ?? 0)) continue
-      let place = found.length
-      while (place > 0 && (found[place - 1]?.apartMs ?? 0) > awayMs) place -= 1
-      found.splice(place, 0, { card, apartMs: awayMs })
-      if (found.length > count) found.pop()
+    const found = new Nearest(outlookOf(other), count)
+    for (const entry of this.#near) if (entry.card.id !== other.id) found.offer(entry)
+    for (const entry of this.#sample) {
+      if (!entry.isNear && entry.card.id !== other.id) found.offer(entry)
     }
-    return found.map(({ card }) => card)
+    return found.cards
   }
 
   witnessCards(): Card[] {
@@ -163,6 +159,15 @@ export class CardBook {
     // Without a view of one's own, all are equally near.
     const few = this.#own.sketch.length === 0 ? this.#near.length : nearPartners
     return this.#near[this.#random.below(Math.min(few, this.#near.length) || 1)]?.card
+  }
+
+  /** Of the near ones, whose card is the oldest: it may be gone. */
+  stalest(): Card | undefined {
+    let stalest: Entry | undefined
+    for (const entry of this.#near) {
+      if (stalest === undefined || entry.heardAtMs < stalest.heardAtMs) stalest = entry
+    }
+    return stalest?.card
   }
 
   /**
@@ -210,18 +215,31 @@ export class CardBook {
     }
   }
 
-  #bare(card: Card, nowMs: number): Entry {
-    const away = apartMs(this.#own, card)
-    const none = { isNear: false, isRandom: false, isWitness: false }
-    const entry: Entry = { card, apartMs: away, heardAtMs: nowMs, misses: 0, ...none }
+  #makeEntry(card: Card, nowMs: number): Entry {
+    const outlook = outlookOf(card)
+    const entry: Entry = {
+      card,
+      outlook,
+      apartMs: outlooksApartMs(this.#outlook, outlook),
+      heardAtMs: nowMs,
+      misses: 0,
+      isNear: false,
+      isRandom: false,
+      isWitness: false,
+    }
     this.#entries.set(card.id, entry)
     return entry
+  }
+
+  #apartMs({ outlook }: Entry): number {
+    return outlooksApartMs(this.#outlook, outlook)
   }
 
   #renew(entry: Entry, card: Card, nowMs: number): void {
     entry.card = card
     entry.heardAtMs = nowMs
-    const away = apartMs(this.#own, card)
+    entry.outlook = outlookOf(card)
+    const away = this.#apartMs(entry)
     if (away === entry.apartMs) return
     entry.apartMs = away
     if (entry.isNear) this.#near.splice(this.#near.indexOf(entry), 1)
@@ -274,3 +292,31 @@ export class CardBook {
 
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16
+
+/** The few nearest of many. */
+class Nearest {
+  readonly cards: Card[] = []
+  readonly #outlook: Outlook
+  readonly #count: number
+  readonly #awayMs: number[] = []
+  #worstMs: number = directoryLimits.unknownMs
+
+  constructor(outlook: Outlook, count: number) {
+    this.#outlook = outlook
+    this.#count = count
+  }
+
+  offer(entry: Entry): void {
+    const ms = outlooksApartMs(this.#outlook, entry.outlook)
+    if (ms >= this.#worstMs) return
+    let place = this.cards.length
+    while (place > 0 && (this.#awayMs[place - 1] as number) > ms) place -= 1
+    this.cards.splice(place, 0, entry.card)
+    this.#awayMs.splice(place, 0, ms)
+    if (this.cards.length > this.#count) {
+      this.cards.pop()
+      this.#awayMs.pop()
+    }
+    if (this.cards.length === this.#count) this.#worstMs = this.#awayMs[this.#count - 1] as number
+  }
+}

@@ -3,8 +3,14 @@
  * Signed by the node itself, so that others can hand it on but not change it.
  */
 import type { NodeId, Verification } from '../../protocol/index.ts'
-import { type Coordinate, isPlausible, predictMs } from '../coordinates/coordinate.ts'
+import {
+  type Coordinate,
+  coordinateBytes,
+  isPlausible,
+  predictMs,
+} from '../coordinates/coordinate.ts'
 import { directoryLimits } from './limits.ts'
+import { rankOf } from './witnesses.ts'
 
 /** A measured round trip. */
 export interface Trip {
@@ -46,31 +52,78 @@ const sharedWitnessesMin = 3
 /** From this many on, one witness may be wrong: the one that parts the two most is left out. */
 const sharedWitnessesToTrim = 5
 
+/** A viewpoint made ready to be compared: this is done very often. */
+export interface Outlook {
+  readonly coordinate: Coordinate
+  readonly ids: readonly NodeId[]
+  readonly ms: readonly number[]
+  /** Equal where the ids are the same. */
+  readonly key: number
+}
+
+const none: Outlook['ids'] = Object.freeze([])
+/** One for each sketch, however many hold it. */
+const outlooks = new WeakMap<readonly Trip[], Outlook>()
+
+export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
+  if (sketch.length < sharedWitnessesMin) return { coordinate, ids: none, ms: [], key: 0 }
+  const known = outlooks.get(sketch)
+  if (known !== undefined) return known
+  let key = sketch.length
+  for (const { id } of sketch) key = (Math.imul(key, 31) + rankOf(id)) >>> 0
+  const ids = sketch.map(({ id }) => id)
+  const outlook = { coordinate, ids, ms: sketch.map(({ ms }) => ms), key }
+  outlooks.set(sketch, outlook)
+  return outlook
+}
+
 /**
  * How differently two nodes see the witnesses, in ms: small for nodes that are near each other.
  * It ranks pairs, and is no prediction of their round trip. Near ones are told apart far better
  * by this than by coordinates (docs/decisions/0025).
  */
 export function apartMs(one: Viewpoint, other: Viewpoint): number {
-  const [a, b] = [one.sketch, other.sketch]
+  return outlooksApartMs(outlookOf(one), outlookOf(other))
+}
+
+export function outlooksApartMs(one: Outlook, other: Outlook): number {
+  const [a, b] = [one.ms, other.ms]
+  if (one.key !== other.key || a.length !== b.length) return apartByMerging(one, other)
+  let [sumMs, mostMs] = [0, 0]
+  for (let place = 0; place < a.length; place += 1) {
+    const differenceMs = Math.abs((a[place] as number) - (b[place] as number))
+    if (differenceMs > mostMs) mostMs = differenceMs
+    sumMs += differenceMs
+  }
+  if (a.length >= sharedWitnessesMin) return trimmedMean(sumMs, mostMs, a.length)
+  return apartByCoordinates(one, other)
+}
+
+function apartByMerging(one: Outlook, other: Outlook): number {
   let [i, j, shared, sumMs, mostMs] = [0, 0, 0, 0, 0]
-  while (i < a.length && j < b.length) {
-    const [x, y] = [a[i] as Trip, b[j] as Trip]
-    if (x.id === y.id) {
-      const differenceMs = Math.abs(x.ms - y.ms)
+  while (i < one.ids.length && j < other.ids.length) {
+    const [x, y] = [one.ids[i] as NodeId, other.ids[j] as NodeId]
+    if (x === y) {
+      const differenceMs = Math.abs((one.ms[i] as number) - (other.ms[j] as number))
       if (differenceMs > mostMs) mostMs = differenceMs
       sumMs += differenceMs
       shared += 1
       i += 1
       j += 1
-    } else if (x.id < y.id) i += 1
+    } else if (x < y) i += 1
     else j += 1
   }
-  if (shared >= sharedWitnessesToTrim) return (sumMs - mostMs) / (shared - 1)
-  if (shared >= sharedWitnessesMin) return sumMs / shared
-  const { coordinate } = one
-  const isPlaced = coordinate.error < 1 && other.coordinate.error < 1
-  return isPlaced ? predictMs(coordinate, other.coordinate) : directoryLimits.unknownMs
+  if (shared >= sharedWitnessesMin) return trimmedMean(sumMs, mostMs, shared)
+  return apartByCoordinates(one, other)
+}
+
+function trimmedMean(sumMs: number, mostMs: number, count: number): number {
+  return count >= sharedWitnessesToTrim ? (sumMs - mostMs) / (count - 1) : sumMs / count
+}
+
+function apartByCoordinates(one: Outlook, other: Outlook): number {
+  const isPlaced = one.coordinate.error < 1 && other.coordinate.error < 1
+  return isPlaced ? predictMs(one.coordinate, other.coordinate) : directoryLimits.unknownMs
 }
 
 /** Whether the first says what is newer. Both are of one node. */
@@ -85,6 +138,7 @@ export function isWellFormed(card: Card): boolean {
   if (!Number.isSafeInteger(epoch) || epoch < 0) return false
   if (cluster.length === 0 || cluster.length > directoryLimits.clusterNameLengthMax) return false
   if (!Number.isSafeInteger(clusterSize) || clusterSize < 1) return false
+  if (card.contact.length > directoryLimits.contactBytesMax) return false
   return isOrdered(sketch) && isPlausible(card.coordinate)
 }
 
@@ -99,7 +153,6 @@ function isOrdered(sketch: readonly Trip[]): boolean {
 }
 
 const cardTableBytes = 32 + 8 + 2 + 24 + 8 + 64 + 24
-const coordinateBytes = 44
 const tripBytes = 32 + 2
 
 export function cardBytes(card: Card): number {

@@ -64,6 +64,8 @@ const knownMin = 4
 /** Seeds are asked again now and then: through them, parts that lost each other meet. */
 const seedEveryQuickRounds = 5
 const seedEveryRounds = 21
+/** Now and then the one that was not heard of for longest is asked, in case it is gone. */
+const stalestEveryRounds = 6
 
 export class Directory {
   readonly #modules: DirectoryModules
@@ -190,10 +192,13 @@ export class Directory {
       const seed = this.#seeds[random.below(this.#seeds.length)]
       if (seed !== undefined && seed !== this.#own.id) return { id: seed, card: undefined }
     }
-    const isNear = this.#round % 2 === 0
-    const card =
-      (isNear ? this.#book.nearPartner() : this.#book.takeOldest()) ?? this.#book.nearPartner()
+    const card = this.#roundsPartner() ?? this.#book.nearPartner()
     return card === undefined ? undefined : { id: card.id, card }
+  }
+
+  #roundsPartner(): Card | undefined {
+    if (this.#round % 2 === 1) return this.#book.takeOldest()
+    return this.#round % stalestEveryRounds === 0 ? this.#book.stalest() : this.#book.nearPartner()
   }
 
   #hear(from: NodeId, message: DirectoryMessage, nowMs: number): void {

@@ -15,6 +15,8 @@ export const directoryLimits = Object.freeze({
   nearCardsPerMessage: 8,
   cardsPerMessageMax: 32,
   clusterNameLengthMax: 64,
+  /** Eight addresses, two relays and a proof. */
+  contactBytesMax: 1_024,
   /** As in a matrix of round trips: more is none. */
   tripMsMax: 60_000,
   /** Stands for "no idea": farther than any two nodes on earth. */
