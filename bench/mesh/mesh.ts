@@ -1,6 +1,6 @@
 /**
- * The mesh's figures on a simulated network: coordinates, membership, the latency map. Each part
- * runs the product's own state machines on a matrix of round trips, by seed.
+ * The mesh's figures on a simulated network: coordinates, membership, clusters, the latency map.
+ * Each part runs the product's own state machines on a matrix of round trips, by seed.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -9,6 +9,7 @@ import type { Bench, BenchOptions } from '../bench.ts'
 import { describeMachine, describeVersions } from '../machine.ts'
 import type { Report } from '../report.ts'
 import { coordinateChecks, type NamedMatrix } from './coordinates.ts'
+import { federationChecks } from './federation.ts'
 import { latencyMapChecks } from './latency-map.ts'
 import { membershipChecks } from './membership.ts'
 import { syntheticMatrix } from './synthetic-matrix.ts'
@@ -20,7 +21,7 @@ const syntheticSeed = 3
 
 export const meshBench: Bench = {
   name: 'mesh',
-  summary: 'who is near and who is alive: coordinates and membership, simulated by seed',
+  summary: 'who is near and who is alive: coordinates, membership, clusters, simulated by seed',
   options: { latency: { type: 'string' }, seed: { type: 'string' } },
   optionsHelp: [
     '--latency FILE   square matrix of round trips in ms, tab-separated, also gzipped;',
@@ -52,6 +53,13 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
       : { seeds, crashesPerSeed: 40, stallMinutes: 5, lossMinutes: 60 },
     print,
   )
+  const federation = await federationChecks(
+    measured ?? synthetic,
+    isQuick
+      ? { seed: firstSeed, clusterMinutes: 1, largeNodes: 200, largeMinutes: 1 }
+      : { seed: firstSeed, clusterMinutes: 10, largeNodes: 10_000, largeMinutes: 10 },
+    print,
+  )
   const latencyMap = await latencyMapChecks(dataFolder, firstSeed, print)
   const context = {
     machine: describeMachine(),
@@ -60,10 +68,11 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
     matrices: matrices.map(({ name }) => name),
     coordinates: coordinates.rows,
     membership: membership.context,
+    federation: federation.context,
   }
   return {
     bench: 'mesh',
-    checks: [...coordinates.checks, ...membership.checks, ...latencyMap],
+    checks: [...coordinates.checks, ...membership.checks, ...federation.checks, ...latencyMap],
     context,
   }
 }

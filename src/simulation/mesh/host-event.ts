@@ -6,5 +6,7 @@ export type HostEvent =
   | { readonly kind: 'belief'; readonly subject: NodeId; readonly belief: Belief }
   /** Which cluster the host is in from now on. */
   | { readonly kind: 'cluster'; readonly id: string }
+  /** A peer answered a probe: the round trip to it is known. */
+  | { readonly kind: 'measured'; readonly peer: NodeId }
   /** Something to be counted by its name. */
   | { readonly kind: 'seen'; readonly what: string }

@@ -41,6 +41,8 @@ export interface MeshRunResult {
   readonly falseDeaths: number
   readonly view: ViewResult
   readonly messages: number
+  /** Of which one host has measured the way to the other; null where it was not kept. */
+  readonly pairsMeasured: number | null
   readonly bytesPerHostSecond: number
   readonly bytesPerHostSecondMost: number
   readonly seen: Readonly<Record<string, number>>
@@ -73,6 +75,7 @@ export class Monitor {
   readonly #detectionsMs: number[] = []
   #falseDeaths = 0
   #messages = 0
+  #pairsMeasured: number | null = 0
   #bytes = 0
   #bytesAtRow = 0
   #bytesMost = 0
@@ -96,6 +99,7 @@ export class Monitor {
     const happened = this.#fate.advance(nowMs)
     for (const fault of happened) if (fault.kind === 'crash') this.#beliefs.forget(fault.host)
     this.#messages = 0
+    this.#pairsMeasured = 0
     this.#bytes = 0
     this.#seen = new Map()
     for (const report of reports) this.#merge(report)
@@ -134,6 +138,7 @@ export class Monitor {
       falseDeaths: this.#falseDeaths,
       view: this.#viewResult(),
       messages: this.#messages,
+      pairsMeasured: this.#pairsMeasured,
       bytesPerHostSecond: this.#bytes / hostSeconds,
       bytesPerHostSecondMost: this.#bytesMost / (lengthMs / 1000),
       seen: Object.fromEntries([...this.#seen].sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -167,6 +172,8 @@ export class Monitor {
     for (const ms of detectionsMs) this.#detectionsMs.push(ms)
     this.#falseDeaths += falseDeaths
     this.#messages += totals.messages
+    // Hosts are divided among parts only where it is not kept.
+    this.#pairsMeasured = totals.pairsMeasured
     this.#bytes += totals.bytesSent
     this.#bytesMost = Math.max(this.#bytesMost, totals.bytesSentMost)
     this.#gatewayBytesInMost = Math.max(this.#gatewayBytesInMost, totals.gatewayBytesInMost)

@@ -54,8 +54,13 @@ export interface PartReport {
   readonly totals: PartTotals
 }
 
+/** With more hosts, which pairs were measured is not kept: it grows with their square. */
+const pairsHostsMax = 1_000
+
 export interface PartTotals {
   readonly messages: number
+  /** Pairs of hosts of which one has measured the way to the other; null where it is not kept. */
+  readonly pairsMeasured: number | null
   readonly bytesSent: number
   /** Of the host that has sent most. */
   readonly bytesSentMost: number
@@ -76,6 +81,7 @@ export class MeshPart {
   readonly #life: Int32Array
   readonly #crashedAtMs: Float64Array
   readonly #seen = new Map<string, number>()
+  readonly #measured = new Set<number>()
   #claims: [number, string | undefined][] = []
   #beliefs: number[] = []
   #detectionsMs: number[] = []
@@ -130,6 +136,7 @@ export class MeshPart {
       ages: this.#ages.take(nowMs),
       totals: {
         messages,
+        pairsMeasured: this.#world.hosts > pairsHostsMax ? null : this.#measured.size,
         bytesSent: bytesSent.reduce((sum, bytes) => sum + bytes, 0),
         bytesSentMost: this.#bytesSentMost(),
         gatewayBytesInMost: this.#gatewayBytesInMost(),
@@ -213,6 +220,10 @@ export class MeshPart {
       this.#seen.set(event.what, (this.#seen.get(event.what) ?? 0) + 1)
       return
     }
+    if (event.kind === 'measured') {
+      this.#noteMeasured(observer, this.#world.indexOf(event.peer))
+      return
+    }
     if (event.kind === 'cluster') {
       this.#claims.push([observer, event.id])
       return
@@ -220,6 +231,12 @@ export class MeshPart {
     const subject = this.#world.indexOf(event.subject)
     this.#beliefs.push(observer, subject, beliefCodes.indexOf(event.belief))
     if (event.belief === 'dead') this.#noteDeath(observer, subject, nowMs)
+  }
+
+  #noteMeasured(observer: number, peer: number): void {
+    const { hosts } = this.#world
+    if (hosts > pairsHostsMax || peer < 0) return
+    this.#measured.add(Math.min(observer, peer) * hosts + Math.max(observer, peer))
   }
 
   #noteDeath(observer: number, subject: number, nowMs: number): void {
