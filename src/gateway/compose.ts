@@ -17,6 +17,7 @@ import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { GatewayMetrics } from './metrics.ts'
 import { Joining } from './workers/joining.ts'
 import { LatencyWatch } from './workers/latency-watch.ts'
+import { MeshWatch } from './workers/mesh-watch.ts'
 import { WorkerRegistry } from './workers/registry.ts'
 import { SignedCalls } from './workers/signed-calls.ts'
 import { createUpstreamWorker } from './workers/upstream-worker.ts'
@@ -40,11 +41,7 @@ export async function createGateway(
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     workers: () => registry.counts(),
-    latencies: {
-      pairs: () => latencies.map?.size ?? 0,
-      impossible: () => latencies.map?.impossible ?? 0,
-      locations: () => latencies.verdicts().map(({ verdict }) => verdict.status),
-    },
+    latencies: gaugesOf(latencies),
   })
   const decisionLog = new DecisionLog(modules.decisions)
   const common = { ...modules, registry, admission, metrics, decisionLog, latencies }
@@ -55,6 +52,8 @@ export async function createGateway(
     ...inferenceRoutes(journey),
     ...informationRoutes({
       ...common,
+      gateway: modules.identity.id,
+      mesh: new MeshWatch({ ...modules, self: modules.identity.id, registry }),
       startedAtMs: modules.clock.now(),
       description: () => openApiDocument(routes, options.softwareVersion),
     }),
@@ -89,5 +88,13 @@ export async function createGateway(
       latencies.stop()
       return server.close()
     },
+  }
+}
+
+function gaugesOf(latencies: LatencyWatch) {
+  return {
+    pairs: () => latencies.map?.size ?? 0,
+    impossible: () => latencies.map?.impossible ?? 0,
+    locations: () => latencies.verdicts().map(({ verdict }) => verdict.status),
   }
 }

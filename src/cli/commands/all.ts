@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.ts'
 import { explainCommand } from './explain.ts'
 import { gatewayCommand } from './gateway.ts'
 import { keysCommand } from './keys.ts'
+import { meshCommand } from './mesh.ts'
 import { modelsCommand } from './models.ts'
 import { nodeCommand } from './node.ts'
 import { nodesCommand } from './nodes.ts'
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   chatCommand,
   explainCommand,
   nodesCommand,
+  meshCommand,
   gatewayCommand,
   nodeCommand,
   modelsCommand,

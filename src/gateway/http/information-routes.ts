@@ -4,15 +4,23 @@
  */
 import { json } from '../../base/index.ts'
 import type { EvidenceBook } from '../../evidence/index.ts'
-import { IsochroneError, isDecisionId, isNodeId, isUpstreamId } from '../../protocol/index.ts'
+import {
+  IsochroneError,
+  isDecisionId,
+  isNodeId,
+  isUpstreamId,
+  type NodeId,
+} from '../../protocol/index.ts'
 import { columnsMin, type Decision, renderDecision } from '../../routing/index.ts'
 import type { Account } from '../admission/credentials.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import type { LatencyWatch } from '../workers/latency-watch.ts'
+import type { MeshWatch } from '../workers/mesh-watch.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
 import { type Client, jsonType } from './client.ts'
 import { latencyMapRoute } from './latency-map-route.ts'
+import { meshRoutes } from './mesh-routes.ts'
 import {
   decisionAnswer,
   decisionList,
@@ -32,6 +40,8 @@ export interface InformationRouteModules {
   readonly decisionLog: DecisionLog
   readonly metrics: GatewayMetrics
   readonly latencies: LatencyWatch
+  readonly gateway: NodeId
+  readonly mesh: MeshWatch
   readonly startedAtMs: number
   /** The OpenAPI document of all routes. */
   readonly description: () => object
@@ -45,6 +55,7 @@ export function informationRoutes(modules: InformationRouteModules): readonly Ro
   return [
     ...modelRoutes(modules),
     ...nodeRoutes(modules),
+    ...meshRoutes(modules),
     latencyMapRoute(modules.latencies),
     ...decisionRoutes(modules),
     ...openRoutes(modules),

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ManualClock, type Schema, Validator } from '../../base/index.ts'
+import type { MeshMember, RegionView } from '../../mesh/index.ts'
+import { createIdentity, type NodeId, nodeIdOf } from '../../protocol/index.ts'
+import { MeshWatch } from '../workers/mesh-watch.ts'
+import type { KnownWorker } from '../workers/registry.ts'
+import type { Client } from './client.ts'
+import { meshRoutes } from './mesh-routes.ts'
+import { clusterAnswer, meshAnswer } from './mesh-schemas.ts'
+
+const ids = Array.from({ length: 8 }, (_, i) => nodeIdOf(new Uint8Array(32).fill(i)))
+const [a, b, c, d, e] = ids as [NodeId, NodeId, NodeId, NodeId, NodeId]
+const self = createIdentity().id
+
+function viewed(id: NodeId, cluster: string): RegionView['clusters'][number]['nodes'][number] {
+  return {
+    id,
+    cluster,
+    region: 'west',
+    state: 'alive',
+    health: 'good',
+    load: { running: 3, waiting: 1, kvTokensFree: 500 },
+    slots: 4,
+    kvTokensTotal: 1_000,
+    tokensPerSecond: 120,
+    capabilities: new Uint8Array(32),
+    ageMs: 812.4,
+  }
+}
+
+function worker(id: NodeId, change: object = {}): KnownWorker {
+  const load = { running: 1, waiting: 0, kvTokensFree: 9, draining: false }
+  const models = [{ slots: 2, decodeTokensPerSecond: 10 }]
+  const base = { region: 'east', models, load, roundTripMs: 7.5, connected: true, overdue: false }
+  const view = { ...base, record: {}, ...change } as unknown as KnownWorker['view']
+  return { worker: { id } as unknown as KnownWorker['worker'], view, inFlight: 0 }
+}
+
+const regions: RegionView[] = [
+  {
+    name: 'west',
+    clusters: [{ id: 'one', coordinators: [a], nodes: [viewed(a, 'one'), viewed(b, 'one')] }],
+  },
+]
+const gone: MeshMember = {
+  id: d,
+  role: 'node',
+  state: 'dead',
+  incarnation: 1,
+  addresses: [],
+  link: null,
+  estimate: { ms: 40, source: 'predicted' },
+}
+
+function get(modules: Partial<ConstructorParameters<typeof MeshWatch>[0]>, path = '/v1/mesh') {
+  const watch = new MeshWatch({
+    self,
+    registry: { all: () => [worker(b), worker(c)] },
+    clock: new ManualClock(),
+    federation: { regions: () => regions },
+    ...modules,
+  })
+  const isMesh = path.startsWith('/v1/mesh')
+  const [mesh, cluster] = meshRoutes({ gateway: self, mesh: watch })
+  let body = ''
+  const send = (_status: number, _type: string, text: string) => {
+    body = text
+  }
+  const id = path.split('/').at(-1) ?? ''
+  const client = { url: path, id, send } as Partial<Client> as Client
+  const route = isMesh ? mesh : cluster
+  route?.handle(client, undefined)
+  const schema: Schema = isMesh ? meshAnswer : clusterAnswer
+  const answer = JSON.parse(body)
+  assert.deepEqual(new Validator(schema).faults(answer), [])
+  return answer
+}
+
+test('the mesh is a tree of regions, clusters and members', () => {
+  const answer = get({})
+  assert.equal(answer.gateway, self)
+  assert.equal(answer.members, 3)
+  const [east, west] = answer.regions
+  assert.deepEqual([east.name, west.name], ['east', 'west'])
+  assert.equal(east.clusters[0].id, null)
+  assert.equal(east.clusters[0].members[0].id, c)
+  assert.deepEqual(west.clusters[0].coordinators, [a])
+  const [first, second] = west.clusters[0].members
+  assert.deepEqual(first, {
+    id: a,
+    role: 'node',
+    state: 'alive',
+    region: 'west',
+    cluster: 'one',
+    health: 'good',
+    round_trip_ms: null,
+    round_trip_source: null,
+    load: { running: 3, waiting: 1, kv_tokens_free: 500 },
+    slots: 4,
+    tokens_per_second: 120,
+    age_ms: 812,
+  })
+  // Connected here: its own report and link are newer than the digest.
+  assert.deepEqual([second.id, second.load.running, second.round_trip_ms], [b, 1, 7.5])
+  assert.equal(second.age_ms, null)
+})
+
+test('a node that is gone from here is what digests say; without them it is dead', () => {
+  const all = () => [worker(b, { connected: false }), worker(c, { connected: false })]
+  const answer = get({ registry: { all } })
+  assert.equal(answer.regions[0].clusters[0].members[0].state, 'dead')
+  assert.equal(answer.regions[1].clusters[0].members[1].state, 'alive')
+})
+
+test('a late link, a leaving node and an upstream are told apart', () => {
+  const draining = { running: 0, waiting: 0, kvTokensFree: 0, draining: true }
+  const all = () => [
+    worker(a, { overdue: true }),
+    worker(b, { load: draining }),
+    worker(c, { record: null }),
+  ]
+  const answer = get({ registry: { all }, federation: undefined })
+  const [{ members }] = answer.regions[0].clusters
+  assert.deepEqual(
+    members.map(({ health, state }: { health: string; state: string }) => [state, health]),
+    [
+      ['late', 'good'],
+      ['alive', 'draining'],
+    ],
+  )
+})
+
+test('the gateway’s own cluster: its members’ states and round trips, itself among them', () => {
+  const place = { cluster: 'home', epoch: 1, coordinator: e, members: [self, d] }
+  const mesh = { members: () => [gone], place }
+  const answer = get({ federation: undefined, registry: { all: () => [] }, mesh })
+  const [{ clusters }] = answer.regions
+  assert.deepEqual([clusters[0].id, clusters[0].coordinators], ['home', [e]])
+  const byId = new Map(clusters[0].members.map((one: { id: string }) => [one.id, one]))
+  const shown = byId.get(d) as Record<string, unknown>
+  assert.deepEqual(
+    [shown['state'], shown['round_trip_ms'], shown['round_trip_source']],
+    ['dead', 40, 'predicted'],
+  )
+  assert.equal((byId.get(self) as { role: string }).role, 'gateway')
+})
+
+test('members over the limit are counted, all clusters are named', () => {
+  const answer = get({}, '/v1/mesh?limit=1')
+  assert.deepEqual([answer.members, answer.omitted], [3, 2])
+  assert.equal(answer.regions.length, 2)
+  assert.throws(() => get({}, '/v1/mesh?limit=all'), { code: 'invalid_request' })
+})
+
+test('a cluster is told by its id; one that is not known is said to be so', () => {
+  const cluster = get({}, '/v1/clusters/one')
+  assert.deepEqual([cluster.region, cluster.members.length], ['west', 2])
+  assert.throws(() => get({}, '/v1/clusters/two'), { code: 'not_found' })
+})
