@@ -26,6 +26,7 @@ const rooms = {
     'protocol',
     'transport',
     'mesh',
+    'simulation',
     'models',
     'engine',
     'evidence',
