@@ -11,6 +11,7 @@ import {
   encodeReport,
   IsochroneError,
   type JoinReply,
+  type LinkReport,
   type LoadReport,
   methods,
   type NodeId,
@@ -47,6 +48,8 @@ export interface LinkModules {
   /** The record to show now. */
   readonly record: () => SignedNodeRecord
   readonly load: () => LoadReport
+  /** What is measured of the ways to other members. */
+  readonly links: () => readonly LinkReport[]
   readonly onJoined: (connection: Connection, address: string) => void
   readonly onLost: (gateway: NodeId, reason: string) => void
 }
@@ -62,6 +65,7 @@ export class GatewayLink {
   #connection: Connection | undefined
   #everJoined = false
   #failures = 0
+  #linksToldAtMs = Number.NEGATIVE_INFINITY
   #wakeReporter: (() => void) | undefined
   /** There is a reason not to wait for the next heartbeat. */
   #woken = false
@@ -265,11 +269,19 @@ export class GatewayLink {
   }
 
   async #report(connection: Connection, record: SignedNodeRecord | null): Promise<void> {
-    const message = encodeReport({ load: this.#modules.load(), record })
+    const message = encodeReport({ load: this.#modules.load(), record, links: this.#dueLinks() })
     const answer = await callUnary(connection, methods.report, message, {
       deadlineMs: this.#options.limits.reportTimeoutMs,
     })
     decodeReportAck(answer)
+  }
+
+  /** Ways change slowly, and are far more to tell than the load. */
+  #dueLinks(): readonly LinkReport[] {
+    const now = this.#modules.clock.monotonic()
+    if (now - this.#linksToldAtMs < this.#options.limits.linkReportIntervalMs) return []
+    this.#linksToldAtMs = now
+    return this.#modules.links()
   }
 
   #wake(): void {

@@ -18,6 +18,8 @@ export interface NodeLimits {
   /** A gateway may not ask for reports more or less often than this. */
   readonly heartbeatMinMs: number
   readonly heartbeatMaxMs: number
+  /** What is measured of the ways to other members is told so often: 64 of them are 5 KB. */
+  readonly linkReportIntervalMs: number
   /** A record is signed anew at half of its life. */
   readonly recordLifeMs: number
   /**
@@ -47,6 +49,7 @@ export const nodeLimits: NodeLimits = Object.freeze({
   reportIntervalMinMs: 50,
   heartbeatMinMs: 250,
   heartbeatMaxMs: 60_000,
+  linkReportIntervalMs: 60_000,
   recordLifeMs: 600_000,
   resultLifeMs: 15_000,
   reconnectFirstMs: 250,

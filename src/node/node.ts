@@ -26,6 +26,7 @@ import type { GatewayAddress } from './gateway-address.ts'
 import { GatewayLink, type KnownGateways } from './gateway-link.ts'
 import { HeldGateways } from './held-gateways.ts'
 import { type NodeLimits, nodeLimits } from './limits.ts'
+import { linkReports } from './link-reports.ts'
 import { type MeasuredSpeed, notMeasured } from './measure/benchmark.ts'
 import { OpenCalls } from './open-calls.ts'
 import { RecordKeeper } from './record-keeper.ts'
@@ -261,6 +262,8 @@ class Worker implements IsochroneNode {
         log,
         record: () => this.#records.record(this.#offered(), clock.now()),
         load: () => this.load(),
+        // Distances are of use with the places they are between.
+        links: () => (this.#options.cell === undefined ? [] : linkReports(this.members())),
         onJoined: (connection, address) => {
           const id = connection.peer
           this.#mesh?.meet(connection)

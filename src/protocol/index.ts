@@ -162,6 +162,7 @@ export type {
 export { type NodeKey, nodeKeyLengthBytes, nodeKeyOf, writeNodeKey } from './node-key.ts'
 export {
   type HardwareReport,
+  type LinkReport,
   type LoadReport,
   type ModelFeature,
   modelFeatures,

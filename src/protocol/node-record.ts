@@ -79,6 +79,16 @@ export interface NodeRecord {
   readonly models: readonly OfferedModel[]
 }
 
+/** A way to another member as a node measured it lately: a claim of the node. */
+export interface LinkReport {
+  readonly peer: NodeId
+  readonly medianMs: number
+  readonly p95Ms: number
+  readonly jitterMs: number
+  /** Share of probes without an answer. */
+  readonly loss: number
+}
+
 /**
  * What a node reports of its present work, often; not signed on its own (the connection is
  * authenticated).

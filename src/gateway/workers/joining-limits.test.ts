@@ -95,7 +95,7 @@ function setUp(limits = { joinsPerMinuteMax: 3, recordsPerMinuteMax: 2 }) {
     call(
       connection,
       methods.report,
-      encodeReport({ load: idle, record: withRecord ? record() : null }),
+      encodeReport({ load: idle, record: withRecord ? record() : null, links: [] }),
     )
   return { clock, registry, join, report }
 }

@@ -24,6 +24,7 @@ import type { CallHandler, Connection, IncomingCall } from '../../transport/inde
 import type { JoinTokens } from '../admission/credentials.ts'
 import { TokenBucket } from '../admission/token-bucket.ts'
 import type { GatewayMetrics } from '../metrics.ts'
+import type { LatencyWatch } from './latency-watch.ts'
 import type { WorkerRegistry } from './registry.ts'
 import { RemoteWorker } from './remote-worker.ts'
 import type { SignedCalls } from './signed-calls.ts'
@@ -44,6 +45,8 @@ export interface JoiningModules {
   readonly calls: SignedCalls
   readonly joinTokens: JoinTokens
   readonly metrics: GatewayMetrics
+  /** Learns from what nodes measured of each other. */
+  readonly latencies?: Pick<LatencyWatch, 'hear'>
   /** A peer of the mesh may stay without joining. */
   readonly mesh?: Pick<MeshAgent, 'isMember'>
 }
@@ -188,7 +191,7 @@ export class Joining {
     if (worker === undefined || worker.connection !== call.connection) {
       throw refused('join before reporting')
     }
-    const { load, record } = decodeReport(await call.request())
+    const { load, record, links } = decodeReport(await call.request())
     if (record !== null) {
       this.#spend(this.#guest(call.connection).records, 'new records')
       const verified = this.#verified(record, call.peer)
@@ -196,6 +199,7 @@ export class Joining {
       this.#remember(verified)
     }
     worker.report(load)
+    if (links.length > 0) this.#modules.latencies?.hear(worker.id, links)
     this.#modules.registry.noteReport(call.peer)
     await call.send(encodeReportAck())
   }

@@ -36,6 +36,30 @@ describe('what a gateway learns of distances', () => {
     assert.deepEqual(gateway.watch.pairs(10), [])
   })
 
+  it('refutes a location by what nodes say they measured of each other', async () => {
+    const gateway = new WatchedGateway(berlinCell)
+    const honest = [1, 2, 3, 4].map(() => gateway.join(berlinCell, nearLink))
+    const liar = gateway.join(tokyoCell, nearLink)
+    gateway.watch.start()
+    await gateway.pass(minute)
+    for (const { id } of honest) {
+      const measured = { medianMs: 3, p95Ms: 5, jitterMs: 1, loss: 0 }
+      const peers = [liar, ...honest].filter((node) => node.id !== id)
+      gateway.watch.hear(
+        id,
+        peers.map(({ id: peer }) => ({ peer, ...measured })),
+      )
+    }
+    gateway.watch.hear(liar.id, [
+      { peer: gateway.self, medianMs: 0, p95Ms: 0, jitterMs: 0, loss: 9 },
+    ])
+    await gateway.pass(5 * minute)
+    assert.equal(gateway.watch.verdict(liar.id)?.status, 'refuted')
+    for (const { id } of honest) assert.notEqual(gateway.watch.verdict(id)?.status, 'refuted')
+    // One pair of cells, with a voice for each link: the gateway's and the nodes' own.
+    assert.ok((gateway.watch.pairs(10)[0]?.links ?? 0) > 10)
+  })
+
   it('loads nothing for a gateway or nodes without a location', async () => {
     const silent = new WatchedGateway('')
     silent.join(tokyoCell, farLink)

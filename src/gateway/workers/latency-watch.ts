@@ -1,6 +1,6 @@
 /**
- * What this gateway learns of the distances to its nodes: the latency map, and whether nodes can be
- * where they say.
+ * What this gateway learns of distances: the latency map, and whether nodes can be where they say.
+ * From its own links, and from what its nodes say they measured of each other.
  *
  * Only for a gateway that declares its own cell. The cells of the earth are loaded when the first
  * node declares one; who declares nothing pays nothing.
@@ -17,7 +17,7 @@ import {
   loadCellGrid,
   type MapPair,
 } from '../../mesh/index.ts'
-import { type NodeId, shortId, type WorkerId } from '../../protocol/index.ts'
+import { type LinkReport, type NodeId, shortId, type WorkerId } from '../../protocol/index.ts'
 import type { LinkQuality } from '../../transport/index.ts'
 import type { WorkerRegistry } from './registry.ts'
 import { RemoteWorker } from './remote-worker.ts'
@@ -64,6 +64,8 @@ export class LatencyWatch {
   #parts: Parts | undefined
   #isLoading = false
   #declared: ReadonlySet<NodeId> = new Set()
+  /** Of each node the latest, until the next look: telling more often brings nobody more weight. */
+  readonly #heard = new Map<NodeId, readonly LinkReport[]>()
   #timer: Timer | undefined
   #savedAtMs = 0
   #stopped = false
@@ -89,6 +91,11 @@ export class LatencyWatch {
     this.#stopped = true
     this.#timer?.cancel()
     this.#save()
+  }
+
+  /** What a joined node says of its ways to others. */
+  hear(reporter: NodeId, links: readonly LinkReport[]): void {
+    if (this.#parts !== undefined) this.#heard.set(reporter, links)
   }
 
   /** The pairs of cells measured last. */
@@ -139,6 +146,7 @@ export class LatencyWatch {
       const quality = node.link()
       if (quality !== undefined) this.#learn(this.#parts, node, quality)
     }
+    this.#learnReports(this.#parts, nodes)
     this.#tell(this.#parts.locations.step({ kind: 'tick' }, this.#now()).events)
     if (this.#now() - this.#savedAtMs >= saveIntervalMs) this.#save()
   }
@@ -198,6 +206,25 @@ export class LatencyWatch {
     const shortestMs = roundTripMinMs ?? roundTripMs
     const input = { kind: 'measured', witness: self, id, roundTripMs: shortestMs } as const
     this.#tell(locations.step(input, now).events)
+  }
+
+  /** Only between joined nodes with a location, and only of the reporter's own ways. */
+  #learnReports({ map, locations }: Parts, nodes: readonly RemoteWorker[]): void {
+    const now = this.#now()
+    const cells = new Map(nodes.map(({ id, record }) => [id, record.cell]))
+    for (const [reporter, links] of this.#heard) {
+      const from = cells.get(reporter)
+      if (from === undefined) continue
+      for (const { peer, ...measured } of links) {
+        const to = cells.get(peer)
+        if (to === undefined || peer === reporter) continue
+        map.observe({ from, to, link: `${reporter} ${peer}`, ...measured }, now)
+        const { medianMs: roundTripMs } = measured
+        const input = { kind: 'measured', witness: reporter, id: peer, roundTripMs } as const
+        this.#tell(locations.step(input, now).events)
+      }
+    }
+    this.#heard.clear()
   }
 
   #tell(events: readonly LocationEvent[]): void {

@@ -136,7 +136,7 @@ export class StandInNode {
   }
 
   async report(load: LoadReport): Promise<void> {
-    await this.call(methods.report, encodeReport({ load, record: null }))
+    await this.call(methods.report, encodeReport({ load, record: null, links: [] }))
   }
 
   /** Any bytes to any method. */

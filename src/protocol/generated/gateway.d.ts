@@ -36,6 +36,30 @@ export declare class JoinReply {
     static endJoinReply(builder: flatbuffers.Builder): flatbuffers.Offset;
     static createJoinReply(builder: flatbuffers.Builder, networkOffset: flatbuffers.Offset, gatewayOffset: flatbuffers.Offset, heartbeatMs: number): flatbuffers.Offset;
 }
+export declare class LinkReport {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): LinkReport;
+    static getRootAsLinkReport(bb: flatbuffers.ByteBuffer, obj?: LinkReport): LinkReport;
+    static getSizePrefixedRootAsLinkReport(bb: flatbuffers.ByteBuffer, obj?: LinkReport): LinkReport;
+    peer(index: number): number | null;
+    peerLength(): number;
+    peerArray(): Uint8Array | null;
+    medianMs(): number;
+    p95Ms(): number;
+    jitterMs(): number;
+    loss(): number;
+    static startLinkReport(builder: flatbuffers.Builder): void;
+    static addPeer(builder: flatbuffers.Builder, peerOffset: flatbuffers.Offset): void;
+    static createPeerVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startPeerVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addMedianMs(builder: flatbuffers.Builder, medianMs: number): void;
+    static addP95Ms(builder: flatbuffers.Builder, p95Ms: number): void;
+    static addJitterMs(builder: flatbuffers.Builder, jitterMs: number): void;
+    static addLoss(builder: flatbuffers.Builder, loss: number): void;
+    static endLinkReport(builder: flatbuffers.Builder): flatbuffers.Offset;
+    static createLinkReport(builder: flatbuffers.Builder, peerOffset: flatbuffers.Offset, medianMs: number, p95Ms: number, jitterMs: number, loss: number): flatbuffers.Offset;
+}
 export declare class Report {
     bb: flatbuffers.ByteBuffer | null;
     bb_pos: number;
@@ -47,12 +71,17 @@ export declare class Report {
     kvTokensFree(): bigint;
     draining(): boolean;
     record(obj?: SignedNodeRecord): SignedNodeRecord | null;
+    links(index: number, obj?: LinkReport): LinkReport | null;
+    linksLength(): number;
     static startReport(builder: flatbuffers.Builder): void;
     static addRunning(builder: flatbuffers.Builder, running: number): void;
     static addWaiting(builder: flatbuffers.Builder, waiting: number): void;
     static addKvTokensFree(builder: flatbuffers.Builder, kvTokensFree: bigint): void;
     static addDraining(builder: flatbuffers.Builder, draining: boolean): void;
     static addRecord(builder: flatbuffers.Builder, recordOffset: flatbuffers.Offset): void;
+    static addLinks(builder: flatbuffers.Builder, linksOffset: flatbuffers.Offset): void;
+    static createLinksVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
+    static startLinksVector(builder: flatbuffers.Builder, numElems: number): void;
     static endReport(builder: flatbuffers.Builder): flatbuffers.Offset;
 }
 export declare class ReportAck {

@@ -108,6 +108,91 @@ export class JoinReply {
         return JoinReply.endJoinReply(builder);
     }
 }
+export class LinkReport {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsLinkReport(bb, obj) {
+        return (obj || new LinkReport()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsLinkReport(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new LinkReport()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    peer(index) {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    peerLength() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    peerArray() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    medianMs() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.readFloat32(this.bb_pos + offset) : 0.0;
+    }
+    p95Ms() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? this.bb.readFloat32(this.bb_pos + offset) : 0.0;
+    }
+    jitterMs() {
+        const offset = this.bb.__offset(this.bb_pos, 10);
+        return offset ? this.bb.readFloat32(this.bb_pos + offset) : 0.0;
+    }
+    loss() {
+        const offset = this.bb.__offset(this.bb_pos, 12);
+        return offset ? this.bb.readFloat32(this.bb_pos + offset) : 0.0;
+    }
+    static startLinkReport(builder) {
+        builder.startObject(5);
+    }
+    static addPeer(builder, peerOffset) {
+        builder.addFieldOffset(0, peerOffset, 0);
+    }
+    static createPeerVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startPeerVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addMedianMs(builder, medianMs) {
+        builder.addFieldFloat32(1, medianMs, 0.0);
+    }
+    static addP95Ms(builder, p95Ms) {
+        builder.addFieldFloat32(2, p95Ms, 0.0);
+    }
+    static addJitterMs(builder, jitterMs) {
+        builder.addFieldFloat32(3, jitterMs, 0.0);
+    }
+    static addLoss(builder, loss) {
+        builder.addFieldFloat32(4, loss, 0.0);
+    }
+    static endLinkReport(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+    static createLinkReport(builder, peerOffset, medianMs, p95Ms, jitterMs, loss) {
+        LinkReport.startLinkReport(builder);
+        LinkReport.addPeer(builder, peerOffset);
+        LinkReport.addMedianMs(builder, medianMs);
+        LinkReport.addP95Ms(builder, p95Ms);
+        LinkReport.addJitterMs(builder, jitterMs);
+        LinkReport.addLoss(builder, loss);
+        return LinkReport.endLinkReport(builder);
+    }
+}
 export class Report {
     bb = null;
     bb_pos = 0;
@@ -143,8 +228,16 @@ export class Report {
         const offset = this.bb.__offset(this.bb_pos, 12);
         return offset ? (obj || new SignedNodeRecord()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
     }
+    links(index, obj) {
+        const offset = this.bb.__offset(this.bb_pos, 14);
+        return offset ? (obj || new LinkReport()).__init(this.bb.__indirect(this.bb.__vector(this.bb_pos + offset) + index * 4), this.bb) : null;
+    }
+    linksLength() {
+        const offset = this.bb.__offset(this.bb_pos, 14);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
     static startReport(builder) {
-        builder.startObject(5);
+        builder.startObject(6);
     }
     static addRunning(builder, running) {
         builder.addFieldInt32(0, running, 0);
@@ -160,6 +253,19 @@ export class Report {
     }
     static addRecord(builder, recordOffset) {
         builder.addFieldOffset(4, recordOffset, 0);
+    }
+    static addLinks(builder, linksOffset) {
+        builder.addFieldOffset(5, linksOffset, 0);
+    }
+    static createLinksVector(builder, data) {
+        builder.startVector(4, data.length, 4);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addOffset(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startLinksVector(builder, numElems) {
+        builder.startVector(4, numElems, 4);
     }
     static endReport(builder) {
         const offset = builder.endObject();

@@ -13,6 +13,7 @@ export declare const LoadMessage: TableLayout
 export declare const SignedNodeRecord: TableLayout
 export declare const Join: TableLayout
 export declare const JoinReply: TableLayout
+export declare const LinkReport: TableLayout
 export declare const Report: TableLayout
 export declare const ReportAck: TableLayout
 export declare const Inclusion: TableLayout

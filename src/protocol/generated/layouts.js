@@ -129,6 +129,16 @@ export const JoinReply = {
     { name: 'heartbeat_ms', kind: 'scalar', bytes: 4 },
   ],
 }
+export const LinkReport = {
+  name: 'LinkReport',
+  fields: [
+    { name: 'peer', kind: 'scalars', bytes: 1 },
+    { name: 'median_ms', kind: 'scalar', bytes: 4 },
+    { name: 'p95_ms', kind: 'scalar', bytes: 4 },
+    { name: 'jitter_ms', kind: 'scalar', bytes: 4 },
+    { name: 'loss', kind: 'scalar', bytes: 4 },
+  ],
+}
 export const Report = {
   name: 'Report',
   fields: [
@@ -137,6 +147,7 @@ export const Report = {
     { name: 'kv_tokens_free', kind: 'scalar', bytes: 8 },
     { name: 'draining', kind: 'scalar', bytes: 1 },
     { name: 'record', kind: 'table', bytes: 0, table: SignedNodeRecord },
+    { name: 'links', kind: 'tables', bytes: 0, table: LinkReport },
   ],
 }
 export const ReportAck = {

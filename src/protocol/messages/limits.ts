@@ -12,6 +12,8 @@ export const messageLimits = {
   /** An H3 index has 15 digits. */
   cellBytesMax: 15,
   addressesMax: 16,
+  /** A full cluster. */
+  linksPerReportMax: 64,
   /** One upstream server may list hundreds. */
   modelsMax: 1024,
   featuresMax: 64,

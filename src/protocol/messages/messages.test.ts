@@ -41,6 +41,7 @@ const signedRecord = fixture.nodeRecord.map((record) =>
   signNodeRecord(identity, { ...record, id: identity.id }),
 )
 const count = fc.integer({ min: 0, max: 0xffffffff })
+const float32 = fc.float({ min: 0, max: 1e6, noNaN: true })
 const signedCall = fc.record({ envelope: fixture.signedEnvelope, body: fc.uint8Array() })
 
 const codecs = {
@@ -67,6 +68,16 @@ const codecs = {
         draining: fc.boolean(),
       }),
       record: fc.option(signedRecord),
+      links: fc.array(
+        fc.record({
+          peer: fixture.nodeId,
+          medianMs: float32,
+          p95Ms: float32,
+          jitterMs: float32,
+          loss: float32,
+        }),
+        { maxLength: 64 },
+      ),
     }),
     encode: encodeReport,
     decode: decodeReport,
@@ -280,11 +291,12 @@ test('vectors are read in place', () => {
 })
 
 test('a message of a newer program, with fields that are not known here, is read', () => {
-  // To a reader that knows a table without fields, a report is one with five that it does not know.
+  // To a reader that knows a table without fields, a report is one with some that it does not know.
   const ack = decodeReportAck(
     encodeReport({
       load: { running: 1, waiting: 2, kvTokensFree: 3, draining: true },
       record: null,
+      links: [],
     }),
   )
   assert.deepEqual(ack, {})
