@@ -2,7 +2,7 @@
 import type { NodeId } from '../../protocol/index.ts'
 import type { Trip } from '../directory/card.ts'
 import type { RosterBody } from './claims.ts'
-import { countFar, type FarLists, farAllowed } from './fit.ts'
+import { countFar, type FarLists, farAdmitted } from './fit.ts'
 import { type ClusterRules, clusterLimits } from './limits.ts'
 import type { Verdict } from './messages.ts'
 import type { Trips } from './trips.ts'
@@ -37,6 +37,6 @@ export function judge(id: NodeId, said: readonly Trip[], view: AdmissionView): J
     if (ms > nearMs || (member === self && ownIsFar)) far.push(member)
   }
   const pairs = countFar(present, view.far) + far.length
-  const fits = pairs <= farAllowed(present.length + 1)
+  const fits = pairs <= farAdmitted(present.length)
   return { verdict: fits ? 'admitted' : 'too-far', far }
 }

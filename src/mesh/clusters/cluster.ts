@@ -15,20 +15,15 @@ import {
   type Standing,
   seatOf,
 } from './claims.ts'
-import type { ClusterContext } from './context.ts'
+import type { ClusterContext, Fate } from './context.ts'
 import { whoLeaves } from './fit.ts'
 import { lapsedSeats } from './lapsed-seats.ts'
 import { clusterLimits, clusterTimes } from './limits.ts'
-import { type ClusterMessage, rosterCardsMax, type Verdict } from './messages.ts'
+import { type ClusterMessage, type MessageOf, rosterCardsMax, type Verdict } from './messages.ts'
 import { Presence } from './presence.ts'
 import { farthestCards } from './proposals.ts'
 import { Refresher } from './refresher.ts'
 import { Standings } from './standings.ts'
-
-/** What is to become of the membership: it goes on, or why it ends. */
-export type Fate = 'in' | 'unseated' | 'too-far' | 'deserted'
-
-type Message<Kind extends ClusterMessage['kind']> = Extract<ClusterMessage, { kind: Kind }>
 
 export class Cluster {
   readonly #context: ClusterContext
@@ -138,6 +133,7 @@ export class Cluster {
   sayGoodbye(): void {
     const card = this.#context.ownCard()
     const { coordinator, isCoordinator } = this
+    if (isCoordinator && this.#publishAtMs < Number.POSITIVE_INFINITY) this.#publish()
     for (const id of this.present()) {
       if (id === this.#context.self || (!isCoordinator && id !== coordinator)) continue
       this.#context.send(id, { kind: 'moved', card })
@@ -205,19 +201,19 @@ export class Cluster {
     this.#presence.hurry(nowMs)
   }
 
-  #showRoster(to: NodeId, { card }: Message<'roster-wanted'>): void {
+  #showRoster(to: NodeId, { card }: MessageOf<'roster-wanted'>): void {
     const members = card === undefined ? [] : this.present().map((id) => this.#context.cardOf(id))
     const cards = card === undefined ? [] : farthestCards(card, members, rosterCardsMax)
     this.#context.send(to, { ...this.#rosterMessage(), cards })
   }
 
-  #rosterMessage(): Message<'roster'> {
+  #rosterMessage(): MessageOf<'roster'> {
     const { coordinator } = this
     const standings = this.#standings.notable()
     return { kind: 'roster', roster: this.#roster, coordinator, standings, cards: [] }
   }
 
-  #takeRoster(from: NodeId, message: Message<'roster'>, nowMs: number): void {
+  #takeRoster(from: NodeId, message: MessageOf<'roster'>, nowMs: number): void {
     const { roster } = message
     const mine = this.#roster
     if (roster.version < mine.version) return
@@ -282,7 +278,7 @@ export class Cluster {
     }
   }
 
-  #takeAsk(from: NodeId, { card, trips }: Message<'ask'>, nowMs: number): void {
+  #takeAsk(from: NodeId, { card, trips }: MessageOf<'ask'>, nowMs: number): void {
     const { seal, rules } = this.#context
     if (card.id !== from || seal.verify(card) !== 'valid') {
       this.#context.reject(from, 'forged')
@@ -336,7 +332,7 @@ export class Cluster {
     if (seatOf(this.#roster, id)?.epoch === standing.epoch) this.#unconfirmed.delete(id)
   }
 
-  #takeHere(from: NodeId, { version, coordinator, epoch }: Message<'here'>): void {
+  #takeHere(from: NodeId, { version, coordinator, epoch }: MessageOf<'here'>): void {
     const mine = this.#roster
     if (seatOf(mine, from)?.epoch === epoch) this.#unconfirmed.delete(from)
     else if (this.isCoordinator) {
@@ -351,7 +347,7 @@ export class Cluster {
     else this.#context.send(from, { kind: 'roster-wanted', cluster: this.id, card: undefined })
   }
 
-  #takeMoved(from: NodeId, { card }: Message<'moved'>, nowMs: number): void {
+  #takeMoved(from: NodeId, { card }: MessageOf<'moved'>, nowMs: number): void {
     if (card.id !== from || this.#context.seal.verify(card) !== 'valid') {
       this.#context.reject(from, 'forged')
       return
@@ -365,8 +361,10 @@ export class Cluster {
 
   #dismiss(ids: readonly NodeId[], nowMs: number): void {
     const seats = this.#roster.seats.filter(({ id }) => !ids.includes(id))
+    const told = ids.filter((id) => !this.#presence.absent.has(id))
     for (const id of ids) this.#unconfirmed.delete(id)
     this.#sign({ ...this.#roster, seats }, nowMs)
+    for (const id of told) this.#context.send(id, this.#rosterMessage())
   }
 
   /** Whether the bound holds; and what follows for oneself, and as coordinator. */

@@ -36,6 +36,9 @@ export interface ClusterContext {
   measure(id: NodeId): boolean
 }
 
+/** What is to become of one's place in a cluster: it goes on, or why it ends. */
+export type Fate = 'in' | 'unseated' | 'too-far' | 'deserted'
+
 /** Between three quarters of it and five quarters. */
 export function around(ms: number, random: Random): number {
   return ms * (0.75 + random.float() / 2)

@@ -18,6 +18,14 @@ export function farAllowed(members: number): number {
   return Math.max(0, Math.floor((pairs - 1) / clusterLimits.farPairsOneIn))
 }
 
+/**
+ * Far pairs with which a newcomer is admitted to so many members: the bound shall still hold when
+ * another goes at the same time.
+ */
+export function farAdmitted(members: number): number {
+  return farAllowed(members)
+}
+
 /** Far pairs among them. */
 export function countFar(members: readonly NodeId[], lists: FarLists): number {
   let count = 0

@@ -63,6 +63,9 @@ export type ClusterMessage =
   /** "I have moved": my card, with another cluster and a later epoch. */
   | { readonly kind: 'moved'; readonly card: Card }
 
+/** The message of this kind. */
+export type MessageOf<Kind extends ClusterMessage['kind']> = Extract<ClusterMessage, { kind: Kind }>
+
 export type NeighbourhoodMessage = DirectoryMessage | ClusterMessage
 
 export function isDirectoryMessage(message: NeighbourhoodMessage): message is DirectoryMessage {

@@ -81,7 +81,6 @@ export interface NeighbourhoodOutputs {
   readonly wakeAtMs: number
 }
 
-const echoesWanted = 1
 const tick = { kind: 'tick' } as const
 const noContact = new Uint8Array(0)
 
@@ -295,7 +294,8 @@ export class Neighbourhood {
 
   #moveIn(nowMs: number): void {
     const admission = this.#search.takeAdmission()
-    if (admission === undefined) return
+    // The others may have come to need one meanwhile; then the seat lapses.
+    if (admission === undefined || !this.#cluster.canSpareOneself) return
     const former = this.#cluster
     this.#cluster = new Cluster(this.#context, admission.roster, nowMs)
     this.#renewCard(nowMs)
@@ -394,7 +394,7 @@ export class Neighbourhood {
       cardOf: (id) => this.#directory.card(id),
       send: (to, message) => this.#send(to, message),
       reject: (from, fault) => this.#reject(from, fault),
-      measure: (id) => this.#pinger.measure(id, echoesWanted, this.#nowMs),
+      measure: (id) => this.#pinger.measure(id, this.#nowMs),
     }
   }
 }

@@ -9,8 +9,6 @@ import type { Trips } from './trips.ts'
 
 interface Probe {
   readonly id: NodeId
-  /** Echoes still wanted. */
-  wanted: number
   tries: number
   nonce: number
   sentAtMs: number
@@ -53,12 +51,11 @@ export class Pinger {
   }
 
   /** @returns whether a probe is under way now */
-  measure(id: NodeId, echoes: number, nowMs: number): boolean {
+  measure(id: NodeId, nowMs: number): boolean {
     if (this.#probes.has(id)) return true
     if (this.#probes.size >= clusterLimits.probesMax) return false
     const probe: Probe = {
       id,
-      wanted: echoes,
       tries: 0,
       nonce: 0,
       sentAtMs: 0,
@@ -77,9 +74,8 @@ export class Pinger {
     const ms = nowMs - probe.sentAtMs
     this.#trips.record(from, ms, nowMs)
     probe.isHeard = true
-    probe.wanted -= 1
     const isDoubtful = this.#isDoubtful(from) && probe.tries < clusterLimits.probeTries
-    if (probe.wanted > 0 || isDoubtful) this.#send(probe, nowMs)
+    if (isDoubtful) this.#send(probe, nowMs)
     else this.#finish(probe)
     return ms
   }

@@ -7,13 +7,11 @@ import type { NodeId } from '../../protocol/index.ts'
 import type { Card, Trip } from '../directory/card.ts'
 import { isWellFormedRoster, type Roster, type Standing, seatOf } from './claims.ts'
 import { around, type ClusterContext } from './context.ts'
-import { countFar, farAllowed } from './fit.ts'
+import { countFar, farAdmitted } from './fit.ts'
 import { clusterLimits, clusterTimes } from './limits.ts'
-import type { ClusterMessage } from './messages.ts'
+import type { MessageOf } from './messages.ts'
 import { isBetter, type Proposal, propose, rank, type Standpoint, unexplored } from './proposals.ts'
 import { Refusals } from './refusals.ts'
-
-type Message<Kind extends ClusterMessage['kind']> = Extract<ClusterMessage, { kind: Kind }>
 
 interface Attempt {
   readonly cluster: string
@@ -126,7 +124,7 @@ export class Search {
     this.#context.send(contact, { kind: 'roster-wanted', cluster, card })
   }
 
-  takeRoster(from: NodeId, message: Message<'roster'>, nowMs: number): void {
+  takeRoster(from: NodeId, message: MessageOf<'roster'>, nowMs: number): void {
     const attempt = this.#attempt
     if (attempt?.phase !== 'fetching' || from !== attempt.contact) return
     if (message.roster.cluster !== attempt.cluster) {
@@ -138,7 +136,7 @@ export class Search {
     this.#plan(attempt, message, nowMs)
   }
 
-  takeAnswer(from: NodeId, message: Message<'answer'>, nowMs: number): void {
+  takeAnswer(from: NodeId, message: MessageOf<'answer'>, nowMs: number): void {
     const attempt = this.#attempt
     const { verdict, roster, standings, coordinator, cluster } = message
     if (attempt?.phase !== 'asking' || from !== attempt.contact || cluster !== attempt.cluster)
@@ -214,7 +212,7 @@ export class Search {
     const { order, doubts } = rank(unmeasured, own, { boundMs: rules.boundMs, cardOf })
     attempt.queue = [...order]
     attempt.phase = 'measuring'
-    const allowed = farAllowed(size + 1) + Math.ceil(clusterLimits.doubtsShare * size)
+    const allowed = farAdmitted(size) + Math.ceil(clusterLimits.doubtsShare * size)
     if (this.#farOf(attempt) + doubts > allowed) this.#giveUp(nowMs)
     else this.#measureNext(attempt, nowMs)
   }
@@ -231,7 +229,7 @@ export class Search {
     const { trips } = this.#context
     const size = attempt.roster?.seats.length ?? 0
     attempt.dueMs = nowMs + measuringMs
-    if (this.#farOf(attempt) > farAllowed(size + 1 - attempt.missing.size)) {
+    if (this.#farOf(attempt) > farAdmitted(size - attempt.missing.size)) {
       this.#giveUp(nowMs)
       return
     }
