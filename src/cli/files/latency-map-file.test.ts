@@ -14,10 +14,12 @@ function folder(t: TestContext): string {
 
 test('the map of the last run is read back, and nothing on the first', (t) => {
   const at = folder(t)
-  const store = openLatencyMap(at, silentLog)
+  const store = openLatencyMap(at, silentLog, { now: () => 1_000 })
   assert.equal(store.load(), undefined)
   store.save({ version: 1, links: [] })
-  assert.deepEqual(openLatencyMap(at, silentLog).load(), { version: 1, links: [] })
+  const later = openLatencyMap(at, silentLog, { now: () => 61_000 })
+  const kept = { version: 1, links: [], savedAtMs: 1_000, downMs: 60_000 }
+  assert.deepEqual(later.load(), kept)
   assert.match(readFileSync(join(at, 'latency-map.json'), 'utf8'), /"version":1/)
 })
 

@@ -4,19 +4,33 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Log } from '../../base/index.ts'
+import { type Clock, type Log, systemClock } from '../../base/index.ts'
 import type { LatencyStore } from '../../gateway/index.ts'
 import { writeFileAtomically } from './atomic-file.ts'
 
 /** 16,384 links of some 300 bytes are 5 MB. */
 const fileBytesMax = 16 * 1024 * 1024
 
-export function openLatencyMap(folder: string, log: Log): LatencyStore {
+export function openLatencyMap(
+  folder: string,
+  log: Log,
+  clock: Pick<Clock, 'now'> = systemClock,
+): LatencyStore {
   const file = join(folder, 'latency-map.json')
   return {
-    load: () => read(file, log),
-    save: (snapshot) => writeFileAtomically(file, `${JSON.stringify(snapshot)}\n`, 0o600),
+    load: () => aged(read(file, log), clock.now()),
+    save(snapshot) {
+      const kept = { ...snapshot, savedAtMs: clock.now() }
+      writeFileAtomically(file, `${JSON.stringify(kept)}\n`, 0o600)
+    },
   }
+}
+
+/** Ages in it are of when it was kept; the map does not know how long ago that is. */
+function aged(content: unknown, nowMs: number): unknown {
+  if (typeof content !== 'object' || content === null || !('savedAtMs' in content)) return content
+  const { savedAtMs } = content
+  return typeof savedAtMs === 'number' ? { ...content, downMs: nowMs - savedAtMs } : content
 }
 
 function read(file: string, log: Log): unknown {

@@ -233,6 +233,15 @@ describe('the snapshot of a latency map', () => {
     assert.ok(Math.abs((is?.medianMs ?? 0) / (was?.medianMs ?? 1) - 1) < 0.02)
   })
 
+  it('is older by the time for which nobody ran', () => {
+    const kept = { ...link(grid.cellAt(berlin), grid.cellAt(warsaw)), ageMs: 5 }
+    const restored = (downMs: number) =>
+      new LatencyMap(grid).restore({ version: 1, downMs, links: [kept] }, 0)
+    assert.equal(restored(3_600_000), 1)
+    assert.equal(restored(3 * 24 * 3_600_000), 0)
+    assert.equal(restored(-1), 1)
+  })
+
   it('survives whatever is in the file', () => {
     const map = new LatencyMap(grid)
     const good = { ...link(grid.cellAt(berlin), grid.cellAt(warsaw)), ageMs: 5 }

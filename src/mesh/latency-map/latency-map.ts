@@ -163,16 +163,23 @@ export class LatencyMap {
     return { version: 1, links: links.slice(-snapshotLinksMax) }
   }
 
-  /** Learns anew from what was kept, without what is unsound in it. Returns the links learned. */
+  /**
+   * Learns anew from what was kept, without what is unsound in it; all of it is older by `downMs`,
+   * the time since it was kept, if that is told. Returns the links learned.
+   */
   restore(snapshot: unknown, nowMs: number): number {
     if (!isObject(snapshot) || snapshot['version'] !== 1) return 0
     const links = snapshot['links']
     if (!Array.isArray(links)) return 0
+    const { downMs } = snapshot
+    const agedMs = typeof downMs === 'number' && downMs > 0 ? downMs : 0
     let learned = 0
     for (const link of links.slice(-snapshotLinksMax) as readonly unknown[]) {
       if (!isSound(link)) continue
-      const ageMs = link['ageMs']
-      if (typeof ageMs !== 'number' || !(ageMs >= 0 && ageMs <= sightingLifeMs)) continue
+      const keptAgeMs = link['ageMs']
+      if (typeof keptAgeMs !== 'number' || !(keptAgeMs >= 0)) continue
+      const ageMs = keptAgeMs + agedMs
+      if (ageMs > sightingLifeMs) continue
       if (this.observe(link, nowMs - ageMs) === 'learned') learned += 1
     }
     return learned
