@@ -15,6 +15,8 @@ import { FaultyRelay } from './faulty-relay.fixture.ts'
 
 const main = join(import.meta.dirname, '..', '..', 'bin', 'isochrone.js')
 const token = 'join_end-to-end'
+/** More than any link takes here: all are one cluster, whatever the relays do. */
+const clusterBoundMs = 1_000
 const model = 'end-to-end'
 
 type State = 'alive' | 'suspect' | 'dead' | 'left'
@@ -128,10 +130,15 @@ export class MeshOfProcesses {
       return { gateway, nodes }
     }
     const mesh = new MeshOfProcesses({ upstream, make })
-    const told = JSON.parse(await mesh.gateway.start(mesh.folder))
-    mesh.gateway.id = told.id
-    await Promise.all(mesh.nodes.map((node) => mesh.startNode(node)))
-    return mesh
+    try {
+      const told = JSON.parse(await mesh.gateway.start(mesh.folder))
+      mesh.gateway.id = told.id
+      await Promise.all(mesh.nodes.map((node) => mesh.startNode(node)))
+      return mesh
+    } catch (error) {
+      await mesh.stop()
+      throw error
+    }
   }
 
   /** Resolves when it has joined the gateway. */
@@ -221,6 +228,7 @@ function gatewayArgs({ port, advertised }: Listening): readonly string[] {
   return [
     ...['gateway', '--config', 'none', '--data', '.', '--port', '0', '--token', token, '--json'],
     ...['--mesh-port', String(port), '--mesh-advertise', advertised],
+    ...['--cluster-bound-ms', String(clusterBoundMs)],
   ]
 }
 
@@ -232,6 +240,7 @@ function nodeArgs(
     ...['node', '--config', 'none', '--data', '.', '--name', name, '--token', token, '--json'],
     ...['--join', about.join, '--engine', 'upstream', '--upstream-url', about.url],
     ...['--benchmark-ms', '0', '--drain-limit-ms', '0'],
+    ...['--cluster-bound-ms', String(clusterBoundMs)],
     ...['--listen', `127.0.0.1:${about.port}`, '--advertise', about.advertised],
   ]
 }

@@ -2,15 +2,11 @@
  * mesh: who is alive and near. Membership by gossip (SWIM with Lifeguard), coordinates, clusters.
  * State machines without I/O: whoever composes them brings connections, clock and keys.
  */
-export {
-  type AgentModules,
-  type AgentOptions,
-  MeshAgent,
-  type MeshMember,
-} from './agent/agent.ts'
+export { MeshAgent } from './agent/agent.ts'
 export type { MemberRole } from './agent/card.ts'
 export type { Contact, ContactStore } from './agent/contacts.ts'
 export type { PeerFault } from './agent/guests.ts'
+export type { AgentModules, AgentOptions, MeshMember } from './agent/options.ts'
 export {
   type Claim as ClusterClaim,
   type ClaimBody as ClusterClaimBody,

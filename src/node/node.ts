@@ -4,7 +4,12 @@
  */
 import { type Clock, type Log, type Random, sleep, type Timer } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
-import { type ContactStore, MeshAgent, type MeshMember } from '../mesh/index.ts'
+import {
+  type ContactStore,
+  defaultClusterRules,
+  MeshAgent,
+  type MeshMember,
+} from '../mesh/index.ts'
 import {
   type HardwareReport,
   type Identity,
@@ -41,6 +46,8 @@ export interface NodeOptions {
   readonly region: string
   /** The H3 cell that it is in; default empty: not declared. */
   readonly cell?: string
+  /** The 95th percentile of the round trips within a cluster; the mesh's own where not given. */
+  readonly clusterBoundMs?: number
   /** `host:port` to be dialled at; undefined: only over connections that this node opens. */
   readonly listen?: string
   /** Micro-dollars per million tokens. */
@@ -192,12 +199,13 @@ class Worker implements IsochroneNode {
   #createMesh(): MeshAgent | undefined {
     const { contacts } = this.#modules
     if (contacts === undefined) return undefined
-    const { network, token } = this.#options
+    const { clusterBoundMs, network, token } = this.#options
+    const rules = { ...defaultClusterRules, boundMs: clusterBoundMs ?? defaultClusterRules.boundMs }
     const transport: Pick<Transport, 'dial'> = {
       dial: (address, expected, signal) => this.#transport.dial(address, expected, signal),
     }
     return new MeshAgent(
-      { network, token, role: 'node' },
+      { network, token, role: 'node', rules },
       { ...this.#modules, contacts, transport },
     )
   }
@@ -208,7 +216,7 @@ class Worker implements IsochroneNode {
     const look = () => {
       timer = this.#modules.clock.after(this.#limits.strangerWaitMs, () => {
         const { peer } = connection
-        if (this.#isJoined(peer) || this.#mesh?.isMember(peer) === true) look()
+        if (this.#isJoined(peer) || this.#mesh?.isKnown(peer) === true) look()
         else connection.close().catch(() => {})
       })
     }

@@ -17,6 +17,7 @@ const card: MeshCardBody = {
   epoch: 3,
   cluster: 'one',
   clusterSize: 4,
+  contact: Uint8Array.of(1, 2),
   sketch: [{ id: other.id, ms: 1 / 3 }],
   coordinate: {
     position: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
@@ -68,6 +69,7 @@ test('any changed field is a forgery', () => {
     { ...said, cluster: 'two' },
     { ...said, clusterSize: 5 },
     { ...said, sketch: [] },
+    { ...said, contact: Uint8Array.of(1, 3) },
     { ...said, sketch: [{ id: other.id, ms: 1 }] },
     { ...said, coordinate: { ...said.coordinate, heightMs: 0.8 } },
     { ...said, issuedAtMs: now - 1 },

@@ -50,6 +50,7 @@ function signedBytes(body: MeshClaimBody, scope: string, issuedAtMs: number): Ui
   switch (body.kind) {
     case 'card': {
       writer.bytes(publicKeyOf(body.id)).uint64(body.epoch).uint32(body.clusterSize)
+      writer.bytes(body.contact)
       for (const { id } of body.sketch) writer.bytes(publicKeyOf(id))
       writer.bytes(floatBytes(Float32Array.from(body.sketch, ({ ms }) => ms)))
       return writer.bytes(floatBytes(coordinateFloats(body.coordinate))).done()

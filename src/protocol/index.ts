@@ -116,7 +116,12 @@ export {
 export { isShallow } from './messages/json.ts'
 export { messageLimits } from './messages/limits.ts'
 export { decodeLoadMessage, encodeLoadMessage } from './messages/load-message.ts'
-export { decodeMeshPacket, encodeMeshPacket, type MeshPacket } from './messages/mesh-packet.ts'
+export {
+  decodeMeshPacket,
+  emptyMeshPacket,
+  encodeMeshPacket,
+  type MeshPacket,
+} from './messages/mesh-packet.ts'
 export {
   decodeNeighbourhoodMessage,
   encodeNeighbourhoodMessage,

@@ -31,6 +31,8 @@ export interface MeshCardBody {
   readonly epoch: number
   readonly cluster: string
   readonly clusterSize: number
+  /** Where it can be reached, and that it was admitted; `mesh` reads it. */
+  readonly contact: Uint8Array
   readonly sketch: readonly SaidTrip[]
   readonly coordinate: SaidCoordinate
 }

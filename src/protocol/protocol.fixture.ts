@@ -278,6 +278,7 @@ export const meshCard: fc.Arbitrary<SignedMeshCard> = fc.record({
   epoch: uint53,
   cluster: clusterName,
   clusterSize: uint32,
+  contact: fc.uint8Array({ maxLength: 256 }).map((array) => Uint8Array.from(array)),
   sketch: fc.array(trip, { maxLength: 4 }),
   coordinate,
   ...claimSeal,

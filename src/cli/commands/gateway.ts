@@ -2,6 +2,7 @@
 import { defineCommand } from '../options/command.ts'
 import { flag, integer, list, text } from '../options/option.ts'
 import {
+  clusterBoundOption,
   configOption,
   dataOption,
   jsonOption,
@@ -33,6 +34,7 @@ export const gatewayCommand = defineCommand({
       max: 65_535,
       placeholder: 'PORT',
     }),
+    'cluster-bound-ms': clusterBoundOption,
     'mesh-advertise': text('address told to nodes, where it is not the one listened at', {
       placeholder: 'HOST:PORT',
       defaultText: 'the address listened at',

@@ -2,6 +2,7 @@
 import { defineCommand } from '../options/command.ts'
 import { choice, decimal, integer, list, text } from '../options/option.ts'
 import {
+  clusterBoundOption,
   configOption,
   dataOption,
   jsonOption,
@@ -60,6 +61,7 @@ export const nodeCommand = defineCommand({
       placeholder: 'HOST:PORT',
       defaultText: 'none: it only dials',
     }),
+    'cluster-bound-ms': clusterBoundOption,
     advertise: text('address told to other members, where it is not the one listened at', {
       placeholder: 'HOST:PORT',
       defaultText: 'the address listened at',

@@ -13,7 +13,7 @@ import {
   hashSecret,
   makeSecret,
 } from '../../gateway/index.ts'
-import { MeshAgent } from '../../mesh/index.ts'
+import { defaultClusterRules, MeshAgent } from '../../mesh/index.ts'
 import { asIsochroneError, type Identity, IsochroneError } from '../../protocol/index.ts'
 import { defaultPolicy } from '../../routing/index.ts'
 import { openSqliteStorage, type Storage } from '../../storage/index.ts'
@@ -41,6 +41,7 @@ export interface GatewayCommandOptions {
   readonly 'mesh-host': string
   readonly 'mesh-port': number
   readonly 'mesh-advertise': string | undefined
+  readonly 'cluster-bound-ms': number
   readonly data: string
   readonly network: string
   readonly region: string
@@ -138,8 +139,9 @@ async function openGateway(
   const storage = await openSqliteStorage(folder.records, base)
   const evidence = new EvidenceBook({ clock: systemClock })
   evidence.restore(storage.observations.since(systemClock.now() - evidenceKeptMs))
+  const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
-    { network: options.network, token, role: 'gateway' },
+    { network: options.network, token, role: 'gateway', rules },
     {
       ...base,
       identity,

@@ -41,6 +41,7 @@ export interface NodeCommandOptions extends EngineChoice {
   readonly data: string
   readonly name: string
   readonly store: string | undefined
+  readonly 'cluster-bound-ms': number
   readonly listen: string | undefined
   readonly advertise: string | undefined
   readonly 'prompt-price': number
@@ -180,6 +181,7 @@ function nodeOptions(options: ComposeOptions): NodeOptions {
     region: options.region,
     cell: options.cell,
     softwareVersion: softwareVersion(),
+    clusterBoundMs: options['cluster-bound-ms'],
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     promptPrice: options['prompt-price'],
     completionPrice: options['completion-price'],

@@ -1,4 +1,5 @@
 /** Options that several commands have, defined once. */
+import { defaultClusterRules } from '../../mesh/index.ts'
 import { choice, flag, integer, text } from './option.ts'
 
 /** Names travel in every record; well below what a message between peers may hold. */
@@ -36,6 +37,13 @@ export const clientOptions = {
   json: jsonOption,
   config: configOption,
 }
+
+export const clusterBoundOption = integer('bound of a cluster’s round trips, 95th percentile', {
+  default: defaultClusterRules.boundMs,
+  min: 1,
+  max: 1_000,
+  placeholder: 'MS',
+})
 
 export const networkOption = text(
   'name of the network; nodes and gateways of another are refused',

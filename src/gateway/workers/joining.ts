@@ -48,7 +48,7 @@ export interface JoiningModules {
   /** Learns from what nodes measured of each other. */
   readonly latencies?: Pick<LatencyWatch, 'hear'>
   /** A peer of the mesh may stay without joining. */
-  readonly mesh?: Pick<MeshAgent, 'isMember'>
+  readonly mesh?: Pick<MeshAgent, 'isKnown'>
 }
 
 /** One connection: what it may still ask for, and who joined over it. */
@@ -83,7 +83,7 @@ export class Joining {
     const timer = this.#modules.clock.after(this.#options.joinWaitMs, () => {
       const { peer } = connection
       if (this.#workers.get(peer)?.connection === connection) return
-      if (this.#modules.mesh?.isMember(peer) === true) return
+      if (this.#modules.mesh?.isKnown(peer) === true) return
       connection.close().catch(() => {})
     })
     void connection.closed.then(() => timer.cancel())

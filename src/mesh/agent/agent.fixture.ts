@@ -1,6 +1,6 @@
 /** For tests: agents on a network in memory, under one clock. */
 import { ManualClock, type Random, seededRandom, silentLog, systemClock } from '../../base/index.ts'
-import { createIdentity, type Identity, type NodeId } from '../../protocol/index.ts'
+import { type Identity, identityFromPem, type NodeId } from '../../protocol/index.ts'
 import {
   type Connection,
   MemoryNetwork,
@@ -8,8 +8,9 @@ import {
   type Transport,
   type TransportEvents,
 } from '../../transport/index.ts'
-import { type AgentOptions, MeshAgent } from './agent.ts'
+import { MeshAgent } from './agent.ts'
 import type { Contact } from './contacts.ts'
+import type { AgentOptions } from './options.ts'
 
 export interface Place {
   readonly agent: MeshAgent
@@ -27,6 +28,11 @@ export interface PlaceOptions extends Partial<AgentOptions> {
   readonly contacts?: readonly Contact[]
 }
 
+/** Nodes that begin at one moment are placed within a minute or so. */
+const togetherSecondsMax = 180
+/** Of an Ed25519 key as PKCS #8 (RFC 8410), before its 32 bytes. */
+const keyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
+
 export class AgentWorld {
   // Signed statements carry the wall clock, and other tests of one process may have used it.
   readonly clock = new ManualClock(systemClock.now())
@@ -40,7 +46,7 @@ export class AgentWorld {
   }
 
   async add(options: PlaceOptions = {}): Promise<Place> {
-    const { identity = createIdentity(), listens = true, contacts = [], ...more } = options
+    const { identity = identityBy(this.random), listens = true, contacts = [], ...more } = options
     const agent = new MeshAgent(
       { network: 'test', role: 'node', token: 'join_test', ...more },
       {
@@ -78,6 +84,20 @@ export class AgentWorld {
     return connection
   }
 
+  /** Runs until each of these holds just the others for alive, and is in a cluster with them. */
+  async untilTogether(places: readonly Place[] = this.places): Promise<void> {
+    for (let seconds = 0; seconds < togetherSecondsMax; seconds += 1) {
+      const isTogether = places.every(
+        (place) =>
+          place.agent.place?.members.length === places.length &&
+          String(alive(place)) === String(idsBesides(places, place)),
+      )
+      if (isTogether) return
+      await this.run(1_000)
+    }
+    throw new Error(`not together after ${togetherSecondsMax} s`)
+  }
+
   async run(forMs: number): Promise<void> {
     await this.clock.advanceAsync(forMs)
   }
@@ -103,4 +123,10 @@ export function idsBesides(places: readonly Place[], place: Place): NodeId[] {
     .filter((other) => other !== place)
     .map(({ identity }) => identity.id)
     .sort()
+}
+
+/** The same seed, the same key: whom one meets first depends on ids. */
+function identityBy(random: Random): Identity {
+  const der = Buffer.concat([keyPrefix, random.bytes(32)]).toString('base64')
+  return identityFromPem(`-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`)
 }

@@ -2,65 +2,33 @@
  * The mesh on real connections: one member's state machine, its timer, its connections, and the
  * last view on disk. Nodes and gateways each run one.
  */
-import type { Clock, Log, Random, Timer } from '../../base/index.ts'
+import type { Timer } from '../../base/index.ts'
 import {
-  asIsochroneError,
   decodeMeshPacket,
   encodeMeshPacket,
-  type Identity,
   IsochroneError,
   type MeshPacket,
   methods,
   type NodeId,
-  signStatement,
-  verifyStatement,
 } from '../../protocol/index.ts'
-import type { CallHandler, Connection, IncomingCall, Transport } from '../../transport/index.ts'
-import type { Coordinate } from '../coordinates/coordinate.ts'
-import type { LinkEstimate } from '../links/link-table.ts'
-import type { LinkMeasure } from '../links/link-window.ts'
-import { Membership } from '../membership/membership.ts'
-import type { MemberState, Message } from '../membership/messages.ts'
-import { type MembershipPreset, membershipLimits, wan } from '../membership/presets.ts'
-import type { MembershipEvent, MembershipInput } from '../membership/step.ts'
+import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
+import type { Place } from '../clusters/neighbourhood.ts'
+import { type Coordinate, encodeCoordinate } from '../coordinates/coordinate.ts'
+import { membershipLimits, wan } from '../membership/presets.ts'
 import { AddressBook } from './address-book.ts'
-import { Admission, decodeCard, encodeCard, type MemberCard, type MemberRole } from './card.ts'
-import type { ContactStore } from './contacts.ts'
+import { Admission, decodeCard, encodeCard, type MemberCard } from './card.ts'
+import type { Contact } from './contacts.ts'
 import { Guests, type PeerFault } from './guests.ts'
 import { type AgentLimits, agentLimits } from './limits.ts'
+import { type MachineEvent, type MachineInput, MeshMachine } from './machine.ts'
 import { Measurements } from './measurements.ts'
+import type { AgentModules, AgentOptions, MeshMember } from './options.ts'
+import { packetsOf } from './packets.ts'
 import { Peers } from './peers.ts'
 import { Relaying } from './relaying.ts'
-
-export interface AgentOptions {
-  readonly network: string
-  readonly role: MemberRole
-  /** Whoever has it is admitted. */
-  readonly token: string
-  readonly preset?: MembershipPreset
-  readonly limits?: Partial<AgentLimits>
-}
-
-export interface AgentModules {
-  readonly identity: Identity
-  readonly transport: Pick<Transport, 'dial'>
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  readonly contacts: ContactStore
-}
-
-export interface MeshMember {
-  readonly id: NodeId
-  readonly role: MemberRole
-  readonly state: MemberState
-  readonly incarnation: number
-  readonly addresses: readonly string[]
-  /** null: not measured lately. */
-  readonly link: LinkMeasure | null
-  /** The round trip, by measurement or by coordinates; null: nothing is known. */
-  readonly estimate: LinkEstimate | null
-}
+import { Seals } from './seals.ts'
+import { ViewKeeper } from './view-keeper.ts'
+import { WallClockWatch } from './wall-clock-watch.ts'
 
 export class MeshAgent {
   readonly handlers: Readonly<Record<string, CallHandler>>
@@ -76,12 +44,13 @@ export class MeshAgent {
   readonly #seeds = new Set<NodeId>()
   readonly #measurements: Measurements
   readonly #relaying: Relaying
-  #membership: Membership | undefined
+  readonly #wallClock: WallClockWatch
+  readonly #view: ViewKeeper
+  #machine: MeshMachine | undefined
   #addresses: readonly string[] = []
   #relays: readonly NodeId[] = []
   #timer: Timer | undefined
   #sweepTimer: Timer | undefined
-  #saveTimer: Timer | undefined
   #onDeparted: (() => void) | undefined
   #isClosed = false
 
@@ -111,14 +80,19 @@ export class MeshAgent {
       peers: this.#peers,
       book,
       guests: this.#guests,
-      isMember: (id) => this.isMember(id),
+      isKnown: (id) => book.isProven(id),
     })
+    this.#view = new ViewKeeper(this.#limits.saveIntervalMs, {
+      ...modules,
+      known: () => this.#contacts(),
+    })
+    this.#wallClock = new WallClockWatch(clock)
     this.handlers = { [methods.mesh]: (call) => this.#listen(call) }
   }
 
   /** @param addresses where other members can dial this one */
   start(addresses: readonly string[]): void {
-    const { clock, contacts, identity, random } = this.#modules
+    const { contacts, identity } = this.#modules
     const known = contacts.load()
     for (const contact of known) {
       if (contact.id === identity.id) continue
@@ -126,25 +100,9 @@ export class MeshAgent {
       if (this.#seeds.size < membershipLimits.seedsMax) this.#seeds.add(contact.id)
     }
     this.#addresses = addresses
-    const scope = this.#scope
-    this.#membership = new Membership(
-      {
-        self: identity.id,
-        // Above that of every earlier life: a member renews itself less often than every second.
-        incarnation: Math.floor(clock.now() / 1_000),
-        payload: this.#payload(),
-        preset: this.#options.preset ?? wan,
-      },
-      {
-        random,
-        sign: (body) => signStatement(identity, body, { scope, now: clock.now() }),
-        verify: (statement) => verifyStatement(statement, { scope, now: clock.now() }),
-        admits: ({ subject, payload }) => this.#admission.admits(subject, payload),
-      },
-      clock.monotonic(),
-    )
+    this.#machine = this.#createMachine()
     this.#sweep()
-    this.#step({ kind: 'join', seeds: [...this.#seeds] })
+    this.#step({ kind: 'seeds', seeds: [...this.#seeds] })
   }
 
   /** A gateway that was joined, or another member, to which there is a connection: begin there. */
@@ -155,17 +113,23 @@ export class MeshAgent {
     this.#seeds.clear()
     for (const seed of seeds) this.#seeds.add(seed)
     this.#chooseRelays()
-    this.#step({ kind: 'join', seeds })
+    this.#step({ kind: 'seeds', seeds })
   }
 
-  /** Whether a connection of this peer is one of the mesh, to be kept. */
-  isMember(id: NodeId): boolean {
-    return this.#membership?.aliveStatement(id) !== undefined
+  /** Whether it was admitted to the mesh: a connection of it is to be kept. */
+  isKnown(id: NodeId): boolean {
+    return this.#book.isProven(id)
   }
 
+  /** The cluster that this member is in. */
+  get place(): Place | undefined {
+    return this.#machine?.neighbourhood.place
+  }
+
+  /** The other members of its cluster. */
   members(): readonly MeshMember[] {
     const nowMs = this.#modules.clock.monotonic()
-    const members = this.#membership?.members() ?? []
+    const members = this.#machine?.membership.members() ?? []
     return members.map(({ id, state, incarnation }) => {
       const card = this.#book.card(id)
       const { role = 'node', addresses = [] } = card ?? {}
@@ -187,8 +151,8 @@ export class MeshAgent {
 
   /** Tells some members; they tell the rest. */
   async leave(): Promise<void> {
-    if (this.#membership === undefined || this.#isClosed) return
-    this.#save()
+    if (this.#machine === undefined || this.#isClosed) return
+    this.#view.changed()
     await new Promise<void>((resolve) => {
       this.#onDeparted = resolve
       const timer = this.#modules.clock.after(this.#limits.leaveWaitMs, resolve)
@@ -204,8 +168,8 @@ export class MeshAgent {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    if (this.#saveTimer !== undefined) this.#save()
-    for (const timer of [this.#timer, this.#sweepTimer, this.#saveTimer]) timer?.cancel()
+    this.#view.close()
+    for (const timer of [this.#timer, this.#sweepTimer]) timer?.cancel()
     this.#peers.close()
   }
 
@@ -240,11 +204,23 @@ export class MeshAgent {
   }
 
   /** What a member says itself, whether over a connection of its own or not. */
-  #take(from: NodeId, { coordinate, membership }: MeshPacket): void {
+  #take(from: NodeId, packet: MeshPacket): void {
+    const { cluster, coordinate, membership, neighbourhood } = packet
     const nowMs = this.#modules.clock.monotonic()
     const isSound = coordinate === null || this.#measurements.hear(from, coordinate, nowMs)
     if (!isSound) this.#guests.note(from, 'malformed')
-    for (const message of membership) this.#step({ kind: 'message', from, message })
+    for (const message of neighbourhood) {
+      if (!this.#answer({ kind: 'part', from, part: { kind: 'neighbourhood', message } })) return
+    }
+    for (const message of membership) {
+      const part = { kind: 'membership', cluster, message } as const
+      if (!this.#answer({ kind: 'part', from, part })) return
+    }
+  }
+
+  /** @returns whether to hear more of its sender, who answers for what it makes this member say */
+  #answer(input: Extract<MachineInput, { kind: 'part' }>): boolean {
+    return this.#guests.charge(input.from, this.#step(input))
   }
 
   #decode(peer: NodeId, bytes: Uint8Array): MeshPacket | undefined {
@@ -256,35 +232,48 @@ export class MeshAgent {
     }
   }
 
-  #step(input: MembershipInput): void {
+  /** @returns bytes to be sent */
+  #step(input: MachineInput): number {
     const { clock } = this.#modules
-    if (this.#membership === undefined || this.#isClosed) return
-    const { sends, events, wakeAtMs } = this.#membership.step(input, clock.monotonic())
+    if (this.#machine === undefined || this.#isClosed) return 0
+    const { sends, events, wakeAtMs } = this.#machine.step(input, clock.monotonic())
     for (const event of events) this.#note(event)
-    const packets = new Map<NodeId, Message[]>()
-    for (const { to, message } of sends) {
-      const messages = packets.get(to)
-      if (messages === undefined) packets.set(to, [message])
-      else messages.push(message)
-    }
-    for (const [to, membership] of packets) {
-      // Where one is matters to whoever measures the way: with pings and their answers.
-      const isProbe = membership.some(({ kind }) => kind === 'ping' || kind === 'ack')
-      const coordinate = isProbe ? this.#measurements.encoded : null
-      const packet = encodeMeshPacket({ membership, coordinate, relayed: null })
-      if (!this.#peers.send(to, packet)) this.#relaying.send(to, packet)
-    }
+    let bytes = 0
+    for (const [to, packet] of packetsOf(sends)) bytes += this.#send(to, packet)
     this.#timer?.cancel()
-    if (wakeAtMs === Number.POSITIVE_INFINITY) return
-    const waitMs = Math.max(0, wakeAtMs - clock.monotonic())
+    if (wakeAtMs === Number.POSITIVE_INFINITY) return bytes
+    // Whole ms: woken a moment too early, there would be nothing to do, again and again.
+    const waitMs = Math.max(0, Math.ceil(wakeAtMs - clock.monotonic()))
     this.#timer = clock.after(waitMs, () => this.#step({ kind: 'tick' }))
+    return bytes
   }
 
-  #note(event: MembershipEvent): void {
+  /** @returns its length */
+  #send(to: NodeId, packet: MeshPacket): number {
+    // Where one is matters to whoever measures the way: with pings and their answers.
+    const isProbe = packet.membership.some(({ kind }) => kind === 'ping' || kind === 'ack')
+    const coordinate = isProbe ? this.#measurements.encoded : null
+    const bytes = encodeMeshPacket({ ...packet, coordinate })
+    if (!this.#peers.send(to, bytes)) this.#relaying.send(to, bytes)
+    return bytes.length
+  }
+
+  #note(event: MachineEvent): void {
     const { clock, log } = this.#modules
     switch (event.kind) {
-      case 'round-trip':
-        this.#measurements.answered(event.id, event.ms, clock.monotonic())
+      case 'round-trip': {
+        const nowMs = clock.monotonic()
+        if ('coordinate' in event) {
+          this.#measurements.hear(event.id, encodeCoordinate(event.coordinate), nowMs)
+        }
+        this.#measurements.answered(event.id, event.ms, nowMs)
+        return
+      }
+      case 'placed':
+        this.#notePlace(event)
+        return
+      case 'changed':
+        this.#view.changed()
         return
       case 'unanswered':
         this.#measurements.unanswered(event.id)
@@ -298,9 +287,6 @@ export class MeshAgent {
       case 'self-refuted':
         log.info('said to be alive after all', { incarnation: event.incarnation })
         return
-      case 'twin':
-        log.error('another process runs with this key; each member needs a key of its own')
-        return
       case 'joined':
       case 'returned':
       case 'updated':
@@ -313,17 +299,44 @@ export class MeshAgent {
       case 'suspected':
       case 'refuted':
         break
+      case 'twin':
+        log.error('another process runs with this key; each member needs a key of its own')
+        return
     }
     if (event.kind === 'updated') return
-    this.#saveSoon()
+    this.#view.changed()
     log.info(`a member ${sayings[event.kind]}`, {
       member: event.id,
       incarnation: event.incarnation,
     })
   }
 
+  #notePlace({ cluster, members, reason }: Extract<MachineEvent, { kind: 'placed' }>): void {
+    this.#view.changed()
+    const fields = { cluster, members: members.length, reason }
+    this.#modules.log.info('this member is in another cluster', fields)
+  }
+
+  #createMachine(): MeshMachine {
+    const { clock, identity, random } = this.#modules
+    const { network, preset = wan, rules } = this.#options
+    const { id: self } = identity
+    const book = this.#book
+    const seals = new Seals(network, { identity, clock, admission: this.#admission, book })
+    return new MeshMachine(
+      { self, preset, ...(rules === undefined ? {} : { rules }) },
+      {
+        seals,
+        random,
+        contact: () => this.#payload(),
+        coordinate: () => this.#measurements.own,
+      },
+      clock.monotonic(),
+    )
+  }
+
   #learnCard(id: NodeId): void {
-    const payload = this.#membership?.aliveStatement(id)?.payload
+    const payload = this.#machine?.membership.aliveStatement(id)?.payload
     const card = payload === undefined ? undefined : decodeCard(payload)
     if (card !== undefined) this.#book.put(id, card)
   }
@@ -340,7 +353,14 @@ export class MeshAgent {
     const isNode = (id: NodeId) => this.#book.card(id)?.role === 'node'
     this.#peers.sweep((id) => this.#options.role === 'node' && isNode(id))
     this.#chooseRelays()
-    const { clock } = this.#modules
+    const { clock, log } = this.#modules
+    const jumpMs = this.#wallClock.jumpMs()
+    if (jumpMs !== 0) {
+      log.warn('the wall clock has jumped, or this machine slept; saying anew where it is', {
+        jumpMs,
+      })
+      this.#step({ kind: 'contact' })
+    }
     this.#sweepTimer = clock.after(this.#limits.sweepIntervalMs, () => this.#sweep())
   }
 
@@ -352,28 +372,17 @@ export class MeshAgent {
       relays.length === this.#relays.length && relays.every((id) => this.#relays.includes(id))
     if (isSame) return
     this.#relays = relays
-    this.#step({ kind: 'update', payload: this.#payload() })
+    this.#step({ kind: 'contact' })
   }
 
-  #saveSoon(): void {
-    if (this.#saveTimer !== undefined || this.#isClosed) return
-    const { clock } = this.#modules
-    this.#saveTimer = clock.after(this.#limits.saveIntervalMs, () => this.#save())
-  }
-
-  #save(): void {
-    this.#saveTimer?.cancel()
-    this.#saveTimer = undefined
-    const alive = this.members().filter(({ state }) => state === 'alive' || state === 'suspect')
-    const reachable = alive.filter(({ addresses }) => addresses.length > 0)
-    // Whoever was alone for a while keeps what it knew.
-    if (reachable.length === 0) return
-    try {
-      this.#modules.contacts.save(reachable.map(({ id, addresses }) => ({ id, addresses })))
-    } catch (error) {
-      const reason = asIsochroneError(error).message
-      this.#modules.log.warn('the view of the mesh is not kept', { reason })
+  /** Its cluster's members, and its neighbours beyond. */
+  #contacts(): Contact[] {
+    const ids = new Set<NodeId>()
+    for (const { id, state } of this.members()) {
+      if (state === 'alive' || state === 'suspect') ids.add(id)
     }
+    for (const { card } of this.#machine?.neighbourhood.neighbours() ?? []) ids.add(card.id)
+    return Array.from(ids, (id) => ({ id, addresses: this.#book.addressesOf(id) }))
   }
 }
 

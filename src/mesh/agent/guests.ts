@@ -4,14 +4,18 @@
  */
 import type { Clock, Log } from '../../base/index.ts'
 import { type NodeId, shortId } from '../../protocol/index.ts'
+import type { ClusterFault } from '../clusters/context.ts'
 import type { RejectionFault } from '../membership/step.ts'
 import type { AgentLimits } from './limits.ts'
 import { WorkAllowance } from './work-allowance.ts'
 
-export type PeerFault = RejectionFault | 'malformed' | 'flood' | 'relay-forged'
+export type PeerFault = RejectionFault | ClusterFault | 'relay-forged' | 'relay-repeated'
 
 /** One per packet, and one per so many bytes of it: a statement may cost a verification. */
 const bytesPerWork = 128
+
+/** What a forged statement costs who brought it, besides: honest bearers have verified theirs. */
+const forgedWork = 50
 
 interface Guest {
   readonly allowance: WorkAllowance
@@ -44,6 +48,18 @@ export class Guests {
     return false
   }
 
+  /**
+   * What is said because of the peer's words is its work as well, or a few short questions could
+   * make this member write without end. @returns whether it may say more
+   */
+  charge(peer: NodeId, bytes: number): boolean {
+    const { allowance } = this.#guest(peer)
+    const work = Math.ceil(bytes / bytesPerWork)
+    if (allowance.take(work, this.#modules.clock.monotonic())) return true
+    this.note(peer, 'flood')
+    return false
+  }
+
   /** It has flooded for so long that its stream is to be ended. */
   isOut(peer: NodeId): boolean {
     return this.#guest(peer).allowance.isSpent
@@ -53,6 +69,7 @@ export class Guests {
     this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
     const guest = this.#guest(peer)
     const nowMs = this.#modules.clock.monotonic()
+    if (fault === 'forged') guest.allowance.take(forgedWork, nowMs)
     if (nowMs - guest.faultLoggedAtMs < this.#limits.faultLogIntervalMs) return
     guest.faultLoggedAtMs = nowMs
     this.#modules.log.warn('a peer’s gossip is refused', { peer: shortId(peer), fault })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeMeshPacket } from '../../protocol/index.ts'
+import { emptyMeshPacket, encodeMeshPacket } from '../../protocol/index.ts'
 import { type Message, messageBytes } from './messages.ts'
 import { MiniNetwork, quantile, seal, wideArea } from './mini-network.fixture.ts'
 import { lan, wan } from './presets.ts'
@@ -233,7 +233,7 @@ test('a message is about as long as is reckoned', () => {
   ]
   for (const message of messages) {
     const coordinate = message.kind === 'ping' ? new Uint8Array(32) : null
-    const packet = { membership: [message], coordinate, relayed: null }
+    const packet = { ...emptyMeshPacket, membership: [message], coordinate }
     const headerBytes = 96
     const encodedBytes = encodeMeshPacket(packet).length + headerBytes
     assert.ok(encodedBytes <= messageBytes(message) + 64, message.kind)

@@ -24,11 +24,11 @@ export declare const NodeRecord: TableLayout
 export declare const MemberStatement: TableLayout
 export declare const MembershipMessage: TableLayout
 export declare const RelayedPacket: TableLayout
-export declare const MeshPacket: TableLayout
 export declare const MeshCard: TableLayout
 export declare const ClusterRoster: TableLayout
 export declare const ClusterStanding: TableLayout
 export declare const NeighbourhoodMessage: TableLayout
+export declare const MeshPacket: TableLayout
 export declare const GenerateCall: TableLayout
 export declare const TokenLogprob: TableLayout
 export declare const TokenLogprobs: TableLayout

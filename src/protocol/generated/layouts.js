@@ -261,14 +261,6 @@ export const RelayedPacket = {
     { name: 'signature', kind: 'scalars', bytes: 1 },
   ],
 }
-export const MeshPacket = {
-  name: 'MeshPacket',
-  fields: [
-    { name: 'membership', kind: 'tables', bytes: 0, table: MembershipMessage },
-    { name: 'relayed', kind: 'table', bytes: 0, table: RelayedPacket },
-    { name: 'coordinate', kind: 'scalars', bytes: 1 },
-  ],
-}
 export const MeshCard = {
   name: 'MeshCard',
   fields: [
@@ -281,6 +273,7 @@ export const MeshCard = {
     { name: 'coordinate', kind: 'scalars', bytes: 1 },
     { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
     { name: 'signature', kind: 'scalars', bytes: 1 },
+    { name: 'contact', kind: 'scalars', bytes: 1 },
   ],
 }
 export const ClusterRoster = {
@@ -325,6 +318,16 @@ export const NeighbourhoodMessage = {
     { name: 'verdict', kind: 'scalar', bytes: 1 },
     { name: 'trip_ids', kind: 'scalars', bytes: 1 },
     { name: 'trip_ms', kind: 'scalars', bytes: 4 },
+  ],
+}
+export const MeshPacket = {
+  name: 'MeshPacket',
+  fields: [
+    { name: 'membership', kind: 'tables', bytes: 0, table: MembershipMessage },
+    { name: 'cluster', kind: 'string', bytes: 0 },
+    { name: 'neighbourhood', kind: 'tables', bytes: 0, table: NeighbourhoodMessage },
+    { name: 'relayed', kind: 'table', bytes: 0, table: RelayedPacket },
+    { name: 'coordinate', kind: 'scalars', bytes: 1 },
   ],
 }
 export const GenerateCall = {

@@ -49,6 +49,9 @@ export declare class MeshCard {
     signature(index: number): number | null;
     signatureLength(): number;
     signatureArray(): Uint8Array | null;
+    contact(index: number): number | null;
+    contactLength(): number;
+    contactArray(): Uint8Array | null;
     static startMeshCard(builder: flatbuffers.Builder): void;
     static addId(builder: flatbuffers.Builder, idOffset: flatbuffers.Offset): void;
     static createIdVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
@@ -73,8 +76,11 @@ export declare class MeshCard {
     static addSignature(builder: flatbuffers.Builder, signatureOffset: flatbuffers.Offset): void;
     static createSignatureVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
     static startSignatureVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addContact(builder: flatbuffers.Builder, contactOffset: flatbuffers.Offset): void;
+    static createContactVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startContactVector(builder: flatbuffers.Builder, numElems: number): void;
     static endMeshCard(builder: flatbuffers.Builder): flatbuffers.Offset;
-    static createMeshCard(builder: flatbuffers.Builder, idOffset: flatbuffers.Offset, epoch: bigint, clusterOffset: flatbuffers.Offset, clusterSize: number, sketchIdsOffset: flatbuffers.Offset, sketchMsOffset: flatbuffers.Offset, coordinateOffset: flatbuffers.Offset, issuedAtMs: bigint, signatureOffset: flatbuffers.Offset): flatbuffers.Offset;
+    static createMeshCard(builder: flatbuffers.Builder, idOffset: flatbuffers.Offset, epoch: bigint, clusterOffset: flatbuffers.Offset, clusterSize: number, sketchIdsOffset: flatbuffers.Offset, sketchMsOffset: flatbuffers.Offset, coordinateOffset: flatbuffers.Offset, issuedAtMs: bigint, signatureOffset: flatbuffers.Offset, contactOffset: flatbuffers.Offset): flatbuffers.Offset;
 }
 export declare class ClusterRoster {
     bb: flatbuffers.ByteBuffer | null;

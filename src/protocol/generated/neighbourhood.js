@@ -117,8 +117,20 @@ export class MeshCard {
         const offset = this.bb.__offset(this.bb_pos, 20);
         return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
     }
+    contact(index) {
+        const offset = this.bb.__offset(this.bb_pos, 22);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    contactLength() {
+        const offset = this.bb.__offset(this.bb_pos, 22);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    contactArray() {
+        const offset = this.bb.__offset(this.bb_pos, 22);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
     static startMeshCard(builder) {
-        builder.startObject(9);
+        builder.startObject(10);
     }
     static addId(builder, idOffset) {
         builder.addFieldOffset(0, idOffset, 0);
@@ -197,11 +209,24 @@ export class MeshCard {
     static startSignatureVector(builder, numElems) {
         builder.startVector(1, numElems, 1);
     }
+    static addContact(builder, contactOffset) {
+        builder.addFieldOffset(9, contactOffset, 0);
+    }
+    static createContactVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startContactVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
     static endMeshCard(builder) {
         const offset = builder.endObject();
         return offset;
     }
-    static createMeshCard(builder, idOffset, epoch, clusterOffset, clusterSize, sketchIdsOffset, sketchMsOffset, coordinateOffset, issuedAtMs, signatureOffset) {
+    static createMeshCard(builder, idOffset, epoch, clusterOffset, clusterSize, sketchIdsOffset, sketchMsOffset, coordinateOffset, issuedAtMs, signatureOffset, contactOffset) {
         MeshCard.startMeshCard(builder);
         MeshCard.addId(builder, idOffset);
         MeshCard.addEpoch(builder, epoch);
@@ -212,6 +237,7 @@ export class MeshCard {
         MeshCard.addCoordinate(builder, coordinateOffset);
         MeshCard.addIssuedAtMs(builder, issuedAtMs);
         MeshCard.addSignature(builder, signatureOffset);
+        MeshCard.addContact(builder, contactOffset);
         return MeshCard.endMeshCard(builder);
     }
 }

@@ -33,6 +33,7 @@ export const messageLimits = {
   meshPacketBytesMax: 256 * 1024,
   /** Probes, answers and one push-pull; what one turn of a member has to say is a handful. */
   membershipMessagesMax: 64,
+  neighbourhoodMessagesMax: 16,
   /** The largest push-pull's, each as short as can be. */
   statementsMax: 512,
   /** Members and dead in one push-pull. */

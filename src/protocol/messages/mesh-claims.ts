@@ -12,7 +12,7 @@ import {
   type SignedClusterStanding,
   type SignedMeshCard,
 } from '../neighbourhood.ts'
-import { fixedBytesOf, nodeIdFrom, safeNumberOf, textOf } from './decode.ts'
+import { checkLength, fixedBytesOf, nodeIdFrom, safeNumberOf, textOf } from './decode.ts'
 import { textOffset, uint32, uint53 } from './encode.ts'
 import { readIds, writeIds } from './id-columns.ts'
 import { messageLimits } from './limits.ts'
@@ -29,6 +29,7 @@ export function writeCard(to: Builder, card: SignedMeshCard): Offset {
   const trips = card.sketch.map(({ ms }) => ms)
   const sketchMs = trips.length === 0 ? 0 : Table.createSketchMsVector(to, trips)
   const cluster = textOffset(to, card.cluster)
+  const contact = to.createByteVector(card.contact)
   const id = to.createByteVector(publicKeyOf(card.id))
   Table.startMeshCard(to)
   Table.addEpoch(to, uint53(card.epoch, 'epoch'))
@@ -40,17 +41,21 @@ export function writeCard(to: Builder, card: SignedMeshCard): Offset {
   Table.addSketchMs(to, sketchMs)
   Table.addCoordinate(to, coordinate)
   Table.addSignature(to, signature)
+  Table.addContact(to, contact)
   return Table.endMeshCard(to)
 }
 
 export function readCard(table: wire.MeshCard | null): SignedMeshCard {
   if (table === null) throw malformed('a card is not there')
+  const contact = table.contactArray() ?? new Uint8Array(0)
+  checkLength(contact.length, 'card.contact', messageLimits.payloadBytesMax)
   return {
     kind: 'card',
     id: nodeIdFrom(table.idArray(), 'card.id'),
     epoch: safeNumberOf(table.epoch(), 'card.epoch'),
     cluster: readCluster(table.cluster(Encoding.UTF8_BYTES)),
     clusterSize: table.clusterSize(),
+    contact: contact.slice(),
     sketch: readTrips(table.sketchIdsArray(), table.sketchMsArray()),
     coordinate: readCoordinate(table.coordinateArray()),
     issuedAtMs: safeNumberOf(table.issuedAtMs(), 'card.issued_at_ms'),

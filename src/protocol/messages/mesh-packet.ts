@@ -1,5 +1,5 @@
 /** What one member of the mesh tells another: messages of membership, several in a packet. */
-import type { Builder, Offset } from 'flatbuffers'
+import { type Builder, Encoding, type Offset } from 'flatbuffers'
 import * as layouts from '../generated/layouts.js'
 import * as wire from '../generated/mesh.js'
 import { signatureLengthBytes } from '../identity.ts'
@@ -11,29 +11,50 @@ import type {
   MembershipMessageBody,
   Statement,
 } from '../membership.ts'
+import type { NeighbourhoodMessage } from '../neighbourhood.ts'
 import type { RelayedPacket } from '../relayed-packet.ts'
 import { checkLength, decodeMessage, fixedBytesOf, nodeIdFrom, safeNumberOf } from './decode.ts'
-import { encodeMessage, uint32, uint53 } from './encode.ts'
+import { encodeMessage, textOffset, uint32, uint53 } from './encode.ts'
 import { readIds, writeIds } from './id-columns.ts'
 import { messageLimits } from './limits.ts'
+import { readCluster } from './mesh-claims.ts'
+import { readNeighbourhoodMessage, writeNeighbourhoodMessage } from './neighbourhood-message.ts'
 import { malformed } from './verify-buffer.ts'
 
 export interface MeshPacket {
+  /** In which the messages of membership are said; empty where there are none. */
+  readonly cluster: string
   readonly membership: readonly MembershipMessage[]
+  readonly neighbourhood: readonly NeighbourhoodMessage[]
   /** From or to one that the connection's peer relays for. */
   readonly relayed: RelayedPacket | null
   /** Where the sender holds itself to be, as `mesh` encodes it. */
   readonly coordinate: Uint8Array | null
 }
 
+/** Says nothing: to be filled with what there is to say. */
+export const emptyMeshPacket: MeshPacket = Object.freeze({
+  cluster: '',
+  membership: [],
+  neighbourhood: [],
+  relayed: null,
+  coordinate: null,
+})
+
 export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
   return encodeMessage((to) => {
     const messages = packet.membership.map((message) => writeMessage(to, message))
     const membership = wire.MeshPacket.createMembershipVector(to, messages)
+    const said = packet.neighbourhood.map((message) => writeNeighbourhoodMessage(to, message))
+    const neighbourhood =
+      said.length === 0 ? 0 : wire.MeshPacket.createNeighbourhoodVector(to, said)
+    const cluster = textOffset(to, packet.cluster)
     const relayed = packet.relayed === null ? 0 : writeRelayed(to, packet.relayed)
     const coordinate = packet.coordinate === null ? 0 : to.createByteVector(packet.coordinate)
     wire.MeshPacket.startMeshPacket(to)
     wire.MeshPacket.addMembership(to, membership)
+    wire.MeshPacket.addCluster(to, cluster)
+    wire.MeshPacket.addNeighbourhood(to, neighbourhood)
     wire.MeshPacket.addRelayed(to, relayed)
     wire.MeshPacket.addCoordinate(to, coordinate)
     return wire.MeshPacket.endMeshPacket(to)
@@ -49,8 +70,14 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
     const relayed = table.relayed()
     const coordinate = table.coordinateArray()
     checkLength(coordinate?.length ?? 0, 'packet.coordinate', messageLimits.coordinateBytesMax)
+    const said = table.neighbourhoodLength()
+    checkLength(said, 'packet.neighbourhood', messageLimits.neighbourhoodMessagesMax)
     return {
+      cluster: readCluster(table.cluster(Encoding.UTF8_BYTES)),
       membership: Array.from({ length }, (_, i) => readMessage(table.membership(i))),
+      neighbourhood: Array.from({ length: said }, (_, i) =>
+        readNeighbourhoodMessage(table.neighbourhood(i)),
+      ),
       relayed: relayed === null ? null : readRelayed(relayed),
       coordinate: coordinate?.slice() ?? null,
     }

@@ -150,7 +150,9 @@ const codecs = {
   }),
   MeshPacket: codec({
     value: fc.record({
+      cluster: fc.string({ maxLength: 16 }),
       membership: fc.array(fixture.membershipMessage, { maxLength: 3 }),
+      neighbourhood: fc.array(fixture.neighbourhoodMessage, { maxLength: 2 }),
       relayed: fc.option(fixture.relayedPacket),
       coordinate: fc.option(fixture.bytes(32)),
     }),
@@ -270,7 +272,9 @@ test('a packet of the mesh with more statements than any member has is refused',
   assert.ok(said !== undefined)
   const packetOf = (length: number) =>
     encodeMeshPacket({
+      cluster: '',
       membership: [{ kind: 'gossip', news: Array(length).fill(said) }],
+      neighbourhood: [],
       relayed: null,
       coordinate: null,
     })

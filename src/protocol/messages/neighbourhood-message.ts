@@ -61,27 +61,29 @@ function namesOf<Name extends string>(numbers: Readonly<Record<Name, number>>): 
 }
 
 export function encodeNeighbourhoodMessage(message: NeighbourhoodMessage): Uint8Array {
-  return encodeMessage((to) => {
-    const at = offsetsOf(to, message)
-    Table.startNeighbourhoodMessage(to)
-    if ('version' in message) Table.addVersion(to, uint53(message.version, 'version'))
-    if ('epoch' in message) Table.addEpoch(to, uint53(message.epoch, 'epoch'))
-    Table.addCard(to, at.card)
-    Table.addRandom(to, at.random)
-    Table.addNear(to, at.near)
-    if ('witnesses' in message) Table.addWitnesses(to, uint32(message.witnesses, 'witnesses'))
-    if ('nonce' in message) Table.addNonce(to, uint32(message.nonce, 'nonce'))
-    Table.addCluster(to, at.cluster)
-    Table.addCoordinator(to, at.coordinator)
-    Table.addCoordinate(to, at.coordinate)
-    Table.addRoster(to, at.roster)
-    Table.addStandings(to, at.standings)
-    Table.addTripIds(to, at.tripIds)
-    Table.addTripMs(to, at.tripMs)
-    if ('verdict' in message) Table.addVerdict(to, verdicts[message.verdict])
-    Table.addKind(to, kinds[message.kind])
-    return Table.endNeighbourhoodMessage(to)
-  })
+  return encodeMessage((to) => writeNeighbourhoodMessage(to, message))
+}
+
+export function writeNeighbourhoodMessage(to: Builder, message: NeighbourhoodMessage): Offset {
+  const at = offsetsOf(to, message)
+  Table.startNeighbourhoodMessage(to)
+  if ('version' in message) Table.addVersion(to, uint53(message.version, 'version'))
+  if ('epoch' in message) Table.addEpoch(to, uint53(message.epoch, 'epoch'))
+  Table.addCard(to, at.card)
+  Table.addRandom(to, at.random)
+  Table.addNear(to, at.near)
+  if ('witnesses' in message) Table.addWitnesses(to, uint32(message.witnesses, 'witnesses'))
+  if ('nonce' in message) Table.addNonce(to, uint32(message.nonce, 'nonce'))
+  Table.addCluster(to, at.cluster)
+  Table.addCoordinator(to, at.coordinator)
+  Table.addCoordinate(to, at.coordinate)
+  Table.addRoster(to, at.roster)
+  Table.addStandings(to, at.standings)
+  Table.addTripIds(to, at.tripIds)
+  Table.addTripMs(to, at.tripMs)
+  if ('verdict' in message) Table.addVerdict(to, verdicts[message.verdict])
+  Table.addKind(to, kinds[message.kind])
+  return Table.endNeighbourhoodMessage(to)
 }
 
 interface Parts {
@@ -147,11 +149,14 @@ function writeCards(
 export function decodeNeighbourhoodMessage(bytes: Uint8Array): NeighbourhoodMessage {
   checkLength(bytes.length, 'message', messageLimits.meshPacketBytesMax)
   return decodeMessage(bytes, layouts.NeighbourhoodMessage, (buffer) =>
-    readMessage(Table.getRootAsNeighbourhoodMessage(buffer)),
+    readNeighbourhoodMessage(Table.getRootAsNeighbourhoodMessage(buffer)),
   )
 }
 
-function readMessage(table: wire.NeighbourhoodMessage): NeighbourhoodMessage {
+export function readNeighbourhoodMessage(
+  table: wire.NeighbourhoodMessage | null,
+): NeighbourhoodMessage {
+  if (table === null) throw malformed('a message of a neighbourhood is not there')
   const kind = kindNames.get(table.kind())
   switch (kind) {
     case 'shuffle':

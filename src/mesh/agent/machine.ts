@@ -1,0 +1,253 @@
+/**
+ * One member of the mesh as one machine: its neighbourhood finds a cluster, membership watches
+ * over that cluster, and both tell each other what they learn. Of a cluster that was left, the
+ * membership goes on for as long as it takes to say so.
+ */
+import type { Random } from '../../base/index.ts'
+import type {
+  NodeId,
+  Signed,
+  Statement,
+  StatementBody,
+  Verification,
+} from '../../protocol/index.ts'
+import type { ClaimSeal } from '../clusters/claims.ts'
+import { type ClusterRules, defaultRules } from '../clusters/limits.ts'
+import type { NeighbourhoodMessage } from '../clusters/messages.ts'
+import {
+  Neighbourhood,
+  type NeighbourhoodEvent,
+  type NeighbourhoodInput,
+  type Place,
+} from '../clusters/neighbourhood.ts'
+import type { Coordinate } from '../coordinates/coordinate.ts'
+import { Membership } from '../membership/membership.ts'
+import type { Message as MembershipMessage } from '../membership/messages.ts'
+import type { MembershipPreset } from '../membership/presets.ts'
+import type { MembershipEvent, MembershipInput } from '../membership/step.ts'
+
+export interface MachineOptions {
+  readonly self: NodeId
+  readonly preset: MembershipPreset
+  readonly rules?: ClusterRules
+}
+
+export interface MachineSeals {
+  readonly claims: ClaimSeal
+  sign<Body extends StatementBody>(cluster: string, body: Body): Signed<Body>
+  verify(cluster: string, statement: Statement): Verification
+  admits(id: NodeId, contact: Uint8Array): boolean
+  /** Wall-clock ms since 1970: above those of any earlier life. */
+  wallMs(): number
+}
+
+export interface MachineModules {
+  readonly random: Random
+  readonly seals: MachineSeals
+  /** What others need to know to reach this member, and its proof of admission. */
+  contact(): Uint8Array
+  coordinate(): Coordinate
+}
+
+/** What one says to another of one subject. */
+export interface MachineSend {
+  readonly to: NodeId
+  readonly part:
+    | { readonly kind: 'neighbourhood'; readonly message: NeighbourhoodMessage }
+    | {
+        readonly kind: 'membership'
+        readonly cluster: string
+        readonly message: MembershipMessage
+      }
+}
+
+export type MachineEvent = MembershipEvent | NeighbourhoodEvent
+
+export interface MachineOutputs {
+  readonly sends: readonly MachineSend[]
+  readonly events: readonly MachineEvent[]
+  readonly wakeAtMs: number
+}
+
+export type MachineInput =
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'part'; readonly from: NodeId; readonly part: MachineSend['part'] }
+  | { readonly kind: 'seeds'; readonly seeds: readonly NodeId[] }
+  /** How one is reached is another now. */
+  | { readonly kind: 'contact' }
+  | { readonly kind: 'leave' }
+
+interface Watch {
+  readonly cluster: string
+  readonly membership: Membership
+  wakeAtMs: number
+}
+
+/** One moves seldom; what was left before the last is left to its suspicion. */
+const departingMax = 2
+
+export class MeshMachine {
+  readonly #options: MachineOptions
+  readonly #modules: MachineModules
+  readonly #neighbourhood: Neighbourhood
+  #neighbourhoodWakeAtMs: number
+  #watch: Watch
+  #departing: readonly Watch[] = []
+  #sends: MachineSend[] = []
+  #events: MachineEvent[] = []
+
+  constructor(options: MachineOptions, modules: MachineModules, nowMs: number) {
+    this.#options = options
+    this.#modules = modules
+    const { seals, random } = modules
+    const { self, rules = defaultRules } = options
+    this.#neighbourhood = new Neighbourhood(
+      { self, epoch: Math.floor(seals.wallMs()), rules },
+      {
+        random,
+        seal: seals.claims,
+        coordinate: () => modules.coordinate(),
+        contact: () => modules.contact(),
+      },
+      nowMs,
+    )
+    this.#neighbourhoodWakeAtMs = nowMs
+    this.#watch = this.#watchOver(this.#neighbourhood.place.cluster, nowMs)
+  }
+
+  /** Watches over the cluster that one is in. */
+  get membership(): Membership {
+    return this.#watch.membership
+  }
+
+  get neighbourhood(): Neighbourhood {
+    return this.#neighbourhood
+  }
+
+  step(input: MachineInput, nowMs: number): MachineOutputs {
+    this.#sends = []
+    this.#events = []
+    this.#take(input, nowMs)
+    let wakeAtMs = Math.min(this.#neighbourhoodWakeAtMs, this.#watch.wakeAtMs)
+    for (const departing of this.#departing) wakeAtMs = Math.min(wakeAtMs, departing.wakeAtMs)
+    return { sends: this.#sends, events: this.#events, wakeAtMs }
+  }
+
+  #take(input: MachineInput, nowMs: number): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#tick(nowMs)
+        return
+      case 'part':
+        this.#hear(input.from, input.part, nowMs)
+        return
+      case 'seeds':
+        this.#stepNeighbourhood(input, nowMs)
+        return
+      case 'contact':
+        this.#stepWatch(this.#watch, { kind: 'update', payload: this.#modules.contact() }, nowMs)
+        return
+      case 'leave':
+        this.#stepWatch(this.#watch, { kind: 'leave' }, nowMs)
+        this.#stepNeighbourhood(input, nowMs)
+        return
+    }
+  }
+
+  #tick(nowMs: number): void {
+    if (nowMs >= this.#neighbourhoodWakeAtMs) this.#stepNeighbourhood({ kind: 'tick' }, nowMs)
+    for (const watch of [this.#watch, ...this.#departing]) {
+      if (nowMs >= watch.wakeAtMs) this.#stepWatch(watch, { kind: 'tick' }, nowMs)
+    }
+  }
+
+  #hear(from: NodeId, part: MachineSend['part'], nowMs: number): void {
+    if (part.kind === 'neighbourhood') {
+      this.#stepNeighbourhood({ kind: 'message', from, message: part.message }, nowMs)
+      return
+    }
+    const { cluster, message } = part
+    // Of a cluster that one is not in any more, or not yet: nothing of it could be verified.
+    const watch = [this.#watch, ...this.#departing].find((one) => one.cluster === cluster)
+    if (watch !== undefined) this.#stepWatch(watch, { kind: 'message', from, message }, nowMs)
+  }
+
+  #stepNeighbourhood(input: NeighbourhoodInput, nowMs: number): void {
+    const { sends, events, wakeAtMs } = this.#neighbourhood.step(input, nowMs)
+    this.#neighbourhoodWakeAtMs = wakeAtMs
+    for (const { to, message } of sends) {
+      this.#sends.push({ to, part: { kind: 'neighbourhood', message } })
+    }
+    for (const event of events) {
+      this.#events.push(event)
+      if (event.kind === 'placed' && event.reason !== 'left') this.#move(event, nowMs)
+    }
+  }
+
+  #move({ cluster, members }: Place, nowMs: number): void {
+    const former = this.#watch
+    this.#departing = [former, ...this.#departing].slice(0, departingMax)
+    this.#stepWatch(former, { kind: 'leave' }, nowMs)
+    this.#watch = this.#watchOver(cluster, nowMs)
+    const seeds = members.filter((id) => id !== this.#options.self)
+    this.#stepWatch(this.#watch, { kind: 'join', seeds }, nowMs)
+  }
+
+  #watchOver(cluster: string, nowMs: number): Watch {
+    const { self, preset } = this.#options
+    const { random, seals } = this.#modules
+    const membership = new Membership(
+      {
+        self,
+        // Above that of every earlier life: nobody can make a member renew itself every ms.
+        incarnation: Math.floor(seals.wallMs()),
+        payload: this.#modules.contact(),
+        preset,
+      },
+      {
+        random,
+        sign: (body) => seals.sign(cluster, body),
+        verify: (statement) => seals.verify(cluster, statement),
+        admits: ({ subject, payload }) => seals.admits(subject, payload),
+      },
+      nowMs,
+    )
+    return { cluster, membership, wakeAtMs: nowMs }
+  }
+
+  #stepWatch(watch: Watch, input: MembershipInput, nowMs: number): void {
+    const { cluster, membership } = watch
+    const { sends, events, wakeAtMs } = membership.step(input, nowMs)
+    watch.wakeAtMs = wakeAtMs
+    for (const { to, message } of sends) {
+      this.#sends.push({ to, part: { kind: 'membership', cluster, message } })
+    }
+    const isPresent = watch === this.#watch
+    for (const event of events) {
+      if (event.kind === 'departed') {
+        this.#departing = this.#departing.filter((one) => one !== watch)
+      }
+      if (!isPresent) continue
+      this.#events.push(event)
+      this.#tellNeighbourhood(event, nowMs)
+    }
+  }
+
+  #tellNeighbourhood(event: MembershipEvent, nowMs: number): void {
+    switch (event.kind) {
+      case 'joined':
+      case 'returned':
+        this.#stepNeighbourhood({ kind: 'alive', id: event.id }, nowMs)
+        return
+      case 'died':
+      case 'left':
+        this.#stepNeighbourhood({ kind: 'lost', id: event.id }, nowMs)
+        return
+      case 'round-trip':
+        this.#stepNeighbourhood({ kind: 'round-trip', id: event.id, ms: event.ms }, nowMs)
+        return
+      default:
+        return
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/** What an agent is made of, and what it says of others. */
+import type { Clock, Log, Random } from '../../base/index.ts'
+import type { Identity, MemberState, NodeId } from '../../protocol/index.ts'
+import type { Transport } from '../../transport/index.ts'
+import type { ClusterRules } from '../clusters/limits.ts'
+import type { LinkEstimate } from '../links/link-table.ts'
+import type { LinkMeasure } from '../links/link-window.ts'
+import type { MembershipPreset } from '../membership/presets.ts'
+import type { MemberRole } from './card.ts'
+import type { ContactStore } from './contacts.ts'
+import type { AgentLimits } from './limits.ts'
+
+export interface AgentOptions {
+  readonly network: string
+  readonly role: MemberRole
+  /** Whoever has it is admitted. */
+  readonly token: string
+  readonly preset?: MembershipPreset
+  readonly rules?: ClusterRules
+  readonly limits?: Partial<AgentLimits>
+}
+
+export interface AgentModules {
+  readonly identity: Identity
+  readonly transport: Pick<Transport, 'dial'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly contacts: ContactStore
+}
+
+export interface MeshMember {
+  readonly id: NodeId
+  readonly role: MemberRole
+  readonly state: MemberState
+  readonly incarnation: number
+  readonly addresses: readonly string[]
+  /** null: not measured lately. */
+  readonly link: LinkMeasure | null
+  /** The round trip, by measurement or by coordinates; null: nothing is known. */
+  readonly estimate: LinkEstimate | null
+}
