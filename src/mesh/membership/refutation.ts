@@ -15,11 +15,11 @@ const earlierStatementsMax = 3
 export class TwinWatch {
   #heard = 0
 
-  /** @returns whether this one can no longer be from an earlier life */
+  /** @returns whether this one can no longer be from an earlier life; ever less often */
   outdone({ kind }: Statement): boolean {
     if (kind !== 'alive') return false
     this.#heard += 1
-    return this.#heard > earlierStatementsMax
+    return this.#heard > earlierStatementsMax && Number.isInteger(Math.log2(this.#heard))
   }
 }
 
