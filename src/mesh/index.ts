@@ -6,6 +6,14 @@ export { MeshAgent } from './agent/agent.ts'
 export type { MemberRole } from './agent/card.ts'
 export type { Contact, ContactStore } from './agent/contacts.ts'
 export type { PeerFault } from './agent/guests.ts'
+export {
+  type MachineEvent,
+  type MachineInput,
+  type MachineOutputs,
+  type MachineSeals,
+  type MachineSend,
+  MeshMachine,
+} from './agent/machine.ts'
 export type { AgentModules, AgentOptions, MeshMember } from './agent/options.ts'
 export {
   type Claim as ClusterClaim,
@@ -60,6 +68,7 @@ export {
 } from './digests/digest-publisher.ts'
 export { FederationView, type ViewInput } from './digests/federation-view.ts'
 export { digestTimes, viewLimits } from './digests/limits.ts'
+export { LoadPart, type LoadPartInput } from './digests/load-part.ts'
 export {
   OwnRequests,
   type PredictedLoad,
