@@ -68,7 +68,13 @@ const outlooks = new WeakMap<readonly Trip[], Outlook>()
 export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
   if (sketch.length < sharedWitnessesMin) return { coordinate, ids: none, ms: [], key: 0 }
   const known = outlooks.get(sketch)
-  if (known !== undefined) return known
+  if (known?.coordinate === coordinate) return known
+  if (known !== undefined) {
+    // The same sketch, seen from where the node is now.
+    const moved = { ...known, coordinate }
+    outlooks.set(sketch, moved)
+    return moved
+  }
   let key = sketch.length
   for (const { id } of sketch) key = (Math.imul(key, 31) + rankOf(id)) >>> 0
   const ids = sketch.map(({ id }) => id)
