@@ -4,7 +4,7 @@
  */
 export type { Actor, ActorInput, ActorOutputs } from './actor.ts'
 export { type Fault, type FaultPreset, type FaultRates, faultPresets } from './faults.ts'
-export { checkStatement, sealStatement } from './mesh/fixed-groups.ts'
+export { checkStatement, sealStatement } from './mesh/claim-seals.ts'
 export type { CheckerResult, MeshRunResult, MinuteRow } from './mesh/monitor.ts'
 export type { MeshRunOptions } from './mesh/options.ts'
 export { type MeshRunModules, simulateMesh } from './mesh/simulate-mesh.ts'

@@ -6,9 +6,12 @@
 import type { NodeId } from '../protocol/index.ts'
 
 const sealBytes = 8
+/** Names of clusters, while they last. */
+const textsMax = 65_536
 
 export class CheapSeal {
   readonly #hashOf = new Map<NodeId, number>()
+  readonly #texts = new Map<string, number>()
 
   constructor(ids: readonly NodeId[]) {
     for (const id of ids) this.#hashOf.set(id, hashText(id))
@@ -17,6 +20,17 @@ export class CheapSeal {
   /** A number for an id, to be sealed. */
   of(id: NodeId): number {
     return this.#hashOf.get(id) ?? hashText(id)
+  }
+
+  /** A number for a name, to be sealed. */
+  ofText(text: string): number {
+    if (this.#texts.size >= textsMax) this.#texts.clear()
+    let hash = this.#texts.get(text)
+    if (hash === undefined) {
+      hash = hashText(text)
+      this.#texts.set(text, hash)
+    }
+    return hash
   }
 
   make(signer: NodeId, parts: readonly number[], bytes: Uint8Array = nothing): Uint8Array {

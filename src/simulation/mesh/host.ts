@@ -20,6 +20,8 @@ export interface HostSetting {
   readonly random: Random
   readonly seal: CheapSeal
   readonly load: LoadSetting
+  /** Members that it knows from before. */
+  readonly seeds: readonly NodeId[]
   nowMs(): number
   /** Wall-clock ms since 1970. */
   wallMs(): number
@@ -29,4 +31,6 @@ export interface HostSetting {
 export interface HostKind<TMessage> {
   make(setting: HostSetting): MeshHost<TMessage>
   bytesOf(message: TMessage): number
+  /** What came from another thread, sharing what is held already. */
+  shared(message: TMessage): TMessage
 }

@@ -53,7 +53,7 @@ export class LoadSide {
   readonly view: FederationView | undefined
   readonly #setting: LoadSetting
   readonly #own: OwnLoad | undefined
-  readonly #publisher: DigestPublisher | undefined
+  readonly #publisher: DigestPublisher
   #cluster: OwnCluster | undefined
   #running = 0
   #workAtMs = Number.POSITIVE_INFINITY
@@ -69,9 +69,7 @@ export class LoadSide {
     if (isGateway) {
       this.view = new FederationView(self, { random, clock, seals }, nowMs)
       this.#viewWakeMs = this.view.step({ kind: 'gateways', gateways }, nowMs).wakeAtMs
-      return
-    }
-    this.#own = new OwnLoad(self, { random, clock, seals })
+    } else this.#own = new OwnLoad(self, { random, clock, seals })
     this.#publisher = new DigestPublisher(self, { clock, seals })
   }
 
@@ -88,7 +86,8 @@ export class LoadSide {
     if (before?.coordinator !== coordinator || before.name !== name) {
       const leads = coordinator === self
       this.#publish({ kind: 'role', cluster: leads ? name : undefined }, nowMs, sink)
-      this.#publish({ kind: 'gateways', gateways: leads ? gateways : [] }, nowMs, sink)
+      const told = this.view === undefined ? gateways : [self, ...gateways]
+      this.#publish({ kind: 'gateways', gateways: leads ? told : [] }, nowMs, sink)
       this.#say({ kind: 'listeners', coordinator, gateways }, nowMs, sink)
     }
     if (coordinator === self) {
@@ -99,15 +98,23 @@ export class LoadSide {
   }
 
   hear({ from, message }: LoadLetter, nowMs: number, sink: LoadSink): void {
-    if (this.view !== undefined) {
-      this.#look({ kind: 'message', from, message }, nowMs, sink)
-    } else if (message.kind === 'news') {
-      this.#publish({ kind: 'news', from, news: message.news }, nowMs, sink)
-    } else if (message.kind === 'ack') {
-      this.#publish({ kind: 'ack', from, ack: message.ack }, nowMs, sink)
-    } else if (message.kind === 'wants') {
-      this.#say({ kind: 'wants', from, keys: message.keys }, nowMs, sink)
+    switch (message.kind) {
+      case 'ack':
+        this.#publish({ kind: 'ack', from, ack: message.ack }, nowMs, sink)
+        return
+      case 'news':
+        // A gateway may coordinate its cluster as well; what other gateways tell is for its view.
+        if (!this.#setting.gateways.includes(from) || this.view === undefined) {
+          this.#publish({ kind: 'news', from, news: message.news }, nowMs, sink)
+        }
+        break
+      case 'wants':
+        this.#say({ kind: 'wants', from, keys: message.keys }, nowMs, sink)
+        break
+      default:
+        break
     }
+    this.#look({ kind: 'message', from, message }, nowMs, sink)
   }
 
   tick(nowMs: number, sink: LoadSink): void {
@@ -146,7 +153,6 @@ export class LoadSide {
   }
 
   #publish(input: Parameters<DigestPublisher['step']>[0], nowMs: number, sink: LoadSink): void {
-    if (this.#publisher === undefined) return
     const outputs = this.#publisher.step(input, nowMs)
     this.#publishWakeMs = outputs.wakeAtMs
     this.#pass(outputs, nowMs, sink)

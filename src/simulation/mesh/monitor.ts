@@ -167,7 +167,8 @@ export class Monitor {
     for (const [host, cluster] of claims) this.#claims.note(host, cluster)
     for (let at = 0; at < beliefs.length; at += 3) {
       const [observer = 0, subject = 0, code = 0] = beliefs.slice(at, at + 3)
-      if (subject >= 0) this.#beliefs.note(observer, subject, beliefCodes[code] ?? 'unknown')
+      if (subject < 0) this.#beliefs.forget(observer)
+      else this.#beliefs.note(observer, subject, beliefCodes[code] ?? 'unknown')
     }
     for (const ms of detectionsMs) this.#detectionsMs.push(ms)
     this.#falseDeaths += falseDeaths

@@ -2,7 +2,7 @@
  * One thread's share of a simulated mesh: its hosts in a world, what befalls them, and what was
  * seen since the last report. A run with one thread has one part.
  */
-import { seededRandom } from '../../base/index.ts'
+import { type Random, seededRandom } from '../../base/index.ts'
 import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import type { Belief } from '../checkers/beliefs.ts'
 import { type Fault, planFaults } from '../faults.ts'
@@ -10,10 +10,10 @@ import { Links } from '../network/links.ts'
 import { Placement } from '../network/placement.ts'
 import { CheapSeal } from '../seal.ts'
 import { type Parcel, type Share, World } from '../world.ts'
-import { FixedGroups, fixedGroupHosts } from './fixed-groups.ts'
 import { Gateways } from './gateways.ts'
 import type { HostKind, MeshHost } from './host.ts'
 import type { HostEvent } from './host-event.ts'
+import { memberHosts } from './member-host.ts'
 import { type MeshRunOptions, wallStartMs } from './options.ts'
 import { ViewAges, type ViewAgesReport } from './view-ages.ts'
 
@@ -42,7 +42,10 @@ export interface PartReport {
   readonly atMs: number
   /** Hosts whose cluster is another than at the last report; undefined: the process is gone. */
   readonly claims: readonly (readonly [host: number, cluster: string | undefined])[]
-  /** Observer, subject, and the belief's place in `beliefCodes`; three numbers for each. */
+  /**
+   * Observer, subject, and the belief's place in `beliefCodes`; three numbers for each. A subject
+   * of -1: it is in another cluster, and starts anew.
+   */
   readonly beliefs: readonly number[]
   /** Ms from a crash until a member knew. */
   readonly detectionsMs: readonly number[]
@@ -70,6 +73,7 @@ export interface PartTotals {
 }
 
 const idBytes = 32
+const seedsPerHost = 3
 /** Up, awake and in reach for this long, nobody has a reason to think it dead. */
 const steadyMs = 10_000
 
@@ -95,7 +99,7 @@ export class MeshPart {
     this.#seal = new CheapSeal(ids)
     this.#life = new Int32Array(ids.length)
     this.#crashedAtMs = new Float64Array(ids.length).fill(Number.NEGATIVE_INFINITY)
-    this.#kind = hostKind(setting)
+    this.#kind = memberHosts(options.boundMs) as HostKind<unknown>
     const links = new Links(options, placement)
     this.#world = new World({
       share,
@@ -121,7 +125,10 @@ export class MeshPart {
   }
 
   accept(parcels: readonly Parcel<unknown>[]): void {
-    this.#world.accept(parcels)
+    const kind = this.#kind
+    this.#world.accept(
+      parcels.map((parcel) => ({ ...parcel, message: kind.shared(parcel.message) })),
+    )
   }
 
   /** What was seen since the last one. */
@@ -208,11 +215,20 @@ export class MeshPart {
       life,
       random,
       seal: this.#seal,
+      seeds: this.#seedsOf(host, random),
       load: this.#setting.gateways.loadSetting(host, { random, wallMs }),
       nowMs: () => world.nowMs,
       wallMs,
     })
     world.start(host, actor)
+  }
+
+  /** A gateway, and any other members: of those that start within the first seconds. */
+  #seedsOf(host: number, random: Random): readonly NodeId[] {
+    const { ids, gateways } = this.#setting
+    const seeds = [gateways.hosts[random.below(gateways.hosts.length)] ?? 0]
+    while (seeds.length < Math.min(seedsPerHost, ids.length)) seeds.push(random.below(ids.length))
+    return seeds.filter((seed) => seed !== host).map((seed) => ids[seed] as NodeId)
   }
 
   #note(observer: number, event: HostEvent, nowMs: number): void {
@@ -226,6 +242,7 @@ export class MeshPart {
     }
     if (event.kind === 'cluster') {
       this.#claims.push([observer, event.id])
+      this.#beliefs.push(observer, -1, 0)
       return
     }
     const subject = this.#world.indexOf(event.subject)
@@ -249,9 +266,4 @@ export class MeshPart {
     const steadySinceMs = Math.max(world.steadySinceMs(subject), world.steadySinceMs(observer))
     if (isInReach && nowMs - steadySinceMs >= steadyMs) this.#falseDeaths += 1
   }
-}
-
-function hostKind({ options, ids, placement, gateways }: Setting): HostKind<unknown> {
-  const groups = new FixedGroups(placement, options.boundMs, gateways.hosts)
-  return fixedGroupHosts(groups, ids) as HostKind<unknown>
 }

@@ -22,8 +22,8 @@ const hostsPerThreadMin = 500
 const windowMsMin = 1
 /** Young objects mostly die within a second of simulated time: room for them to do so. */
 const youngGenerationMb = 96
-/** A host takes some 100 KB; 20,000 of them fit. */
-const oldGenerationMb = 4_096
+/** For all threads together: a host takes some 150 KB. Nearer to it, more garbage is collected. */
+const oldGenerationMb = 6_144
 
 export async function simulateMesh(
   options: MeshRunOptions,
@@ -70,7 +70,7 @@ async function inThreads(
       workerData,
       resourceLimits: {
         maxYoungGenerationSizeMb: youngGenerationMb,
-        maxOldGenerationSizeMb: oldGenerationMb,
+        maxOldGenerationSizeMb: Math.floor(oldGenerationMb / parts),
       },
     })
     worker.on('message', (report: PartReport) => {

@@ -1,0 +1,175 @@
+/**
+ * A member of the simulated federation: the very machine that real nodes and gateways run, its
+ * coordinate, and what it does about load.
+ */
+
+import {
+  type ClusterPlace,
+  type ClusterRules,
+  Coordinates,
+  defaultClusterRules,
+  loadMessageBytes,
+  type MachineEvent,
+  type MachineInput,
+  type MachineSend,
+  type MemberStanding,
+  MeshMachine,
+  membershipMessageBytes,
+  neighbourhoodMessageBytes,
+  wan,
+} from '../../mesh/index.ts'
+import type { LoadMessage, NodeId } from '../../protocol/index.ts'
+import type { ActorInput, ActorOutputs } from '../actor.ts'
+import type { Belief } from '../checkers/beliefs.ts'
+import { CardCopies } from './card-copies.ts'
+import { machineSeals } from './claim-seals.ts'
+import type { HostKind, HostSetting, MeshHost } from './host.ts'
+import type { HostEvent } from './host-event.ts'
+import { LoadSide, type LoadSink } from './load-side.ts'
+
+export type MemberMessage =
+  | MachineSend['part']
+  | { readonly kind: 'load'; readonly message: LoadMessage }
+
+export function memberHosts(boundMs: number): HostKind<MemberMessage> {
+  const rules: ClusterRules = { ...defaultClusterRules, boundMs }
+  const cards = new CardCopies()
+  return {
+    make: (setting) => new MemberHost(setting, rules),
+    shared: (part) =>
+      part.kind === 'neighbourhood' ? { ...part, message: cards.without(part.message) } : part,
+    bytesOf(part) {
+      switch (part.kind) {
+        case 'membership':
+          return membershipMessageBytes(part.message)
+        case 'neighbourhood':
+          return neighbourhoodMessageBytes(part.message)
+        case 'load':
+          return loadMessageBytes(part.message)
+      }
+    },
+  }
+}
+
+/** Where one can be reached: an address and the proof of admission. */
+const contact = new Uint8Array(48)
+/** What is measured meanwhile counts all the same; a settlement costs some µs for each peer. */
+const settleIntervalMs = 5_000
+
+class MemberHost implements MeshHost<MemberMessage> {
+  readonly #self: NodeId
+  readonly #seeds: readonly NodeId[]
+  readonly #coordinates: Coordinates
+  readonly #machine: MeshMachine
+  readonly #load: LoadSide
+  #hasBegun = false
+  #machineWakeAtMs = 0
+  #sends: { to: NodeId; message: MemberMessage }[] = []
+  #events: HostEvent[] = []
+  readonly #sink: LoadSink = {
+    send: (to, message) => {
+      this.#sends.push({ to, message: { kind: 'load', message } })
+    },
+    note: (event) => {
+      this.#events.push(event)
+    },
+  }
+
+  constructor(setting: HostSetting, rules: ClusterRules) {
+    const { id: self, random, seal, seeds } = setting
+    const nowMs = setting.nowMs()
+    this.#self = self
+    this.#seeds = seeds
+    this.#coordinates = new Coordinates({ self, settleIntervalMs }, { random }, nowMs)
+    this.#machine = new MeshMachine(
+      { self, preset: wan, rules },
+      {
+        random,
+        seals: machineSeals(seal, self, setting.wallMs),
+        contact: () => contact,
+        coordinate: () => this.#coordinates.own,
+      },
+      nowMs,
+    )
+    this.#load = new LoadSide(setting.load, nowMs)
+  }
+
+  get view(): LoadSide['view'] {
+    return this.#load.view
+  }
+
+  step(input: ActorInput<MemberMessage>, nowMs: number): ActorOutputs<MemberMessage, HostEvent> {
+    this.#sends = []
+    this.#events = []
+    if (!this.#hasBegun) this.#begin(nowMs)
+    else if (input.kind === 'message') this.#hear(input.from, input.message, nowMs)
+    if (nowMs >= this.#machineWakeAtMs) this.#stepMachine({ kind: 'tick' }, nowMs)
+    this.#load.tick(nowMs, this.#sink)
+    const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#load.wakeAtMs)
+    return { sends: this.#sends, events: this.#events, wakeAtMs }
+  }
+
+  #begin(nowMs: number): void {
+    this.#hasBegun = true
+    this.#belong(this.#machine.neighbourhood.place, nowMs)
+    this.#events.push({ kind: 'cluster', id: this.#machine.neighbourhood.place.cluster })
+    this.#stepMachine({ kind: 'seeds', seeds: this.#seeds }, nowMs)
+  }
+
+  #hear(from: NodeId, part: MemberMessage, nowMs: number): void {
+    if (part.kind === 'load') this.#load.hear({ from, message: part.message }, nowMs, this.#sink)
+    else this.#stepMachine({ kind: 'part', from, part }, nowMs)
+  }
+
+  #stepMachine(input: MachineInput, nowMs: number): void {
+    const { sends, events, wakeAtMs } = this.#machine.step(input, nowMs)
+    this.#machineWakeAtMs = wakeAtMs
+    for (const { to, part } of sends) this.#sends.push({ to, message: part })
+    for (const event of events) this.#note(event, nowMs)
+  }
+
+  #note(event: MachineEvent, nowMs: number): void {
+    switch (event.kind) {
+      case 'round-trip':
+        this.#events.push({ kind: 'measured', peer: event.id })
+        if (!('coordinate' in event)) return
+        this.#coordinates.observe(
+          { peer: event.id, roundTripMs: event.ms, coordinate: event.coordinate },
+          nowMs,
+        )
+        return
+      case 'placed':
+        this.#events.push(
+          { kind: 'cluster', id: event.cluster },
+          { kind: 'seen', what: `placed: ${event.reason}` },
+        )
+        this.#belong(event, nowMs)
+        return
+      case 'changed':
+        this.#belong(event, nowMs)
+        return
+      case 'rejected':
+        this.#events.push({ kind: 'seen', what: `rejected: ${event.fault}` })
+        return
+      default: {
+        this.#events.push({ kind: 'seen', what: event.kind })
+        const belief = beliefOf[event.kind]
+        if (belief === undefined || !('id' in event)) return
+        this.#events.push({ kind: 'belief', subject: event.id, belief })
+      }
+    }
+  }
+
+  #belong({ cluster, coordinator, members }: ClusterPlace, nowMs: number): void {
+    const others: MemberStanding[] = []
+    for (const id of members) if (id !== this.#self) others.push({ id, state: 'alive' })
+    this.#load.belong({ name: cluster, coordinator, others }, nowMs, this.#sink)
+  }
+}
+
+const beliefOf: Partial<Record<MachineEvent['kind'], Belief>> = {
+  joined: 'alive',
+  returned: 'alive',
+  died: 'dead',
+  left: 'unknown',
+}
