@@ -17,6 +17,8 @@ import { SignedCalls } from './signed-calls.ts'
 
 export interface WatchedNode {
   readonly id: NodeId
+  /** As routing sees it. */
+  region(): string
   leave(): void
 }
 
@@ -71,6 +73,7 @@ export class WatchedGateway {
     this.registry.put(worker)
     return {
       id,
+      region: () => worker.describe().region,
       leave: () => {
         worker.disconnected()
         this.registry.markGone(worker)
@@ -91,7 +94,7 @@ export class WatchedGateway {
 
 function recordOf(id: NodeId, cell: string): NodeRecord {
   const hardware = { integerExact: true } as Partial<HardwareReport> as HardwareReport
-  const shown: Partial<NodeRecord> = { id, cell, region: '', models: [], hardware }
+  const shown: Partial<NodeRecord> = { id, cell, region: 'somewhere', models: [], hardware }
   return { ...shown, expiresAtMs: Number.POSITIVE_INFINITY } as NodeRecord
 }
 

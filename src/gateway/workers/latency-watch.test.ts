@@ -55,6 +55,8 @@ describe('what a gateway learns of distances', () => {
     ])
     await gateway.pass(5 * minute)
     assert.equal(gateway.watch.verdict(liar.id)?.status, 'refuted')
+    assert.equal(liar.region(), '')
+    assert.equal(honest[0]?.region(), 'somewhere')
     for (const { id } of honest) assert.notEqual(gateway.watch.verdict(id)?.status, 'refuted')
     // One pair of cells, with a voice for each link: the gateway's and the nodes' own.
     assert.ok((gateway.watch.pairs(10)[0]?.links ?? 0) > 10)

@@ -147,7 +147,10 @@ export class LatencyWatch {
       if (quality !== undefined) this.#learn(this.#parts, node, quality)
     }
     this.#learnReports(this.#parts, nodes)
-    this.#tell(this.#parts.locations.step({ kind: 'tick' }, this.#now()).events)
+    const { locations } = this.#parts
+    this.#tell(locations.step({ kind: 'tick' }, this.#now()).events)
+    // Each time: a node that connects anew is another worker.
+    for (const node of nodes) node.setLocationRefuted(locations.isRefuted(node.id))
     if (this.#now() - this.#savedAtMs >= saveIntervalMs) this.#save()
   }
 

@@ -39,6 +39,7 @@ export class RemoteWorker implements Worker {
   #record: NodeRecord
   #load: LoadReport = idle
   #connected = true
+  #locationRefuted = false
 
   constructor(connection: Connection, record: NodeRecord, modules: RemoteWorkerModules) {
     this.id = record.id
@@ -68,6 +69,11 @@ export class RemoteWorker implements Worker {
     this.#record = record
   }
 
+  /** Its declared location cannot be, or can after all. */
+  setLocationRefuted(refuted: boolean): void {
+    this.#locationRefuted = refuted
+  }
+
   disconnected(): void {
     this.#connected = false
   }
@@ -76,7 +82,8 @@ export class RemoteWorker implements Worker {
     const record = this.#record
     const link = this.link()
     return {
-      region: record.region,
+      // Who is not where it says is not believed about its region either.
+      region: this.#locationRefuted ? '' : record.region,
       models: record.models,
       load: this.#load,
       roundTripMs: link?.roundTripMs,

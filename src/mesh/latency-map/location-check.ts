@@ -132,6 +132,10 @@ export class LocationCheck {
     return count
   }
 
+  isRefuted(id: NodeId): boolean {
+    return this.#subjects.get(id)?.refuted === true
+  }
+
   step(input: LocationInput, nowMs: number): LocationOutputs {
     this.#events = []
     if (input.kind === 'declared') this.#declare(input.id, input.cell, nowMs)

@@ -1,4 +1,4 @@
-/** The worker declares the region that the request demands. */
+/** The worker declares the region that the request demands, and measurement does not refute it. */
 import type { Gate } from './gate.ts'
 
 export const regionGate: Gate = {
@@ -8,5 +8,5 @@ export const regionGate: Gate = {
   check: (candidate, { request }) =>
     candidate.region === request.region ? undefined : candidate.region,
   required: ({ request }) => `region ${request.region}`,
-  actual: (fact) => (fact === '' ? 'no declared region' : `region ${fact}`),
+  actual: (fact) => (fact === '' ? 'no region, or a refuted one' : `region ${fact}`),
 }
