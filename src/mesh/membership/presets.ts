@@ -156,5 +156,7 @@ export const membershipLimits = Object.freeze({
   newsMax: 1_024,
   /** Probes under way for others; more requests are not answered. */
   relaysMax: 64,
+  /** Of those for one asker, which honest ones have two of: none takes them all. */
+  relaysPerAskerMax: 8,
   seedsMax: 32,
 })

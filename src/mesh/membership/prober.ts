@@ -104,7 +104,9 @@ export class Prober {
 
   /** Asked to probe for another member. */
   relay(request: RelayRequest, nowMs: number): ProbeEffect[] {
-    if (this.#relays.size >= membershipLimits.relaysMax) return []
+    const { relaysMax, relaysPerAskerMax } = membershipLimits
+    if (this.#relays.size >= relaysMax) return []
+    if (this.#relaysFor(request.asker) >= relaysPerAskerMax) return []
     const sequence = this.#takeSequence()
     const nackAtMs = nowMs + this.#preset.nackAfterMs
     const deadlineMs = nowMs + this.#preset.probeDeadlineMs
@@ -186,6 +188,12 @@ export class Prober {
     }
     shuffle(eligible, this.#modules.random)
     return eligible.slice(0, this.#preset.indirectProbes)
+  }
+
+  #relaysFor(asker: NodeId): number {
+    let count = 0
+    for (const relay of this.#relays.values()) if (relay.asker === asker) count += 1
+    return count
   }
 
   /** Drawn, not counted: who answered before it was asked would seem to be no way off. */
