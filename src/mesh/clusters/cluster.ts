@@ -99,7 +99,8 @@ export class Cluster {
   get nextDueMs(): number {
     if (this.#roster.seats.length === 1) return Number.POSITIVE_INFINITY
     const dueMs = Math.min(this.#presence.nextDueMs, this.#publishAtMs)
-    return Math.min(dueMs, this.#checkAtMs, this.#refresher.nextDueMs)
+    const isToCheck = this.#isUnchecked || this.#violatedSinceMs !== undefined || this.isCoordinator
+    return Math.min(dueMs, isToCheck ? this.#checkAtMs : dueMs, this.#refresher.nextDueMs)
   }
 
   /** Whether roster or presence have changed since the last call. */

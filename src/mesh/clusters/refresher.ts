@@ -11,6 +11,8 @@ export class Refresher {
   readonly #context: ClusterContext
   #dueMs: number
   #place = 0
+  /** Seats looked at in vain, one after another. */
+  #idle = 0
 
   constructor(context: ClusterContext, nowMs: number) {
     this.#context = context
@@ -23,13 +25,16 @@ export class Refresher {
 
   tick({ seats }: Roster, absent: ReadonlyMap<NodeId, unknown>, nowMs: number): void {
     if (nowMs < this.#dueMs) return
-    this.#dueMs = nowMs + clusterTimes.refreshEveryMs
+    // Nothing to do in the whole round: nothing for a while.
+    this.#dueMs = nowMs + (this.#idle < seats.length ? 1 : idleTimes) * clusterTimes.refreshEveryMs
     for (let looked = 0; looked < Math.min(seats.length, looksMax); looked += 1) {
       this.#place = (this.#place + 1) % seats.length
       const { id } = seats[this.#place] as Seat
+      this.#idle += 1
       if (id === this.#context.self || absent.has(id)) continue
       const trip = this.#context.trips.get(id)
       if (trip !== undefined && nowMs - trip.atMs < clusterTimes.refreshAfterMs) continue
+      this.#idle = 0
       this.#context.measure(id)
       if (trip === undefined) this.#dueMs = nowMs + clusterTimes.exploreEveryMs
       return
@@ -39,3 +44,4 @@ export class Refresher {
 
 /** Seats looked at in one go, so that a large cluster costs no more than a small one. */
 const looksMax = 16
+const idleTimes = 4

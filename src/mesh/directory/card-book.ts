@@ -83,6 +83,20 @@ export class CardBook {
     return held === undefined || isNewer(card, held)
   }
 
+  /** Whether a card that is news would be kept: others need not be verified. */
+  wants(card: Card): boolean {
+    if (this.#entries.has(card.id) || this.#near.length < directoryLimits.nearMax) return true
+    const last = this.#near[this.#near.length - 1] as Entry
+    if (outlooksApartMs(this.#outlook, outlookOf(card)) < last.apartMs) return true
+    return this.#witnesses.wouldKeep(card.id)
+  }
+
+  /** Whether there is a place among the random ones, or the one handed to the other leaves one. */
+  hasRandomPlace(given: NodeId | undefined): boolean {
+    if (this.#sample.length < directoryLimits.randomMax) return true
+    return given !== undefined && this.#entries.get(given)?.isRandom === true
+  }
+
   /** What oneself sees has changed. */
   look(own: Viewpoint): void {
     if (own.sketch === this.#own.sketch) return
@@ -142,7 +156,12 @@ export class CardBook {
   /** Of those known, who are nearest to the other. */
   nearestTo(other: Card, count: number): Card[] {
     const found = new Nearest(outlookOf(other), count)
-    for (const entry of this.#near) if (entry.card.id !== other.id) found.offer(entry)
+    // Who is near the other is near oneself when the other is; else only chance knows one.
+    const looked = Math.min(this.#near.length, nearLooked)
+    for (let place = 0; place < looked; place += 1) {
+      const entry = this.#near[place] as Entry
+      if (entry.card.id !== other.id) found.offer(entry)
+    }
     for (const entry of this.#sample) {
       if (!entry.isNear && entry.card.id !== other.id) found.offer(entry)
     }
@@ -292,6 +311,7 @@ export class CardBook {
 
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16
+const nearLooked = 32
 
 /** The few nearest of many. */
 class Nearest {

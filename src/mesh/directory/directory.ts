@@ -168,10 +168,14 @@ export class Directory {
     }
     if (nowMs < this.#nextAtMs) return
     this.#begin(nowMs)
-    const isQuick = nowMs < this.#quickUntilMs || this.#book.size < knownMin
-    const { quickIntervalMs, intervalMs } = directoryTimes
-    const everyMs = isQuick ? quickIntervalMs : intervalMs
+    const everyMs = this.#everyMs(nowMs)
     this.#nextAtMs = nowMs + everyMs * (0.75 + this.#modules.random.float() / 2)
+  }
+
+  #everyMs(nowMs: number): number {
+    const { quickIntervalMs, briskIntervalMs, briskMs, intervalMs } = directoryTimes
+    if (nowMs < this.#quickUntilMs || this.#book.size < knownMin) return quickIntervalMs
+    return nowMs < this.#quickUntilMs + briskMs ? briskIntervalMs : intervalMs
   }
 
   #begin(nowMs: number): void {
@@ -220,10 +224,13 @@ export class Directory {
     // Who asks takes the place of one that was handed to it; who answers has just left a place.
     const offered = isReply || !isKnown ? random : [card, ...random]
     for (const [place, one] of offered.entries()) {
+      const leaving = given[place]?.id
+      const isWanted = this.#book.hasRandomPlace(leaving) || this.#book.wants(one)
+      if (!isWanted) continue
       const isHeld = this.#learn(one, from, nowMs) || this.#book.card(one.id) !== undefined
-      if (isHeld) this.#book.putRandom(one, given[place]?.id, nowMs)
+      if (isHeld) this.#book.putRandom(this.#book.card(one.id) ?? one, leaving, nowMs)
     }
-    for (const one of near) this.#learn(one, from, nowMs)
+    for (const one of near) if (this.#book.wants(one)) this.#learn(one, from, nowMs)
   }
 
   #answer(from: NodeId, { card, witnesses }: DirectoryMessage): readonly Card[] {

@@ -33,8 +33,11 @@ export const directoryLimits = Object.freeze({
 export const directoryTimes = Object.freeze({
   /** While the views form, a step of gossip each second: log2(10,000) is 14. */
   quickIntervalMs: 1_000,
-  /** How long that lasts, from the first complete sketch. */
-  quickMs: 40_000,
+  /** How long that lasts, from the start and from the first complete sketch. */
+  quickMs: 25_000,
+  /** Then slower, while clusters form and cards say something new each time. */
+  briskIntervalMs: 3_000,
+  briskMs: 60_000,
   /** Then the views are kept, at about 0.5 KB a second. */
   intervalMs: 15_000,
   replyTimeoutMs: 2_000,

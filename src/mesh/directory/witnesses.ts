@@ -47,6 +47,11 @@ export class Witnesses {
     return this.#ranked.some((one) => one.id === id)
   }
 
+  wouldKeep(id: NodeId): boolean {
+    const last = this.#ranked[this.#ranked.length - 1]
+    return this.#ranked.length < this.#keptMax || last === undefined || rankOf(id) < last.rank
+  }
+
   /** @returns who is no longer kept: the id itself, another, or nobody */
   offer(id: NodeId, nowMs: number): NodeId | undefined {
     const rank = rankOf(id)
