@@ -15,15 +15,18 @@ export class CoordinateNetwork {
   readonly #roundTripMs: RoundTrip
   #nowMs = 0
 
-  constructor(count: number, roundTripMs: RoundTrip, seed = 1) {
+  constructor(
+    count: number,
+    roundTripMs: RoundTrip,
+    { seed = 1, restored }: { readonly seed?: number; readonly restored?: Coordinate } = {},
+  ) {
     this.#random = seededRandom(seed)
     this.#roundTripMs = roundTripMs
     this.ids = Array.from({ length: count }, () => nodeIdOf(this.#random.bytes(32)))
-    this.nodes = this.ids.map((self) => this.newcomer(self))
-  }
-
-  newcomer(self: NodeId): Coordinates {
-    return new Coordinates({ self }, { random: this.#random }, this.#nowMs)
+    this.nodes = this.ids.map((self) => {
+      const options = restored === undefined ? { self } : { self, restored }
+      return new Coordinates(options, { random: this.#random }, 0)
+    })
   }
 
   /** Everyone among `probing` probes once a second. */

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { seededRandom } from '../../base/index.ts'
 import { nodeIdOf } from '../../protocol/index.ts'
-import { type Coordinate, coordinateLimits, isPlausible, origin, predictMs } from './coordinate.ts'
+import {
+  type Coordinate,
+  coordinateLimits,
+  decodeCoordinate,
+  encodeCoordinate,
+  isPlausible,
+  lengthMs,
+  origin,
+  predictMs,
+} from './coordinate.ts'
 import { CoordinateNetwork, planeWithHeights, quantile } from './coordinates.fixture.ts'
 import { Coordinates } from './coordinates.ts'
 
@@ -27,7 +36,7 @@ const alone = () => {
 describe('coordinates', () => {
   it('come to predict what was never measured', () => {
     for (const seed of [1, 2, 3]) {
-      const network = new CoordinateNetwork(count, roundTripMs, seed)
+      const network = new CoordinateNetwork(count, roundTripMs, { seed })
       network.run(60)
       const errors = network.errors()
       assert.ok(quantile(errors, 0.5) < 0.04, `seed ${seed}: ${quantile(errors, 0.5)}`)
@@ -37,7 +46,7 @@ describe('coordinates', () => {
 
   it('are the same for the same seed', () => {
     const [one, other] = [0, 1].map(() => {
-      const network = new CoordinateNetwork(20, roundTripMs, 4)
+      const network = new CoordinateNetwork(20, roundTripMs, { seed: 4 })
       network.run(20)
       return network.nodes.map(({ own }) => own)
     })
@@ -56,6 +65,38 @@ describe('coordinates', () => {
     for (const index of network.nodes.keys()) if (!honest(index)) network.lies.set(index, lie)
     network.run(120)
     assert.ok(quantile(network.errors(honest), 0.5) < 0.1)
+  })
+
+  it('do not follow the liars who agree on one far place', () => {
+    const honest = (index: number) => index % 5 !== 0
+    const network = new CoordinateNetwork(count, roundTripMs)
+    network.run(60)
+    for (const index of network.nodes.keys()) if (!honest(index)) network.lies.set(index, lie)
+    network.run(120)
+    const farthest = Math.max(
+      ...network.nodes.filter((_, index) => honest(index)).map(({ own }) => lengthMs(own.position)),
+    )
+    assert.ok(farthest < 300, `${farthest} ms`)
+    assert.ok(quantile(network.errors(honest), 0.5) < 0.03)
+  })
+
+  it('come back together when all have drifted off', () => {
+    const restored = { ...origin, position: [2_000, 0, 0, 0, 0, 0, 0, 0], error: 0.1 }
+    const network = new CoordinateNetwork(20, roundTripMs, { restored })
+    network.run(300)
+    const nearest = Math.min(...network.nodes.map(({ own }) => lengthMs(own.position)))
+    assert.ok(nearest < 1_400, `${nearest} ms`)
+    assert.ok(quantile(network.errors(), 0.5) < 0.05)
+  })
+
+  it('own to knowing little until many peers were measured', () => {
+    const network = new CoordinateNetwork(count, roundTripMs)
+    network.run(1)
+    const early = network.nodes.map(({ own }) => own.error)
+    assert.ok(Math.min(...early) > 0.5)
+    network.run(119)
+    const late = network.nodes.map(({ own }) => own.error)
+    assert.ok(Math.max(...late) < 0.2)
   })
 
   it('hold although one path stalls now and then', () => {
@@ -108,18 +149,53 @@ describe('coordinates', () => {
     assert.equal(node.own, origin)
   })
 
-  it('can be told to others whatever was said to them', () => {
+  it('leave a liar who was the first to be met', () => {
     const node = alone()
-    const { distanceMsMax, heightMsMax } = coordinateLimits
-    const corner = {
-      ...origin,
-      position: [distanceMsMax, 0, 0, 0, 0, 0, 0, 0],
-      heightMs: heightMsMax,
-    }
-    for (let i = 0; i < 50; i += 1) {
+    const liar = nodeIdOf(random.bytes(32))
+    node.observe({ peer: liar, roundTripMs: 40, coordinate: lie }, 0)
+    assert.ok(lengthMs(node.own.position) > 2_000)
+    for (let i = 1; i < 40; i += 1) {
+      const honest = { ...origin, position: [i * 2, 0, 0, 0, 0, 0, 0, 0], error: 0.1 }
       const id = nodeIdOf(random.bytes(32))
-      node.observe({ peer: id, roundTripMs: 10_000, coordinate: corner }, i * 1_000)
-      assert.ok(isPlausible(node.own))
+      node.observe({ peer: id, roundTripMs: 40, coordinate: honest }, i * 1_000)
+    }
+    assert.ok(lengthMs(node.own.position) < 200)
+  })
+
+  it('believe what was heard lately more than what was heard long ago', () => {
+    const node = alone()
+    assert.ok(peer !== undefined && third !== undefined)
+    const left = { ...origin, position: [-100, 0, 0, 0, 0, 0, 0, 0], error: 0.1 }
+    const right = { ...left, position: [100, 0, 0, 0, 0, 0, 0, 0] }
+    node.observe({ peer, roundTripMs: 10, coordinate: left }, 0)
+    for (let i = 0; i < 10; i += 1) {
+      node.observe({ peer: third, roundTripMs: 10, coordinate: right }, 100_000 + i)
+    }
+    assert.ok(predictMs(node.own, right) < predictMs(node.own, left) / 2)
+  })
+
+  it('propose to measure who was heard of', () => {
+    const node = alone()
+    assert.ok(peer !== undefined && self !== undefined)
+    assert.equal(node.probeTarget(undefined), undefined)
+    assert.equal(node.probeTarget(self), undefined)
+    node.hear(peer, origin, 0)
+    assert.equal(node.probeTarget(undefined), peer)
+    node.forget(peer)
+    assert.equal(node.probeTarget(undefined), undefined)
+  })
+
+  it('can be told to others whatever was said to them', () => {
+    const { distanceMsMax, heightMsMax } = coordinateLimits
+    const far = { ...origin, position: [distanceMsMax, 0, 0, 0, 0, 0, 0, 0] }
+    for (const coordinate of [origin, far, { ...far, heightMs: heightMsMax }]) {
+      const node = alone()
+      for (let i = 0; i < 50; i += 1) {
+        const id = nodeIdOf(random.bytes(32))
+        node.observe({ peer: id, roundTripMs: 10_000, coordinate }, i * 1_000)
+        assert.ok(isPlausible(node.own))
+        assert.ok(decodeCoordinate(encodeCoordinate(node.own)) !== undefined)
+      }
     }
   })
 

@@ -52,4 +52,13 @@ describe('kept samples', () => {
     kept.measured(idAt(2), 31, 5)
     assert.equal(kept.size, 2)
   })
+
+  it('know how far one is that took the place of a forgotten one', () => {
+    const kept = new KeptSamples()
+    kept.measured(idAt(0), 10, 0)
+    for (let i = 1; i < keptLimits.peersMax; i += 1) kept.measured(idAt(i), i === 39 ? 500 : 10, i)
+    kept.forget(idAt(0))
+    for (let i = 100; i < 200; i += 1) kept.measured(idAt(i), 10, i)
+    assert.ok(kept.has(idAt(39)))
+  })
 })

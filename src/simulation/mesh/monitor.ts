@@ -4,7 +4,7 @@ import { Claims } from '../checkers/claims.ts'
 import { heldDead, sharedMembers, WideClusters } from '../checkers/invariants.ts'
 import { Overdue } from '../checkers/overdue.ts'
 import { Fate } from '../fate.ts'
-import { beliefCodes, type PartReport, type Setting } from './part.ts'
+import { beliefCodes, type PartReport, pairsHostsMax, type Setting } from './part.ts'
 import { ageStepMs } from './view-ages.ts'
 
 /** The longest that anything may be wrong: after a partition one view again, and all else too. */
@@ -75,7 +75,7 @@ export class Monitor {
   readonly #detectionsMs: number[] = []
   #falseDeaths = 0
   #messages = 0
-  #pairsMeasured: number | null = 0
+  readonly #pairsMeasured = new Set<number>()
   #bytes = 0
   #bytesAtRow = 0
   #bytesMost = 0
@@ -99,7 +99,6 @@ export class Monitor {
     const happened = this.#fate.advance(nowMs)
     for (const fault of happened) if (fault.kind === 'crash') this.#beliefs.forget(fault.host)
     this.#messages = 0
-    this.#pairsMeasured = 0
     this.#bytes = 0
     this.#seen = new Map()
     for (const report of reports) this.#merge(report)
@@ -138,7 +137,7 @@ export class Monitor {
       falseDeaths: this.#falseDeaths,
       view: this.#viewResult(),
       messages: this.#messages,
-      pairsMeasured: this.#pairsMeasured,
+      pairsMeasured: nodes > pairsHostsMax ? null : this.#pairsMeasured.size,
       bytesPerHostSecond: this.#bytes / hostSeconds,
       bytesPerHostSecondMost: this.#bytesMost / (lengthMs / 1000),
       seen: Object.fromEntries([...this.#seen].sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -163,7 +162,8 @@ export class Monitor {
     }
   }
 
-  #merge({ claims, beliefs, detectionsMs, falseDeaths, ages, totals }: PartReport): void {
+  #merge(report: PartReport): void {
+    const { claims, beliefs, detectionsMs, falseDeaths, ages, pairsMeasured, totals } = report
     for (const [host, cluster] of claims) this.#claims.note(host, cluster)
     for (let at = 0; at < beliefs.length; at += 3) {
       const [observer = 0, subject = 0, code = 0] = beliefs.slice(at, at + 3)
@@ -173,8 +173,7 @@ export class Monitor {
     for (const ms of detectionsMs) this.#detectionsMs.push(ms)
     this.#falseDeaths += falseDeaths
     this.#messages += totals.messages
-    // Hosts are divided among parts only where it is not kept.
-    this.#pairsMeasured = totals.pairsMeasured
+    for (const pair of pairsMeasured) this.#pairsMeasured.add(pair)
     this.#bytes += totals.bytesSent
     this.#bytesMost = Math.max(this.#bytesMost, totals.bytesSentMost)
     this.#gatewayBytesInMost = Math.max(this.#gatewayBytesInMost, totals.gatewayBytesInMost)

@@ -51,6 +51,8 @@ export interface PartReport {
   readonly detectionsMs: readonly number[]
   /** Who was believed dead while it was up and in reach, and had been for a while. */
   readonly falseDeaths: number
+  /** Pairs of which one host now knows the way to the other: lesser * hosts + greater. */
+  readonly pairsMeasured: readonly number[]
   /** Of what gateways know of steady nodes within reach, now and then. */
   readonly ages: ViewAgesReport
   /** Since the beginning. */
@@ -58,12 +60,10 @@ export interface PartReport {
 }
 
 /** With more hosts, which pairs were measured is not kept: it grows with their square. */
-const pairsHostsMax = 1_000
+export const pairsHostsMax = 4_096
 
 export interface PartTotals {
   readonly messages: number
-  /** Pairs of hosts of which one has measured the way to the other; null where it is not kept. */
-  readonly pairsMeasured: number | null
   readonly bytesSent: number
   /** Of the host that has sent most. */
   readonly bytesSentMost: number
@@ -86,6 +86,7 @@ export class MeshPart {
   readonly #crashedAtMs: Float64Array
   readonly #seen = new Map<string, number>()
   readonly #measured = new Set<number>()
+  #pairsMeasured: number[] = []
   #claims: [number, string | undefined][] = []
   #beliefs: number[] = []
   #detectionsMs: number[] = []
@@ -141,9 +142,9 @@ export class MeshPart {
       detectionsMs: this.#detectionsMs,
       falseDeaths: this.#falseDeaths,
       ages: this.#ages.take(nowMs),
+      pairsMeasured: this.#pairsMeasured,
       totals: {
         messages,
-        pairsMeasured: this.#world.hosts > pairsHostsMax ? null : this.#measured.size,
         bytesSent: bytesSent.reduce((sum, bytes) => sum + bytes, 0),
         bytesSentMost: this.#bytesSentMost(),
         gatewayBytesInMost: this.#gatewayBytesInMost(),
@@ -151,6 +152,7 @@ export class MeshPart {
       },
     }
     this.#claims = []
+    this.#pairsMeasured = []
     this.#beliefs = []
     this.#detectionsMs = []
     this.#falseDeaths = 0
@@ -253,7 +255,10 @@ export class MeshPart {
   #noteMeasured(observer: number, peer: number): void {
     const { hosts } = this.#world
     if (hosts > pairsHostsMax || peer < 0) return
-    this.#measured.add(Math.min(observer, peer) * hosts + Math.max(observer, peer))
+    const pair = Math.min(observer, peer) * hosts + Math.max(observer, peer)
+    if (this.#measured.has(pair)) return
+    this.#measured.add(pair)
+    this.#pairsMeasured.push(pair)
   }
 
   #noteDeath(observer: number, subject: number, nowMs: number): void {
