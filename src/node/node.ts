@@ -7,11 +7,13 @@ import type { Engine } from '../engine/index.ts'
 import {
   type ContactStore,
   defaultClusterRules,
+  type LoadFacts,
   MeshAgent,
   type MeshMember,
 } from '../mesh/index.ts'
 import {
   type HardwareReport,
+  hashBody,
   type Identity,
   IsochroneError,
   type LoadReport,
@@ -111,6 +113,8 @@ class Worker implements IsochroneNode {
   readonly #calls = new OpenCalls()
   readonly #held = new HeldGateways()
   #running = 0
+  /** As many tokens as ever were free: all of them. */
+  #kvTokensMost = 0
   #draining = false
   #onFirstJoin: (() => void) | undefined
 
@@ -204,10 +208,28 @@ class Worker implements IsochroneNode {
     const transport: Pick<Transport, 'dial'> = {
       dial: (address, expected, signal) => this.#transport.dial(address, expected, signal),
     }
+    const facts = () => this.#loadFacts()
     return new MeshAgent(
       { network, token, role: 'node', rules },
-      { ...this.#modules, contacts, transport },
+      { ...this.#modules, contacts, transport, facts },
     )
+  }
+
+  /** For the federation's gateways, by way of the mesh. */
+  #loadFacts(): LoadFacts {
+    const { draining, ...load } = this.load()
+    const models = this.#offered()
+    this.#kvTokensMost = Math.max(this.#kvTokensMost, load.kvTokensFree)
+    const { bytes } = this.#records.record(models, this.#modules.clock.now())
+    return {
+      region: this.#options.region,
+      capabilities: hashBody(bytes),
+      slots: Math.max(1, ...models.map(({ slots }) => slots)),
+      kvTokensTotal: this.#kvTokensMost,
+      tokensPerSecond: Math.max(0, ...models.map((model) => model.decodeTokensPerSecond)),
+      health: draining ? 'draining' : 'good',
+      load,
+    }
   }
 
   /** A peer that dialled this node stays only while it is a joined gateway or a member. */

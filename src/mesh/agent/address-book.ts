@@ -16,6 +16,11 @@ export class AddressBook {
     return this.#cards.get(id)
   }
 
+  /** By their own word. */
+  gateways(): NodeId[] {
+    return [...this.#proven].filter((id) => this.#cards.get(id)?.role === 'gateway')
+  }
+
   addressesOf(id: NodeId): readonly string[] {
     return this.#cards.get(id)?.addresses ?? []
   }

@@ -10,6 +10,7 @@ import {
 } from '../../transport/index.ts'
 import { MeshAgent } from './agent.ts'
 import type { Contact } from './contacts.ts'
+import type { LoadFacts } from './load-keeper.ts'
 import type { AgentOptions } from './options.ts'
 
 export interface Place {
@@ -26,6 +27,7 @@ export interface PlaceOptions extends Partial<AgentOptions> {
   /** false: it only dials. */
   readonly listens?: boolean
   readonly contacts?: readonly Contact[]
+  readonly facts?: () => LoadFacts
 }
 
 /** Nodes that begin at one moment are placed within a minute or so. */
@@ -46,7 +48,13 @@ export class AgentWorld {
   }
 
   async add(options: PlaceOptions = {}): Promise<Place> {
-    const { identity = identityBy(this.random), listens = true, contacts = [], ...more } = options
+    const {
+      identity = identityBy(this.random),
+      listens = true,
+      contacts = [],
+      facts,
+      ...more
+    } = options
     const agent = new MeshAgent(
       { network: 'test', role: 'node', token: 'join_test', ...more },
       {
@@ -55,6 +63,7 @@ export class AgentWorld {
         clock: this.clock,
         random: this.random,
         log: silentLog,
+        ...(facts === undefined ? {} : { facts }),
         contacts: {
           load: () => contacts,
           save: (all) => {

@@ -5,6 +5,7 @@
 import type { Timer } from '../../base/index.ts'
 import {
   decodeMeshPacket,
+  emptyMeshPacket,
   encodeMeshPacket,
   IsochroneError,
   type MeshPacket,
@@ -14,18 +15,21 @@ import {
 import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
 import type { Place } from '../clusters/neighbourhood.ts'
 import { type Coordinate, encodeCoordinate } from '../coordinates/coordinate.ts'
+import type { FederationView } from '../digests/federation-view.ts'
 import { membershipLimits, wan } from '../membership/presets.ts'
 import { AddressBook } from './address-book.ts'
 import { Admission, decodeCard, encodeCard, type MemberCard } from './card.ts'
 import type { Contact } from './contacts.ts'
 import { Guests, type PeerFault } from './guests.ts'
 import { type AgentLimits, agentLimits } from './limits.ts'
+import { LoadKeeper } from './load-keeper.ts'
 import { type MachineEvent, type MachineInput, MeshMachine } from './machine.ts'
 import { Measurements } from './measurements.ts'
 import type { AgentModules, AgentOptions, MeshMember } from './options.ts'
 import { packetsOf } from './packets.ts'
 import { Peers } from './peers.ts'
 import { Relaying } from './relaying.ts'
+import { sayings } from './sayings.ts'
 import { Seals } from './seals.ts'
 import { ViewKeeper } from './view-keeper.ts'
 import { WallClockWatch } from './wall-clock-watch.ts'
@@ -47,6 +51,7 @@ export class MeshAgent {
   readonly #wallClock: WallClockWatch
   readonly #view: ViewKeeper
   #machine: MeshMachine | undefined
+  #load: LoadKeeper | undefined
   #addresses: readonly string[] = []
   #relays: readonly NodeId[] = []
   #timer: Timer | undefined
@@ -67,14 +72,13 @@ export class MeshAgent {
       self: modules.identity.id,
       addressesOf: (id) => book.addressesOf(id),
     })
-    this.#guests = new Guests(this.#limits, modules)
-    const { peersMax } = this.#limits
+    this.#guests = new Guests(this.#limits, {
+      ...modules,
+      areGateways: (id) => options.role === 'gateway' && book.card(id)?.role === 'gateway',
+    })
     const { clock, identity, random } = modules
-    this.#measurements = new Measurements(
-      { self: identity.id, peersMax },
-      random,
-      clock.monotonic(),
-    )
+    const own = { self: identity.id, peersMax: this.#limits.peersMax }
+    this.#measurements = new Measurements(own, random, clock.monotonic())
     this.#relaying = new Relaying(this.#scope, this.#limits, {
       ...modules,
       peers: this.#peers,
@@ -101,6 +105,13 @@ export class MeshAgent {
     }
     this.#addresses = addresses
     this.#machine = this.#createMachine()
+    const parts = { book: this.#book, guests: this.#guests, measurements: this.#measurements }
+    this.#load = new LoadKeeper(this.#options, {
+      ...this.#modules,
+      ...parts,
+      agent: this,
+      send: (to, message) => this.#send(to, { ...emptyMeshPacket, load: [message] }),
+    })
     this.#sweep()
     this.#step({ kind: 'seeds', seeds: [...this.#seeds] })
   }
@@ -139,6 +150,11 @@ export class MeshAgent {
     })
   }
 
+  /** Of a gateway: every node's load, from the clusters' digests. */
+  get federation(): FederationView | undefined {
+    return this.#load?.view
+  }
+
   /** Where this member holds itself to be. */
   get coordinate(): Coordinate {
     return this.#measurements.own
@@ -169,6 +185,7 @@ export class MeshAgent {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#view.close()
+    this.#load?.close()
     for (const timer of [this.#timer, this.#sweepTimer]) timer?.cancel()
     this.#peers.close()
   }
@@ -216,6 +233,7 @@ export class MeshAgent {
       const part = { kind: 'membership', cluster, message } as const
       if (!this.#answer({ kind: 'part', from, part })) return
     }
+    if (this.#book.isProven(from)) for (const said of packet.load) this.#load?.hear(from, said)
   }
 
   /** @returns whether to hear more of its sender, who answers for what it makes this member say */
@@ -270,10 +288,10 @@ export class MeshAgent {
         return
       }
       case 'placed':
-        this.#notePlace(event)
-        return
       case 'changed':
         this.#view.changed()
+        this.#load?.look()
+        if (event.kind === 'placed') this.#notePlace(event)
         return
       case 'unanswered':
         this.#measurements.unanswered(event.id)
@@ -305,14 +323,11 @@ export class MeshAgent {
     }
     if (event.kind === 'updated') return
     this.#view.changed()
-    log.info(`a member ${sayings[event.kind]}`, {
-      member: event.id,
-      incarnation: event.incarnation,
-    })
+    const { id: member, incarnation } = event
+    log.info(`a member ${sayings[event.kind]}`, { member, incarnation })
   }
 
   #notePlace({ cluster, members, reason }: Extract<MachineEvent, { kind: 'placed' }>): void {
-    this.#view.changed()
     const fields = { cluster, members: members.length, reason }
     this.#modules.log.info('this member is in another cluster', fields)
   }
@@ -320,11 +335,10 @@ export class MeshAgent {
   #createMachine(): MeshMachine {
     const { clock, identity, random } = this.#modules
     const { network, preset = wan, rules } = this.#options
-    const { id: self } = identity
-    const book = this.#book
-    const seals = new Seals(network, { identity, clock, admission: this.#admission, book })
+    const [admission, book] = [this.#admission, this.#book]
+    const seals = new Seals(network, { identity, clock, admission, book })
     return new MeshMachine(
-      { self, preset, ...(rules === undefined ? {} : { rules }) },
+      { self: identity.id, preset, ...(rules === undefined ? {} : { rules }) },
       {
         seals,
         random,
@@ -342,10 +356,9 @@ export class MeshAgent {
   }
 
   #payload(): Uint8Array {
-    const { id } = this.#modules.identity
     const { role } = this.#options
     const card: MemberCard = { role, addresses: this.#addresses, relays: this.#relays }
-    return encodeCard(card, this.#admission.proofFor(id))
+    return encodeCard(card, this.#admission.proofFor(this.#modules.identity.id))
   }
 
   #sweep(): void {
@@ -353,12 +366,11 @@ export class MeshAgent {
     const isNode = (id: NodeId) => this.#book.card(id)?.role === 'node'
     this.#peers.sweep((id) => this.#options.role === 'node' && isNode(id))
     this.#chooseRelays()
+    this.#load?.look()
     const { clock, log } = this.#modules
     const jumpMs = this.#wallClock.jumpMs()
     if (jumpMs !== 0) {
-      log.warn('the wall clock has jumped, or this machine slept; saying anew where it is', {
-        jumpMs,
-      })
+      log.warn('the wall clock has jumped, or this machine slept', { jumpMs })
       this.#step({ kind: 'contact' })
     }
     this.#sweepTimer = clock.after(this.#limits.sweepIntervalMs, () => this.#sweep())
@@ -385,12 +397,3 @@ export class MeshAgent {
     return Array.from(ids, (id) => ({ id, addresses: this.#book.addressesOf(id) }))
   }
 }
-
-const sayings = {
-  joined: 'joined',
-  returned: 'returned',
-  suspected: 'is suspected',
-  refuted: 'refuted a suspicion',
-  died: 'died',
-  left: 'left',
-} as const

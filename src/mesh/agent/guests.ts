@@ -9,10 +9,13 @@ import type { RejectionFault } from '../membership/step.ts'
 import type { AgentLimits } from './limits.ts'
 import { WorkAllowance } from './work-allowance.ts'
 
-export type PeerFault = RejectionFault | ClusterFault | 'relay-forged' | 'relay-repeated'
+export type PeerFault = RejectionFault | ClusterFault | 'relay-forged' | 'relay-repeated' | 'lie'
 
 /** One per packet, and one per so many bytes of it: a statement may cost a verification. */
 const bytesPerWork = 128
+
+/** Gateways exchange what they know of the whole federation: hashes to check, few signatures. */
+const bytesPerWorkOfGateways = 2_048
 
 /** What a forged statement costs who brought it, besides: honest bearers have verified theirs. */
 const forgedWork = 50
@@ -22,14 +25,21 @@ interface Guest {
   faultLoggedAtMs: number
 }
 
+export interface GuestsModules {
+  readonly clock: Clock
+  readonly log: Log
+  /** Whether this member and the peer are gateways, both. */
+  readonly areGateways: (peer: NodeId) => boolean
+}
+
 export class Guests {
   readonly #limits: AgentLimits
-  readonly #modules: { readonly clock: Clock; readonly log: Log }
+  readonly #modules: GuestsModules
   /** The one that was met first makes room. */
   readonly #guests = new Map<NodeId, Guest>()
   readonly #faults = new Map<PeerFault, number>()
 
-  constructor(limits: AgentLimits, modules: { readonly clock: Clock; readonly log: Log }) {
+  constructor(limits: AgentLimits, modules: GuestsModules) {
     this.#limits = limits
     this.#modules = modules
   }
@@ -42,7 +52,7 @@ export class Guests {
   /** Whether a packet of this length from the peer is to be looked at. */
   admits(peer: NodeId, bytes: number): boolean {
     const { allowance } = this.#guest(peer)
-    const work = 1 + Math.ceil(bytes / bytesPerWork)
+    const work = 1 + this.#workOf(peer, bytes)
     if (allowance.take(work, this.#modules.clock.monotonic())) return true
     this.note(peer, 'flood')
     return false
@@ -54,7 +64,7 @@ export class Guests {
    */
   charge(peer: NodeId, bytes: number): boolean {
     const { allowance } = this.#guest(peer)
-    const work = Math.ceil(bytes / bytesPerWork)
+    const work = this.#workOf(peer, bytes)
     if (allowance.take(work, this.#modules.clock.monotonic())) return true
     this.note(peer, 'flood')
     return false
@@ -73,6 +83,11 @@ export class Guests {
     if (nowMs - guest.faultLoggedAtMs < this.#limits.faultLogIntervalMs) return
     guest.faultLoggedAtMs = nowMs
     this.#modules.log.warn('a peer’s gossip is refused', { peer: shortId(peer), fault })
+  }
+
+  #workOf(peer: NodeId, bytes: number): number {
+    const perWork = this.#modules.areGateways(peer) ? bytesPerWorkOfGateways : bytesPerWork
+    return Math.ceil(bytes / perWork)
   }
 
   #guest(peer: NodeId): Guest {

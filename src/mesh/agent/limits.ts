@@ -8,7 +8,7 @@ export interface AgentLimits {
   readonly dialTimeoutMs: number
   readonly redialFirstMs: number
   readonly redialMaxMs: number
-  /** What waits for a peer that takes nothing: gossip that is late says nothing new. */
+  /** What waits for a peer that takes nothing: some digests. Gossip that is late is nothing new. */
   readonly unsentBytesMax: number
   /** Packets kept while their peer is being dialled. */
   readonly waitingMax: number
@@ -44,7 +44,7 @@ export const agentLimits: AgentLimits = Object.freeze({
   dialTimeoutMs: 5_000,
   redialFirstMs: 500,
   redialMaxMs: 15_000,
-  unsentBytesMax: 64 * 1024,
+  unsentBytesMax: 256 * 1024,
   waitingMax: 8,
   refusedMs: 30_000,
   idleMs: 300_000,

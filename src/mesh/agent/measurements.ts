@@ -67,6 +67,16 @@ export class Measurements {
     return this.#links.measure(peer, nowMs)
   }
 
+  /** Those of whom nothing is known last. */
+  nearestFirst(peers: readonly NodeId[], nowMs: number): NodeId[] {
+    const ways = peers.map((id) => {
+      return { id, ms: this.estimate(id, nowMs)?.ms ?? Number.POSITIVE_INFINITY }
+    })
+    // Among equals by name: two infinities have no difference.
+    ways.sort((a, b) => (a.ms === b.ms ? (a.id < b.id ? -1 : 1) : a.ms - b.ms))
+    return ways.map(({ id }) => id)
+  }
+
   /** Measured, where it was; else by the two coordinates. */
   estimate(peer: NodeId, nowMs: number): LinkEstimate | undefined {
     const coordinate = this.#heard.get(peer)

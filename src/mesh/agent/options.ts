@@ -9,6 +9,7 @@ import type { MembershipPreset } from '../membership/presets.ts'
 import type { MemberRole } from './card.ts'
 import type { ContactStore } from './contacts.ts'
 import type { AgentLimits } from './limits.ts'
+import type { LoadFacts } from './load-keeper.ts'
 
 export interface AgentOptions {
   readonly network: string
@@ -27,6 +28,8 @@ export interface AgentModules {
   readonly random: Random
   readonly log: Log
   readonly contacts: ContactStore
+  /** Of a node: its load, and what it can do. Without it, it says none. */
+  readonly facts?: () => LoadFacts
 }
 
 export interface MeshMember {

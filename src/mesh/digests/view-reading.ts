@@ -17,7 +17,7 @@ export interface ViewedNode {
   readonly load: LoadFigures
   readonly slots: number
   readonly kvTokensTotal: number
-  /** Measured, with all slots taken. */
+  /** As it measured: of one generation, where it measured no more. */
   readonly tokensPerSecond: number
   /** SHA-256 of its signed record, 32 bytes. */
   readonly capabilities: Uint8Array

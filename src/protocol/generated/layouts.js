@@ -328,6 +328,7 @@ export const MeshPacket = {
     { name: 'neighbourhood', kind: 'tables', bytes: 0, table: NeighbourhoodMessage },
     { name: 'relayed', kind: 'table', bytes: 0, table: RelayedPacket },
     { name: 'coordinate', kind: 'scalars', bytes: 1 },
+    { name: 'load', kind: 'tables', bytes: 0, table: LoadMessage },
   ],
 }
 export const GenerateCall = {

@@ -31,6 +31,8 @@ export const messageLimits = {
   embeddingRowsMax: 2_048,
   /** A push-pull of a full cluster and its dead, and its summary, several times over. */
   meshPacketBytesMax: 256 * 1024,
+  /** What one turn has to say of load; the largest are digests of 20 kB. */
+  loadMessagesMax: 8,
   /** Probes, answers and one push-pull; what one turn of a member has to say is a handful. */
   membershipMessagesMax: 64,
   neighbourhoodMessagesMax: 16,

@@ -21,41 +21,46 @@ import { malformed } from './verify-buffer.ts'
 const { UTF8_BYTES } = Encoding
 
 export function encodeLoadMessage(message: LoadMessage): Uint8Array {
-  return encodeMessage((to) => {
-    const at = writePart(to, message)
-    wire.LoadMessage.startLoadMessage(to)
-    switch (message.kind) {
-      case 'news':
-        wire.LoadMessage.addNews(to, at)
-        break
-      case 'wants':
-        wire.LoadMessage.addWants(to, at)
-        break
-      case 'digest':
-        wire.LoadMessage.addDigest(to, at)
-        break
-      case 'ack':
-        wire.LoadMessage.addAck(to, at)
-        break
-      case 'summary':
-        wire.LoadMessage.addSummary(to, at)
-        break
-    }
-    return wire.LoadMessage.endLoadMessage(to)
-  })
+  return encodeMessage((to) => writeLoadMessage(to, message))
 }
 
 /** Throws `malformed_message`. Signatures and chains are for the receiver to check. */
 export function decodeLoadMessage(bytes: Uint8Array): LoadMessage {
-  return decodeMessage(bytes, layouts.LoadMessage, (buffer) => {
-    const table = wire.LoadMessage.getRootAsLoadMessage(buffer)
-    const messages = partsOf(table)
-    const [message] = messages
-    if (message === undefined || messages.length > 1) {
-      throw malformed(`a message about load has ${messages.length} parts instead of one`)
-    }
-    return message
-  })
+  return decodeMessage(bytes, layouts.LoadMessage, (buffer) =>
+    readLoadMessage(wire.LoadMessage.getRootAsLoadMessage(buffer)),
+  )
+}
+
+export function writeLoadMessage(to: Builder, message: LoadMessage): Offset {
+  const at = writePart(to, message)
+  wire.LoadMessage.startLoadMessage(to)
+  switch (message.kind) {
+    case 'news':
+      wire.LoadMessage.addNews(to, at)
+      break
+    case 'wants':
+      wire.LoadMessage.addWants(to, at)
+      break
+    case 'digest':
+      wire.LoadMessage.addDigest(to, at)
+      break
+    case 'ack':
+      wire.LoadMessage.addAck(to, at)
+      break
+    case 'summary':
+      wire.LoadMessage.addSummary(to, at)
+      break
+  }
+  return wire.LoadMessage.endLoadMessage(to)
+}
+
+export function readLoadMessage(table: wire.LoadMessage | null): LoadMessage {
+  const messages = table === null ? [] : partsOf(table)
+  const [message] = messages
+  if (message === undefined || messages.length > 1) {
+    throw malformed(`a message about load has ${messages.length} parts instead of one`)
+  }
+  return message
 }
 
 function writePart(to: Builder, message: LoadMessage): Offset {

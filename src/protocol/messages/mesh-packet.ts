@@ -4,6 +4,7 @@ import * as layouts from '../generated/layouts.js'
 import * as wire from '../generated/mesh.js'
 import { signatureLengthBytes } from '../identity.ts'
 import { publicKeyOf } from '../ids.ts'
+import type { LoadMessage } from '../load-statements.ts'
 import type {
   MemberState,
   MemberSummary,
@@ -17,6 +18,7 @@ import { checkLength, decodeMessage, fixedBytesOf, nodeIdFrom, safeNumberOf } fr
 import { encodeMessage, textOffset, uint32, uint53 } from './encode.ts'
 import { readIds, writeIds } from './id-columns.ts'
 import { messageLimits } from './limits.ts'
+import { readLoadMessage, writeLoadMessage } from './load-message.ts'
 import { readCluster } from './mesh-claims.ts'
 import { readNeighbourhoodMessage, writeNeighbourhoodMessage } from './neighbourhood-message.ts'
 import { malformed } from './verify-buffer.ts'
@@ -30,6 +32,7 @@ export interface MeshPacket {
   readonly relayed: RelayedPacket | null
   /** Where the sender holds itself to be, as `mesh` encodes it. */
   readonly coordinate: Uint8Array | null
+  readonly load: readonly LoadMessage[]
 }
 
 /** Says nothing: to be filled with what there is to say. */
@@ -39,6 +42,7 @@ export const emptyMeshPacket: MeshPacket = Object.freeze({
   neighbourhood: [],
   relayed: null,
   coordinate: null,
+  load: [],
 })
 
 export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
@@ -51,12 +55,15 @@ export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
     const cluster = textOffset(to, packet.cluster)
     const relayed = packet.relayed === null ? 0 : writeRelayed(to, packet.relayed)
     const coordinate = packet.coordinate === null ? 0 : to.createByteVector(packet.coordinate)
+    const loads = packet.load.map((message) => writeLoadMessage(to, message))
+    const load = loads.length === 0 ? 0 : wire.MeshPacket.createLoadVector(to, loads)
     wire.MeshPacket.startMeshPacket(to)
     wire.MeshPacket.addMembership(to, membership)
     wire.MeshPacket.addCluster(to, cluster)
     wire.MeshPacket.addNeighbourhood(to, neighbourhood)
     wire.MeshPacket.addRelayed(to, relayed)
     wire.MeshPacket.addCoordinate(to, coordinate)
+    wire.MeshPacket.addLoad(to, load)
     return wire.MeshPacket.endMeshPacket(to)
   })
 }
@@ -70,6 +77,8 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
     const relayed = table.relayed()
     const coordinate = table.coordinateArray()
     checkLength(coordinate?.length ?? 0, 'packet.coordinate', messageLimits.coordinateBytesMax)
+    const loads = table.loadLength()
+    checkLength(loads, 'packet.load', messageLimits.loadMessagesMax)
     const said = table.neighbourhoodLength()
     checkLength(said, 'packet.neighbourhood', messageLimits.neighbourhoodMessagesMax)
     return {
@@ -80,6 +89,7 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
       ),
       relayed: relayed === null ? null : readRelayed(relayed),
       coordinate: coordinate?.slice() ?? null,
+      load: Array.from({ length: loads }, (_, i) => readLoadMessage(table.load(i))),
     }
   })
 }

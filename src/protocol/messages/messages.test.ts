@@ -155,6 +155,7 @@ const codecs = {
       neighbourhood: fc.array(fixture.neighbourhoodMessage, { maxLength: 2 }),
       relayed: fc.option(fixture.relayedPacket),
       coordinate: fc.option(fixture.bytes(32)),
+      load: fc.array(load.loadMessage, { maxLength: 2 }),
     }),
     encode: encodeMeshPacket,
     decode: decodeMeshPacket,
@@ -277,6 +278,7 @@ test('a packet of the mesh with more statements than any member has is refused',
       neighbourhood: [],
       relayed: null,
       coordinate: null,
+      load: [],
     })
   assert.equal(decodeMeshPacket(packetOf(64)).membership[0]?.news.length, 64)
   assert.throws(
