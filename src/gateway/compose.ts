@@ -95,6 +95,6 @@ function gaugesOf(latencies: LatencyWatch) {
   return {
     pairs: () => latencies.map?.size ?? 0,
     impossible: () => latencies.map?.impossible ?? 0,
-    locations: () => latencies.verdicts().map(({ verdict }) => verdict.status),
+    locations: () => latencies.counts(),
   }
 }

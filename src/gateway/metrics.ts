@@ -23,8 +23,7 @@ export interface Gauges {
   readonly latencies?: {
     readonly pairs: () => number
     readonly impossible: () => number
-    /** One for each node that declares a location. */
-    readonly locations: () => readonly LocationStatus[]
+    readonly locations: () => Readonly<Record<LocationStatus, number>>
   }
 }
 
@@ -56,7 +55,10 @@ export class GatewayMetrics {
     if (latencies !== undefined) {
       this.#registry.gauge(table.latencyPairs, () => [[[], latencies.pairs()]])
       this.#registry.gauge(table.impossibleRoundTrips, () => [[[], latencies.impossible()]])
-      this.#registry.gauge(table.locations, () => locationCounts(latencies.locations()))
+      this.#registry.gauge(table.locations, () => {
+        const counts = latencies.locations()
+        return locationStatuses.map((status) => [[status], counts[status]] as const)
+      })
     }
     this.#registry.gauge(table.residentMemory, residentMemory)
   }
@@ -110,12 +112,6 @@ export class GatewayMetrics {
 
 const locationStatuses = ['consistent', 'disputed', 'refuted'] as const
 type LocationStatus = (typeof locationStatuses)[number]
-
-function locationCounts(all: readonly LocationStatus[]): (readonly [string[], number])[] {
-  return locationStatuses.map((status) => {
-    return [[status], all.filter((one) => one === status).length] as const
-  })
-}
 
 /** Nothing where the system does not say it, as a process without file descriptors left. */
 function residentMemory(): (readonly [string[], number])[] {

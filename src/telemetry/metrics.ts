@@ -138,7 +138,7 @@ export const metrics = {
   locations: {
     name: 'isochrone_declared_locations',
     type: 'gauge',
-    help: 'Nodes with a declared location, by what round trips say of it.',
+    help: 'Declared locations, this gateway’s own included, by what round trips say of them.',
     labels: ['status'],
   },
   residentMemory: {

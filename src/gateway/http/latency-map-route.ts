@@ -62,9 +62,6 @@ function estimateOf(
 function latencyMapView(watch: LatencyWatch, limit: number): object {
   const { map } = watch
   const model = map?.model
-  const verdicts = [...watch.verdicts()].sort(
-    (a, b) => b.verdict.contradictions.length - a.verdict.contradictions.length,
-  )
   return {
     object: 'latency_map',
     cell: watch.cell === '' ? null : watch.cell,
@@ -73,8 +70,8 @@ function latencyMapView(watch: LatencyWatch, limit: number): object {
       return { from: placeView(pair.from), to: placeView(pair.to), ...estimateView(pair) }
     }),
     impossible: map?.impossible ?? 0,
-    locations: verdicts
-      .slice(0, locationsMax)
+    locations: watch
+      .verdicts(locationsMax)
       .map(({ id, verdict }) => ({ id, location: locationView(verdict) })),
   }
 }

@@ -18,7 +18,7 @@ describe('what a gateway learns of distances', () => {
     assert.ok(Math.abs((pair?.medianMs ?? 0) / 240 - 1) < 0.1)
     assert.equal(gateway.watch.estimate(berlinCell, tokyoCell)?.source, 'measured')
     assert.deepEqual(
-      gateway.watch.verdicts().map(({ id, verdict }) => [id, verdict.status]),
+      gateway.watch.verdicts(10).map(({ id, verdict }) => [id, verdict.status]),
       [[node.id, 'consistent']],
     )
   })
@@ -62,6 +62,22 @@ describe('what a gateway learns of distances', () => {
     assert.ok((gateway.watch.pairs(10)[0]?.links ?? 0) > 10)
   })
 
+  it('takes what nodes tell in turns, and forgets none of it', async () => {
+    const gateway = new WatchedGateway(berlinCell)
+    const nodes = Array.from({ length: 40 }, () => gateway.join(berlinCell, nearLink))
+    gateway.watch.start()
+    await gateway.pass(minute)
+    const measured = { medianMs: 3, p95Ms: 5, jitterMs: 1, loss: 0 }
+    const all = nodes.map(({ id: peer }) => ({ peer, ...measured }))
+    for (const { id } of nodes) gateway.watch.hear(id, all)
+    const witnesses = () => gateway.watch.verdicts(50).map(({ verdict }) => verdict.witnesses)
+    await gateway.pass(10_000)
+    assert.ok(Math.min(...witnesses()) < nodes.length, 'not all at one look')
+    await gateway.pass(3 * minute)
+    // The gateway and every other node.
+    assert.deepEqual(new Set(witnesses()), new Set([nodes.length]))
+  })
+
   it('loads nothing for a gateway or nodes without a location', async () => {
     const silent = new WatchedGateway('')
     silent.join(tokyoCell, farLink)
@@ -97,11 +113,11 @@ describe('what a gateway learns of distances', () => {
     await gateway.pass(minute)
     node.leave()
     await gateway.pass(minute)
-    assert.deepEqual(gateway.watch.verdicts(), [])
+    assert.deepEqual(gateway.watch.verdicts(10), [])
     gateway.watch.stop()
     gateway.join(tokyoCell, farLink)
     await gateway.pass(minute)
-    assert.deepEqual(gateway.watch.verdicts(), [])
+    assert.deepEqual(gateway.watch.verdicts(10), [])
   })
 
   it('goes on without a map where its own cell is none, and where a node’s is', async () => {

@@ -48,6 +48,10 @@ export interface LatencyWatchModules {
 const lookIntervalMs = 10_000
 /** The first probes of a link follow each other at once and say the same. */
 const samplesMin = 3
+/** 10 ms of work at a look; thousands of nodes take turns. */
+const ownLinksPerLook = 512
+/** The same for what nodes tell; a node at least, with 64 of them. */
+const toldLinksPerLook = 512
 /** A crash loses so much of what changes over days. */
 const saveIntervalMs = 10 * 60_000
 /** Mean deviations above the mean where a normal distribution has its 95th percentile. */
@@ -66,6 +70,8 @@ export class LatencyWatch {
   #declared: ReadonlySet<NodeId> = new Set()
   /** Of each node the latest, until the next look: telling more often brings nobody more weight. */
   readonly #heard = new Map<NodeId, readonly LinkReport[]>()
+  /** How many of the nodes had their turn. */
+  #turn = 0
   #timer: Timer | undefined
   #savedAtMs = 0
   #stopped = false
@@ -113,12 +119,20 @@ export class LatencyWatch {
     return this.#parts?.locations.verdict(id as NodeId, this.#now())
   }
 
-  /** Every node with a location. */
-  verdicts(): readonly { readonly id: NodeId; readonly verdict: LocationVerdict }[] {
-    return [...this.#declared].flatMap((id) => {
+  /** Nodes with a location, those whom someone contradicts first. */
+  verdicts(limit: number): readonly { readonly id: NodeId; readonly verdict: LocationVerdict }[] {
+    const all: { readonly id: NodeId; readonly verdict: LocationVerdict }[] = []
+    for (const id of this.#parts?.locations.ids() ?? []) {
+      if (all.length >= limit) break
       const verdict = this.verdict(id)
-      return verdict === undefined ? [] : [{ id, verdict }]
-    })
+      if (verdict !== undefined && id !== this.#options.self) all.push({ id, verdict })
+    }
+    return all
+  }
+
+  /** How many locations are of which standing, this gateway's own included. */
+  counts(): Readonly<Record<LocationVerdict['status'], number>> {
+    return this.#parts?.locations.counts() ?? { consistent: 0, disputed: 0, refuted: 0 }
   }
 
   #now(): number {
@@ -142,7 +156,10 @@ export class LatencyWatch {
       return
     }
     this.#declare(this.#parts.locations, nodes)
-    for (const node of nodes) {
+    if (this.#turn >= nodes.length) this.#turn = 0
+    const looked = nodes.slice(this.#turn, this.#turn + ownLinksPerLook)
+    this.#turn += looked.length
+    for (const node of looked) {
       const quality = node.link()
       if (quality !== undefined) this.#learn(this.#parts, node, quality)
     }
@@ -215,7 +232,11 @@ export class LatencyWatch {
   #learnReports({ map, locations }: Parts, nodes: readonly RemoteWorker[]): void {
     const now = this.#now()
     const cells = new Map(nodes.map(({ id, record }) => [id, record.cell]))
+    let told = 0
     for (const [reporter, links] of this.#heard) {
+      if (told >= toldLinksPerLook) break
+      told += links.length
+      this.#heard.delete(reporter)
       const from = cells.get(reporter)
       if (from === undefined) continue
       for (const { peer, ...measured } of links) {
@@ -227,7 +248,6 @@ export class LatencyWatch {
         this.#tell(locations.step(input, now).events)
       }
     }
-    this.#heard.clear()
   }
 
   #tell(events: readonly LocationEvent[]): void {

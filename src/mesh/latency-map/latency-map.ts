@@ -78,6 +78,7 @@ const usual: Summary = { excess: 0, tail: Math.log(1.2), unrest: 0.03, loss: 0 }
 export class LatencyMap {
   readonly #grid: CellGrid
   readonly #model = new PathModel()
+  /** Of each resolution, those measured the longest time ago first. */
   readonly #pairs = new Map<number, Map<string, PairRecord>>(
     cellResolutions.map((resolution) => [resolution, new Map()]),
   )
@@ -218,26 +219,19 @@ export class LatencyMap {
     return level
   }
 
+  /** The pair, as the one that was measured last. */
   #record(resolution: number, key: string): PairRecord {
     const level = this.#level(resolution)
     const known = level.get(key)
-    if (known !== undefined) return known
-    if (level.size >= pairsPerResolutionMax) forgetOldest(level)
-    const record = new PairRecord()
+    const record = known ?? new PairRecord()
+    if (known !== undefined) level.delete(key)
+    else if (level.size >= pairsPerResolutionMax) {
+      const oldest = level.keys().next().value
+      if (oldest !== undefined) level.delete(oldest)
+    }
     level.set(key, record)
     return record
   }
-}
-
-function forgetOldest(level: Map<string, PairRecord>): void {
-  let oldest: string | undefined
-  let oldestAtMs = Number.POSITIVE_INFINITY
-  for (const [key, { latestAtMs }] of level) {
-    if (latestAtMs >= oldestAtMs) continue
-    oldest = key
-    oldestAtMs = latestAtMs
-  }
-  if (oldest !== undefined) level.delete(oldest)
 }
 
 /** Finest first. Both directions of a pair are one. */

@@ -128,7 +128,7 @@ export class LocationCheck {
 
   get refuted(): number {
     let count = 0
-    for (const { refuted } of this.#subjects.values()) if (refuted) count += 1
+    for (const { refuted } of this.#contradicted) if (refuted) count += 1
     return count
   }
 
@@ -146,11 +146,30 @@ export class LocationCheck {
     return { sends: nothing, events: this.#events, wakeAtMs: this.#reviewAtMs }
   }
 
+  /** How many nodes are of which standing, as of the last review. */
+  counts(): Readonly<Record<LocationVerdict['status'], number>> {
+    const { refuted } = this
+    const contradicted = this.#contradicted.size
+    return {
+      consistent: this.#subjects.size - contradicted,
+      disputed: contradicted - refuted,
+      refuted,
+    }
+  }
+
+  /** Nodes with a location, those whom someone contradicts first. */
+  *ids(): Generator<NodeId> {
+    for (const { id } of this.#contradicted) yield id
+    for (const subject of this.#subjects.values()) {
+      if (!this.#contradicted.has(subject)) yield subject.id
+    }
+  }
+
   /** undefined: it declares no location. */
   verdict(id: NodeId, nowMs: number): LocationVerdict | undefined {
     const subject = this.#subjects.get(id)
     if (subject === undefined) return undefined
-    const { contradictions, witnesses } = this.#hearing(subject, nowMs)
+    const { contradictions, witnesses } = hear(subject, nowMs)
     const disputed = contradictions.length > 0 ? 'disputed' : 'consistent'
     const status = subject.refuted ? 'refuted' : disputed
     return { cell: subject.place.cell, status, contradictions, witnesses }
@@ -209,37 +228,23 @@ export class LocationCheck {
 
   #review(nowMs: number): void {
     for (const subject of this.#contradicted) {
-      const hearing = this.#hearing(subject, nowMs)
-      const isContradicted = isRefuted(hearing)
+      const { against, witnesses } = tally(subject, nowMs)
+      // Who is contradicted by few costs no more than to count them.
+      const hearing = against < enoughOf(witnesses) ? undefined : hear(subject, nowMs)
+      const isContradicted = hearing !== undefined && isRefuted(hearing)
       const refuted = isContradicted && (subject.suspected || subject.refuted)
       subject.suspected = isContradicted
       if (refuted !== subject.refuted) {
         subject.refuted = refuted
-        this.#events.push(refuted ? refutation(subject, hearing) : restored(subject))
+        this.#events.push(isContradicted ? refutation(subject, hearing) : restored(subject))
       }
-      if (hearing.contradictions.length === 0) this.#contradicted.delete(subject)
+      if (against === 0) this.#contradicted.delete(subject)
     }
     this.#scheduleReview(nowMs)
   }
 
   #scheduleReview(nowMs: number): void {
     this.#reviewAtMs = nowMs + locationLimits.reviewIntervalMs
-  }
-
-  #hearing(subject: Subject, nowMs: number): Hearing {
-    const contradictions: Contradiction[] = []
-    const discs: Disc[] = []
-    let witnesses = 0
-    for (const [{ id, place, refuted }, { roundTripMs, leastMs, atMs }] of subject.trips) {
-      if (refuted || nowMs - atMs > locationLimits.measurementLifeMs) continue
-      witnesses += 1
-      if (roundTripMs >= leastMs) continue
-      const apartKm = distanceKm(place.direction, subject.place.direction)
-      const witness = { witness: id, witnessCell: place.cell }
-      contradictions.push({ ...witness, roundTripMs, leastMs, distanceKm: apartKm })
-      discs.push({ centre: place.direction, reachKm: reachKm(place, roundTripMs) })
-    }
-    return { contradictions, discs, witnesses }
   }
 }
 
@@ -250,8 +255,40 @@ interface Hearing {
   readonly witnesses: number
 }
 
+function tally(subject: Subject, nowMs: number): { against: number; witnesses: number } {
+  let against = 0
+  let witnesses = 0
+  for (const [{ refuted }, { roundTripMs, leastMs, atMs }] of subject.trips) {
+    if (refuted || nowMs - atMs > locationLimits.measurementLifeMs) continue
+    witnesses += 1
+    if (roundTripMs < leastMs) against += 1
+  }
+  return { against, witnesses }
+}
+
+function hear(subject: Subject, nowMs: number): Hearing {
+  const contradictions: Contradiction[] = []
+  const discs: Disc[] = []
+  let witnesses = 0
+  for (const [{ id, place, refuted }, { roundTripMs, leastMs, atMs }] of subject.trips) {
+    if (refuted || nowMs - atMs > locationLimits.measurementLifeMs) continue
+    witnesses += 1
+    if (roundTripMs >= leastMs) continue
+    const apartKm = distanceKm(place.direction, subject.place.direction)
+    const witness = { witness: id, witnessCell: place.cell }
+    contradictions.push({ ...witness, roundTripMs, leastMs, distanceKm: apartKm })
+    discs.push({ centre: place.direction, reachKm: reachKm(place, roundTripMs) })
+  }
+  return { contradictions, discs, witnesses }
+}
+
+/** More than half, and not too few. */
+function enoughOf(witnesses: number): number {
+  return Math.max(locationLimits.witnessesMin, Math.floor(witnesses / 2) + 1)
+}
+
 function isRefuted({ contradictions, discs, witnesses }: Hearing): boolean {
-  const enough = Math.max(locationLimits.witnessesMin, Math.floor(witnesses / 2) + 1)
+  const enough = enoughOf(witnesses)
   return contradictions.length >= enough && haveCommonPoint(discs, enough)
 }
 

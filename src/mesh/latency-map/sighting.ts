@@ -46,17 +46,19 @@ export function weightOf(sighting: Sighting, nowMs: number): number {
 /** One pair of cells: the latest sightings of its links. */
 export class PairRecord {
   readonly #sightings: Sighting[] = []
+  #latestAtMs = Number.NEGATIVE_INFINITY
 
   get sightings(): readonly Sighting[] {
     return this.#sightings
   }
 
   get latestAtMs(): number {
-    return this.#sightings.reduce((latest, { atMs }) => Math.max(latest, atMs), -Infinity)
+    return this.#latestAtMs
   }
 
   add(sighting: Sighting): void {
     const all = this.#sightings
+    this.#latestAtMs = Math.max(this.#latestAtMs, sighting.atMs)
     const known = all.findIndex(({ link }) => link === sighting.link)
     if (known >= 0) all[known] = sighting
     else if (all.length < sightingsMax) all.push(sighting)
@@ -65,39 +67,78 @@ export class PairRecord {
   }
 
   weight(nowMs: number): number {
-    return this.#sightings.reduce((sum, sighting) => sum + weightOf(sighting, nowMs), 0)
+    let sum = 0
+    for (const sighting of this.#sightings) sum += weightOf(sighting, nowMs)
+    return sum
   }
 
   /** Medians over the links, weighted by age: a minority of wild ones moves little. */
   summary(expectedMs: (fibreMs: number) => number, nowMs: number): Summary {
     const all = this.#sightings
-    const weights = all.map((sighting) => weightOf(sighting, nowMs))
-    const median = (measure: (sighting: Sighting) => number) =>
-      weightedMedian(all.map(measure), weights)
-    const total = weights.reduce((sum, weight) => sum + weight, 0)
-    const lost = all.reduce((sum, { loss }, i) => sum + loss * (weights[i] ?? 0), 0)
+    const excess = new WeightedValues(all.length)
+    const tail = new WeightedValues(all.length)
+    const unrest = new WeightedValues(all.length)
+    let total = 0
+    let lost = 0
+    for (const sighting of all) {
+      const { fibreMs, medianMs, p95Ms, jitterMs, loss } = sighting
+      const weight = weightOf(sighting, nowMs)
+      excess.add(medianMs / expectedMs(fibreMs), weight)
+      tail.add(p95Ms / medianMs, weight)
+      unrest.add(jitterMs / medianMs, weight)
+      total += weight
+      lost += weight * loss
+    }
     return {
-      excess: median(({ medianMs, fibreMs }) => Math.log(medianMs / expectedMs(fibreMs))),
-      tail: median(({ p95Ms, medianMs }) => Math.log(p95Ms / medianMs)),
-      unrest: median(({ jitterMs, medianMs }) => jitterMs / medianMs),
+      excess: Math.log(excess.median()),
+      tail: Math.log(tail.median()),
+      unrest: unrest.median(),
       // Most links lose nothing, and the median would say so of all.
       loss: lost / total,
     }
   }
 }
 
-/** Between the two middle values where the weights are in balance. */
-export function weightedMedian(values: readonly number[], weights: readonly number[]): number {
-  const order = values.map((value, i) => ({ value, weight: weights[i] ?? 0 }))
-  order.sort((a, b) => a.value - b.value)
-  const half = order.reduce((sum, { weight }) => sum + weight, 0) / 2
-  let below = 0
-  for (const [i, { value, weight }] of order.entries()) {
-    below += weight
-    if (below > half * (1 + 1e-9)) return value
-    if (below >= half * (1 - 1e-9)) return (value + (order[i + 1]?.value ?? value)) / 2
+/** A few values with weights, kept in order as they come. */
+export class WeightedValues {
+  readonly #values: Float64Array
+  readonly #weights: Float64Array
+  #count = 0
+  #total = 0
+
+  constructor(capacity: number) {
+    this.#values = new Float64Array(capacity)
+    this.#weights = new Float64Array(capacity)
   }
-  return Number.NaN
+
+  add(value: number, weight: number): void {
+    let at = this.#count
+    for (; at > 0 && this.#valueAt(at - 1) > value; at -= 1) {
+      this.#values[at] = this.#valueAt(at - 1)
+      this.#weights[at] = this.#weights[at - 1] ?? 0
+    }
+    this.#values[at] = value
+    this.#weights[at] = weight
+    this.#count += 1
+    this.#total += weight
+  }
+
+  /** Between the two middle values where the weights are in balance. */
+  median(): number {
+    const half = this.#total / 2
+    let below = 0
+    for (let i = 0; i < this.#count; i += 1) {
+      below += this.#weights[i] ?? 0
+      if (below > half * (1 + 1e-9)) return this.#valueAt(i)
+      if (below < half * (1 - 1e-9)) continue
+      return (this.#valueAt(i) + this.#valueAt(Math.min(i + 1, this.#count - 1))) / 2
+    }
+    return Number.NaN
+  }
+
+  #valueAt(index: number): number {
+    return this.#values[index] ?? Number.NaN
+  }
 }
 
 /** FNV-1a. */
