@@ -3,14 +3,12 @@
  * search for a better one, as one state machine. `step(input, now)` says what to send, what has
  * changed, and when to be woken. It reads no clock and opens no socket; keys are passed in.
  */
-import type { Random } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
-import type { Coordinate } from '../coordinates/coordinate.ts'
 import type { Card, CardBody } from '../directory/card.ts'
 import type { Neighbour } from '../directory/card-book.ts'
 import { Directory } from '../directory/directory.ts'
 import { PeerAllowance } from '../directory/peer-allowance.ts'
-import { type ClaimSeal, mintCluster, type Roster } from './claims.ts'
+import { mintCluster, type Roster, seatOf } from './claims.ts'
 import { Cluster } from './cluster.ts'
 import type { ClusterContext, ClusterFault } from './context.ts'
 import { type ClusterRules, clusterTimes, defaultRules } from './limits.ts'
@@ -18,68 +16,18 @@ import { isDirectoryMessage, isOversized, type NeighbourhoodMessage } from './me
 import { Pinger } from './pinger.ts'
 import { Search } from './search.ts'
 import { Sketch } from './sketch.ts'
+import type {
+  NeighbourhoodEvent,
+  NeighbourhoodInput,
+  NeighbourhoodModules,
+  NeighbourhoodOptions,
+  NeighbourhoodOutputs,
+  Place,
+  PlaceReason,
+} from './step.ts'
 import { type MeasuredTrip, Trips } from './trips.ts'
 
-export interface NeighbourhoodOptions {
-  readonly self: NodeId
-  /** Above that of any earlier life; ms since 1970 are. */
-  readonly epoch: number
-  readonly rules?: ClusterRules
-  /** Goes into one's card: where one can be reached. */
-  readonly contact?: Uint8Array
-}
-
-export interface NeighbourhoodModules {
-  readonly random: Random
-  readonly seal: ClaimSeal
-  /** One's own, as it is now. */
-  coordinate(): Coordinate
-  /** What a card says of how its node is reached; without it, nothing. */
-  contact?(): Uint8Array
-}
-
-export type NeighbourhoodInput =
-  | { readonly kind: 'tick' }
-  | { readonly kind: 'message'; readonly from: NodeId; readonly message: NeighbourhoodMessage }
-  | { readonly kind: 'seeds'; readonly seeds: readonly NodeId[] }
-  /** Cards from an earlier life. */
-  | { readonly kind: 'restore'; readonly cards: readonly Card[] }
-  /** What membership says of fellow members. */
-  | { readonly kind: 'alive' | 'lost'; readonly id: NodeId }
-  /** Measured by someone else, such as membership's probes. */
-  | { readonly kind: 'round-trip'; readonly id: NodeId; readonly ms: number }
-  /** One can be reached elsewhere. */
-  | { readonly kind: 'contact'; readonly contact: Uint8Array }
-  | { readonly kind: 'leave' }
-
-export type PlaceReason = 'started' | 'admitted' | 'unseated' | 'too-far' | 'deserted' | 'left'
-
-export interface Place {
-  readonly cluster: string
-  readonly epoch: number
-  readonly coordinator: NodeId
-  /** Those present, in the order of admission. */
-  readonly members: readonly NodeId[]
-}
-
-export type NeighbourhoodEvent =
-  /** One is in another cluster now. */
-  | ({ readonly kind: 'placed'; readonly reason: PlaceReason } & Place)
-  /** The cluster has other members, or another coordinator. */
-  | ({ readonly kind: 'changed' } & Place)
-  | {
-      readonly kind: 'round-trip'
-      readonly id: NodeId
-      readonly ms: number
-      readonly coordinate: Coordinate
-    }
-  | { readonly kind: 'rejected'; readonly from: NodeId; readonly fault: ClusterFault }
-
-export interface NeighbourhoodOutputs {
-  readonly sends: readonly { readonly to: NodeId; readonly message: NeighbourhoodMessage }[]
-  readonly events: readonly NeighbourhoodEvent[]
-  readonly wakeAtMs: number
-}
+export type * from './step.ts'
 
 const tick = { kind: 'tick' } as const
 const noContact = new Uint8Array(0)
@@ -239,7 +187,8 @@ export class Neighbourhood {
         return
       case 'roster':
         if (message.roster.cluster === cluster) this.#cluster.hear(from, message, nowMs)
-        else this.#search.takeRoster(from, message, nowMs)
+        else if (!this.#search.takeRoster(from, message, nowMs))
+          this.#sayMoved(from, message.roster)
         return
       case 'here':
         if (message.cluster === cluster) this.#cluster.hear(from, message, nowMs)
@@ -251,6 +200,12 @@ export class Neighbourhood {
       default:
         this.#cluster.hear(from, message, nowMs)
     }
+  }
+
+  /** Somebody counts one in who did not hear that one has left. */
+  #sayMoved(to: NodeId, roster: Roster): void {
+    if (seatOf(roster, this.#options.self) === undefined) return
+    this.#send(to, { kind: 'moved', card: this.#card })
   }
 
   #takeEcho(
@@ -337,7 +292,7 @@ export class Neighbourhood {
 
   #cardBody(roster: Roster, sketch: CardBody['sketch'], size: number): CardBody {
     const { self } = this.#options
-    const epoch = roster.seats.find(({ id }) => id === self)?.epoch ?? 0
+    const epoch = seatOf(roster, self)?.epoch ?? 0
     const coordinate = this.#modules.coordinate()
     const clusterSize = Math.max(1, size)
     const { cluster } = roster

@@ -124,16 +124,17 @@ export class Search {
     this.#context.send(contact, { kind: 'roster-wanted', cluster, card })
   }
 
-  takeRoster(from: NodeId, message: MessageOf<'roster'>, nowMs: number): void {
+  /** @returns whether it was asked for */
+  takeRoster(from: NodeId, message: MessageOf<'roster'>, nowMs: number): boolean {
     const attempt = this.#attempt
-    if (attempt?.phase !== 'fetching' || from !== attempt.contact) return
+    if (attempt?.phase !== 'fetching' || from !== attempt.contact) return false
     if (message.roster.cluster !== attempt.cluster) {
       this.#giveUp(nowMs) // the contact has moved; its new card will say so
-      return
+    } else if (this.#isGood(from, message.roster)) {
+      attempt.contact = message.coordinator
+      this.#plan(attempt, message, nowMs)
     }
-    if (!this.#isGood(from, message.roster)) return
-    attempt.contact = message.coordinator
-    this.#plan(attempt, message, nowMs)
+    return true
   }
 
   takeAnswer(from: NodeId, message: MessageOf<'answer'>, nowMs: number): void {

@@ -184,7 +184,7 @@ export class Directory {
     if (partner === undefined) return
     const { id, card } = partner
     const given = this.#book.someRandom(directoryLimits.randomCardsPerMessage - 1)
-    this.#send(id, { kind: 'shuffle', given, near: this.#nearFor(card, false) })
+    this.#send(id, { kind: 'shuffle', given, near: this.#nearFor(card, nowMs) })
     this.#exchange = { partner: id, given, untilMs: nowMs + directoryTimes.replyTimeoutMs }
   }
 
@@ -217,7 +217,7 @@ export class Directory {
     }
     const isReply = kind === 'shuffle-reply'
     if (isReply && this.#exchange?.partner !== from) return // late, or never asked for
-    const given = isReply ? (this.#exchange?.given ?? []) : this.#answer(from, message)
+    const given = isReply ? (this.#exchange?.given ?? []) : this.#answer(from, message, nowMs)
     if (isReply) this.#exchange = undefined
     const isKnown = this.#learn(card, from, nowMs) || this.#book.card(from) !== undefined
     this.#book.answered(from)
@@ -233,18 +233,19 @@ export class Directory {
     for (const one of near) if (this.#book.wants(one)) this.#learn(one, from, nowMs)
   }
 
-  #answer(from: NodeId, { card, witnesses }: DirectoryMessage): readonly Card[] {
+  #answer(from: NodeId, { card, witnesses }: DirectoryMessage, nowMs: number): readonly Card[] {
     const given = this.#book.someRandom(directoryLimits.randomCardsPerMessage)
-    const differ = witnesses !== this.#book.witnesses.digest
-    this.#send(from, { kind: 'shuffle-reply', given, near: this.#nearFor(card, differ) })
+    const near = this.#nearFor(card, nowMs)
+    if (witnesses !== this.#book.witnesses.digest) near.push(...this.#book.witnessCards())
+    this.#send(from, { kind: 'shuffle-reply', given, near })
     return given
   }
 
-  #nearFor(partner: Card | undefined, withWitnesses: boolean): Card[] {
-    const { nearCardsPerMessage } = directoryLimits
-    const near = partner === undefined ? [] : this.#book.nearestTo(partner, nearCardsPerMessage)
-    if (withWitnesses) near.push(...this.#book.witnessCards())
-    return near
+  #nearFor(partner: Card | undefined, nowMs: number): Card[] {
+    if (partner === undefined) return []
+    const { nearCardsPerMessage, nearCardsLater } = directoryLimits
+    const isForming = nowMs < this.#quickUntilMs + directoryTimes.briskMs
+    return this.#book.nearestTo(partner, isForming ? nearCardsPerMessage : nearCardsLater)
   }
 
   #send(

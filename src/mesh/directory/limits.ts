@@ -13,6 +13,8 @@ export const directoryLimits = Object.freeze({
   /** Of each kind in one message: a card has about 500 bytes. */
   randomCardsPerMessage: 4,
   nearCardsPerMessage: 8,
+  /** Once the views are formed. */
+  nearCardsLater: 4,
   cardsPerMessageMax: 32,
   clusterNameLengthMax: 64,
   /** Eight addresses, two relays and a proof. */
@@ -39,7 +41,7 @@ export const directoryTimes = Object.freeze({
   briskIntervalMs: 3_000,
   briskMs: 60_000,
   /** Then the views are kept, at about 0.5 KB a second. */
-  intervalMs: 15_000,
+  intervalMs: 20_000,
   replyTimeoutMs: 2_000,
   /** Exchanges without an answer until a peer is left out: one message may be lost. */
   missesMax: 2,
