@@ -17,6 +17,8 @@ import { greedyPlaced } from './greedy-cover.ts'
 export interface FederationPlan {
   readonly seed: number
   readonly clusterMinutes: number
+  readonly healingMinutes: number
+  readonly partitions: number
   readonly largeNodes: number
   readonly largeMinutes: number
 }
@@ -38,6 +40,7 @@ export async function federationChecks(
   print: (line: string) => void,
 ): Promise<Result> {
   const clusters = await clusterChecks(name, matrix, plan)
+  const healing = await healingChecks(matrix, plan)
   const large = await largeChecks(matrix, plan)
   print(`Federations on ${name}, seed ${plan.seed}: ${matrix.sites} nodes without faults for`)
   print(
@@ -45,8 +48,8 @@ export async function federationChecks(
   )
   print('')
   return {
-    checks: [...clusters.checks, ...large.checks],
-    context: { clusters: clusters.context, large: large.context },
+    checks: [...clusters.checks, ...healing.checks, ...large.checks],
+    context: { clusters: clusters.context, healing: healing.context, large: large.context },
   }
 }
 
@@ -88,6 +91,42 @@ async function clusterChecks(
   return { checks, context: { nodes, minutes: clusterMinutes, ...figures } }
 }
 
+/** Half of the nodes of a region are cut off for a while, and nothing else happens. */
+async function healingChecks(
+  matrix: LatencyMatrix,
+  { seed, healingMinutes, partitions }: FederationPlan,
+): Promise<Result> {
+  const nodes = matrix.sites
+  const lengthMs = healingMinutes * 60_000
+  const faults = { crashesPerHostHour: 0, pausesPerHostHour: 0, partitions }
+  const run = { ...usual, seed, nodes, lengthMs, matrix, faults }
+  const result = await simulated(run, `partitions of ${nodes} nodes`)
+  const longestMs = Math.max(...result.checkers.map((checker) => checker.longestMs))
+  const checks = [
+    check({
+      name: 'half a region parted and back: longest until all views are right',
+      value: longestMs / 1_000,
+      unit: 's',
+      reach: '<= 30',
+    }),
+    check({
+      name: 'half a region parted and back: nodes in reach held dead',
+      value: result.falseDeaths,
+      unit: '',
+      reach: '<= 0',
+    }),
+    check({
+      name: 'half a region parted and back: times that an honest node was accused',
+      value: accusations(result),
+      unit: '',
+      reach: '<= 0',
+    }),
+  ]
+  const { checkers, falseDeaths, seen } = result
+  const last = result.rows.at(-1)
+  return { checks, context: { nodes, partitions, falseDeaths, checkers, seen, last } }
+}
+
 async function largeChecks(
   matrix: LatencyMatrix,
   { seed, largeNodes, largeMinutes }: FederationPlan,
@@ -125,6 +164,12 @@ async function largeChecks(
   const { checkers, detection, falseDeaths, bytesPerHostSecond } = result
   const context = { missingShare, checkers, detection, falseDeaths, bytesPerHostSecond }
   return { checks, context: { nodes: largeNodes, ...context, last: result.rows.at(-1) } }
+}
+
+/** All are honest: whatever was rejected or taken for a lie was a mistake. */
+function accusations({ seen }: MeshRunResult): number {
+  const names = Object.keys(seen).filter((what) => /^(?:lie|rejected)\b/.test(what))
+  return names.reduce((sum, what) => sum + (seen[what] ?? 0), 0)
 }
 
 function violationsMs({ checkers }: MeshRunResult): number {

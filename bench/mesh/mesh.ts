@@ -19,6 +19,21 @@ const dataFolder = join(root, '..', 'shared', 'data')
 const planetLab = join(dataFolder, 'latency', 'planetlab_490_slice01.tsv.gz')
 const syntheticSeed = 3
 
+const fullFederation = {
+  clusterMinutes: 10,
+  healingMinutes: 10,
+  partitions: 3,
+  largeNodes: 10_000,
+  largeMinutes: 10,
+}
+const quickFederation = {
+  clusterMinutes: 1,
+  healingMinutes: 3,
+  partitions: 1,
+  largeNodes: 200,
+  largeMinutes: 1,
+}
+
 export const meshBench: Bench = {
   name: 'mesh',
   summary: 'who is near and who is alive: coordinates, membership, clusters, simulated by seed',
@@ -55,9 +70,7 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
   )
   const federation = await federationChecks(
     measured ?? synthetic,
-    isQuick
-      ? { seed: firstSeed, clusterMinutes: 1, largeNodes: 200, largeMinutes: 1 }
-      : { seed: firstSeed, clusterMinutes: 10, largeNodes: 10_000, largeMinutes: 10 },
+    isQuick ? { seed: firstSeed, ...quickFederation } : { seed: firstSeed, ...fullFederation },
     print,
   )
   const latencyMap = await latencyMapChecks(dataFolder, firstSeed, print)
