@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seededRandom } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+import { clusterLimits, clusterTimes } from './limits.ts'
+import { Pinger } from './pinger.ts'
+import { Trips } from './trips.ts'
+
+const peer = 'peer' as NodeId
+
+function setUp() {
+  const trips = new Trips(15)
+  const nonces: number[] = []
+  const done: boolean[] = []
+  const pinger = new Pinger(
+    { random: seededRandom(1), trips, boundMs: 15 },
+    { send: (_, nonce) => nonces.push(nonce), done: (_, isHeard) => done.push(isHeard) },
+  )
+  return { trips, nonces, done, pinger }
+}
+
+test('only the echo of the probe counts, once, and from the probed', () => {
+  const { trips, nonces, done, pinger } = setUp()
+  assert.ok(pinger.measure(peer, 100))
+  const nonce = nonces[0] ?? 0
+  assert.equal(pinger.hear(peer, nonce + 1, 101), undefined)
+  assert.equal(pinger.hear('other' as NodeId, nonce, 101), undefined)
+  assert.equal(trips.get(peer), undefined)
+  assert.equal(pinger.hear(peer, nonce, 110), 10)
+  assert.equal(pinger.hear(peer, nonce, 110), undefined)
+  assert.equal(trips.get(peer)?.ms, 10)
+  assert.deepEqual(done, [true])
+})
+
+test('a little above the bound is tried again, far above is not', () => {
+  const { nonces, done, pinger, trips } = setUp()
+  pinger.measure(peer, 0)
+  pinger.hear(peer, nonces[0] ?? 0, 17)
+  pinger.hear(peer, nonces[1] ?? 0, 17 + 12)
+  assert.equal(trips.get(peer)?.isFar, false)
+  assert.deepEqual(done, [true])
+  pinger.measure('far' as NodeId, 0)
+  pinger.hear('far' as NodeId, nonces[2] ?? 0, 90)
+  assert.deepEqual(done, [true, true])
+  assert.equal(nonces.length, 3)
+})
+
+test('a lost probe is sent again with another nonce, and given up after some', () => {
+  const { nonces, done, pinger } = setUp()
+  pinger.measure(peer, 0)
+  const { probeTimeoutMs } = clusterTimes
+  for (let tries = 1; tries <= clusterLimits.probeTries; tries += 1) {
+    assert.equal(pinger.nextDueMs, tries * probeTimeoutMs)
+    pinger.tick(tries * probeTimeoutMs)
+  }
+  assert.equal(new Set(nonces).size, clusterLimits.probeTries)
+  assert.deepEqual(done, [false])
+  assert.equal(pinger.hear(peer, nonces[0] ?? 0, 9_999), undefined)
+})
+
+test('only so many probes are under way', () => {
+  const { pinger } = setUp()
+  for (let i = 0; i < clusterLimits.probesMax; i += 1) {
+    assert.ok(pinger.measure(`p${i}` as NodeId, 0))
+  }
+  assert.ok(!pinger.measure('one more' as NodeId, 0))
+})
