@@ -48,6 +48,7 @@ export class LoadPart {
   readonly #publisher: DigestPublisher
   #facts: Omit<OwnFacts, 'cluster'> | undefined
   #place: { readonly cluster: string; readonly coordinator: NodeId } | undefined
+  #members: ReadonlySet<NodeId> = new Set()
   #gateways: readonly NodeId[] = []
   #ownWakeMs = Number.POSITIVE_INFINITY
   #publishWakeMs = Number.POSITIVE_INFINITY
@@ -113,6 +114,7 @@ export class LoadPart {
       this.#publish({ kind: 'role', cluster: leads ? cluster : undefined }, nowMs)
       this.#address(nowMs)
     }
+    this.#members = new Set(members.map(({ id }) => id))
     this.#publish({ kind: 'members', members }, nowMs)
     if (before?.cluster !== cluster) this.#sayFacts(nowMs)
   }
@@ -142,7 +144,7 @@ export class LoadPart {
         this.#look({ kind: 'message', from, message }, nowMs)
         return
       case 'news':
-        if (!this.#gateways.includes(from)) {
+        if (this.#isForPublisher(from)) {
           this.#publish({ kind: 'news', from, news: message.news }, nowMs)
         }
         this.#look({ kind: 'message', from, message }, nowMs)
@@ -152,6 +154,12 @@ export class LoadPart {
         this.#look({ kind: 'message', from, message }, nowMs)
         return
     }
+  }
+
+  /** What other gateways tell, and coordinators that a gateway has asked, is for its view alone. */
+  #isForPublisher(from: NodeId): boolean {
+    if (this.#gateways.includes(from)) return false
+    return this.view === undefined || from === this.#self || this.#members.has(from)
   }
 
   #speak(input: OwnLoadInput, nowMs: number): void {

@@ -1,7 +1,6 @@
 /** Which hosts of a run are gateways, and how far each is from whom. */
 import type { NodeId } from '../../protocol/index.ts'
 import type { Placement } from '../network/placement.ts'
-import type { LoadSetting } from './load-side.ts'
 
 export class Gateways {
   readonly hosts: readonly number[]
@@ -18,18 +17,14 @@ export class Gateways {
     return host < this.hosts.length
   }
 
-  /** A region is who has the same gateway nearest. */
-  loadSetting(host: number, modules: Pick<LoadSetting, 'random' | 'wallMs'>): LoadSetting {
+  /** All others, the nearest first. A region is who has the same gateway nearest. */
+  knownBy(host: number): { readonly gateways: readonly NodeId[]; readonly region: string } {
     const wayMs = (gateway: number) => this.#placement.oneWayMs(host, gateway)
-    const nearest = this.hosts.filter((gateway) => gateway !== host)
-    nearest.sort((a, b) => wayMs(a) - wayMs(b) || a - b)
-    const isGateway = this.has(host)
+    const others = this.hosts.filter((gateway) => gateway !== host)
+    others.sort((a, b) => wayMs(a) - wayMs(b) || a - b)
     return {
-      ...modules,
-      self: this.#ids[host] as NodeId,
-      isGateway,
-      gateways: nearest.map((gateway) => this.#ids[gateway] as NodeId),
-      region: `region-${isGateway ? host : (nearest[0] ?? 0)}`,
+      gateways: others.map((gateway) => this.#ids[gateway] as NodeId),
+      region: `region-${this.has(host) ? host : (others[0] ?? 0)}`,
     }
   }
 }

@@ -5,7 +5,6 @@ import type { NodeId } from '../../protocol/index.ts'
 import type { Actor } from '../actor.ts'
 import type { CheapSeal } from '../seal.ts'
 import type { HostEvent } from './host-event.ts'
-import type { LoadSetting } from './load-side.ts'
 
 export interface MeshHost<TMessage> extends Actor<TMessage, HostEvent> {
   /** Of a gateway. */
@@ -19,7 +18,10 @@ export interface HostSetting {
   readonly life: number
   readonly random: Random
   readonly seal: CheapSeal
-  readonly load: LoadSetting
+  readonly isGateway: boolean
+  /** The others, the nearest first. */
+  readonly gateways: readonly NodeId[]
+  readonly region: string
   /** Members that it knows from before. */
   readonly seeds: readonly NodeId[]
   nowMs(): number

@@ -8,6 +8,9 @@ import {
   type ClusterRules,
   Coordinates,
   defaultClusterRules,
+  type FederationView,
+  LoadPart,
+  type LoadPartInput,
   loadMessageBytes,
   type MachineEvent,
   type MachineInput,
@@ -16,6 +19,7 @@ import {
   MeshMachine,
   membershipMessageBytes,
   neighbourhoodMessageBytes,
+  simulatedSeals,
   wan,
 } from '../../mesh/index.ts'
 import type { LoadMessage, NodeId } from '../../protocol/index.ts'
@@ -25,7 +29,7 @@ import { CardCopies } from './card-copies.ts'
 import { machineSeals } from './claim-seals.ts'
 import type { HostKind, HostSetting, MeshHost } from './host.ts'
 import type { HostEvent } from './host-event.ts'
-import { LoadSide, type LoadSink } from './load-side.ts'
+import { SimulatedWork } from './simulated-work.ts'
 
 export type MemberMessage =
   | MachineSend['part']
@@ -59,21 +63,16 @@ const settleIntervalMs = 5_000
 class MemberHost implements MeshHost<MemberMessage> {
   readonly #self: NodeId
   readonly #seeds: readonly NodeId[]
+  readonly #gateways: readonly NodeId[]
   readonly #coordinates: Coordinates
   readonly #machine: MeshMachine
-  readonly #load: LoadSide
+  readonly #load: LoadPart
+  readonly #work: SimulatedWork | undefined
   #hasBegun = false
   #machineWakeAtMs = 0
+  #loadWakeAtMs = 0
   #sends: { to: NodeId; message: MemberMessage }[] = []
   #events: HostEvent[] = []
-  readonly #sink: LoadSink = {
-    send: (to, message) => {
-      this.#sends.push({ to, message: { kind: 'load', message } })
-    },
-    note: (event) => {
-      this.#events.push(event)
-    },
-  }
 
   constructor(setting: HostSetting, rules: ClusterRules) {
     const { id: self, random, seal, seeds } = setting
@@ -91,10 +90,17 @@ class MemberHost implements MeshHost<MemberMessage> {
       },
       nowMs,
     )
-    this.#load = new LoadSide(setting.load, nowMs)
+    const { isGateway, region, gateways } = setting
+    this.#gateways = gateways
+    this.#load = new LoadPart(
+      { self, role: isGateway ? 'gateway' : 'node' },
+      { random, clock: { now: setting.wallMs }, seals: simulatedSeals(self) },
+      nowMs,
+    )
+    this.#work = isGateway ? undefined : new SimulatedWork(region, random, nowMs)
   }
 
-  get view(): LoadSide['view'] {
+  get view(): FederationView | undefined {
     return this.#load.view
   }
 
@@ -104,21 +110,27 @@ class MemberHost implements MeshHost<MemberMessage> {
     if (!this.#hasBegun) this.#begin(nowMs)
     else if (input.kind === 'message') this.#hear(input.from, input.message, nowMs)
     if (nowMs >= this.#machineWakeAtMs) this.#stepMachine({ kind: 'tick' }, nowMs)
-    this.#load.tick(nowMs, this.#sink)
-    const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#load.wakeAtMs)
+    if (this.#work !== undefined && nowMs >= this.#work.changeAtMs) {
+      this.#stepLoad({ kind: 'facts', facts: this.#work.change(nowMs) }, nowMs)
+    }
+    if (nowMs >= this.#loadWakeAtMs) this.#stepLoad({ kind: 'tick' }, nowMs)
+    const workAtMs = this.#work?.changeAtMs ?? Number.POSITIVE_INFINITY
+    const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#loadWakeAtMs, workAtMs)
     return { sends: this.#sends, events: this.#events, wakeAtMs }
   }
 
   #begin(nowMs: number): void {
     this.#hasBegun = true
+    this.#stepLoad({ kind: 'gateways', gateways: this.#gateways }, nowMs)
     this.#belong(this.#machine.neighbourhood.place, nowMs)
     this.#events.push({ kind: 'cluster', id: this.#machine.neighbourhood.place.cluster })
     this.#stepMachine({ kind: 'seeds', seeds: this.#seeds }, nowMs)
   }
 
   #hear(from: NodeId, part: MemberMessage, nowMs: number): void {
-    if (part.kind === 'load') this.#load.hear({ from, message: part.message }, nowMs, this.#sink)
-    else this.#stepMachine({ kind: 'part', from, part }, nowMs)
+    if (part.kind === 'load') {
+      this.#stepLoad({ kind: 'message', from, message: part.message }, nowMs)
+    } else this.#stepMachine({ kind: 'part', from, part }, nowMs)
   }
 
   #stepMachine(input: MachineInput, nowMs: number): void {
@@ -126,6 +138,17 @@ class MemberHost implements MeshHost<MemberMessage> {
     this.#machineWakeAtMs = wakeAtMs
     for (const { to, part } of sends) this.#sends.push({ to, message: part })
     for (const event of events) this.#note(event, nowMs)
+  }
+
+  #stepLoad(input: LoadPartInput, nowMs: number): void {
+    const { sends, events, wakeAtMs } = this.#load.step(input, nowMs)
+    this.#loadWakeAtMs = wakeAtMs
+    for (const { to, message } of sends)
+      this.#sends.push({ to, message: { kind: 'load', message } })
+    for (const event of events) {
+      const what = event.kind === 'caught' ? `lie: ${event.lie}` : event.kind
+      this.#events.push({ kind: 'seen', what })
+    }
   }
 
   #note(event: MachineEvent, nowMs: number): void {
@@ -163,7 +186,7 @@ class MemberHost implements MeshHost<MemberMessage> {
   #belong({ cluster, coordinator, members }: ClusterPlace, nowMs: number): void {
     const others: MemberStanding[] = []
     for (const id of members) if (id !== this.#self) others.push({ id, state: 'alive' })
-    this.#load.belong({ name: cluster, coordinator, others }, nowMs, this.#sink)
+    this.#stepLoad({ kind: 'place', cluster, coordinator, members: others }, nowMs)
   }
 }
 

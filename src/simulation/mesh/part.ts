@@ -218,7 +218,8 @@ export class MeshPart {
       random,
       seal: this.#seal,
       seeds: this.#seedsOf(host, random),
-      load: this.#setting.gateways.loadSetting(host, { random, wallMs }),
+      isGateway: this.#setting.gateways.has(host),
+      ...this.#setting.gateways.knownBy(host),
       nowMs: () => world.nowMs,
       wallMs,
     })

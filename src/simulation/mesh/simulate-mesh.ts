@@ -17,7 +17,7 @@ export interface MeshRunModules {
 }
 
 /** With fewer hosts a thread waits more than it works. */
-const hostsPerThreadMin = 500
+const hostsPerThreadMin = 250
 /** With shorter windows threads wait for each other more than they work. */
 const windowMsMin = 1
 /** Young objects mostly die within a second of simulated time: room for them to do so. */
