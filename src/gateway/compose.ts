@@ -42,6 +42,7 @@ export async function createGateway(
     requestsInFlight: () => admission.inFlight,
     workers: () => registry.counts(),
     latencies: gaugesOf(latencies),
+    federation: federationGaugesOf(modules),
   })
   const decisionLog = new DecisionLog(modules.decisions)
   const common = { ...modules, registry, admission, metrics, decisionLog, latencies }
@@ -53,7 +54,7 @@ export async function createGateway(
     ...informationRoutes({
       ...common,
       gateway: modules.identity.id,
-      mesh: new MeshWatch({ ...modules, self: modules.identity.id, registry }),
+      mesh: meshWatchOf(modules, registry),
       startedAtMs: modules.clock.now(),
       description: () => openApiDocument(routes, options.softwareVersion),
     }),
@@ -97,4 +98,18 @@ function gaugesOf(latencies: LatencyWatch) {
     impossible: () => latencies.map?.impossible ?? 0,
     locations: () => latencies.counts(),
   }
+}
+
+function federationGaugesOf({ clock, mesh }: GatewayModules) {
+  return {
+    states: () => mesh?.federation?.states(clock.monotonic()),
+    lies: () => mesh?.federation?.lies,
+  }
+}
+
+function meshWatchOf(modules: GatewayModules, registry: WorkerRegistry): MeshWatch {
+  const { identity, mesh } = modules
+  // The view begins when the mesh does.
+  const federation = { regions: (nowMs: number) => mesh?.federation?.regions(nowMs) ?? [] }
+  return new MeshWatch({ ...modules, self: identity.id, registry, federation })
 }

@@ -1,4 +1,6 @@
 /** The gateway's metrics, made from the table in `telemetry`, on a registry of their own. */
+
+import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { DecisionOutcome } from '../routing/index.ts'
 import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
@@ -24,6 +26,10 @@ export interface Gauges {
     readonly pairs: () => number
     readonly impossible: () => number
     readonly locations: () => Readonly<Record<LocationStatus, number>>
+  }
+  readonly federation?: {
+    readonly states: () => Readonly<Record<NodeState, number>> | undefined
+    readonly lies: () => ReadonlyMap<LieKind, number> | undefined
   }
 }
 
@@ -58,6 +64,16 @@ export class GatewayMetrics {
       this.#registry.gauge(table.locations, () => {
         const counts = latencies.locations()
         return locationStatuses.map((status) => [[status], counts[status]] as const)
+      })
+    }
+    const { federation } = gauges
+    if (federation !== undefined) {
+      this.#registry.gauge(table.federationNodes, () => {
+        const states = Object.entries(federation.states() ?? {})
+        return states.map(([state, count]) => [[state], count] as const)
+      })
+      this.#registry.gauge(table.federationLies, () => {
+        return Array.from(federation.lies() ?? [], ([kind, count]) => [[kind], count] as const)
       })
     }
     this.#registry.gauge(table.residentMemory, residentMemory)

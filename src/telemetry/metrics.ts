@@ -141,6 +141,18 @@ export const metrics = {
     help: 'Declared locations, this gateway’s own included, by what round trips say of them.',
     labels: ['status'],
   },
+  federationNodes: {
+    name: 'isochrone_federation_nodes',
+    type: 'gauge',
+    help: 'Nodes that the clusters’ digests tell of, by state.',
+    labels: ['state'],
+  },
+  federationLies: {
+    name: 'isochrone_federation_lies',
+    type: 'gauge',
+    help: 'What was found to be untrue in what peers told of load, since the start, by kind.',
+    labels: ['kind'],
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

@@ -68,7 +68,7 @@ const clearScreen = '\u001b[H\u001b[2J'
 
 async function meshOf(client: GatewayClient, { json }: MeshOptions): Promise<MeshView> {
   // For programs as many as the gateway tells.
-  const limit = json ? 99_999 : membersShownMax
+  const limit = json ? 9_999 : membersShownMax
   return (await (await client.get(`/v1/mesh?limit=${limit}`)).json()) as MeshView
 }
 

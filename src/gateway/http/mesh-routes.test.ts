@@ -150,6 +150,7 @@ test('members over the limit are counted, all clusters are named', () => {
   const answer = get({}, '/v1/mesh?limit=1')
   assert.deepEqual([answer.members, answer.omitted], [3, 2])
   assert.equal(answer.regions.length, 2)
+  assert.equal(get({}, '/v1/mesh?limit=9999').omitted, 0)
   assert.throws(() => get({}, '/v1/mesh?limit=all'), { code: 'invalid_request' })
 })
 

@@ -9,7 +9,7 @@ import type { Route } from './route-table.ts'
 import { snakeCased } from './snake-case.ts'
 
 /** Some 300 bytes each: 3 MB. */
-const membersMax = 10_000
+const membersMax = 9_999
 const membersDefault = 1_000
 
 export interface MeshRouteModules {
@@ -30,7 +30,7 @@ export function meshRoutes({ gateway, mesh }: MeshRouteModules): readonly Route[
         query: [
           {
             name: 'limit',
-            schema: json.string({ pattern: '^[0-9]{1,5}$' }),
+            schema: json.string({ pattern: '^[0-9]{1,4}$' }),
             description: 'How many members at most.',
           },
         ],

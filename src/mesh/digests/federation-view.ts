@@ -30,7 +30,14 @@ import { isAnchorOf, type NodeEntry, positionOf } from './node-entry.ts'
 import type { LoadSeals } from './seals.ts'
 import type { LoadEvent, LoadOutputs, LoadSend } from './step.ts'
 import { ViewExchange } from './view-exchange.ts'
-import { type RegionView, regionsOf, type ViewedNode, viewedNode } from './view-reading.ts'
+import {
+  type NodeState,
+  type RegionView,
+  regionsOf,
+  statesOf,
+  type ViewedNode,
+  viewedNode,
+} from './view-reading.ts'
 
 export type ViewInput =
   | { readonly kind: 'tick' }
@@ -90,6 +97,10 @@ export class FederationView {
     for (const entry of this.#book.entries()) {
       yield viewedNode(entry, this.#book.ageMs(entry, nowMs))
     }
+  }
+
+  states(nowMs: number): Readonly<Record<NodeState, number>> {
+    return statesOf(this.#book, nowMs)
   }
 
   /** Region → cluster → node, each in the order of its name. */

@@ -38,13 +38,17 @@ export interface RegionView {
   readonly clusters: readonly ClusterView[]
 }
 
+function stateOf({ gone }: NodeEntry, ageMs: number): NodeState {
+  return gone?.state ?? (ageMs > digestTimes.lateAfterMs ? 'late' : 'alive')
+}
+
 export function viewedNode(entry: NodeEntry, ageMs: number): ViewedNode {
   const { value } = entry.anchor
   return {
     id: value.node,
     cluster: value.cluster,
     region: value.region,
-    state: entry.gone?.state ?? (ageMs > digestTimes.lateAfterMs ? 'late' : 'alive'),
+    state: stateOf(entry, ageMs),
     health: value.health,
     load: entry.load,
     slots: value.slots,
@@ -53,6 +57,15 @@ export function viewedNode(entry: NodeEntry, ageMs: number): ViewedNode {
     capabilities: value.capabilities,
     ageMs,
   }
+}
+
+/** Of each state, how many nodes. */
+export function statesOf(book: EntryBook, nowMs: number): Record<NodeState, number> {
+  const counts: Record<NodeState, number> = { alive: 0, late: 0, suspect: 0, dead: 0, left: 0 }
+  for (const entry of book.entries()) {
+    counts[stateOf(entry, book.ageMs(entry, nowMs))] += 1
+  }
+  return counts
 }
 
 /** A cluster is in the region that most of its members declare. */
