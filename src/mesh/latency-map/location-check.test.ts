@@ -95,6 +95,10 @@ describe('the check of declared locations', () => {
     for (const { roundTripMs, leastMs } of event.witnesses) assert.ok(roundTripMs < leastMs)
     assert.equal(court.check.verdict(nodeId('liar'), court.nowMs)?.status, 'refuted')
     assert.equal(court.check.refuted, 1)
+    // A refuted node’s word disputes nobody, however often it is measured.
+    for (const i of europe.keys()) court.measure('liar', `europe-${i}`, 1)
+    assert.deepEqual(court.check.counts(), { consistent: europe.length, disputed: 0, refuted: 1 })
+    assert.deepEqual([...court.check.ids()][0], 'liar')
   })
 
   it('refutes nobody where the truth is told', () => {

@@ -214,7 +214,9 @@ export class LocationCheck {
     if (trip === undefined) return
     trip.atMs = nowMs
     trip.roundTripMs = Math.min(trip.roundTripMs, roundTripMs)
-    if (trip.roundTripMs < trip.leastMs) this.#contradicted.add(a).add(b)
+    if (trip.roundTripMs >= trip.leastMs) return
+    if (!b.refuted) this.#contradicted.add(a)
+    if (!a.refuted) this.#contradicted.add(b)
   }
 
   #begin(a: Subject, b: Subject, nowMs: number): Trip | undefined {
