@@ -13,10 +13,10 @@ const crashKnownMs = 8_000
 /** One view again after what was cut off comes back. */
 const healedMs = 30_000
 const startedMs = 60_000
-/** What a node tells the others of its cluster. */
-const bytesPerSecondMax = 3_000
+/** While views settle: four times what members tell each other from their second minute on. */
+const bytesPerSecondMax = 6_000
 const measuredMs = 10_000
-/** Until views and clusters have formed, members have more to say. */
+/** Until clusters have formed, members have far more to say. */
 const placedMs = 20_000
 
 let mesh: MeshOfProcesses
