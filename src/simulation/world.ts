@@ -18,6 +18,7 @@ export interface Parcel<TMessage> {
   readonly source: number
   readonly order: number
   readonly life: number
+  readonly bytes: number
   readonly message: TMessage
 }
 
@@ -41,12 +42,18 @@ export interface WorldOptions<TMessage, TEvent> {
 
 type Occurrence<TMessage> =
   | { readonly kind: 'wake' }
-  | { readonly kind: 'arrival'; readonly message: TMessage; readonly life: number }
+  | {
+      readonly kind: 'arrival'
+      readonly message: TMessage
+      readonly bytes: number
+      readonly life: number
+    }
   | { readonly kind: 'resume' }
   | { readonly kind: 'act'; act(nowMs: number): void }
 
 interface Letter<TMessage> {
   readonly source: number
+  readonly bytes: number
   readonly message: TMessage
 }
 
@@ -224,16 +231,16 @@ export class World<TMessage, TEvent> {
 
   /** From hosts of other parts; they arrive in the future. */
   accept(parcels: readonly Parcel<TMessage>[]): void {
-    for (const { atMs, target, source, order, life, message } of parcels) {
+    for (const { atMs, target, source, order, life, bytes, message } of parcels) {
       assert(atMs > this.#nowMs, 'no message is faster than the way between parts')
-      const what = { kind: 'arrival', message, life } as const
+      const what = { kind: 'arrival', message, bytes, life } as const
       this.#agenda.add({ atMs, target, source, order, what })
     }
   }
 
   /** Hands a host a message as if `from` had sent it. */
   inject(from: number, to: number, message: TMessage): void {
-    this.#arrive(to, { source: from, message })
+    this.#arrive(to, { source: from, bytes: this.#options.bytesOf(message), message })
   }
 
   run(untilMs: number): void {
@@ -243,7 +250,7 @@ export class World<TMessage, TEvent> {
       this.#nowMs = atMs
       if (what.kind === 'arrival') {
         if (what.life === this.#life[target])
-          this.#arrive(target, { source, message: what.message })
+          this.#arrive(target, { source, bytes: what.bytes, message: what.message })
       } else if (what.kind === 'wake') this.#wake(target, atMs)
       else if (what.kind === 'resume') this.#resume(target)
       else what.act(atMs)
@@ -277,7 +284,7 @@ export class World<TMessage, TEvent> {
   }
 
   #arrive(host: number, letter: Letter<TMessage>): void {
-    const { source, message } = letter
+    const { source, bytes, message } = letter
     if (this.#group[source] !== this.#group[host] || !this.isUp(host)) return
     if (this.isPaused(host)) {
       const letters = this.#mail.get(host)
@@ -285,7 +292,6 @@ export class World<TMessage, TEvent> {
       else if (letters.length < pausedLettersMax) letters.push(letter)
       return
     }
-    const bytes = this.#options.bytesOf(message)
     this.bytesReceived[host] = (this.bytesReceived[host] as number) + bytes
     this.#step(host, { kind: 'message', from: this.idOf(source), message })
   }
@@ -311,7 +317,8 @@ export class World<TMessage, TEvent> {
   #transmit(from: number, to: NodeId, message: TMessage): void {
     const count = this.#sent[from] as number
     this.#sent[from] = count + 1
-    this.bytesSent[from] = (this.bytesSent[from] as number) + this.#options.bytesOf(message)
+    const bytes = this.#options.bytesOf(message)
+    this.bytesSent[from] = (this.bytesSent[from] as number) + bytes
     const target = this.#indexOf.get(to)
     if (target === undefined) {
       this.#strangers += 1
@@ -323,11 +330,11 @@ export class World<TMessage, TEvent> {
     const life = this.#life[target] as number
     if (!this.owns(target)) {
       const part = this.#options.share?.partOf[target] ?? 0
-      const parcel = { atMs, target, source: from, order: count, life, message }
+      const parcel = { atMs, target, source: from, order: count, life, bytes, message }
       this.#parcels[part]?.push(parcel)
       return
     }
-    const what = { kind: 'arrival', message, life } as const
+    const what = { kind: 'arrival', message, bytes, life } as const
     this.#agenda.add({ atMs, target, source: from, order: count, what })
   }
 }

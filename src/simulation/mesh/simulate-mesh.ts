@@ -21,7 +21,7 @@ const hostsPerThreadMin = 250
 /** With shorter windows threads wait for each other more than they work. */
 const windowMsMin = 1
 /** Young objects mostly die within a second of simulated time: room for them to do so. */
-const youngGenerationMb = 96
+const youngGenerationMb = 144
 /** For all threads together: a host takes some 150 KB. Nearer to it, more garbage is collected. */
 const oldGenerationMb = 6_144
 
