@@ -7,6 +7,7 @@ import {
   type LatencyMatrix,
   type MeshRunOptions,
   type MeshRunResult,
+  type MinuteRow,
   matrixLimits,
   readLatencyMatrix,
   simulateMesh,
@@ -170,7 +171,23 @@ function renderResult({ rows, checkers, detection }: MeshRunResult): readonly st
     detection === undefined
       ? []
       : [`a crash is known: ${seconds(detection.p50Ms)} s p50, ${seconds(detection.p99Ms)} s p99`]
-  return [...table, '', ...longest, ...known]
+  return [...table, '', ...renderTraffic(rows), '', ...longest, ...known]
+}
+
+/** What nodes say, in the first minute and in the last. */
+function renderTraffic(rows: readonly MinuteRow[]): readonly string[] {
+  const [first, last] = [rows[0]?.bytesPerSecondOf ?? {}, rows.at(-1)?.bytesPerSecondOf ?? {}]
+  const said = Object.keys(last).map((subject) => {
+    return { subject, first: first[subject] ?? 0, last: last[subject] ?? 0 }
+  })
+  return renderTable(
+    said.filter((row) => row.first + row.last >= 1).sort((a, b) => b.last - a.last),
+    [
+      { title: 'B/s a node', align: 'left', cell: ({ subject }) => subject },
+      { title: 'first minute', cell: (row) => row.first.toFixed(0) },
+      { title: 'last', cell: (row) => row.last.toFixed(0) },
+    ],
+  )
 }
 
 function readMatrix(file: string): LatencyMatrix {

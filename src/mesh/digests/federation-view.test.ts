@@ -122,22 +122,61 @@ test('an entry from long ago is not taken, whoever signs the digest around it', 
   )
 })
 
+/** Digests tell of the coordinator alone; the member speaks past it from the 25th second on. */
+function leaveOut(setting: Setting, eachSecond: (second: number) => void = () => {}): number[] {
+  const { coordinator, member } = setting
+  setting.begin()
+  const asked: number[] = []
+  for (let second = 1; second <= 58; second += 1) {
+    setting.at(second * 1_000)
+    setting.tell({ ticks: [coordinator.tick(second)] })
+    eachSecond(second)
+    if (second < 25) continue
+    const anchors = second === 25 ? [member.anchor] : []
+    const news = { anchors, ticks: [member.tick(second)], offers: [] }
+    const { sends } = setting.hear({ kind: 'news', news }, member.identity)
+    const isAsked = sends.some(({ message, to }) => message.kind === 'wants' && to === member.id)
+    if (isAsked) asked.push(second)
+  }
+  return asked
+}
+
 test('a coordinator that leaves a member out is caught by the member’s own words', () => {
   const setting = new Setting()
   const { coordinator, member } = setting
-  setting.begin()
-  for (let second = 1; second <= 50; second += 1) {
-    setting.at(second * 1_000)
-    setting.tell({ ticks: [coordinator.tick(second)] })
-    if (second % 25 !== 0) continue
-    const news = { anchors: [member.anchor], ticks: [member.tick(second)], offers: [] }
-    const { sends } = setting.hear({ kind: 'news', news }, member.identity)
-    // It is asked to go on speaking.
-    const wanted = sends.some(({ message, to }) => message.kind === 'wants' && to === member.id)
-    assert.equal(wanted, second === 50)
-  }
+  // It is asked to go on speaking.
+  assert.deepEqual(leaveOut(setting), [25, 55])
   assert.deepEqual(setting.caught(), [['omission', coordinator.id]])
-  assert.equal(setting.view.node(member.id, 50_000)?.state, 'alive')
+  assert.equal(setting.view.node(member.id, setting.nowMs)?.state, 'alive')
+})
+
+test('a member that is heard again after a partition makes no liar of its coordinator', () => {
+  const setting = new Setting()
+  const { coordinator, member } = setting
+  setting.begin()
+  for (let second = 1; second <= 59; second += 1) {
+    setting.at(second * 1_000)
+    // From the 5th to the 50th second it is beyond reach, of its coordinator as well.
+    const isApart = second > 5 && second < 50
+    const isHeard = second <= 5 || second > 55
+    const ticks = isHeard ? [member.tick(second)] : []
+    setting.tell({ ticks: [coordinator.tick(second), ...ticks] })
+    if (isApart) continue
+    const news = { anchors: [member.anchor], ticks: [member.tick(second)], offers: [] }
+    setting.hear({ kind: 'news', news }, member.identity)
+  }
+  assert.deepEqual(setting.caught(), [])
+})
+
+test('while two coordinate, nobody is blamed for a member that neither tells of', () => {
+  const setting = new Setting()
+  const second = new Member(createIdentity())
+  setting.tell({ anchors: [second.anchor] })
+  const asked = leaveOut(setting, () => {
+    setting.hear({ kind: 'digest', digest: setting.digest({}, second) }, second.identity)
+  })
+  assert.deepEqual(asked, [25, 55])
+  assert.deepEqual(setting.caught(), [])
 })
 
 test('a member that nobody leaves out makes no liar of its coordinator', () => {
@@ -162,8 +201,10 @@ test('who is called dead and speaks on is alive, and the caller is caught', () =
   setting.at(1_000)
   setting.tell({ gone: gone(0) })
   assert.equal(view.node(member.id, 1_000)?.state, 'dead')
-  for (let second = 2; second <= 8; second += 1) {
+  for (let second = 2; second <= 40; second += 1) {
     setting.at(second * 1_000)
+    // A partition may just have healed.
+    if (second <= 30) assert.deepEqual(setting.caught(), [])
     // Heard through another gateway, as a second coordinator would bring it.
     const news = { anchors: [], ticks: [member.tick(second)], offers: [] }
     setting.hear({ kind: 'news', news }, peer)

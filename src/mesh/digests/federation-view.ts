@@ -239,9 +239,11 @@ export class FederationView {
     if (claimant?.anchor.value.cluster !== cluster) return
     const position = positionOf(claim.sequence, claim.tick)
     if (position < entry.position) {
-      // Said of one that has spoken since, and is speaking now.
-      const isSpeaking = nowMs - entry.heardAtMs < digestTimes.lateAfterMs
-      const hadTime = nowMs - entry.toldAtMs > digestTimes.lateAfterMs
+      // Said of one that has spoken since, and for longer than a healing partition excuses.
+      const { healingMs, lateAfterMs } = digestTimes
+      const isSpeaking = nowMs - entry.heardAtMs < lateAfterMs
+      const hadTime =
+        nowMs - entry.toldAtMs > lateAfterMs && nowMs - entry.speakingSinceMs > healingMs
       if (claim.state === 'dead' && isSpeaking && hadTime) {
         this.#caught({ by: coordinator, kind: 'false-death', about: entry.id }, nowMs)
       }
@@ -281,25 +283,27 @@ export class FederationView {
   }
 
   /**
-   * A node that speaks to the gateway for a while, while digests of its cluster come that do not
-   * name it, is left out. It is asked to go on speaking directly.
+   * A node of which no digest tells is asked to speak directly. When it has done so for longer
+   * than a partition takes to heal, and one coordinator tells of its cluster all the while and not
+   * of it, it is left out. While two tell, members are between them, and neither is to blame.
    */
   #checkOmission(entry: NodeEntry, nowMs: number): void {
-    const { omissionMs } = digestTimes
-    const { cluster } = entry.anchor.value
-    const sinceMs = entry.directSinceMs
+    const { healingMs, lateAfterMs, untoldMs } = digestTimes
+    const hasPaused = nowMs - entry.directAtMs > lateAfterMs
     entry.directAtMs = nowMs
-    if (sinceMs < 0) entry.directSinceMs = nowMs
-    if (sinceMs < 0 || nowMs - sinceMs < omissionMs) return
-    const [current] = this.#coordinators.of(cluster)
-    if (current === undefined || current.id === entry.id) return
-    const isTelling = nowMs - current.atMs < digestTimes.lateAfterMs
-    const untoldMs = nowMs - (entry.toldBy === undefined ? sinceMs : entry.toldAtMs)
-    if (!isTelling || nowMs - current.sinceMs < omissionMs || untoldMs < omissionMs) return
-    this.#caught({ by: current.id, kind: 'omission', about: entry.id }, nowMs)
+    if (hasPaused) entry.directSinceMs = nowMs
+    const told = this.#coordinators.of(entry.anchor.value.cluster)
+    const [current, another] = told.filter(({ atMs }) => nowMs - atMs < healingMs)
+    if (current?.id === entry.id || nowMs - entry.toldAtMs < untoldMs) return
+    const isLong = nowMs - Math.max(entry.directSinceMs, entry.toldAtMs) >= healingMs
+    if (!hasPaused && !isLong) return
     this.#sends.push({ to: entry.id, message: { kind: 'wants', keys: [entry.key] } })
+    if (!isLong) return
     // Once for each such time, not for each word.
     entry.directSinceMs = nowMs
+    if (current === undefined || another !== undefined) return
+    const isTelling = nowMs - current.atMs < lateAfterMs && nowMs - current.sinceMs >= healingMs
+    if (isTelling) this.#caught({ by: current.id, kind: 'omission', about: entry.id }, nowMs)
   }
 
   #takeAnchor(from: NodeId, anchor: Sealed<LoadAnchor>, nowMs: number): boolean {

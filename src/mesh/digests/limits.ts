@@ -11,6 +11,8 @@ export const digestTimes = {
   resendMs: 2_000,
   /** A gateway that acknowledged nothing for so long makes room for the next. */
   gatewaySilentMs: 4_000,
+  /** … and has its turn again after this: a restart of its process takes less. */
+  silentAgainMs: 60_000,
   /** Between two comparisons with another gateway: one lost digest is mended within 1 to 2 s. */
   compareMs: 1_000,
   /** A peer's cluster is behind when its members spoke this much earlier on the mean. */
@@ -28,10 +30,12 @@ export const digestTimes = {
   lateAfterMs: 4_000,
   /** Then nothing is known of it any more. Long enough for a partition to heal within (30 s). */
   expireAfterMs: 60_000,
-  /** A node that speaks to the gateway itself, and that its coordinator leaves out for so long. */
-  omissionMs: 20_000,
-  /** A node that was asked directly answers directly for so long. */
-  directMs: 30_000,
+  /** A node that no digest told of for so long is asked to speak directly, when it is heard. */
+  untoldMs: 20_000,
+  /** As long as a partition takes to heal: until then an honest coordinator knows no better. */
+  healingMs: 30_000,
+  /** A node that was asked directly answers directly for so long: until after that. */
+  directMs: 45_000,
 } as const
 
 export const viewLimits = {

@@ -8,6 +8,7 @@ import {
   nodeKeyOf,
   type Sealed,
 } from '../../protocol/index.ts'
+import { digestTimes } from './limits.ts'
 import { type ChainStep, KnownChains } from './load-chains.ts'
 import { figuresOf, levelsOf } from './load-scale.ts'
 
@@ -47,9 +48,11 @@ export class NodeEntry {
   toldBy: NodeId | undefined
   toldPosition = 0
   toldAtMs: number
-  /** When it first and last spoke without a coordinator, in this cluster; below 0: never. */
-  directSinceMs = -1
-  directAtMs = -1
+  /** Since when it speaks without a longer pause, whoever brings it. */
+  speakingSinceMs: number
+  /** Since when it speaks to this gateway itself without a longer pause, and when it did last. */
+  directSinceMs = Number.NEGATIVE_INFINITY
+  directAtMs = Number.NEGATIVE_INFINITY
   #chains: KnownChains
 
   constructor(anchor: Sealed<LoadAnchor>, introducedBy: NodeId, nowMs: number) {
@@ -60,6 +63,7 @@ export class NodeEntry {
     this.levels = levelsOf(value.load, value)
     this.load = value.load
     this.heardAtMs = nowMs
+    this.speakingSinceMs = nowMs
     this.toldAtMs = nowMs
     this.#chains = new KnownChains(value.node, value.sequence, value.tops)
   }
@@ -83,13 +87,14 @@ export class NodeEntry {
     const { value } = anchor
     if (value.cluster !== this.anchor.value.cluster) {
       this.toldBy = undefined
-      this.directSinceMs = -1
+      this.toldAtMs = nowMs
+      this.directAtMs = Number.NEGATIVE_INFINITY
     }
+    this.#heard(nowMs)
     this.anchor = anchor
     this.tick = 0
     this.levels = levelsOf(value.load, value)
     this.load = value.load
-    this.heardAtMs = nowMs
     this.gone = undefined
     this.#chains = new KnownChains(value.node, value.sequence, value.tops)
   }
@@ -106,7 +111,7 @@ export class NodeEntry {
     this.tick = said.tick
     this.levels = said.levels
     this.load = figuresOf(said.levels, value)
-    this.heardAtMs = nowMs
+    this.#heard(nowMs)
     // The member speaks: whatever was claimed of it before is void.
     this.gone = undefined
     return 'taken'
@@ -118,6 +123,11 @@ export class NodeEntry {
     const { key, levels, tick } = this
     const proof = this.#chains.proof(levels)
     return { key, sequence: this.anchor.value.sequence, tick, levels, proof }
+  }
+
+  #heard(nowMs: number): void {
+    if (nowMs - this.heardAtMs > digestTimes.lateAfterMs) this.speakingSinceMs = nowMs
+    this.heardAtMs = Math.max(this.heardAtMs, nowMs)
   }
 
   /**

@@ -33,6 +33,10 @@ export interface HostSetting {
 export interface HostKind<TMessage> {
   make(setting: HostSetting): MeshHost<TMessage>
   bytesOf(message: TMessage): number
+  /** What messages are counted as. */
+  readonly subjects: readonly string[]
+  /** The message's place in `subjects`. */
+  subjectOf(message: TMessage): number
   /** What came from another thread, sharing what is held already. */
   shared(message: TMessage): TMessage
 }

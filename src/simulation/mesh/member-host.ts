@@ -35,11 +35,35 @@ export type MemberMessage =
   | MachineSend['part']
   | { readonly kind: 'load'; readonly message: LoadMessage }
 
+const subjects = [
+  ...['ping', 'ping-request', 'ack', 'nack', 'gossip', 'sync', 'sync-reply'],
+  ...['shuffle', 'shuffle-reply', 'probe', 'echo', 'roster-wanted', 'roster', 'ask', 'answer'],
+  ...['standing', 'here', 'here-ack', 'moved'],
+  ...['load', 'load of many', 'digest', 'digest-ack', 'wants', 'summary'],
+  'other',
+] as const
+type Subject = (typeof subjects)[number]
+const placeOfSubject = new Map<string, number>(subjects.map((subject, place) => [subject, place]))
+
+function subjectOf(part: MemberMessage): number {
+  const subject = part.kind === 'load' ? subjectOfLoad(part.message) : part.message.kind
+  return placeOfSubject.get(subject) ?? subjects.length - 1
+}
+
+function subjectOfLoad(message: LoadMessage): Subject {
+  if (message.kind === 'ack') return 'digest-ack'
+  if (message.kind !== 'news') return message.kind
+  const { anchors, offers, ticks } = message.news
+  return anchors.length + offers.length > 1 || ticks.length > 1 ? 'load of many' : 'load'
+}
+
 export function memberHosts(boundMs: number): HostKind<MemberMessage> {
   const rules: ClusterRules = { ...defaultClusterRules, boundMs }
   const cards = new CardCopies()
   return {
     make: (setting) => new MemberHost(setting, rules),
+    subjects,
+    subjectOf,
     shared: (part) =>
       part.kind === 'neighbourhood' ? { ...part, message: cards.without(part.message) } : part,
     bytesOf(part) {

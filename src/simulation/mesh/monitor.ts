@@ -21,6 +21,8 @@ export interface MinuteRow {
   readonly falseDeaths: number
   /** Bytes that a host sends per second, on average. */
   readonly bytesPerSecond: number
+  /** The same by what is said. */
+  readonly bytesPerSecondOf: Readonly<Record<string, number>>
   readonly wrongNow: number
 }
 
@@ -78,6 +80,8 @@ export class Monitor {
   readonly #pairsMeasured = new Set<number>()
   #bytes = 0
   #bytesAtRow = 0
+  #bytesBySubject = new Map<string, number>()
+  #bytesBySubjectAtRow = new Map<string, number>()
   #bytesMost = 0
   #gatewayBytesInMost = 0
   #missing = 0
@@ -101,6 +105,7 @@ export class Monitor {
     this.#messages = 0
     this.#bytes = 0
     this.#seen = new Map()
+    this.#bytesBySubject = new Map()
     for (const report of reports) this.#merge(report)
     const truth = { fate: this.#fate, claims: this.#claims, beliefs: this.#beliefs }
     const wrong = {
@@ -181,6 +186,9 @@ export class Monitor {
     for (const [place, count] of ages.counts.entries()) {
       this.#ages[place] = (this.#ages[place] ?? 0) + count
     }
+    for (const [subject, bytes] of Object.entries(totals.bytesBySubject)) {
+      this.#bytesBySubject.set(subject, (this.#bytesBySubject.get(subject) ?? 0) + bytes)
+    }
     for (const [what, count] of Object.entries(totals.seen)) {
       this.#seen.set(what, (this.#seen.get(what) ?? 0) + count)
     }
@@ -193,7 +201,12 @@ export class Monitor {
     for (const [, members] of this.#claims.clusters()) sizes.push(members.size)
     sizes.sort((a, b) => a - b)
     const placed = sizes.reduce((sum, size) => (size > 1 ? sum + size : sum), 0)
-    const sinceMs = nowMs - (this.#rows.at(-1)?.atMs ?? 0)
+    const hostSeconds = ((nowMs - (this.#rows.at(-1)?.atMs ?? 0)) * Math.max(1, up)) / 1000
+    const bytesPerSecondOf: Record<string, number> = {}
+    for (const [subject, bytes] of this.#bytesBySubject) {
+      const before = this.#bytesBySubjectAtRow.get(subject) ?? 0
+      bytesPerSecondOf[subject] = (bytes - before) / hostSeconds
+    }
     this.#rows.push({
       atMs: nowMs,
       up,
@@ -202,10 +215,12 @@ export class Monitor {
       medianSize: sizes[Math.floor(sizes.length / 2)] ?? 0,
       largestSize: sizes.at(-1) ?? 0,
       falseDeaths: this.#falseDeaths,
-      bytesPerSecond: ((this.#bytes - this.#bytesAtRow) * 1000) / (sinceMs * Math.max(1, up)),
+      bytesPerSecond: (this.#bytes - this.#bytesAtRow) / hostSeconds,
+      bytesPerSecondOf,
       wrongNow,
     })
     this.#bytesAtRow = this.#bytes
+    this.#bytesBySubjectAtRow = this.#bytesBySubject
   }
 }
 

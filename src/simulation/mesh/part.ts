@@ -65,6 +65,7 @@ export const pairsHostsMax = 4_096
 export interface PartTotals {
   readonly messages: number
   readonly bytesSent: number
+  readonly bytesBySubject: Readonly<Record<string, number>>
   /** Of the host that has sent most. */
   readonly bytesSentMost: number
   /** Of the gateway that was told most. */
@@ -85,6 +86,7 @@ export class MeshPart {
   readonly #life: Int32Array
   readonly #crashedAtMs: Float64Array
   readonly #seen = new Map<string, number>()
+  readonly #bytesBySubject: number[]
   readonly #measured = new Set<number>()
   #pairsMeasured: number[] = []
   #claims: [number, string | undefined][] = []
@@ -101,12 +103,13 @@ export class MeshPart {
     this.#life = new Int32Array(ids.length)
     this.#crashedAtMs = new Float64Array(ids.length).fill(Number.NEGATIVE_INFINITY)
     this.#kind = memberHosts(options.boundMs) as HostKind<unknown>
+    this.#bytesBySubject = new Array<number>(this.#kind.subjects.length).fill(0)
     const links = new Links(options, placement)
     this.#world = new World({
       share,
       ids,
       links,
-      bytesOf: (message) => this.#kind.bytesOf(message),
+      bytesOf: (message) => this.#weigh(message),
       onEvent: (host, event, nowMs) => this.#note(host, event, nowMs),
     })
     this.#ages = new ViewAges(
@@ -146,6 +149,9 @@ export class MeshPart {
       totals: {
         messages,
         bytesSent: bytesSent.reduce((sum, bytes) => sum + bytes, 0),
+        bytesBySubject: Object.fromEntries(
+          this.#kind.subjects.map((subject, place) => [subject, this.#bytesBySubject[place] ?? 0]),
+        ),
         bytesSentMost: this.#bytesSentMost(),
         gatewayBytesInMost: this.#gatewayBytesInMost(),
         seen: Object.fromEntries(this.#seen),
@@ -157,6 +163,14 @@ export class MeshPart {
     this.#detectionsMs = []
     this.#falseDeaths = 0
     return report
+  }
+
+  /** Each message is weighed once, when it is sent. */
+  #weigh(message: unknown): number {
+    const bytes = this.#kind.bytesOf(message)
+    const subject = this.#kind.subjectOf(message)
+    this.#bytesBySubject[subject] = (this.#bytesBySubject[subject] ?? 0) + bytes
+    return bytes
   }
 
   /** Of nodes: gateways are meant to say more. */
