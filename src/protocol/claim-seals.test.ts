@@ -7,6 +7,7 @@ import {
   encodeNeighbourhoodMessage,
 } from './messages/neighbourhood-message.ts'
 import type { MeshCardBody, MeshClaim, MeshClaimBody } from './neighbourhood.ts'
+import { nodeKeyOf } from './node-key.ts'
 
 const [own, other] = [createIdentity(), createIdentity()]
 const now = 1_700_000_000_000
@@ -18,7 +19,7 @@ const card: MeshCardBody = {
   cluster: 'one',
   clusterSize: 4,
   contact: Uint8Array.of(1, 2),
-  sketch: [{ id: other.id, ms: 1 / 3 }],
+  sketch: [{ key: nodeKeyOf(other.id), ms: 1 / 3 }],
   coordinate: {
     position: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
     heightMs: 0.7,
@@ -70,7 +71,7 @@ test('any changed field is a forgery', () => {
     { ...said, clusterSize: 5 },
     { ...said, sketch: [] },
     { ...said, contact: Uint8Array.of(1, 3) },
-    { ...said, sketch: [{ id: other.id, ms: 1 }] },
+    { ...said, sketch: [{ key: nodeKeyOf(other.id), ms: 1 }] },
     { ...said, coordinate: { ...said.coordinate, heightMs: 0.8 } },
     { ...said, issuedAtMs: now - 1 },
     { ...roster, version: 8 },

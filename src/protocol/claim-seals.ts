@@ -51,7 +51,7 @@ function signedBytes(body: MeshClaimBody, scope: string, issuedAtMs: number): Ui
     case 'card': {
       writer.bytes(publicKeyOf(body.id)).uint64(body.epoch).uint32(body.clusterSize)
       writer.bytes(body.contact)
-      for (const { id } of body.sketch) writer.bytes(publicKeyOf(id))
+      for (const { key } of body.sketch) writer.text(key, 'latin1')
       writer.bytes(floatBytes(Float32Array.from(body.sketch, ({ ms }) => ms)))
       return writer.bytes(floatBytes(coordinateFloats(body.coordinate))).done()
     }

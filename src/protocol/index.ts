@@ -159,10 +159,12 @@ export type {
   MeshClaimBody,
   NeighbourhoodMessage,
   SaidCoordinate,
+  SaidHoldings,
   SaidTrip,
   SignedClusterRoster,
   SignedClusterStanding,
   SignedMeshCard,
+  SketchedTrip,
 } from './neighbourhood.ts'
 export { type NodeKey, nodeKeyLengthBytes, nodeKeyOf, writeNodeKey } from './node-key.ts'
 export {

@@ -3,6 +3,7 @@
  * means; cards, rosters and standings are claims, each signed by the one that it is the word of.
  */
 import type { NodeId } from './ids.ts'
+import type { NodeKey } from './node-key.ts'
 
 export interface ClaimedSeal {
   /** Wall-clock ms since 1970, by the signer. */
@@ -15,6 +16,21 @@ export interface ClaimedSeal {
 export interface SaidTrip {
   readonly id: NodeId
   readonly ms: number
+}
+
+/** A measured round trip to a witness, which everybody knows. */
+export interface SketchedTrip {
+  readonly key: NodeKey
+  readonly ms: number
+}
+
+/** Which cards somebody has, in short, and which others it would take; `mesh` reads it. */
+export interface SaidHoldings {
+  /** A Bloom filter over the versions of cards. */
+  readonly filter: Uint8Array
+  readonly salt: number
+  /** What is farther from it, as sketches have it, it does not take; 0: everything. */
+  readonly reachMs: number
 }
 
 /** A place in the space of round trips; eight 32-bit floats on the wire. */
@@ -33,7 +49,7 @@ export interface MeshCardBody {
   readonly clusterSize: number
   /** Where it can be reached, and that it was admitted; `mesh` reads it. */
   readonly contact: Uint8Array
-  readonly sketch: readonly SaidTrip[]
+  readonly sketch: readonly SketchedTrip[]
   readonly coordinate: SaidCoordinate
 }
 
@@ -64,11 +80,16 @@ export type AdmissionVerdict = 'admitted' | 'stale' | 'full' | 'too-far' | 'else
 export type NeighbourhoodMessage =
   | {
       readonly kind: 'shuffle' | 'shuffle-reply'
-      readonly card: SignedMeshCard
+      /** Undefined: the receiver has it. */
+      readonly card: SignedMeshCard | undefined
       readonly random: readonly SignedMeshCard[]
+      /** Further random ones, which the receiver has: hashes of their versions. */
+      readonly marks: readonly number[]
       readonly near: readonly SignedMeshCard[]
       readonly witnesses: number
+      readonly holdings: SaidHoldings
     }
+  | { readonly kind: 'shuffle-rest'; readonly near: readonly SignedMeshCard[] }
   | { readonly kind: 'probe'; readonly nonce: number }
   | {
       readonly kind: 'echo'
@@ -87,6 +108,15 @@ export type NeighbourhoodMessage =
       readonly coordinator: NodeId
       readonly standings: readonly SignedClusterStanding[]
       readonly cards: readonly SignedMeshCard[]
+    }
+  | {
+      readonly kind: 'roster-change'
+      /** Without the seats that `base` has. */
+      readonly roster: SignedClusterRoster
+      readonly base: number
+      /** Whose seats end. */
+      readonly gone: readonly NodeId[]
+      readonly standings: readonly SignedClusterStanding[]
     }
   | {
       readonly kind: 'ask'

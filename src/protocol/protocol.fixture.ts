@@ -19,6 +19,7 @@ import type {
   SignedClusterStanding,
   SignedMeshCard,
 } from './neighbourhood.ts'
+import { nodeKeyOf } from './node-key.ts'
 import { modelFeatures, type NodeRecord } from './node-record.ts'
 import type { RelayedPacket } from './relayed-packet.ts'
 
@@ -279,7 +280,7 @@ export const meshCard: fc.Arbitrary<SignedMeshCard> = fc.record({
   cluster: clusterName,
   clusterSize: uint32,
   contact: fc.uint8Array({ maxLength: 256 }).map((array) => Uint8Array.from(array)),
-  sketch: fc.array(trip, { maxLength: 4 }),
+  sketch: fc.array(fc.record({ key: nodeId.map(nodeKeyOf), ms }), { maxLength: 4 }),
   coordinate,
   ...claimSeal,
 })
@@ -308,11 +309,18 @@ const standings = fc.array(clusterStanding, { maxLength: 3 })
 export const neighbourhoodMessage: fc.Arbitrary<NeighbourhoodMessage> = fc.oneof(
   fc.record({
     kind: fc.constantFrom('shuffle' as const, 'shuffle-reply' as const),
-    card: meshCard,
+    card: fc.option(meshCard, { nil: undefined }),
     random: cards,
+    marks: fc.array(uint32, { maxLength: 4 }),
     near: cards,
     witnesses: uint32,
+    holdings: fc.record({
+      filter: fc.uint8Array({ maxLength: 128 }).map((array) => Uint8Array.from(array)),
+      salt: uint32,
+      reachMs: ms,
+    }),
   }),
+  fc.record({ kind: fc.constant('shuffle-rest' as const), near: cards }),
   fc.record({ kind: fc.constant('probe' as const), nonce: uint32 }),
   fc.record({
     kind: fc.constant('echo' as const),
@@ -331,6 +339,13 @@ export const neighbourhoodMessage: fc.Arbitrary<NeighbourhoodMessage> = fc.oneof
     coordinator: nodeId,
     standings,
     cards,
+  }),
+  fc.record({
+    kind: fc.constant('roster-change' as const),
+    roster: clusterRoster,
+    base: uint53,
+    gone: fc.array(nodeId, { maxLength: 3 }),
+    standings,
   }),
   fc.record({
     kind: fc.constant('ask' as const),

@@ -5,6 +5,7 @@
  */
 import type { NodeId, Verification } from '../../protocol/index.ts'
 import type { Card, CardBody, Seal } from '../directory/card.ts'
+import { clusterLimits } from './limits.ts'
 
 /** Who is in, in the order of admission. The first of those present is the coordinator. */
 export interface Seat {
@@ -56,6 +57,12 @@ export function seatOf(roster: RosterBody, id: NodeId): Seat | undefined {
   return undefined
 }
 
+/** Who left and was admitted anew has another seat. */
+export function keepsSeat(id: NodeId, before: RosterBody, after: RosterBody): boolean {
+  const seat = seatOf(after, id)
+  return seat !== undefined && seat.epoch === seatOf(before, id)?.epoch
+}
+
 /** Whether a roster can be what it says, whoever signed it. */
 export function isWellFormedRoster(roster: RosterBody, membersMax: number): boolean {
   const { version, seats, cluster } = roster
@@ -68,6 +75,18 @@ export function isWellFormedRoster(roster: RosterBody, membersMax: number): bool
     ids.add(id)
   }
   return ids.size === seats.length
+}
+
+/** What is wrong with a roster that is to follow the one that is held. */
+export function faultOf(
+  roster: Roster,
+  held: RosterBody,
+  { rules, seal }: { readonly rules: { readonly membersMax: number }; readonly seal: ClaimSeal },
+): 'malformed' | 'forged' | 'expired' | undefined {
+  const isLeap = roster.version - held.version > clusterLimits.versionLeapMax
+  if (isLeap || !isWellFormedRoster(roster, rules.membersMax)) return 'malformed'
+  const verification = seal.verify(roster)
+  return verification === 'valid' ? undefined : verification
 }
 
 /** Seats of the present, in order. */

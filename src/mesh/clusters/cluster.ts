@@ -4,9 +4,11 @@
  */
 import type { NodeId } from '../../protocol/index.ts'
 import { judge } from './admission.ts'
+import { BoundWatch } from './bound-watch.ts'
 import {
   coordinatorIn,
-  isWellFormedRoster,
+  faultOf,
+  keepsSeat,
   maySign,
   presentIn,
   type Roster,
@@ -16,20 +18,25 @@ import {
   seatOf,
 } from './claims.ts'
 import type { ClusterContext, Fate } from './context.ts'
+import { Disputes } from './disputes.ts'
 import { whoLeaves } from './fit.ts'
 import { lapsedSeats } from './lapsed-seats.ts'
-import { clusterLimits, clusterTimes } from './limits.ts'
+import { clusterTimes } from './limits.ts'
 import { type ClusterMessage, type MessageOf, rosterCardsMax, type Verdict } from './messages.ts'
 import { Presence } from './presence.ts'
 import { farthestCards } from './proposals.ts'
 import { Refresher } from './refresher.ts'
+import { changed, Publication } from './roster-change.ts'
 import { Standings } from './standings.ts'
+
+type Told = Pick<MessageOf<'roster'>, 'roster' | 'standings'>
 
 export class Cluster {
   readonly #context: ClusterContext
   readonly #epoch: number
   readonly #presence: Presence
   readonly #standings: Standings
+  readonly #disputes = new Disputes()
   #roster: Roster
   #fate: Fate = 'in'
   /** Something that others should know of has changed since it was last asked. */
@@ -38,10 +45,10 @@ export class Cluster {
   #hasToldFar = false
   /** Admitted, but has not yet said that it is in; until when it may. */
   readonly #unconfirmed = new Map<NodeId, number>()
-  readonly #newcomers = new Set<NodeId>()
+  readonly #publication = new Publication()
   #publishAtMs = Number.POSITIVE_INFINITY
   #overrideAtMs = 0
-  #violatedSinceMs: number | undefined
+  readonly #bound = new BoundWatch()
   #checkAtMs: number
   readonly #refresher: Refresher
 
@@ -99,7 +106,7 @@ export class Cluster {
   get nextDueMs(): number {
     if (this.#roster.seats.length === 1) return Number.POSITIVE_INFINITY
     const dueMs = Math.min(this.#presence.nextDueMs, this.#publishAtMs)
-    const isToCheck = this.#isUnchecked || this.#violatedSinceMs !== undefined || this.isCoordinator
+    const isToCheck = this.#isUnchecked || this.#bound.isViolated || this.isCoordinator
     return Math.min(dueMs, isToCheck ? this.#checkAtMs : dueMs, this.#refresher.nextDueMs)
   }
 
@@ -168,31 +175,19 @@ export class Cluster {
 
   hear(from: NodeId, message: ClusterMessage, nowMs: number): void {
     if (message.kind !== 'moved') this.noteHeard(from, nowMs)
-    switch (message.kind) {
-      case 'roster-wanted':
-        this.#showRoster(from, message)
-        return
-      case 'roster':
-        this.#takeRoster(from, message, nowMs)
-        return
-      case 'ask':
-        this.#takeAsk(from, message, nowMs)
-        return
-      case 'standing':
-        if (message.standing.id !== from) this.#context.reject(from, 'forged')
-        else this.#takeStanding(message.standing, from, nowMs)
-        return
-      case 'here':
-        this.#takeHere(from, message)
-        return
-      case 'here-ack':
-        if (this.#presence.acknowledged(from, this.#roster, nowMs)) this.#isChanged = true
-        return
-      case 'moved':
-        this.#takeMoved(from, message, nowMs)
-        return
-      default:
-        return
+    const { kind } = message
+    if (kind === 'roster-wanted') this.#showRoster(from, message)
+    else if (kind === 'roster') this.#takeRoster(from, message, nowMs)
+    else if (kind === 'roster-change') this.#takeChange(from, message, nowMs)
+    else if (kind === 'ask') this.#takeAsk(from, message, nowMs)
+    else if (kind === 'standing' && message.standing.id !== from) {
+      this.#context.reject(from, 'forged')
+    } else if (kind === 'standing') this.#takeStanding(message.standing, from, nowMs)
+    else if (kind === 'here') this.#takeHere(from, message)
+    else if (kind === 'moved') this.#takeMoved(from, message, nowMs)
+    else if (kind === 'here-ack') {
+      const isNews = this.#presence.acknowledged(from, this.#roster, nowMs)
+      if (isNews) this.#isChanged = true
     }
   }
 
@@ -214,31 +209,44 @@ export class Cluster {
     return { kind: 'roster', roster: this.#roster, coordinator, standings, cards: [] }
   }
 
-  #takeRoster(from: NodeId, message: MessageOf<'roster'>, nowMs: number): void {
-    const { roster } = message
+  #takeRoster(from: NodeId, told: Told, nowMs: number): void {
+    const { roster } = told
     const mine = this.#roster
     if (roster.version < mine.version) return
     if (roster.version === mine.version && roster.coordinator === mine.coordinator) return
-    const { rules, seal, self } = this.#context
-    const isLeap = roster.version - mine.version > clusterLimits.versionLeapMax
-    if (isLeap || !isWellFormedRoster(roster, rules.membersMax)) {
-      this.#context.reject(from, 'malformed')
-      return
-    }
-    const verification = seal.verify(roster)
-    if (verification !== 'valid') {
-      this.#context.reject(from, verification)
+    const { self } = this.#context
+    const fault = faultOf(roster, mine, this.#context)
+    if (fault !== undefined) {
+      this.#context.reject(from, fault)
       return
     }
     const signer = roster.coordinator
     if (this.isCoordinator) this.#override(roster, nowMs)
-    else if (!maySign(signer, mine, this.#presence.absent)) this.#context.reject(from, 'usurped')
+    else if (!maySign(signer, mine, this.#presence.absent)) this.#dispute(signer, nowMs)
     else if (roster.version === mine.version) return
     else if (seatOf(roster, self)?.epoch !== this.#epoch) this.#fate = 'unseated'
     else {
       this.#adopt(roster, nowMs)
-      this.learnStandings(message.standings, from, nowMs)
+      this.learnStandings(told.standings, from, nowMs)
     }
+  }
+
+  #takeChange(from: NodeId, change: MessageOf<'roster-change'>, nowMs: number): void {
+    const { cluster, coordinator, version } = this.#roster
+    const { base, roster, standings } = change
+    if (roster.version <= version) return
+    if (base !== version || roster.coordinator !== coordinator) {
+      this.#context.send(from, { kind: 'roster-wanted', cluster, card: undefined })
+      return
+    }
+    this.#takeRoster(from, { roster: changed(this.#roster, change), standings }, nowMs)
+  }
+
+  /** One of the two does not know who is there: the coordinator is asked. */
+  #dispute(signer: NodeId, nowMs: number): void {
+    const standpoint = this.#disputes.note(signer, nowMs)
+    if (standpoint === 'over') this.#context.reject(signer, 'usurped')
+    if (standpoint === 'new') this.#presence.hurry(nowMs)
   }
 
   /** Another coordinated meanwhile, or pretends to: one's own goes on, as a later version. */
@@ -250,12 +258,13 @@ export class Cluster {
   }
 
   #adopt(roster: Roster, nowMs: number): void {
+    this.#presence.keepOnly((id) => keepsSeat(id, this.#roster, roster))
     this.#roster = roster
     this.#isChanged = true
     this.#isUnchecked = true
     this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
-    this.#presence.keepOnly((id) => seatOf(roster, id) !== undefined)
-    this.#standings.keepOnly((id) => seatOf(roster, id) !== undefined)
+    const isSeated = (id: NodeId) => seatOf(roster, id) !== undefined
+    for (const part of [this.#standings, this.#disputes]) part.keepOnly(isSeated)
   }
 
   /** As coordinator: what follows this body. */
@@ -269,13 +278,12 @@ export class Cluster {
 
   #publish(): void {
     this.#publishAtMs = Number.POSITIVE_INFINITY
-    const { coordinator } = this
-    const standings = this.#standings.notable(this.#newcomers)
-    this.#newcomers.clear()
-    const roster = this.#roster
-    const message = { kind: 'roster', roster, coordinator, standings, cards: [] } as const
-    for (const id of this.present()) {
-      if (id !== this.#context.self) this.#context.send(id, message)
+    const { newcomers } = this.#publication
+    const standings = this.#standings.notable(newcomers)
+    const whole = { ...this.#rosterMessage(), standings }
+    const others = this.present().filter((id) => id !== this.#context.self)
+    for (const { to, message } of this.#publication.of(whole, others)) {
+      this.#context.send(to, message)
     }
   }
 
@@ -315,13 +323,12 @@ export class Cluster {
     this.#standings.expect(seat.id, far)
     this.#presence.heard(seat.id, nowMs)
     this.#unconfirmed.set(seat.id, nowMs + clusterTimes.confirmMs)
-    this.#newcomers.add(seat.id)
+    this.#publication.newcomers.add(seat.id)
   }
 
   #answer(to: NodeId, verdict: Verdict): void {
-    const { roster, coordinator, standings } = this.#rosterMessage()
-    const cluster = roster.cluster
-    this.#context.send(to, { kind: 'answer', cluster, verdict, roster, coordinator, standings })
+    const { cards: _, ...told } = this.#rosterMessage()
+    this.#context.send(to, { ...told, kind: 'answer', cluster: this.id, verdict })
   }
 
   #takeStanding(standing: Standing, from: NodeId, nowMs: number): void {
@@ -378,22 +385,16 @@ export class Cluster {
       const lapsed = lapsedSeats({ roster, presence, unconfirmed, cardOf }, nowMs)
       if (lapsed.length > 0) this.#dismiss(lapsed, nowMs)
     }
-    if (!this.#isUnchecked && this.#violatedSinceMs === undefined) return
+    if (!this.#isUnchecked && !this.#bound.isViolated) return
     this.#isUnchecked = false
-    const leaving = whoLeaves(this.present(), this.#standings.far)
-    if (leaving.length === 0) {
-      this.#violatedSinceMs = undefined
-      return
-    }
-    this.#violatedSinceMs ??= nowMs
-    const sinceMs = nowMs - this.#violatedSinceMs
     const { self } = this.#context
+    const leaving = whoLeaves(this.present(), this.#standings.far)
+    const isOneself = leaving.includes(self)
+    const roles = { isOneself, isCoordinator: this.isCoordinator }
+    const follows = this.#bound.judge(leaving.length > 0, roles, nowMs)
     // Somebody may not have heard what one has said of it.
-    if (sinceMs >= clusterTimes.leaveAfterMs && this.#hasToldFar) this.announce(nowMs)
-    if (leaving.includes(self)) {
-      if (sinceMs >= clusterTimes.leaveAfterMs) this.#fate = 'too-far'
-    } else if (this.isCoordinator) {
-      if (sinceMs >= clusterTimes.dropAfterMs) this.#dismiss(leaving, nowMs)
-    } else if (sinceMs >= clusterTimes.desertAfterMs) this.#fate = 'deserted'
+    if (this.#bound.isOld(nowMs) && this.#hasToldFar) this.announce(nowMs)
+    if (follows === 'dismiss') this.#dismiss(leaving, nowMs)
+    else if (follows !== 'wait') this.#fate = follows
   }
 }

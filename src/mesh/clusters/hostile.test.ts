@@ -56,15 +56,27 @@ test('a roster that the coordinator did not sign changes nothing and is counted'
   const parts = { coordinator: federation.host(coordinator).id, standings: [], cards: [] }
   const forged = signedBy(federation, liar, rosterBody(federation, without))
   federation.inject(liar, victim, { kind: 'roster', roster: forged, ...parts })
-  const ownName = { ...without, coordinator: federation.host(liar).id }
-  const usurped = signedBy(federation, liar, rosterBody(federation, ownName))
-  federation.inject(liar, victim, { kind: 'roster', roster: usurped, ...parts })
   const leap = signedBy(federation, coordinator, rosterBody(federation, { version: 2 ** 50 }))
   federation.inject(liar, victim, { kind: 'roster', roster: leap, ...parts })
   const twice = rosterBody(federation, { seats: [...before.seats, ...before.seats] })
   const doubled = signedBy(federation, coordinator, twice)
   federation.inject(liar, victim, { kind: 'roster', roster: doubled, ...parts })
-  assert.deepEqual(faultsAt(federation, victim), ['forged', 'usurped', 'malformed', 'malformed'])
+  assert.deepEqual(faultsAt(federation, victim), ['forged', 'malformed', 'malformed'])
+  assert.equal(federation.host(victim).node.roster, before)
+})
+
+test('who pretends to coordinate is not obeyed, and accused when no partition excuses it', () => {
+  const federation = settled(8, 1)
+  const { liar, victim } = roles(federation)
+  const before = federation.host(victim).node.roster
+  const { id: name } = federation.host(liar)
+  const parts = { coordinator: name, standings: [], cards: [] }
+  const usurped = signedBy(federation, liar, rosterBody(federation, { coordinator: name }))
+  for (const faults of [[], [], ['usurped']]) {
+    federation.inject(liar, victim, { kind: 'roster', roster: usurped, ...parts })
+    assert.deepEqual(faultsAt(federation, victim), faults)
+    federation.run(20_000)
+  }
   assert.equal(federation.host(victim).node.roster, before)
 })
 
@@ -223,8 +235,11 @@ test('what is oversized is refused unread', () => {
   const cards = Array.from({ length: 40 }, () => card)
   const { coordinator } = roster
   federation.inject(liar, victim, { kind: 'roster', roster, coordinator, standings: [], cards })
-  const shuffle = { card, random: cards, near: [], witnesses: 0 }
+  const holdings = { filter: new Uint8Array(0), salt: 0, reachMs: 0 }
+  const shuffle = { card, random: cards, marks: [], near: [], witnesses: 0, holdings }
   federation.inject(liar, victim, { kind: 'shuffle', ...shuffle })
-  const expected = ['oversized', 'oversized', 'oversized', 'oversized']
+  const change = { roster, base: 1, standings: [], gone: far }
+  federation.inject(liar, victim, { kind: 'roster-change', ...change })
+  const expected = many.slice(0, 5).map(() => 'oversized')
   assert.deepEqual(faultsAt(federation, victim), expected)
 })

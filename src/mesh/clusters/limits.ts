@@ -96,4 +96,6 @@ export const clusterTimes = Object.freeze({
   cardEveryMs: 300_000,
   cardSizeEveryMs: 10_000,
   overrideEveryMs: 5_000,
+  /** Until two members who parted hold the same one for their coordinator again. */
+  healingMs: 30_000,
 })

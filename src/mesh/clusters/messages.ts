@@ -35,6 +35,17 @@ export type ClusterMessage =
       /** Of members, for one who wants to join. */
       readonly cards: readonly Card[]
     }
+  /** The same as what has changed in it, for who has the version before. */
+  | {
+      readonly kind: 'roster-change'
+      /** With none but the new seats; the signature is over all. */
+      readonly roster: Roster
+      /** The version that it changes, by the same coordinator. */
+      readonly base: number
+      /** Whose seats end. */
+      readonly gone: readonly NodeId[]
+      readonly standings: readonly Standing[]
+    }
   | {
       readonly kind: 'ask'
       readonly cluster: string
@@ -69,7 +80,8 @@ export type MessageOf<Kind extends ClusterMessage['kind']> = Extract<ClusterMess
 export type NeighbourhoodMessage = DirectoryMessage | ClusterMessage
 
 export function isDirectoryMessage(message: NeighbourhoodMessage): message is DirectoryMessage {
-  return message.kind === 'shuffle' || message.kind === 'shuffle-reply'
+  const { kind } = message
+  return kind === 'shuffle' || kind === 'shuffle-reply' || kind === 'shuffle-rest'
 }
 
 export interface ClusterSend {
@@ -77,16 +89,18 @@ export interface ClusterSend {
   readonly message: ClusterMessage
 }
 
-const framingBytes = 22 + 9 + 5 + 32
-const idBytes = 32
-const clusterBytes = 24
-const sealBytes = 8 + 64 + 16
+/** As in the directory, and the message's table. */
+const framingBytes = 52 + 22 + 9 + 5 + 8 + 48 + 64
+const idBytes = 36
+const clusterBytes = 32
+const sealBytes = 8 + 68 + 16
 
 /** Bytes on the wire, framing included. */
 export function neighbourhoodMessageBytes(message: NeighbourhoodMessage): number {
   switch (message.kind) {
     case 'shuffle':
     case 'shuffle-reply':
+    case 'shuffle-rest':
       return directoryMessageBytes(message)
     case 'probe':
       return framingBytes + 4
@@ -106,6 +120,10 @@ export function neighbourhoodMessageBytes(message: NeighbourhoodMessage): number
       for (const card of message.cards) bytes += cardBytes(card)
       return bytes
     }
+    case 'roster-change': {
+      const bytes = framingBytes + 8 + rosterBytes(message.roster) + message.gone.length * 32
+      return bytes + standingsBytes(message.standings)
+    }
     case 'ask':
       return framingBytes + clusterBytes + 8 + cardBytes(message.card) + message.trips.length * 36
     case 'answer': {
@@ -120,11 +138,11 @@ export function neighbourhoodMessageBytes(message: NeighbourhoodMessage): number
 }
 
 function rosterBytes(roster: Roster): number {
-  return clusterBytes + 8 + idBytes + sealBytes + roster.seats.length * (idBytes + 8)
+  return clusterBytes + 8 + idBytes + sealBytes + roster.seats.length * 40
 }
 
 function standingBytes(standing: Standing): number {
-  return idBytes + clusterBytes + 8 + sealBytes + standing.far.length * idBytes
+  return idBytes + clusterBytes + 8 + sealBytes + standing.far.length * 32
 }
 
 function standingsBytes(standings: readonly Standing[]): number {
@@ -144,6 +162,12 @@ export function isOversized(message: ClusterMessage, membersMax: number): boolea
       )
     case 'answer':
       return message.roster.seats.length > membersMax || areOversized(message.standings, membersMax)
+    case 'roster-change':
+      return (
+        message.roster.seats.length > membersMax ||
+        message.gone.length > membersMax ||
+        areOversized(message.standings, membersMax)
+      )
     case 'ask':
       return message.trips.length > membersMax
     case 'standing':

@@ -108,6 +108,10 @@ export class Neighbourhood {
     return this.#directory.cards()
   }
 
+  cardOf(id: NodeId): Card | undefined {
+    return this.#directory.card(id)
+  }
+
   trip(id: NodeId): MeasuredTrip | undefined {
     return this.#trips.get(id)
   }
@@ -136,8 +140,10 @@ export class Neighbourhood {
         this.#hear(input.from, input.message, nowMs)
         return
       case 'seeds':
-      case 'restore':
         this.#stepDirectory(input, nowMs)
+        return
+      case 'restore':
+        this.#restore(input.cards, nowMs)
         return
       case 'alive':
         this.#cluster.noteHeard(input.id, nowMs)
@@ -157,6 +163,27 @@ export class Neighbourhood {
         this.#hasLeft = true
         return
     }
+  }
+
+  /** One's own card says what one was a member of: whoever is left of that is asked first. */
+  #restore(cards: readonly Card[], nowMs: number): void {
+    const { self } = this.#options
+    const others = cards.filter(({ id }) => id !== self)
+    this.#stepDirectory({ kind: 'restore', cards: others }, nowMs)
+    const own = cards.find(({ id }) => id === self)
+    if (own === undefined || this.#modules.seal.verify(own) !== 'valid') return
+    this.#sketch.restore(own.sketch)
+    this.#renewCard(nowMs)
+    const { cluster } = own
+    const contacts = others.filter((card) => card.cluster === cluster && this.cardOf(card.id))
+    contacts.sort((a, b) => b.issuedAtMs - a.issuedAtMs)
+    // The seat of the earlier life is empty; who coordinated then does not any more.
+    for (const { id } of contacts) this.#send(id, { kind: 'moved', card: this.#card })
+    this.#search.comeBack(
+      cluster,
+      contacts.map(({ id }) => id),
+      nowMs,
+    )
   }
 
   #hear(from: NodeId, message: NeighbourhoodMessage, nowMs: number): void {
@@ -189,6 +216,10 @@ export class Neighbourhood {
         if (message.roster.cluster === cluster) this.#cluster.hear(from, message, nowMs)
         else if (!this.#search.takeRoster(from, message, nowMs))
           this.#sayMoved(from, message.roster)
+        return
+      case 'roster-change':
+        if (message.roster.cluster === cluster) this.#cluster.hear(from, message, nowMs)
+        else this.#send(from, { kind: 'moved', card: this.#card })
         return
       case 'here':
         if (message.cluster === cluster) this.#cluster.hear(from, message, nowMs)

@@ -26,6 +26,8 @@ interface Attempt {
   measuring: NodeId | undefined
   /** Did not answer, or said to be in another cluster. */
   readonly missing: Set<NodeId>
+  /** To where one was in an earlier life: it need not be better than to be alone. */
+  readonly isReturn: boolean
 }
 
 export interface Admission {
@@ -43,6 +45,8 @@ export class Search {
   #exploreAtMs: number
   #refillAtMs: number
   #explorations: number = clusterLimits.explorations
+  /** Members of the cluster of an earlier life who were not asked yet. */
+  #former: { readonly cluster: string; readonly contacts: NodeId[] } | undefined
 
   constructor(context: ClusterContext, nowMs: number) {
     this.#context = context
@@ -66,6 +70,7 @@ export class Search {
   moved(nowMs: number, isAlone: boolean): void {
     this.#attempt = undefined
     this.#admission = undefined
+    this.#former = undefined
     const { seekAloneMs, dwellMs } = clusterTimes
     this.#seekAtMs = nowMs + around(isAlone ? seekAloneMs : dwellMs, this.#context.random)
   }
@@ -73,6 +78,12 @@ export class Search {
   /** The cluster did not fit any more, or its coordinator is not to be trusted. */
   avoid(cluster: string, nowMs: number, forMs?: number): void {
     this.#refusals.add(cluster, nowMs, forMs)
+  }
+
+  /** Into the cluster of an earlier life, as soon as one of these answers. */
+  comeBack(cluster: string, contacts: readonly NodeId[], nowMs: number): void {
+    this.#former = { cluster, contacts: [...contacts] }
+    this.#askFormer(nowMs)
   }
 
   /** @param mayMove whether one's present cluster holds its bound without oneself */
@@ -83,7 +94,7 @@ export class Search {
     this.#seekAtMs = nowMs + around(this.#everyMs(standpoint.size), this.#context.random)
     if (this.#attempt !== undefined || !mayMove) return
     const proposal = propose(standpoint, (cluster) => this.#refusals.isRefused(cluster, nowMs))
-    if (proposal !== undefined) this.#begin(proposal, nowMs)
+    if (proposal !== undefined) this.#begin(proposal, nowMs, clusterTimes.replyTimeoutMs)
   }
 
   #everyMs(size: number): number {
@@ -107,12 +118,19 @@ export class Search {
     this.#explorations -= 1
   }
 
-  #begin({ cluster, contact }: Proposal, nowMs: number): void {
+  #askFormer(nowMs: number): void {
+    const contact = this.#former?.contacts.shift()
+    if (this.#former === undefined || contact === undefined) return
+    this.#begin({ cluster: this.#former.cluster, contact }, nowMs, clusterTimes.probeTimeoutMs)
+  }
+
+  #begin({ cluster, contact }: Proposal, nowMs: number, patienceMs: number): void {
     this.#attempt = {
       cluster,
       contact,
+      isReturn: cluster === this.#former?.cluster,
       phase: 'fetching',
-      dueMs: nowMs + clusterTimes.replyTimeoutMs,
+      dueMs: nowMs + patienceMs,
       asks: 0,
       roster: undefined,
       farInside: 0,
@@ -190,17 +208,17 @@ export class Search {
     const { trips, rules, seal } = this.#context
     const { roster, standings, cards } = known
     const own = this.#context.ownCard()
-    const size = roster.seats.length
-    const isWorthIt = isBetter(
-      { cluster: roster.cluster, size },
-      { cluster: own.cluster, size: this.#context.ownSize() },
-    )
+    // One's own seat is of an earlier life.
+    const seats = roster.seats.filter(({ id }) => id !== this.#context.self)
+    const size = seats.length
+    const alone = { cluster: own.cluster, size: this.#context.ownSize() }
+    const isWorthIt = attempt.isReturn || isBetter({ cluster: roster.cluster, size }, alone)
     if (size >= rules.membersMax || !isWorthIt) {
       this.#giveUp(nowMs)
       return
     }
     attempt.roster = roster
-    const ids = roster.seats.map(({ id }) => id)
+    const ids = seats.map(({ id }) => id)
     attempt.farInside = countFar(ids, new Map(standings.map(({ id, far }) => [id, far])))
     const unmeasured = ids.filter((id) => trips.get(id) === undefined)
     const shown = new Map(cards.map((card) => [card.id, card]))
@@ -227,9 +245,11 @@ export class Search {
   }
 
   #measureNext(attempt: Attempt, nowMs: number): void {
-    const { trips } = this.#context
+    const { rules, trips } = this.#context
     const size = attempt.roster?.seats.length ?? 0
-    attempt.dueMs = nowMs + measuringMs
+    // At first only those who answer at once: who was lost in the meantime need not be waited for.
+    const isHasty = attempt.isReturn && attempt.asks === 0
+    attempt.dueMs = nowMs + (isHasty ? hastyMs + rules.boundMs : measuringMs)
     if (this.#farOf(attempt) > farAdmitted(size - attempt.missing.size)) {
       this.#giveUp(nowMs)
       return
@@ -274,9 +294,15 @@ export class Search {
   }
 
   #giveUp(nowMs: number): void {
-    if (this.#attempt === undefined) return
-    this.#refusals.add(this.#attempt.cluster, nowMs)
+    const attempt = this.#attempt
+    if (attempt === undefined) return
     this.#attempt = undefined
+    if (attempt.isReturn && attempt.phase === 'fetching') {
+      this.#askFormer(nowMs) // another member may still be there
+      return
+    }
+    this.#former = undefined
+    this.#refusals.add(attempt.cluster, nowMs)
     // There may be another: soon.
     const soonMs = nowMs + around(clusterTimes.exploreEveryMs, this.#context.random)
     this.#seekAtMs = Math.min(this.#seekAtMs, soonMs)
@@ -294,3 +320,5 @@ export class Search {
 
 /** All tries of one probe, and some. */
 const measuringMs = clusterTimes.probeTimeoutMs * (clusterLimits.probeTries + 1)
+/** Dialling takes a few round trips. */
+const hastyMs = 250

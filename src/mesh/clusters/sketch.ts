@@ -2,8 +2,7 @@
  * Keeps one's round trips to the witnesses: measured once everyone agrees who they are, again now
  * and then, one at a time.
  */
-import type { NodeId } from '../../protocol/index.ts'
-import type { Trip } from '../directory/card.ts'
+import { type NodeId, type NodeKey, nodeKeyOf, type SketchedTrip } from '../../protocol/index.ts'
 import { directoryLimits } from '../directory/limits.ts'
 import type { ClusterContext } from './context.ts'
 import { clusterTimes } from './limits.ts'
@@ -16,7 +15,7 @@ export interface WitnessSource {
 export class Sketch {
   readonly #context: ClusterContext
   readonly #source: WitnessSource
-  #trips: readonly Trip[] = []
+  #trips: readonly SketchedTrip[] = []
   /** Those of which one knows already whether they answer. */
   #doneSinceMs: number | undefined
   #dueMs: number
@@ -35,8 +34,13 @@ export class Sketch {
   }
 
   /** In the order of their ids. */
-  get trips(): readonly Trip[] {
+  get trips(): readonly SketchedTrip[] {
     return this.#trips
+  }
+
+  /** As it was in an earlier life, until it is measured anew. */
+  restore(trips: readonly SketchedTrip[]): void {
+    this.#trips = trips
   }
 
   /** @returns whether the sketch is another now */
@@ -71,23 +75,24 @@ export class Sketch {
 
   #rebuild(): boolean {
     const { self, trips } = this.#context
-    const found = new Map<NodeId, number>()
-    const before = new Map(this.#trips.map(({ id, ms }) => [id, ms]))
+    const found = new Map<NodeKey, number>()
+    const before = new Map(this.#trips.map(({ key, ms }) => [key, ms]))
     for (const id of this.#source.witnesses()) {
       const ms = id === self ? 0 : trips.get(id)?.ms
-      if (ms !== undefined) found.set(id, steady(before.get(id), ms))
+      const key = nodeKeyOf(id)
+      if (ms !== undefined) found.set(key, steady(before.get(key), ms))
     }
     // Former witnesses: others may still have them in their sketches.
-    for (const [id, ms] of before) {
-      if (found.size < directoryLimits.sketchMax && !found.has(id)) found.set(id, ms)
+    for (const [key, ms] of before) {
+      if (found.size < directoryLimits.sketchMax && !found.has(key)) found.set(key, ms)
     }
-    const sketch = [...found].map(([id, ms]) => ({ id, ms }))
-    sketch.sort((a, b) => (a.id < b.id ? -1 : 1))
+    const sketch = [...found].map(([key, ms]) => ({ key, ms }))
+    sketch.sort((a, b) => (a.key < b.key ? -1 : 1))
     const isSame =
       sketch.length === this.#trips.length &&
-      sketch.every(({ id, ms }, place) => {
+      sketch.every(({ key, ms }, place) => {
         const known = this.#trips[place]
-        return known?.id === id && known.ms === ms
+        return known?.key === key && known.ms === ms
       })
     if (!isSame) this.#trips = sketch
     return !isSame

@@ -12,6 +12,7 @@ import {
   outlooksApartMs,
   type Viewpoint,
 } from './card.ts'
+import { Holdings, markOf } from './holdings.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
 import { Witnesses } from './witnesses.ts'
 
@@ -23,6 +24,7 @@ export interface Neighbour {
 
 interface Entry {
   card: Card
+  mark: number
   outlook: Outlook
   apartMs: number
   heardAtMs: number
@@ -70,6 +72,20 @@ export class CardBook {
 
   card(id: NodeId): Card | undefined {
     return this.#entries.get(id)?.card
+  }
+
+  /** The one of this version, if it is held. */
+  marked(mark: number): Card | undefined {
+    for (const entry of this.#entries.values()) if (entry.mark === mark) return entry.card
+    return undefined
+  }
+
+  /** What is held, and how near others must be to be taken as near ones. */
+  holdings(): Holdings {
+    const isFull = this.#near.length >= directoryLimits.nearMax
+    const reachMs = isFull ? (this.#near[this.#near.length - 1] as Entry).apartMs : 0
+    const marks = Array.from(this.#entries.values(), ({ mark }) => mark)
+    return Holdings.of(marks, { count: marks.length, reachMs, random: this.#random })
   }
 
   *cards(): Iterable<Card> {
@@ -153,9 +169,9 @@ export class CardBook {
     return taken
   }
 
-  /** Of those known, who are nearest to the other. */
-  nearestTo(other: Card, count: number): Card[] {
-    const found = new Nearest(outlookOf(other), count)
+  /** Of those known, who are nearest to the other and news for it. */
+  nearestTo(other: Card, count: number, theirs: Holdings): Card[] {
+    const found = new Nearest(outlookOf(other), count, theirs)
     // Who is near the other is near oneself when the other is; else only chance knows one.
     const looked = Math.min(this.#near.length, nearLooked)
     for (let place = 0; place < looked; place += 1) {
@@ -238,6 +254,7 @@ export class CardBook {
     const outlook = outlookOf(card)
     const entry: Entry = {
       card,
+      mark: markOf(card),
       outlook,
       apartMs: outlooksApartMs(this.#outlook, outlook),
       heardAtMs: nowMs,
@@ -256,6 +273,7 @@ export class CardBook {
 
   #renew(entry: Entry, card: Card, nowMs: number): void {
     entry.card = card
+    entry.mark = markOf(card)
     entry.heardAtMs = nowMs
     entry.outlook = outlookOf(card)
     const away = this.#apartMs(entry)
@@ -319,14 +337,18 @@ class Nearest {
   readonly #outlook: Outlook
   readonly #count: number
   readonly #awayMs: number[] = []
-  #worstMs: number = directoryLimits.unknownMs
+  readonly #theirs: Holdings
+  #worstMs: number
 
-  constructor(outlook: Outlook, count: number) {
+  constructor(outlook: Outlook, count: number, theirs: Holdings) {
     this.#outlook = outlook
     this.#count = count
+    this.#theirs = theirs
+    this.#worstMs = Math.min(directoryLimits.unknownMs, theirs.reachMs)
   }
 
   offer(entry: Entry): void {
+    if (this.#theirs.has(entry.mark)) return
     const ms = outlooksApartMs(this.#outlook, entry.outlook)
     if (ms >= this.#worstMs) return
     let place = this.cards.length

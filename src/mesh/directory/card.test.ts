@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { NodeId } from '../../protocol/index.ts'
+import type { NodeId, NodeKey, SketchedTrip } from '../../protocol/index.ts'
 import { origin } from '../coordinates/coordinate.ts'
-import { apartMs, isWellFormed, type Trip } from './card.ts'
+import { apartMs, isWellFormed } from './card.ts'
 import { directoryLimits } from './limits.ts'
 
 const viewpoint = (trips: readonly (readonly [string, number])[]) => ({
-  sketch: trips.map(([id, ms]): Trip => ({ id: id as NodeId, ms })),
+  sketch: trips.map(([key, ms]): SketchedTrip => ({ key: key as NodeKey, ms })),
   coordinate: origin,
 })
 
@@ -76,7 +76,7 @@ test('a card that cannot be true is malformed', () => {
     signature: new Uint8Array(64),
   }
   assert.ok(isWellFormed(good))
-  const [a, b] = sketch as [Trip, Trip]
+  const [a, b] = sketch as [SketchedTrip, SketchedTrip]
   assert.ok(!isWellFormed({ ...good, sketch: [b, a] }))
   assert.ok(!isWellFormed({ ...good, sketch: [a, a] }))
   assert.ok(!isWellFormed({ ...good, sketch: [{ ...a, ms: Number.NaN }] }))

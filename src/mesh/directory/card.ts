@@ -2,7 +2,7 @@
  * A node's card: who it is, which cluster it is in, and where it is in the space of round trips.
  * Signed by the node itself, so that others can hand it on but not change it.
  */
-import type { NodeId, Verification } from '../../protocol/index.ts'
+import type { NodeId, NodeKey, SketchedTrip, Verification } from '../../protocol/index.ts'
 import {
   type Coordinate,
   coordinateBytes,
@@ -28,7 +28,7 @@ export interface Seal {
 /** From where a node sees the federation. */
 export interface Viewpoint {
   /** Its round trips to the witnesses, in the order of their ids, each once. */
-  readonly sketch: readonly Trip[]
+  readonly sketch: readonly SketchedTrip[]
   readonly coordinate: Coordinate
 }
 
@@ -55,18 +55,18 @@ const sharedWitnessesToTrim = 5
 /** A viewpoint made ready to be compared: this is done very often. */
 export interface Outlook {
   readonly coordinate: Coordinate
-  readonly ids: readonly NodeId[]
+  readonly keys: readonly NodeKey[]
   readonly ms: readonly number[]
-  /** Equal where the ids are the same. */
-  readonly key: number
+  /** Equal where the keys are the same. */
+  readonly hash: number
 }
 
-const none: Outlook['ids'] = Object.freeze([])
+const none: Outlook['keys'] = Object.freeze([])
 /** One for each sketch, however many hold it. */
-const outlooks = new WeakMap<readonly Trip[], Outlook>()
+const outlooks = new WeakMap<readonly SketchedTrip[], Outlook>()
 
 export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
-  if (sketch.length < sharedWitnessesMin) return { coordinate, ids: none, ms: [], key: 0 }
+  if (sketch.length < sharedWitnessesMin) return { coordinate, keys: none, ms: [], hash: 0 }
   const known = outlooks.get(sketch)
   if (known?.coordinate === coordinate) return known
   if (known !== undefined) {
@@ -75,10 +75,10 @@ export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
     outlooks.set(sketch, moved)
     return moved
   }
-  let key = sketch.length
-  for (const { id } of sketch) key = (Math.imul(key, 31) + rankOf(id)) >>> 0
-  const ids = sketch.map(({ id }) => id)
-  const outlook = { coordinate, ids, ms: sketch.map(({ ms }) => ms), key }
+  let hash = sketch.length
+  for (const { key } of sketch) hash = (Math.imul(hash, 31) + rankOf(key)) >>> 0
+  const keys = sketch.map(({ key }) => key)
+  const outlook = { coordinate, keys, ms: sketch.map(({ ms }) => ms), hash }
   outlooks.set(sketch, outlook)
   return outlook
 }
@@ -94,7 +94,7 @@ export function apartMs(one: Viewpoint, other: Viewpoint): number {
 
 export function outlooksApartMs(one: Outlook, other: Outlook): number {
   const [a, b] = [one.ms, other.ms]
-  if (one.key !== other.key || a.length !== b.length) return apartByMerging(one, other)
+  if (one.hash !== other.hash || a.length !== b.length) return apartByMerging(one, other)
   let [sumMs, mostMs] = [0, 0]
   for (let place = 0; place < a.length; place += 1) {
     const differenceMs = Math.abs((a[place] as number) - (b[place] as number))
@@ -107,8 +107,8 @@ export function outlooksApartMs(one: Outlook, other: Outlook): number {
 
 function apartByMerging(one: Outlook, other: Outlook): number {
   let [i, j, shared, sumMs, mostMs] = [0, 0, 0, 0, 0]
-  while (i < one.ids.length && j < other.ids.length) {
-    const [x, y] = [one.ids[i] as NodeId, other.ids[j] as NodeId]
+  while (i < one.keys.length && j < other.keys.length) {
+    const [x, y] = [one.keys[i] as NodeKey, other.keys[j] as NodeKey]
     if (x === y) {
       const differenceMs = Math.abs((one.ms[i] as number) - (other.ms[j] as number))
       if (differenceMs > mostMs) mostMs = differenceMs
@@ -148,18 +148,19 @@ export function isWellFormed(card: Card): boolean {
   return isOrdered(sketch) && isPlausible(card.coordinate)
 }
 
-function isOrdered(sketch: readonly Trip[]): boolean {
+function isOrdered(sketch: readonly SketchedTrip[]): boolean {
   if (sketch.length > directoryLimits.sketchMax) return false
   let last = ''
-  for (const { id, ms } of sketch) {
-    if (id <= last || !(ms >= 0 && ms <= directoryLimits.tripMsMax)) return false
-    last = id
+  for (const { key, ms } of sketch) {
+    if (key <= last || !(ms >= 0 && ms <= directoryLimits.tripMsMax)) return false
+    last = key
   }
   return true
 }
 
-const cardTableBytes = 32 + 8 + 2 + 24 + 8 + 64 + 24
-const tripBytes = 32 + 2
+/** Vectors with their lengths, the table and where its fields are. */
+const cardTableBytes = 36 + 68 + 32 + 76 + 16
+const tripBytes = 10 + 4
 
 export function cardBytes(card: Card): number {
   const bytes = cardTableBytes + coordinateBytes + card.sketch.length * tripBytes

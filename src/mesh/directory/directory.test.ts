@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom } from '../../base/index.ts'
-import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
+import { type NodeId, nodeIdOf, nodeKeyOf, type SketchedTrip } from '../../protocol/index.ts'
 import { origin } from '../coordinates/coordinate.ts'
-import { apartMs, type Card, type Trip } from './card.ts'
-import { Directory, type DirectoryMessage } from './directory.ts'
+import { apartMs, type Card } from './card.ts'
+import { Directory, type DirectoryMessage, type Shuffle } from './directory.ts'
+import { Holdings, markOf } from './holdings.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
 import { rankOf, Witnesses } from './witnesses.ts'
 
@@ -46,13 +47,27 @@ function makeDirectory(card: Card, seed: number, nowMs = () => 0): Directory {
   return new Directory(card, { random: seededRandom(seed), verify }, 0)
 }
 
+/** From one that holds nothing. */
+const shuffle: Shuffle = {
+  kind: 'shuffle',
+  card: undefined,
+  random: [],
+  marks: [],
+  near: [],
+  witnesses: 0,
+  holdings: { filter: new Uint8Array(0), salt: 0, reachMs: 0 },
+}
+
 /** Rounds of 100 ms; messages arrive at once. */
 class Village {
   readonly members: Member[]
   readonly #byId = new Map<NodeId, Member>()
+  readonly #cards: readonly Card[]
   nowMs = 0
+  cardsTold = 0
 
   constructor(cards: readonly Card[]) {
+    this.#cards = cards
     this.members = cards.map((card, index) => {
       const directory = makeDirectory(card, index + 10, () => this.nowMs)
       return { id: card.id, directory, wakeAtMs: 0, isUp: true }
@@ -70,10 +85,16 @@ class Village {
     }
   }
 
+  cardOf({ id }: Member): Card {
+    return this.#cards.find((card) => card.id === id) as Card
+  }
+
   step(member: Member, input: Parameters<Directory['step']>[0]): void {
     const { sends, wakeAtMs } = member.directory.step(input, this.nowMs)
     member.wakeAtMs = wakeAtMs
     for (const { to, message } of sends) {
+      this.cardsTold += message.near.length
+      if (message.kind !== 'shuffle-rest') this.cardsTold += message.random.length + 1
       const other = this.#byId.get(to)
       if (other?.isUp) this.step(other, { kind: 'message', from: member.id, message })
     }
@@ -85,11 +106,11 @@ function makeVillage(count: number): { village: Village; cards: Card[] } {
   const witnesses = [...ids].sort((a, b) => rankOf(a) - rankOf(b)).slice(0, 8)
   const places = ids.map(() => random.float() * 1_000)
   const cards = ids.map((id, index) => {
-    const sketch = witnesses.map((witness): Trip => {
+    const sketch = witnesses.map((witness): SketchedTrip => {
       const away = (places[ids.indexOf(witness)] ?? 0) - (places[index] ?? 0)
-      return { id: witness, ms: Math.abs(away) }
+      return { key: nodeKeyOf(witness), ms: Math.abs(away) }
     })
-    sketch.sort((a, b) => (a.id < b.id ? -1 : 1))
+    sketch.sort((a, b) => (a.key < b.key ? -1 : 1))
     return makeCard(id, { sketch })
   })
   const village = new Village(cards)
@@ -127,13 +148,9 @@ test('only a newer card brings back who was lost; nobody’s card outlives its l
   first.isUp = false
   village.run(5_000)
   second.directory.lose(first.id, village.nowMs)
-  const gossip = (card: Card): DirectoryMessage => ({
-    kind: 'shuffle',
-    card: cards[2] as Card,
-    random: [card],
-    near: [],
-    witnesses: 0,
-  })
+  const gossip = (card: Card): DirectoryMessage => {
+    return { ...shuffle, card: cards[2] as Card, random: [card] }
+  }
   const from = (cards[2] as Card).id
   village.step(second, { kind: 'message', from, message: gossip(old) })
   assert.equal(second.directory.card(first.id), undefined)
@@ -157,9 +174,8 @@ test('forged, malformed and oversized gossip is refused, under the name of who s
   const [self, from] = [makeId(), makeId()]
   const directory = makeDirectory(makeCard(self), 1)
   const own = makeCard(from)
-  const hear = (change: Partial<DirectoryMessage>) => {
-    const whole = { kind: 'shuffle' as const, card: own, random: [], near: [], witnesses: 0 }
-    const message = { ...whole, ...change }
+  const hear = (change: Partial<Shuffle>) => {
+    const message = { ...shuffle, card: own, ...change }
     return directory.step({ kind: 'message', from, message }, 0).events.map(({ fault }) => fault)
   }
   const stranger = makeId()
@@ -170,6 +186,15 @@ test('forged, malformed and oversized gossip is refused, under the name of who s
   assert.deepEqual(hear({ near: [makeCard(stranger, { epoch: -1 })] }), ['malformed'])
   const many = Array.from({ length: directoryLimits.cardsPerMessageMax + 1 }, () => own)
   assert.deepEqual(hear({ near: many }), ['oversized'])
+  assert.deepEqual(hear({ marks: many.map(() => 1) }), ['oversized'])
+  const rest = (near: readonly Card[]): DirectoryMessage => ({ kind: 'shuffle-rest', near })
+  for (const [near, fault] of [
+    [many, 'oversized'],
+    [[forged], 'forged'],
+  ] as const) {
+    const { events } = directory.step({ kind: 'message', from, message: rest(near) }, 0)
+    assert.deepEqual(events, [{ kind: 'rejected', from, fault }])
+  }
   assert.equal(directory.card(stranger), undefined)
 })
 
@@ -177,7 +202,7 @@ test('an answer that was never asked for is not heard', () => {
   const [self, from] = [makeId(), makeId()]
   const directory = makeDirectory(makeCard(self), 1)
   const card = makeCard(from)
-  const message = { kind: 'shuffle-reply', card, random: [], near: [], witnesses: 0 } as const
+  const message = { ...shuffle, kind: 'shuffle-reply', card } as const
   directory.step({ kind: 'message', from, message }, 0)
   assert.equal(directory.card(from), undefined)
 })
@@ -187,12 +212,58 @@ test('what is held stays bounded, however many there are', () => {
   for (let round = 0; round < 200; round += 1) {
     const cards = Array.from({ length: 16 }, () => makeCard(makeId()))
     const card = makeCard(makeId())
-    const shuffle = { card, random: cards.slice(8), near: cards.slice(0, 8), witnesses: 0 }
-    const message = { kind: 'shuffle', ...shuffle } as const
+    const message = { ...shuffle, card, random: cards.slice(8), near: cards.slice(0, 8) }
     directory.step({ kind: 'message', from: card.id, message }, round)
   }
   const { nearMax, randomMax, witnesses, witnessesSpare } = directoryLimits
   assert.ok(directory.size <= nearMax + randomMax + witnesses + witnessesSpare)
+})
+
+test('nobody is sent what it holds, nor what it would not keep', () => {
+  const { village } = makeVillage(40)
+  village.run(120_000)
+  const [asked, asking] = village.members as [Member, Member]
+  let witnesses = 0
+  const told = (change: Partial<Shuffle>) => {
+    const card = village.cardOf(asking)
+    const message = { ...shuffle, card, witnesses, ...change }
+    const outputs = asked.directory.step({ kind: 'message', from: asking.id, message }, 120_000)
+    const [send] = outputs.sends
+    assert.ok(send?.message.kind === 'shuffle-reply')
+    return send.message
+  }
+  witnesses = told({}).witnesses
+  const everything = told({})
+  assert.equal(everything.near.length, directoryLimits.nearCardsPerMessage)
+  assert.equal(everything.random.length, directoryLimits.randomCardsPerMessage)
+  assert.equal(everything.card?.id, asked.id)
+  const held = new Set([...asked.directory.cards()])
+  const card = village.cardOf(asked)
+  const all = [...held, card]
+  const marks = all.map(markOf)
+  const { said } = Holdings.of(marks, { count: marks.length, reachMs: 0, random: seededRandom(1) })
+  const nothing = told({ holdings: said })
+  assert.deepEqual([nothing.near, nothing.random, nothing.card], [[], [], undefined])
+  assert.equal(nothing.marks.length, directoryLimits.randomCardsPerMessage)
+  assert.ok(nothing.marks.every((mark) => marks.includes(mark)))
+  // A newer card is news again.
+  const newer = { ...card, issuedAtMs: 5 }
+  asked.directory.renew(newer, village.nowMs)
+  assert.equal(told({ holdings: said }).card, newer)
+  // Whoever has enough that are nearer takes none.
+  assert.deepEqual(told({ holdings: { ...shuffle.holdings, reachMs: 1e-9 } }).near, [])
+  // Who has other witnesses is told of them all the same.
+  const others = told({ holdings: { ...shuffle.holdings, reachMs: 1e-9 }, witnesses: 0 })
+  assert.ok(others.near.length >= directoryLimits.witnesses)
+})
+
+test('in views that are formed hardly anything is said', () => {
+  const { village } = makeVillage(60)
+  village.run(120_000)
+  village.cardsTold = 0
+  village.run(60_000)
+  // Three rounds of each, of which half carry cards at random besides the own one.
+  assert.ok(village.cardsTold < 60 * 3 * 6, `${village.cardsTold} cards`)
 })
 
 test('cards that nobody renews are dropped', () => {

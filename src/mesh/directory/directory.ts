@@ -7,22 +7,36 @@
  * A state machine: `step(input, now)`, as membership is. Messages come from authenticated peers.
  */
 import type { Random } from '../../base/index.ts'
-import type { NodeId } from '../../protocol/index.ts'
+import type { NodeId, SaidHoldings } from '../../protocol/index.ts'
 import { type Card, isWellFormed, type VerifyCard } from './card.ts'
 import { CardBook, type Neighbour } from './card-book.ts'
+import { Holdings, markOf } from './holdings.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
 
-export interface DirectoryMessage {
-  /** A shuffle is answered by one. */
+/**
+ * A shuffle says what its sender holds. The answer brings what that one lacks, and says what the
+ * answerer holds; the rest brings that one what it lacks, if there is any.
+ */
+export type DirectoryMessage = Shuffle | ShuffleRest
+
+export interface Shuffle {
   readonly kind: 'shuffle' | 'shuffle-reply'
-  /** The sender's own. */
-  readonly card: Card
+  /** The sender's own; undefined: the recipient holds it. */
+  readonly card: Card | undefined
   /** Some at random. */
   readonly random: readonly Card[]
+  /** Further ones at random, which the recipient holds. */
+  readonly marks: readonly number[]
   /** Those nearest to the recipient; and witnesses, where the two disagree on them. */
   readonly near: readonly Card[]
   /** Which witnesses the sender has. */
   readonly witnesses: number
+  readonly holdings: SaidHoldings
+}
+
+interface ShuffleRest {
+  readonly kind: 'shuffle-rest'
+  readonly near: readonly Card[]
 }
 
 export type DirectoryInput =
@@ -182,22 +196,20 @@ export class Directory {
     this.#round += 1
     const partner = this.#partner(nowMs)
     if (partner === undefined) return
-    const { id, card } = partner
     const given = this.#book.someRandom(directoryLimits.randomCardsPerMessage - 1)
-    this.#send(id, { kind: 'shuffle', given, near: this.#nearFor(card, nowMs) })
-    this.#exchange = { partner: id, given, untilMs: nowMs + directoryTimes.replyTimeoutMs }
+    this.#send(partner, { kind: 'shuffle', card: this.#own, random: given, marks: [], near: [] })
+    this.#exchange = { partner, given, untilMs: nowMs + directoryTimes.replyTimeoutMs }
   }
 
-  #partner(nowMs: number): { id: NodeId; card: Card | undefined } | undefined {
+  #partner(nowMs: number): NodeId | undefined {
     const { random } = this.#modules
     const everyRounds = nowMs < this.#quickUntilMs ? seedEveryQuickRounds : seedEveryRounds
     const isSeedsTurn = this.#book.size < knownMin || this.#round % everyRounds === 0
     if (this.#seeds.length > 0 && isSeedsTurn) {
       const seed = this.#seeds[random.below(this.#seeds.length)]
-      if (seed !== undefined && seed !== this.#own.id) return { id: seed, card: undefined }
+      if (seed !== undefined && seed !== this.#own.id) return seed
     }
-    const card = this.#roundsPartner() ?? this.#book.nearPartner()
-    return card === undefined ? undefined : { id: card.id, card }
+    return (this.#roundsPartner() ?? this.#book.nearPartner())?.id
   }
 
   #roundsPartner(): Card | undefined {
@@ -206,55 +218,84 @@ export class Directory {
   }
 
   #hear(from: NodeId, message: DirectoryMessage, nowMs: number): void {
-    const { kind, card, random, near } = message
-    if (random.length + near.length > directoryLimits.cardsPerMessageMax) {
+    const random =
+      message.kind === 'shuffle-rest' ? 0 : message.random.length + message.marks.length
+    if (random + message.near.length > directoryLimits.cardsPerMessageMax) {
       this.#events.push({ kind: 'rejected', from, fault: 'oversized' })
       return
     }
-    if (card.id !== from) {
+    if (message.kind !== 'shuffle-rest') this.#shuffle(from, message, nowMs)
+    else this.#takeNear(from, message.near, nowMs)
+  }
+
+  #shuffle(from: NodeId, message: Shuffle, nowMs: number): void {
+    const { kind, card, random, marks, near } = message
+    if (card !== undefined && card.id !== from) {
       this.#events.push({ kind: 'rejected', from, fault: 'forged' })
       return
     }
     const isReply = kind === 'shuffle-reply'
     if (isReply && this.#exchange?.partner !== from) return // late, or never asked for
-    const given = isReply ? (this.#exchange?.given ?? []) : this.#answer(from, message, nowMs)
+    const given = isReply ? (this.#exchange?.given ?? []) : this.#answer(from, message)
     if (isReply) this.#exchange = undefined
-    const isKnown = this.#learn(card, from, nowMs) || this.#book.card(from) !== undefined
+    const isNew = card !== undefined && this.#learn(card, from, nowMs)
+    const sender = this.#book.card(from) ?? (isNew ? card : undefined)
     this.#book.answered(from)
+    const known = marks.map((mark) => this.#book.marked(mark)).filter((one) => one !== undefined)
     // Who asks takes the place of one that was handed to it; who answers has just left a place.
-    const offered = isReply || !isKnown ? random : [card, ...random]
-    for (const [place, one] of offered.entries()) {
+    const offered = isReply || sender === undefined ? random : [sender, ...random]
+    for (const [place, one] of [...offered, ...known].entries()) {
       const leaving = given[place]?.id
       const isWanted = this.#book.hasRandomPlace(leaving) || this.#book.wants(one)
       if (!isWanted) continue
       const isHeld = this.#learn(one, from, nowMs) || this.#book.card(one.id) !== undefined
       if (isHeld) this.#book.putRandom(this.#book.card(one.id) ?? one, leaving, nowMs)
     }
+    this.#takeNear(from, near, nowMs)
+    if (isReply) this.#sendRest(from, message)
+  }
+
+  #takeNear(from: NodeId, near: readonly Card[], nowMs: number): void {
     for (const one of near) if (this.#book.wants(one)) this.#learn(one, from, nowMs)
   }
 
-  #answer(from: NodeId, { card, witnesses }: DirectoryMessage, nowMs: number): readonly Card[] {
+  #answer(from: NodeId, message: Shuffle): readonly Card[] {
+    const theirs = new Holdings(message.holdings)
     const given = this.#book.someRandom(directoryLimits.randomCardsPerMessage)
-    const near = this.#nearFor(card, nowMs)
-    if (witnesses !== this.#book.witnesses.digest) near.push(...this.#book.witnessCards())
-    this.#send(from, { kind: 'shuffle-reply', given, near })
-    return given
+    const isNews = (card: Card) => !theirs.has(markOf(card))
+    const random = given.filter(isNews)
+    const known = given.filter((card) => !isNews(card))
+    this.#send(from, {
+      kind: 'shuffle-reply',
+      card: isNews(this.#own) ? this.#own : undefined,
+      random,
+      marks: known.map(markOf),
+      near: this.#newsFor(from, message, theirs),
+    })
+    return [...random, ...known]
   }
 
-  #nearFor(partner: Card | undefined, nowMs: number): Card[] {
-    if (partner === undefined) return []
-    const { nearCardsPerMessage, nearCardsLater } = directoryLimits
-    const isForming = nowMs < this.#quickUntilMs + directoryTimes.briskMs
-    return this.#book.nearestTo(partner, isForming ? nearCardsPerMessage : nearCardsLater)
+  #sendRest(to: NodeId, message: Shuffle): void {
+    const near = this.#newsFor(to, message, new Holdings(message.holdings))
+    if (near.length > 0) this.#sends.push({ to, message: { kind: 'shuffle-rest', near } })
   }
 
-  #send(
-    to: NodeId,
-    parts: Pick<DirectoryMessage, 'kind' | 'near'> & { readonly given: readonly Card[] },
-  ): void {
-    const { kind, near, given } = parts
+  /** Those near it that it lacks, and the witnesses that it lacks. */
+  #newsFor(to: NodeId, { card: shown, witnesses }: Shuffle, theirs: Holdings): Card[] {
+    const card = shown ?? this.#book.card(to)
+    const { nearCardsPerMessage } = directoryLimits
+    const near = card === undefined ? [] : this.#book.nearestTo(card, nearCardsPerMessage, theirs)
+    if (witnesses === this.#book.witnesses.digest) return near
+    for (const one of this.#book.witnessCards()) {
+      if (!theirs.has(markOf(one)) && one.id !== to && !near.includes(one)) near.push(one)
+    }
+    return near
+  }
+
+  #send(to: NodeId, parts: Omit<Shuffle, 'witnesses' | 'holdings'>): void {
     const witnesses = this.#book.witnesses.digest
-    this.#sends.push({ to, message: { kind, card: this.#own, random: given, near, witnesses } })
+    const holdings = this.#book.holdings().said
+    this.#sends.push({ to, message: { ...parts, witnesses, holdings } })
   }
 
   /** @returns whether it is a card to be trusted; false also for what is known already */

@@ -10,11 +10,9 @@ export const directoryLimits = Object.freeze({
   witnessesSpare: 4,
   /** Witnesses change; the sketches of two nodes should still share some for a while. */
   sketchMax: 16,
-  /** Of each kind in one message: a card has about 500 bytes. */
+  /** Of each kind in one message: a card has about 450 bytes. */
   randomCardsPerMessage: 4,
   nearCardsPerMessage: 8,
-  /** Once the views are formed. */
-  nearCardsLater: 4,
   cardsPerMessageMax: 32,
   clusterNameLengthMax: 64,
   /** Eight addresses, two relays and a proof. */

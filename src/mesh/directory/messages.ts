@@ -2,14 +2,18 @@
 import { type Card, cardBytes } from './card.ts'
 import type { DirectoryMessage } from './directory.ts'
 
-/** TLS record, HTTP/2 and gRPC framing, and the table around the parts. */
-const messageTableBytes = 22 + 9 + 5 + 32
+/** IP and TCP, TLS record, HTTP/2, gRPC, the frame of a carried call, and the packet around it. */
+const framingBytes = 52 + 22 + 9 + 5 + 8 + 48
+/** The message's table, and what says where its parts are. */
+const tableBytes = 64
 
 /** Bytes on the wire, framing included. */
 export function directoryMessageBytes(message: DirectoryMessage): number {
-  return (
-    messageTableBytes + cardBytes(message.card) + sumBytes(message.random) + sumBytes(message.near)
-  )
+  const bytes = framingBytes + tableBytes + sumBytes(message.near)
+  if (message.kind === 'shuffle-rest') return bytes
+  const { card, random, marks, holdings } = message
+  const own = card === undefined ? 0 : cardBytes(card)
+  return bytes + own + sumBytes(random) + 4 * marks.length + holdings.filter.length
 }
 
 function sumBytes(cards: readonly Card[]): number {

@@ -3,7 +3,7 @@
  * are those with the lowest hashes of their ids among all that exist: everyone comes to the same
  * ones by gossip, and when one is gone the next takes its place.
  */
-import type { NodeId } from '../../protocol/index.ts'
+import type { NodeId, NodeKey } from '../../protocol/index.ts'
 
 interface Ranked {
   readonly id: NodeId
@@ -84,7 +84,7 @@ export class Witnesses {
 }
 
 /** FNV-1a, mixed once more: ids that differ little rank differently. */
-export function rankOf(id: NodeId): number {
+export function rankOf(id: NodeId | NodeKey): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

@@ -268,7 +268,7 @@ export const MeshCard = {
     { name: 'epoch', kind: 'scalar', bytes: 8 },
     { name: 'cluster', kind: 'string', bytes: 0 },
     { name: 'cluster_size', kind: 'scalar', bytes: 4 },
-    { name: 'sketch_ids', kind: 'scalars', bytes: 1 },
+    { name: 'sketch_keys', kind: 'scalars', bytes: 1 },
     { name: 'sketch_ms', kind: 'scalars', bytes: 4 },
     { name: 'coordinate', kind: 'scalars', bytes: 1 },
     { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
@@ -318,6 +318,11 @@ export const NeighbourhoodMessage = {
     { name: 'verdict', kind: 'scalar', bytes: 1 },
     { name: 'trip_ids', kind: 'scalars', bytes: 1 },
     { name: 'trip_ms', kind: 'scalars', bytes: 4 },
+    { name: 'known', kind: 'scalars', bytes: 1 },
+    { name: 'reach_ms', kind: 'scalar', bytes: 4 },
+    { name: 'random_marks', kind: 'scalars', bytes: 4 },
+    { name: 'base', kind: 'scalar', bytes: 8 },
+    { name: 'gone', kind: 'scalars', bytes: 1 },
   ],
 }
 export const MeshPacket = {

@@ -13,7 +13,9 @@ export declare enum NeighbourhoodKind {
     standing = 9,
     here = 10,
     here_ack = 11,
-    moved = 12
+    moved = 12,
+    shuffle_rest = 13,
+    roster_change = 14
 }
 export declare enum AdmissionVerdict {
     none = 0,
@@ -36,9 +38,9 @@ export declare class MeshCard {
     cluster(): string | null;
     cluster(optionalEncoding: flatbuffers.Encoding): string | Uint8Array | null;
     clusterSize(): number;
-    sketchIds(index: number): number | null;
-    sketchIdsLength(): number;
-    sketchIdsArray(): Uint8Array | null;
+    sketchKeys(index: number): number | null;
+    sketchKeysLength(): number;
+    sketchKeysArray(): Uint8Array | null;
     sketchMs(index: number): number | null;
     sketchMsLength(): number;
     sketchMsArray(): Float32Array | null;
@@ -59,9 +61,9 @@ export declare class MeshCard {
     static addEpoch(builder: flatbuffers.Builder, epoch: bigint): void;
     static addCluster(builder: flatbuffers.Builder, clusterOffset: flatbuffers.Offset): void;
     static addClusterSize(builder: flatbuffers.Builder, clusterSize: number): void;
-    static addSketchIds(builder: flatbuffers.Builder, sketchIdsOffset: flatbuffers.Offset): void;
-    static createSketchIdsVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
-    static startSketchIdsVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addSketchKeys(builder: flatbuffers.Builder, sketchKeysOffset: flatbuffers.Offset): void;
+    static createSketchKeysVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startSketchKeysVector(builder: flatbuffers.Builder, numElems: number): void;
     static addSketchMs(builder: flatbuffers.Builder, sketchMsOffset: flatbuffers.Offset): void;
     static createSketchMsVector(builder: flatbuffers.Builder, data: number[] | Float32Array): flatbuffers.Offset;
     /**
@@ -80,7 +82,7 @@ export declare class MeshCard {
     static createContactVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
     static startContactVector(builder: flatbuffers.Builder, numElems: number): void;
     static endMeshCard(builder: flatbuffers.Builder): flatbuffers.Offset;
-    static createMeshCard(builder: flatbuffers.Builder, idOffset: flatbuffers.Offset, epoch: bigint, clusterOffset: flatbuffers.Offset, clusterSize: number, sketchIdsOffset: flatbuffers.Offset, sketchMsOffset: flatbuffers.Offset, coordinateOffset: flatbuffers.Offset, issuedAtMs: bigint, signatureOffset: flatbuffers.Offset, contactOffset: flatbuffers.Offset): flatbuffers.Offset;
+    static createMeshCard(builder: flatbuffers.Builder, idOffset: flatbuffers.Offset, epoch: bigint, clusterOffset: flatbuffers.Offset, clusterSize: number, sketchKeysOffset: flatbuffers.Offset, sketchMsOffset: flatbuffers.Offset, coordinateOffset: flatbuffers.Offset, issuedAtMs: bigint, signatureOffset: flatbuffers.Offset, contactOffset: flatbuffers.Offset): flatbuffers.Offset;
 }
 export declare class ClusterRoster {
     bb: flatbuffers.ByteBuffer | null;
@@ -191,6 +193,17 @@ export declare class NeighbourhoodMessage {
     tripMs(index: number): number | null;
     tripMsLength(): number;
     tripMsArray(): Float32Array | null;
+    known(index: number): number | null;
+    knownLength(): number;
+    knownArray(): Uint8Array | null;
+    reachMs(): number;
+    randomMarks(index: number): number | null;
+    randomMarksLength(): number;
+    randomMarksArray(): Uint32Array | null;
+    base(): bigint;
+    gone(index: number): number | null;
+    goneLength(): number;
+    goneArray(): Uint8Array | null;
     static startNeighbourhoodMessage(builder: flatbuffers.Builder): void;
     static addKind(builder: flatbuffers.Builder, kind: NeighbourhoodKind): void;
     static addCard(builder: flatbuffers.Builder, cardOffset: flatbuffers.Offset): void;
@@ -226,5 +239,20 @@ export declare class NeighbourhoodMessage {
      */
     static createTripMsVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
     static startTripMsVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addKnown(builder: flatbuffers.Builder, knownOffset: flatbuffers.Offset): void;
+    static createKnownVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startKnownVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addReachMs(builder: flatbuffers.Builder, reachMs: number): void;
+    static addRandomMarks(builder: flatbuffers.Builder, randomMarksOffset: flatbuffers.Offset): void;
+    static createRandomMarksVector(builder: flatbuffers.Builder, data: number[] | Uint32Array): flatbuffers.Offset;
+    /**
+     * @deprecated This Uint8Array overload will be removed in the future.
+     */
+    static createRandomMarksVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startRandomMarksVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addBase(builder: flatbuffers.Builder, base: bigint): void;
+    static addGone(builder: flatbuffers.Builder, goneOffset: flatbuffers.Offset): void;
+    static createGoneVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startGoneVector(builder: flatbuffers.Builder, numElems: number): void;
     static endNeighbourhoodMessage(builder: flatbuffers.Builder): flatbuffers.Offset;
 }

@@ -16,6 +16,8 @@ export var NeighbourhoodKind;
     NeighbourhoodKind[NeighbourhoodKind["here"] = 10] = "here";
     NeighbourhoodKind[NeighbourhoodKind["here_ack"] = 11] = "here_ack";
     NeighbourhoodKind[NeighbourhoodKind["moved"] = 12] = "moved";
+    NeighbourhoodKind[NeighbourhoodKind["shuffle_rest"] = 13] = "shuffle_rest";
+    NeighbourhoodKind[NeighbourhoodKind["roster_change"] = 14] = "roster_change";
 })(NeighbourhoodKind || (NeighbourhoodKind = {}));
 export var AdmissionVerdict;
 (function (AdmissionVerdict) {
@@ -65,15 +67,15 @@ export class MeshCard {
         const offset = this.bb.__offset(this.bb_pos, 10);
         return offset ? this.bb.readUint32(this.bb_pos + offset) : 0;
     }
-    sketchIds(index) {
+    sketchKeys(index) {
         const offset = this.bb.__offset(this.bb_pos, 12);
         return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
     }
-    sketchIdsLength() {
+    sketchKeysLength() {
         const offset = this.bb.__offset(this.bb_pos, 12);
         return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
     }
-    sketchIdsArray() {
+    sketchKeysArray() {
         const offset = this.bb.__offset(this.bb_pos, 12);
         return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
     }
@@ -154,17 +156,17 @@ export class MeshCard {
     static addClusterSize(builder, clusterSize) {
         builder.addFieldInt32(3, clusterSize, 0);
     }
-    static addSketchIds(builder, sketchIdsOffset) {
-        builder.addFieldOffset(4, sketchIdsOffset, 0);
+    static addSketchKeys(builder, sketchKeysOffset) {
+        builder.addFieldOffset(4, sketchKeysOffset, 0);
     }
-    static createSketchIdsVector(builder, data) {
+    static createSketchKeysVector(builder, data) {
         builder.startVector(1, data.length, 1);
         for (let i = data.length - 1; i >= 0; i--) {
             builder.addInt8(data[i]);
         }
         return builder.endVector();
     }
-    static startSketchIdsVector(builder, numElems) {
+    static startSketchKeysVector(builder, numElems) {
         builder.startVector(1, numElems, 1);
     }
     static addSketchMs(builder, sketchMsOffset) {
@@ -226,13 +228,13 @@ export class MeshCard {
         const offset = builder.endObject();
         return offset;
     }
-    static createMeshCard(builder, idOffset, epoch, clusterOffset, clusterSize, sketchIdsOffset, sketchMsOffset, coordinateOffset, issuedAtMs, signatureOffset, contactOffset) {
+    static createMeshCard(builder, idOffset, epoch, clusterOffset, clusterSize, sketchKeysOffset, sketchMsOffset, coordinateOffset, issuedAtMs, signatureOffset, contactOffset) {
         MeshCard.startMeshCard(builder);
         MeshCard.addId(builder, idOffset);
         MeshCard.addEpoch(builder, epoch);
         MeshCard.addCluster(builder, clusterOffset);
         MeshCard.addClusterSize(builder, clusterSize);
-        MeshCard.addSketchIds(builder, sketchIdsOffset);
+        MeshCard.addSketchKeys(builder, sketchKeysOffset);
         MeshCard.addSketchMs(builder, sketchMsOffset);
         MeshCard.addCoordinate(builder, coordinateOffset);
         MeshCard.addIssuedAtMs(builder, issuedAtMs);
@@ -644,8 +646,52 @@ export class NeighbourhoodMessage {
         const offset = this.bb.__offset(this.bb_pos, 34);
         return offset ? new Float32Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
     }
+    known(index) {
+        const offset = this.bb.__offset(this.bb_pos, 36);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    knownLength() {
+        const offset = this.bb.__offset(this.bb_pos, 36);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    knownArray() {
+        const offset = this.bb.__offset(this.bb_pos, 36);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    reachMs() {
+        const offset = this.bb.__offset(this.bb_pos, 38);
+        return offset ? this.bb.readFloat32(this.bb_pos + offset) : 0.0;
+    }
+    randomMarks(index) {
+        const offset = this.bb.__offset(this.bb_pos, 40);
+        return offset ? this.bb.readUint32(this.bb.__vector(this.bb_pos + offset) + index * 4) : 0;
+    }
+    randomMarksLength() {
+        const offset = this.bb.__offset(this.bb_pos, 40);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    randomMarksArray() {
+        const offset = this.bb.__offset(this.bb_pos, 40);
+        return offset ? new Uint32Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    base() {
+        const offset = this.bb.__offset(this.bb_pos, 42);
+        return offset ? this.bb.readUint64(this.bb_pos + offset) : BigInt('0');
+    }
+    gone(index) {
+        const offset = this.bb.__offset(this.bb_pos, 44);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    goneLength() {
+        const offset = this.bb.__offset(this.bb_pos, 44);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    goneArray() {
+        const offset = this.bb.__offset(this.bb_pos, 44);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
     static startNeighbourhoodMessage(builder) {
-        builder.startObject(16);
+        builder.startObject(21);
     }
     static addKind(builder, kind) {
         builder.addFieldInt8(0, kind, NeighbourhoodKind.none);
@@ -764,6 +810,51 @@ export class NeighbourhoodMessage {
     }
     static startTripMsVector(builder, numElems) {
         builder.startVector(4, numElems, 4);
+    }
+    static addKnown(builder, knownOffset) {
+        builder.addFieldOffset(16, knownOffset, 0);
+    }
+    static createKnownVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startKnownVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addReachMs(builder, reachMs) {
+        builder.addFieldFloat32(17, reachMs, 0.0);
+    }
+    static addRandomMarks(builder, randomMarksOffset) {
+        builder.addFieldOffset(18, randomMarksOffset, 0);
+    }
+    static createRandomMarksVector(builder, data) {
+        builder.startVector(4, data.length, 4);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt32(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startRandomMarksVector(builder, numElems) {
+        builder.startVector(4, numElems, 4);
+    }
+    static addBase(builder, base) {
+        builder.addFieldInt64(19, base, BigInt('0'));
+    }
+    static addGone(builder, goneOffset) {
+        builder.addFieldOffset(20, goneOffset, 0);
+    }
+    static createGoneVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startGoneVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
     }
     static endNeighbourhoodMessage(builder) {
         const offset = builder.endObject();

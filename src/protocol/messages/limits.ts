@@ -47,6 +47,8 @@ export const messageLimits = {
   tripsMax: 256,
   /** Cards in one list: those nearest to somebody, or some at random. */
   cardsMax: 64,
+  /** A filter over all cards that a node holds, a byte for each, with room. */
+  holdingsBytesMax: 256,
   /** Sixteen 32-bit floats. */
   coordinateBytesMax: 64,
   /** What a member says of itself. */

@@ -11,11 +11,13 @@ import {
   type SignedClusterRoster,
   type SignedClusterStanding,
   type SignedMeshCard,
+  type SketchedTrip,
 } from '../neighbourhood.ts'
 import { checkLength, fixedBytesOf, nodeIdFrom, safeNumberOf, textOf } from './decode.ts'
 import { textOffset, uint32, uint53 } from './encode.ts'
 import { readIds, writeIds } from './id-columns.ts'
 import { messageLimits } from './limits.ts'
+import { keysOf, keysOffset } from './load-columns.ts'
 import { malformed } from './verify-buffer.ts'
 
 const { clusterNameBytesMax, seatsMax, tripsMax } = messageLimits
@@ -25,7 +27,10 @@ export function writeCard(to: Builder, card: SignedMeshCard): Offset {
   const { MeshCard: Table } = wire
   const signature = to.createByteVector(card.signature)
   const coordinate = writeCoordinate(to, card.coordinate)
-  const sketchIds = writeIds(to, card.sketch, ({ id }) => id)
+  const sketchKeys = keysOffset(
+    to,
+    card.sketch.map(({ key }) => key),
+  )
   const trips = card.sketch.map(({ ms }) => ms)
   const sketchMs = trips.length === 0 ? 0 : Table.createSketchMsVector(to, trips)
   const cluster = textOffset(to, card.cluster)
@@ -37,7 +42,7 @@ export function writeCard(to: Builder, card: SignedMeshCard): Offset {
   Table.addId(to, id)
   Table.addCluster(to, cluster)
   Table.addClusterSize(to, uint32(card.clusterSize, 'clusterSize'))
-  Table.addSketchIds(to, sketchIds)
+  Table.addSketchKeys(to, sketchKeys)
   Table.addSketchMs(to, sketchMs)
   Table.addCoordinate(to, coordinate)
   Table.addSignature(to, signature)
@@ -56,7 +61,7 @@ export function readCard(table: wire.MeshCard | null): SignedMeshCard {
     cluster: readCluster(table.cluster(Encoding.UTF8_BYTES)),
     clusterSize: table.clusterSize(),
     contact: contact.slice(),
-    sketch: readTrips(table.sketchIdsArray(), table.sketchMsArray()),
+    sketch: readSketch(table.sketchKeysArray(), table.sketchMsArray()),
     coordinate: readCoordinate(table.coordinateArray()),
     issuedAtMs: safeNumberOf(table.issuedAtMs(), 'card.issued_at_ms'),
     signature: fixedBytesOf(table.signatureArray(), 'card.signature', signatureLengthBytes),
@@ -137,6 +142,12 @@ export function readTrips(ids: Uint8Array | null, times: Float32Array | null): S
   const read = readIds(ids, { name: 'trips', lengthMax: tripsMax })
   if ((times?.length ?? 0) !== read.length) throw malformed('a trip has no duration')
   return read.map((id, i) => ({ id, ms: times?.[i] ?? 0 }))
+}
+
+function readSketch(keys: Uint8Array | null, times: Float32Array | null): SketchedTrip[] {
+  const read = keysOf(keys, 'card.sketch_keys', tripsMax)
+  if ((times?.length ?? 0) !== read.length) throw malformed('a sketched trip has no duration')
+  return read.map((key, i) => ({ key, ms: times?.[i] ?? 0 }))
 }
 
 export function writeCoordinate(to: Builder, coordinate: SaidCoordinate): Offset {

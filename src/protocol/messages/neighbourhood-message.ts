@@ -6,13 +6,14 @@ import { type NodeId, publicKeyOf } from '../ids.ts'
 import type {
   AdmissionVerdict,
   NeighbourhoodMessage,
+  SaidHoldings,
   SaidTrip,
   SignedClusterStanding,
   SignedMeshCard,
 } from '../neighbourhood.ts'
 import { checkLength, decodeMessage, nodeIdFrom, safeNumberOf } from './decode.ts'
 import { encodeMessage, textOffset, uint32, uint53 } from './encode.ts'
-import { writeIds } from './id-columns.ts'
+import { readIds, writeIds } from './id-columns.ts'
 import { messageLimits } from './limits.ts'
 import {
   readCard,
@@ -43,6 +44,8 @@ const kinds: Readonly<Record<NeighbourhoodMessage['kind'], wire.NeighbourhoodKin
   here: Kind.here,
   'here-ack': Kind.here_ack,
   moved: Kind.moved,
+  'shuffle-rest': Kind.shuffle_rest,
+  'roster-change': Kind.roster_change,
 }
 const kindNames = namesOf(kinds)
 
@@ -74,6 +77,11 @@ export function writeNeighbourhoodMessage(to: Builder, message: NeighbourhoodMes
   Table.addNear(to, at.near)
   if ('witnesses' in message) Table.addWitnesses(to, uint32(message.witnesses, 'witnesses'))
   if ('nonce' in message) Table.addNonce(to, uint32(message.nonce, 'nonce'))
+  if ('holdings' in message) {
+    Table.addNonce(to, uint32(message.holdings.salt, 'salt'))
+    Table.addReachMs(to, message.holdings.reachMs)
+  }
+  if ('base' in message) Table.addBase(to, uint53(message.base, 'base'))
   Table.addCluster(to, at.cluster)
   Table.addCoordinator(to, at.coordinator)
   Table.addCoordinate(to, at.coordinate)
@@ -81,6 +89,9 @@ export function writeNeighbourhoodMessage(to: Builder, message: NeighbourhoodMes
   Table.addStandings(to, at.standings)
   Table.addTripIds(to, at.tripIds)
   Table.addTripMs(to, at.tripMs)
+  Table.addKnown(to, at.known)
+  Table.addRandomMarks(to, at.marks)
+  Table.addGone(to, at.gone)
   if ('verdict' in message) Table.addVerdict(to, verdicts[message.verdict])
   Table.addKind(to, kinds[message.kind])
   return Table.endNeighbourhoodMessage(to)
@@ -95,6 +106,9 @@ interface Parts {
   readonly standings?: readonly SignedClusterStanding[]
   readonly standing?: SignedClusterStanding
   readonly trips?: readonly SaidTrip[]
+  readonly holdings?: SaidHoldings
+  readonly marks?: readonly number[]
+  readonly gone?: readonly NodeId[]
   readonly cluster?: string
   readonly coordinator?: NodeId
 }
@@ -105,6 +119,8 @@ function offsetsOf(to: Builder, message: NeighbourhoodMessage): Offsets {
   const said = standings.map((standing) => writeStanding(to, standing))
   const trips = parts.trips ?? []
   const times = trips.map(({ ms }) => ms)
+  const marks = parts.marks ?? []
+  const { filter } = parts.holdings ?? {}
   return {
     card: parts.card === undefined ? 0 : writeCard(to, parts.card),
     random: writeCards(to, parts.random ?? [], Table.createRandomVector),
@@ -117,6 +133,9 @@ function offsetsOf(to: Builder, message: NeighbourhoodMessage): Offsets {
     standings: said.length === 0 ? 0 : Table.createStandingsVector(to, said),
     tripIds: writeIds(to, trips, ({ id }) => id),
     tripMs: times.length === 0 ? 0 : Table.createTripMsVector(to, times),
+    known: filter === undefined ? 0 : to.createByteVector(filter),
+    marks: marks.length === 0 ? 0 : Table.createRandomMarksVector(to, [...marks]),
+    gone: writeIds(to, parts.gone ?? [], (id) => id),
   }
 }
 
@@ -131,6 +150,9 @@ interface Offsets {
   readonly standings: Offset
   readonly tripIds: Offset
   readonly tripMs: Offset
+  readonly known: Offset
+  readonly marks: Offset
+  readonly gone: Offset
 }
 
 function writeCards(
@@ -161,13 +183,9 @@ export function readNeighbourhoodMessage(
   switch (kind) {
     case 'shuffle':
     case 'shuffle-reply':
-      return {
-        kind,
-        card: readCard(table.card()),
-        random: readCards(table.randomLength(), (i) => table.random(i)),
-        near: readCards(table.nearLength(), (i) => table.near(i)),
-        witnesses: table.witnesses(),
-      }
+      return { kind, ...shuffleOf(table) }
+    case 'shuffle-rest':
+      return { kind, near: readCards(table.nearLength(), (i) => table.near(i)) }
     case 'probe':
       return { kind, nonce: table.nonce() }
     case 'echo': {
@@ -187,6 +205,7 @@ export function readNeighbourhoodMessage(
       return { kind, card: readCard(table.card()) }
     case 'roster-wanted':
     case 'roster':
+    case 'roster-change':
     case 'ask':
     case 'answer':
     case 'standing':
@@ -197,7 +216,7 @@ export function readNeighbourhoodMessage(
 }
 
 function readAdmission(
-  kind: 'roster-wanted' | 'roster' | 'ask' | 'answer' | 'standing',
+  kind: 'roster-wanted' | 'roster' | 'roster-change' | 'ask' | 'answer' | 'standing',
   table: wire.NeighbourhoodMessage,
 ): NeighbourhoodMessage {
   switch (kind) {
@@ -208,6 +227,11 @@ function readAdmission(
     case 'roster': {
       const cards = readCards(table.nearLength(), (i) => table.near(i))
       return { kind, ...rosterOf(table), cards }
+    }
+    case 'roster-change': {
+      const gone = readIds(table.goneArray(), { name: 'gone', lengthMax: messageLimits.seatsMax })
+      const base = safeNumberOf(table.base(), 'base')
+      return { kind, roster: readRoster(table.roster()), base, gone, standings: standingsOf(table) }
     }
     case 'ask': {
       const trips = readTrips(table.tripIdsArray(), table.tripMsArray())
@@ -224,14 +248,34 @@ function readAdmission(
   }
 }
 
+function shuffleOf(table: wire.NeighbourhoodMessage) {
+  const card = table.card()
+  const filter = table.knownArray() ?? new Uint8Array(0)
+  const marks = table.randomMarksArray() ?? []
+  checkLength(filter.length, 'known', messageLimits.holdingsBytesMax)
+  checkLength(marks.length, 'random_marks', messageLimits.cardsMax)
+  return {
+    card: card === null ? undefined : readCard(card),
+    random: readCards(table.randomLength(), (i) => table.random(i)),
+    marks: [...marks],
+    near: readCards(table.nearLength(), (i) => table.near(i)),
+    witnesses: table.witnesses(),
+    holdings: { filter: filter.slice(), salt: table.nonce(), reachMs: table.reachMs() },
+  }
+}
+
 function rosterOf(table: wire.NeighbourhoodMessage) {
-  const length = table.standingsLength()
-  checkLength(length, 'standings', messageLimits.seatsMax)
   return {
     roster: readRoster(table.roster()),
     coordinator: nodeIdFrom(table.coordinatorArray(), 'coordinator'),
-    standings: Array.from({ length }, (_, i) => readStanding(table.standings(i))),
+    standings: standingsOf(table),
   }
+}
+
+function standingsOf(table: wire.NeighbourhoodMessage): SignedClusterStanding[] {
+  const length = table.standingsLength()
+  checkLength(length, 'standings', messageLimits.seatsMax)
+  return Array.from({ length }, (_, i) => readStanding(table.standings(i)))
 }
 
 function versionOf(table: wire.NeighbourhoodMessage) {

@@ -20,7 +20,9 @@ const card: Card = {
 }
 
 function shuffleOf(one: Card) {
-  const message = { kind: 'shuffle', card: one, random: [], near: [one], witnesses: 0 } as const
+  const holdings = { filter: new Uint8Array(0), salt: 0, reachMs: 0 }
+  const parts = { random: [], marks: [], near: [one], witnesses: 0, holdings }
+  const message = { kind: 'shuffle', card: one, ...parts } as const
   return structuredClone(message)
 }
 
@@ -28,7 +30,7 @@ it('copies of one card become one, and what is newer or otherwise signed stays i
   const copies = new CardCopies()
   const take = (one: Card) => {
     const message = copies.without(shuffleOf(one))
-    assert.ok(message.kind === 'shuffle')
+    assert.ok(message.kind === 'shuffle' && message.card !== undefined)
     assert.equal(message.card, message.near[0])
     return message.card
   }
@@ -39,6 +41,6 @@ it('copies of one card become one, and what is newer or otherwise signed stays i
   assert.equal(newer.issuedAtMs, 2_000)
   const forged = { ...card, issuedAtMs: 2_000, signature: Uint8Array.of(9, 9, 9) }
   const message = copies.without(shuffleOf(forged))
-  assert.ok(message.kind === 'shuffle')
+  assert.ok(message.kind === 'shuffle' && message.card !== undefined)
   assert.deepEqual(message.card.signature, forged.signature)
 })

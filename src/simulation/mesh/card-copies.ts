@@ -15,8 +15,11 @@ export class CardCopies {
       case 'shuffle-reply': {
         const random = message.random.map((card) => this.#one(card))
         const near = message.near.map((card) => this.#one(card))
-        return { ...message, card: this.#one(message.card), random, near }
+        const card = message.card === undefined ? undefined : this.#one(message.card)
+        return { ...message, card, random, near }
       }
+      case 'shuffle-rest':
+        return { ...message, near: message.near.map((card) => this.#one(card)) }
       case 'roster':
         return { ...message, cards: message.cards.map((card) => this.#one(card)) }
       default:

@@ -98,7 +98,7 @@ function numbersOfClaim(seal: CheapSeal, body: ClusterClaimBody, issuedAtMs: num
   switch (body.kind) {
     case 'card':
       numbers.push(4, body.epoch, body.clusterSize)
-      for (const { id, ms } of body.sketch) numbers.push(seal.of(id), ms * 1000)
+      for (const { key, ms } of body.sketch) numbers.push(seal.ofText(key), ms * 1000)
       for (const ms of body.coordinate.position) numbers.push(ms * 1000)
       numbers.push(body.coordinate.heightMs * 1000, body.coordinate.error * 1000)
       return numbers

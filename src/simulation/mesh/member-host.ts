@@ -37,7 +37,17 @@ export type MemberMessage =
 
 const subjects = [
   ...['ping', 'ping-request', 'ack', 'nack', 'gossip', 'sync', 'sync-reply'],
-  ...['shuffle', 'shuffle-reply', 'probe', 'echo', 'roster-wanted', 'roster', 'ask', 'answer'],
+  ...[
+    'shuffle',
+    'shuffle-reply',
+    'shuffle-rest',
+    'probe',
+    'echo',
+    'roster-wanted',
+    'roster',
+    'ask',
+    'answer',
+  ],
   ...['standing', 'here', 'here-ack', 'moved'],
   ...['load', 'load of many', 'digest', 'digest-ack', 'wants', 'summary'],
   'other',
