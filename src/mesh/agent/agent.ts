@@ -14,23 +14,26 @@ import {
 } from '../../protocol/index.ts'
 import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
 import type { Place } from '../clusters/neighbourhood.ts'
-import { type Coordinate, encodeCoordinate } from '../coordinates/coordinate.ts'
+import type { Coordinate } from '../coordinates/coordinate.ts'
 import type { FederationView } from '../digests/federation-view.ts'
 import { membershipLimits, wan } from '../membership/presets.ts'
 import { AddressBook } from './address-book.ts'
 import { Admission, decodeCard, encodeCard, type MemberCard } from './card.ts'
 import type { Contact } from './contacts.ts'
-import { Guests, type PeerFault } from './guests.ts'
+import { GatewayChoice } from './gateway-choice.ts'
+import { Guests, type PeerFault, type Standing } from './guests.ts'
+import { Happenings } from './happenings.ts'
 import { type AgentLimits, agentLimits } from './limits.ts'
 import { LoadKeeper } from './load-keeper.ts'
-import { type MachineEvent, type MachineInput, MeshMachine } from './machine.ts'
+import { type MachineInput, MeshMachine } from './machine.ts'
 import { Measurements } from './measurements.ts'
 import type { AgentModules, AgentOptions, MeshMember } from './options.ts'
 import { packetsOf } from './packets.ts'
 import { Peers } from './peers.ts'
+import { RationedLog } from './rationed-log.ts'
 import { Relaying } from './relaying.ts'
-import { sayings } from './sayings.ts'
 import { Seals } from './seals.ts'
+import { SkewWatch } from './skew-watch.ts'
 import { ViewKeeper } from './view-keeper.ts'
 import { WallClockWatch } from './wall-clock-watch.ts'
 
@@ -49,6 +52,10 @@ export class MeshAgent {
   readonly #measurements: Measurements
   readonly #relaying: Relaying
   readonly #wallClock: WallClockWatch
+  readonly #log: RationedLog
+  readonly #skew: SkewWatch
+  readonly #choice: GatewayChoice
+  readonly #happenings: Happenings
   readonly #view: ViewKeeper
   #machine: MeshMachine | undefined
   #load: LoadKeeper | undefined
@@ -72,11 +79,20 @@ export class MeshAgent {
       self: modules.identity.id,
       addressesOf: (id) => book.addressesOf(id),
     })
-    this.#guests = new Guests(this.#limits, {
-      ...modules,
-      areGateways: (id) => options.role === 'gateway' && book.card(id)?.role === 'gateway',
-    })
     const { clock, identity, random } = modules
+    const { eventLogBurstMax: burstMax, eventLogPerSecondMax: perSecondMax } = this.#limits
+    this.#log = new RationedLog({ burstMax, perSecondMax }, modules)
+    this.#skew = new SkewWatch(this.#limits.skewLogIntervalMs, this.#log)
+    this.#choice = new GatewayChoice({
+      random,
+      isConnected: (id) => this.#peers.isConnected(id),
+      addressOf: (id) => this.#peers.addressOf(id) ?? book.addressesOf(id)[0],
+    })
+    this.#guests = new Guests(this.#limits, {
+      clock,
+      log: this.#log,
+      standingOf: (id) => this.#standingOf(id),
+    })
     const own = { self: identity.id, peersMax: this.#limits.peersMax }
     this.#measurements = new Measurements(own, random, clock.monotonic())
     this.#relaying = new Relaying(this.#scope, this.#limits, {
@@ -91,6 +107,15 @@ export class MeshAgent {
       known: () => this.#contacts(),
     })
     this.#wallClock = new WallClockWatch(clock)
+    this.#happenings = new Happenings({
+      ...modules,
+      ...this.#parts(),
+      rationed: this.#log,
+      onChange: () => this.#view.changed(),
+      onPlace: () => this.#load?.look(),
+      onDeparted: () => this.#onDeparted?.(),
+      onCard: (id) => this.#learnCard(id),
+    })
     this.handlers = { [methods.mesh]: (call) => this.#listen(call) }
   }
 
@@ -105,13 +130,7 @@ export class MeshAgent {
     }
     this.#addresses = addresses
     this.#machine = this.#createMachine()
-    const parts = { book: this.#book, guests: this.#guests, measurements: this.#measurements }
-    this.#load = new LoadKeeper(this.#options, {
-      ...this.#modules,
-      ...parts,
-      agent: this,
-      send: (to, message) => this.#send(to, { ...emptyMeshPacket, load: [message] }),
-    })
+    this.#load = this.#createLoadKeeper()
     this.#sweep()
     this.#step({ kind: 'seeds', seeds: [...this.#seeds] })
   }
@@ -119,6 +138,7 @@ export class MeshAgent {
   /** A gateway that was joined, or another member, to which there is a connection: begin there. */
   meet(connection: Connection): void {
     this.#peers.share(connection)
+    this.#choice.noteJoined(connection.peer)
     this.#seeds.delete(connection.peer)
     const seeds = [connection.peer, ...this.#seeds].slice(0, membershipLimits.seedsMax)
     this.#seeds.clear()
@@ -233,7 +253,8 @@ export class MeshAgent {
       const part = { kind: 'membership', cluster, message } as const
       if (!this.#answer({ kind: 'part', from, part })) return
     }
-    if (this.#book.isProven(from)) for (const said of packet.load) this.#load?.hear(from, said)
+    if (!this.#book.isProven(from)) return
+    for (const said of packet.load) if (this.#load?.hear(from, said) === false) return
   }
 
   /** @returns whether to hear more of its sender, who answers for what it makes this member say */
@@ -255,7 +276,7 @@ export class MeshAgent {
     const { clock } = this.#modules
     if (this.#machine === undefined || this.#isClosed) return 0
     const { sends, events, wakeAtMs } = this.#machine.step(input, clock.monotonic())
-    for (const event of events) this.#note(event)
+    for (const event of events) this.#happenings.take(event)
     let bytes = 0
     for (const [to, packet] of packetsOf(sends)) bytes += this.#send(to, packet)
     this.#timer?.cancel()
@@ -276,67 +297,12 @@ export class MeshAgent {
     return bytes.length
   }
 
-  #note(event: MachineEvent): void {
-    const { clock, log } = this.#modules
-    switch (event.kind) {
-      case 'round-trip': {
-        const nowMs = clock.monotonic()
-        if ('coordinate' in event) {
-          this.#measurements.hear(event.id, encodeCoordinate(event.coordinate), nowMs)
-        }
-        this.#measurements.answered(event.id, event.ms, nowMs)
-        return
-      }
-      case 'placed':
-      case 'changed':
-        this.#view.changed()
-        this.#load?.look()
-        if (event.kind === 'placed') this.#notePlace(event)
-        return
-      case 'unanswered':
-        this.#measurements.unanswered(event.id)
-        return
-      case 'rejected':
-        this.#guests.note(event.from, event.fault)
-        return
-      case 'departed':
-        this.#onDeparted?.()
-        return
-      case 'self-refuted':
-        log.info('said to be alive after all', { incarnation: event.incarnation })
-        return
-      case 'joined':
-      case 'returned':
-      case 'updated':
-        this.#learnCard(event.id)
-        break
-      case 'died':
-      case 'left':
-        this.#measurements.forget(event.id)
-        break
-      case 'suspected':
-      case 'refuted':
-        break
-      case 'twin':
-        log.error('another process runs with this key; each member needs a key of its own')
-        return
-    }
-    if (event.kind === 'updated') return
-    this.#view.changed()
-    const { id: member, incarnation } = event
-    log.info(`a member ${sayings[event.kind]}`, { member, incarnation })
-  }
-
-  #notePlace({ cluster, members, reason }: Extract<MachineEvent, { kind: 'placed' }>): void {
-    const fields = { cluster, members: members.length, reason }
-    this.#modules.log.info('this member is in another cluster', fields)
-  }
-
   #createMachine(): MeshMachine {
     const { clock, identity, random } = this.#modules
     const { network, preset = wan, rules } = this.#options
     const [admission, book] = [this.#admission, this.#book]
-    const seals = new Seals(network, { identity, clock, admission, book })
+    const onSkew = (id: NodeId) => this.#skew.note(id)
+    const seals = new Seals(network, { identity, clock, admission, book, onSkew })
     return new MeshMachine(
       { self: identity.id, preset, ...(rules === undefined ? {} : { rules }) },
       {
@@ -346,6 +312,21 @@ export class MeshAgent {
         coordinate: () => this.#measurements.own,
       },
       clock.monotonic(),
+    )
+  }
+
+  #createLoadKeeper(): LoadKeeper {
+    const { answerBytesMax } = this.#limits
+    const { network, role } = this.#options
+    return new LoadKeeper(
+      { network, role, answerBytesMax },
+      {
+        ...this.#modules,
+        ...this.#parts(),
+        agent: this,
+        onSkew: (id) => this.#skew.note(id),
+        send: (to, message) => this.#send(to, { ...emptyMeshPacket, load: [message] }),
+      },
     )
   }
 
@@ -367,13 +348,26 @@ export class MeshAgent {
     this.#peers.sweep((id) => this.#options.role === 'node' && isNode(id))
     this.#chooseRelays()
     this.#load?.look()
+    this.#log.flush()
     const { clock, log } = this.#modules
+    this.#skew.say(clock.monotonic(), this.members().length)
     const jumpMs = this.#wallClock.jumpMs()
     if (jumpMs !== 0) {
       log.warn('the wall clock has jumped, or this machine slept', { jumpMs })
       this.#step({ kind: 'contact' })
     }
     this.#sweepTimer = clock.after(this.#limits.sweepIntervalMs, () => this.#sweep())
+  }
+
+  #parts() {
+    const [book, choice] = [this.#book, this.#choice]
+    return { book, choice, guests: this.#guests, measurements: this.#measurements }
+  }
+
+  #standingOf(id: NodeId): Standing {
+    if (this.#options.role !== 'gateway') return 'other'
+    if (this.#book.card(id)?.role !== 'gateway') return 'other'
+    return this.#choice.isTrusted(id) ? 'trusted-gateway' : 'declared-gateway'
   }
 
   /** One that cannot be dialled names who holds a connection to it. */

@@ -7,6 +7,7 @@
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { type NodeId, nodeIdOf, publicKeyLengthBytes, publicKeyOf } from '../../protocol/index.ts'
+import { isDialable } from './member-address.ts'
 
 export type MemberRole = 'node' | 'gateway'
 
@@ -53,7 +54,7 @@ const proofAt = 2
 export function encodeCard(card: MemberCard, proof: Uint8Array): Uint8Array {
   const { addressesMax, addressBytesMax, relaysMax } = cardLimits
   const addresses = card.addresses
-    .filter((address) => address.length <= addressBytesMax && addressPattern.test(address))
+    .filter((address) => address.length <= addressBytesMax && isDialable(address))
     .slice(0, addressesMax)
     .map((address) => Buffer.from(address, 'latin1'))
   const relays = card.relays.slice(0, relaysMax).map(publicKeyOf)
@@ -91,7 +92,8 @@ export function decodeCard(payload: Uint8Array): MemberCard | undefined {
   }
   if (reader.isShort || !addresses.every((address) => addressPattern.test(address)))
     return undefined
-  return { role, addresses, relays }
+  // One that cannot be dialled is a mistake of whoever made it up; the rest holds.
+  return { role, addresses: addresses.filter(isDialable), relays }
 }
 
 class Reader {

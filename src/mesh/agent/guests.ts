@@ -2,11 +2,12 @@
  * What peers tell this member, before anything is believed: how much of it is looked at, and who
  * did what wrong how often.
  */
-import type { Clock, Log } from '../../base/index.ts'
+import type { Clock } from '../../base/index.ts'
 import { type NodeId, shortId } from '../../protocol/index.ts'
 import type { ClusterFault } from '../clusters/context.ts'
 import type { RejectionFault } from '../membership/step.ts'
 import type { AgentLimits } from './limits.ts'
+import type { RationedLog } from './rationed-log.ts'
 import { WorkAllowance } from './work-allowance.ts'
 
 export type PeerFault = RejectionFault | ClusterFault | 'relay-forged' | 'relay-repeated' | 'lie'
@@ -14,8 +15,17 @@ export type PeerFault = RejectionFault | ClusterFault | 'relay-forged' | 'relay-
 /** One per packet, and one per so many bytes of it: a statement may cost a verification. */
 const bytesPerWork = 128
 
-/** Gateways exchange what they know of the whole federation: hashes to check, few signatures. */
+/**
+ * Gateways exchange what they know of the whole federation: hashes to check, few signatures. And
+ * what is said about load costs whoever says it no checks at all.
+ */
 const bytesPerWorkOfGateways = 2_048
+
+/**
+ * What a peer is to this gateway. Whoever may join can say that it is a gateway, under as many
+ * names as it likes: those who merely say so share what gateways are let off.
+ */
+export type Standing = 'other' | 'declared-gateway' | 'trusted-gateway'
 
 /** What a forged statement costs who brought it, besides: honest bearers have verified theirs. */
 const forgedWork = 50
@@ -27,9 +37,8 @@ interface Guest {
 
 export interface GuestsModules {
   readonly clock: Clock
-  readonly log: Log
-  /** Whether this member and the peer are gateways, both. */
-  readonly areGateways: (peer: NodeId) => boolean
+  readonly log: RationedLog
+  readonly standingOf: (peer: NodeId) => Standing
 }
 
 export class Guests {
@@ -38,10 +47,16 @@ export class Guests {
   /** The one that was met first makes room. */
   readonly #guests = new Map<NodeId, Guest>()
   readonly #faults = new Map<PeerFault, number>()
+  readonly #declared: WorkAllowance
 
   constructor(limits: AgentLimits, modules: GuestsModules) {
     this.#limits = limits
     this.#modules = modules
+    const { declaredWorkBurstMax: burstMax, declaredWorkPerSecondMax: perSecondMax } = limits
+    this.#declared = new WorkAllowance(
+      { burstMax, perSecondMax, debtMax: 0 },
+      modules.clock.monotonic(),
+    )
   }
 
   /** How often each fault was found. */
@@ -51,11 +66,19 @@ export class Guests {
 
   /** Whether a packet of this length from the peer is to be looked at. */
   admits(peer: NodeId, bytes: number): boolean {
-    const { allowance } = this.#guest(peer)
-    const work = 1 + this.#workOf(peer, bytes)
-    if (allowance.take(work, this.#modules.clock.monotonic())) return true
-    this.note(peer, 'flood')
-    return false
+    return this.#take(peer, 1 + this.#workOf(peer, bytes))
+  }
+
+  /**
+   * What a relay brought is the work of who wrote it, whose signature was found to be right: the
+   * relay gets back what it paid for these bytes, but not for the look at them.
+   * @returns whether its writer may cause that work
+   */
+  admitsRelayed(relay: NodeId, writer: NodeId, bytes: number): boolean {
+    const isOther = this.#modules.standingOf(relay) === 'other'
+    const perWork = isOther ? bytesPerWork : bytesPerWorkOfGateways
+    this.#guest(relay).allowance.giveBack(Math.floor(bytes / perWork))
+    return this.admits(writer, bytes)
   }
 
   /**
@@ -63,11 +86,12 @@ export class Guests {
    * make this member write without end. @returns whether it may say more
    */
   charge(peer: NodeId, bytes: number): boolean {
-    const { allowance } = this.#guest(peer)
-    const work = this.#workOf(peer, bytes)
-    if (allowance.take(work, this.#modules.clock.monotonic())) return true
-    this.note(peer, 'flood')
-    return false
+    return this.#take(peer, this.#workOf(peer, bytes))
+  }
+
+  /** The same for what is said about load: much of it, and cheap to say. */
+  chargeLoad(peer: NodeId, bytes: number): boolean {
+    return this.#take(peer, Math.ceil(bytes / bytesPerWorkOfGateways))
   }
 
   /** It has flooded for so long that its stream is to be ended. */
@@ -82,12 +106,25 @@ export class Guests {
     if (fault === 'forged') guest.allowance.take(forgedWork, nowMs)
     if (nowMs - guest.faultLoggedAtMs < this.#limits.faultLogIntervalMs) return
     guest.faultLoggedAtMs = nowMs
-    this.#modules.log.warn('a peer’s gossip is refused', { peer: shortId(peer), fault })
+    const fields = { peer: shortId(peer), fault }
+    this.#modules.log.warn({ kind: 'refused', message: 'a peer’s gossip is refused', fields })
+  }
+
+  #take(peer: NodeId, work: number): boolean {
+    const { allowance } = this.#guest(peer)
+    if (allowance.take(work, this.#modules.clock.monotonic())) return true
+    this.note(peer, 'flood')
+    return false
   }
 
   #workOf(peer: NodeId, bytes: number): number {
-    const perWork = this.#modules.areGateways(peer) ? bytesPerWorkOfGateways : bytesPerWork
-    return Math.ceil(bytes / perWork)
+    const work = Math.ceil(bytes / bytesPerWork)
+    const standing = this.#modules.standingOf(peer)
+    if (standing === 'other') return work
+    const reduced = Math.ceil(bytes / bytesPerWorkOfGateways)
+    if (standing === 'trusted-gateway') return reduced
+    const nowMs = this.#modules.clock.monotonic()
+    return this.#declared.takeIfCovered(work - reduced, nowMs) ? reduced : work
   }
 
   #guest(peer: NodeId): Guest {

@@ -10,8 +10,10 @@ export interface AgentLimits {
   readonly redialMaxMs: number
   /** What waits for a peer that takes nothing: some digests. Gossip that is late is nothing new. */
   readonly unsentBytesMax: number
-  /** Packets kept while their peer is being dialled. */
+  /** Packets kept while their peer is being dialled, of one and of all such peers. */
   readonly waitingMax: number
+  readonly waitingBytesMax: number
+  readonly waitingTotalBytesMax: number
   /** A peer that refused to listen is asked again after this. */
   readonly refusedMs: number
   /** A connection that this agent dialled and does not use any more. */
@@ -26,6 +28,12 @@ export interface AgentLimits {
   readonly workBurstMax: number
   /** Work beyond its bound until a peer's stream is ended. */
   readonly workDebtMax: number
+  /** What all together are let off who merely say that they are gateways: 2 MB/s of news. */
+  readonly declaredWorkPerSecondMax: number
+  /** Four seconds of it. */
+  readonly declaredWorkBurstMax: number
+  /** What one message about load may make this member say: all anchors that one may ask for. */
+  readonly answerBytesMax: number
   /** Peers whose work, addresses and faults are remembered. */
   readonly peersMax: number
   /** A relayed packet is as old as this at most. */
@@ -36,6 +44,12 @@ export interface AgentLimits {
   readonly leaveWaitMs: number
   /** What one peer does wrong is logged once in this time. */
   readonly faultLogIntervalMs: number
+  /** Lines about one kind of event at once: two clusters that merge. */
+  readonly eventLogBurstMax: number
+  /** Three hundred an hour: a line about each of them is still one for a person. */
+  readonly eventLogPerSecondMax: number
+  /** Members whose clocks are far off are spoken of no more often than this. */
+  readonly skewLogIntervalMs: number
 }
 
 export const agentLimits: AgentLimits = Object.freeze({
@@ -46,6 +60,8 @@ export const agentLimits: AgentLimits = Object.freeze({
   redialMaxMs: 15_000,
   unsentBytesMax: 256 * 1024,
   waitingMax: 8,
+  waitingBytesMax: 64 * 1024,
+  waitingTotalBytesMax: 2 * 1024 * 1024,
   refusedMs: 30_000,
   idleMs: 300_000,
   probeIntervalMs: 60_000,
@@ -53,9 +69,15 @@ export const agentLimits: AgentLimits = Object.freeze({
   workPerSecondMax: 400,
   workBurstMax: 4_000,
   workDebtMax: 20_000,
+  declaredWorkPerSecondMax: 16_000,
+  declaredWorkBurstMax: 64_000,
+  answerBytesMax: 1_500_000,
   peersMax: 1_024,
   relayedAgeMaxMs: 30_000,
   saveIntervalMs: 5_000,
   leaveWaitMs: 600,
   faultLogIntervalMs: 60_000,
+  eventLogBurstMax: 128,
+  eventLogPerSecondMax: 1 / 12,
+  skewLogIntervalMs: 300_000,
 })

@@ -7,8 +7,10 @@ import type { FederationView } from '../digests/federation-view.ts'
 import { LoadPart, type LoadPartInput } from '../digests/load-part.ts'
 import type { OwnFacts } from '../digests/own-load.ts'
 import { ed25519Seals } from '../digests/seals.ts'
+import type { LoadEvent } from '../digests/step.ts'
 import type { AddressBook } from './address-book.ts'
 import type { MemberRole } from './card.ts'
+import type { GatewayChoice } from './gateway-choice.ts'
 import type { Guests } from './guests.ts'
 import type { Measurements } from './measurements.ts'
 
@@ -25,23 +27,35 @@ export interface LoadKeeperModules {
     readonly place: Place | undefined
     members(): readonly MemberStanding[]
   }
-  readonly book: Pick<AddressBook, 'gateways'>
-  readonly guests: Pick<Guests, 'note'>
+  readonly book: Pick<AddressBook, 'gateways' | 'noteAnswer'>
+  readonly choice: GatewayChoice
+  readonly guests: Pick<Guests, 'chargeLoad' | 'note'>
   readonly measurements: Pick<Measurements, 'nearestFirst'>
-  readonly send: (to: NodeId, message: LoadMessage) => void
+  /** A node's clock is so far from this one's that it is refused. */
+  readonly onSkew: (id: NodeId) => void
+  /** @returns its length, in bytes */
+  readonly send: (to: NodeId, message: LoadMessage) => number
+}
+
+export interface LoadKeeperOptions {
+  readonly network: string
+  readonly role: MemberRole
+  readonly answerBytesMax: number
 }
 
 export class LoadKeeper {
   readonly #modules: LoadKeeperModules
   readonly #part: LoadPart
+  readonly #answerBytesMax: number
+  /** Those that are dealt with now. */
+  #gateways: ReadonlySet<NodeId> = new Set()
+  #wakeAtMs = Number.POSITIVE_INFINITY
   #timer: Timer | undefined
   #isClosed = false
 
-  constructor(
-    { network, role }: { readonly network: string; readonly role: MemberRole },
-    modules: LoadKeeperModules,
-  ) {
+  constructor({ answerBytesMax, network, role }: LoadKeeperOptions, modules: LoadKeeperModules) {
     this.#modules = modules
+    this.#answerBytesMax = answerBytesMax
     const { clock, identity, random } = modules
     const seals = ed25519Seals(identity, network)
     const options = { self: identity.id, role }
@@ -53,14 +67,27 @@ export class LoadKeeper {
     return this.#part.view
   }
 
-  hear(from: NodeId, message: LoadMessage): void {
-    this.#step({ kind: 'message', from, message })
+  /** @returns whether to hear more of its sender, who answers for what it makes this member say */
+  hear(from: NodeId, message: LoadMessage): boolean {
+    const { book, choice, clock, guests } = this.#modules
+    const nowMs = clock.monotonic()
+    // What is due anyway is nobody's work but this member's own.
+    if (nowMs >= this.#wakeAtMs) this.#tick()
+    const isAnswer = message.kind === 'ack' || message.kind === 'news'
+    if (isAnswer && this.#gateways.has(from)) {
+      choice.noteAnswer(from, nowMs)
+      book.noteAnswer(from)
+    }
+    const bytes = this.#step({ kind: 'message', from, message }, this.#answerBytesMax)
+    return bytes === 0 || guests.chargeLoad(from, bytes)
   }
 
   /** The cluster, its members or the gateways may be others. */
   look(): void {
-    const { agent, book, clock, measurements } = this.#modules
-    const gateways = measurements.nearestFirst(book.gateways(), clock.monotonic())
+    const { agent, book, choice, clock, measurements } = this.#modules
+    const nowMs = clock.monotonic()
+    const gateways = choice.choose(measurements.nearestFirst(book.gateways(), nowMs), nowMs)
+    this.#gateways = new Set(gateways)
     this.#step({ kind: 'gateways', gateways })
     const { place } = agent
     if (place === undefined) return
@@ -79,19 +106,38 @@ export class LoadKeeper {
     if (facts !== undefined) this.#step({ kind: 'facts', facts })
   }
 
-  #step(input: LoadPartInput): void {
-    if (this.#isClosed) return
-    const { clock, guests, send } = this.#modules
+  /** What is said at a tick is how it is then. */
+  #tick(): void {
+    this.#sayFacts()
+    this.#step({ kind: 'tick' })
+  }
+
+  /**
+   * @param bytesMax what is beyond is not sent: whoever lacks it asks again
+   * @returns bytes sent
+   */
+  #step(input: LoadPartInput, bytesMax = Number.POSITIVE_INFINITY): number {
+    if (this.#isClosed) return 0
+    const { clock, send } = this.#modules
     const nowMs = clock.monotonic()
     const { events, sends, wakeAtMs } = this.#part.step(input, nowMs)
-    for (const event of events) if (event.kind === 'caught') guests.note(event.by, 'lie')
-    for (const { message, to } of sends) send(to, message)
+    for (const event of events) this.#note(event)
+    let bytes = 0
+    for (const { message, to } of sends) {
+      if (bytes >= bytesMax) break
+      bytes += send(to, message)
+    }
+    this.#wakeAtMs = wakeAtMs
     this.#timer?.cancel()
-    if (wakeAtMs === Number.POSITIVE_INFINITY) return
-    this.#timer = clock.after(Math.max(1, Math.ceil(wakeAtMs - nowMs)), () => {
-      // What is said at a tick is how it is then.
-      this.#sayFacts()
-      this.#step({ kind: 'tick' })
-    })
+    if (wakeAtMs === Number.POSITIVE_INFINITY) return bytes
+    const waitMs = Math.max(1, Math.ceil(wakeAtMs - nowMs))
+    this.#timer = clock.after(waitMs, () => this.#tick())
+    return bytes
+  }
+
+  #note(event: LoadEvent): void {
+    const { guests, onSkew } = this.#modules
+    if (event.kind === 'caught') guests.note(event.by, 'lie')
+    if (event.kind === 'refused' && event.why === 'untimely') onSkew(event.about)
   }
 }

@@ -241,6 +241,7 @@ export class MeshMachine {
         return
       case 'died':
       case 'left':
+      case 'displaced':
         this.#stepNeighbourhood({ kind: 'lost', id: event.id }, nowMs)
         return
       case 'round-trip':

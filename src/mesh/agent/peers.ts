@@ -38,6 +38,7 @@ interface Dialling {
   failures: number
   notBeforeMs: number
   readonly waiting: Uint8Array[]
+  waitingBytes: number
 }
 
 /** Two that dialled each other, and one that the peer's earlier life left behind. */
@@ -50,6 +51,8 @@ export class Peers {
   readonly #dialling = new Map<NodeId, Dialling>()
   readonly #stop = new AbortController()
   #dialsNow = 0
+  /** Of all that wait for peers to be dialled. */
+  #waitingBytes = 0
 
   constructor(limits: AgentLimits, modules: PeersModules) {
     this.#limits = limits
@@ -63,6 +66,11 @@ export class Peers {
 
   connected(): readonly NodeId[] {
     return [...this.#paths.keys()]
+  }
+
+  /** Where its connection shows it to be. */
+  addressOf(id: NodeId): string | undefined {
+    return this.#paths.get(id)?.[0]?.connection.remoteAddress
   }
 
   /** Uses a connection that its peer dialled. */
@@ -103,7 +111,7 @@ export class Peers {
       }
     }
     for (const [id, { isNow, notBeforeMs }] of this.#dialling) {
-      if (!isNow && nowMs - notBeforeMs > this.#limits.idleMs) this.#dialling.delete(id)
+      if (!isNow && nowMs - notBeforeMs > this.#limits.idleMs) this.#forget(id)
     }
   }
 
@@ -167,13 +175,37 @@ export class Peers {
     const addresses = this.#modules.addressesOf(to)
     if (addresses.length === 0 || this.#stop.signal.aborted) return false
     const known = this.#dialling.get(to)
-    const dialling = known ?? { isNow: false, failures: 0, notBeforeMs: 0, waiting: [] }
+    const none = { isNow: false, failures: 0, notBeforeMs: 0, waiting: [], waitingBytes: 0 }
+    const dialling: Dialling = known ?? none
     if (known === undefined) this.#dialling.set(to, dialling)
-    if (dialling.waiting.length < this.#limits.waitingMax) dialling.waiting.push(packet)
+    this.#keep(dialling, packet)
     const isTooEarly = dialling.notBeforeMs > this.#modules.clock.monotonic()
     if (dialling.isNow || isTooEarly || this.#dialsNow >= this.#limits.diallingMax) return true
     if (this.#dialledCount() < this.#limits.dialledMax) void this.#dial(to, addresses, dialling)
     return true
+  }
+
+  /** Where there is room. */
+  #keep(dialling: Dialling, packet: Uint8Array): void {
+    const { waitingBytesMax, waitingMax, waitingTotalBytesMax } = this.#limits
+    if (dialling.waiting.length >= waitingMax) return
+    if (dialling.waitingBytes + packet.length > waitingBytesMax) return
+    if (this.#waitingBytes + packet.length > waitingTotalBytesMax) return
+    dialling.waiting.push(packet)
+    dialling.waitingBytes += packet.length
+    this.#waitingBytes += packet.length
+  }
+
+  #takeWaiting(dialling: Dialling): Uint8Array[] {
+    this.#waitingBytes -= dialling.waitingBytes
+    dialling.waitingBytes = 0
+    return dialling.waiting.splice(0)
+  }
+
+  #forget(id: NodeId): void {
+    const dialling = this.#dialling.get(id)
+    if (dialling !== undefined) this.#takeWaiting(dialling)
+    this.#dialling.delete(id)
   }
 
   #dialledCount(): number {
@@ -211,7 +243,7 @@ export class Peers {
   }
 
   #afterDial(id: NodeId, dialling: Dialling): void {
-    const waiting = dialling.waiting.splice(0)
+    const waiting = this.#takeWaiting(dialling)
     if (dialling.failures === 0) {
       this.#dialling.delete(id)
       for (const packet of waiting) if (this.isConnected(id)) this.send(id, packet)

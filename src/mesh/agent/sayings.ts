@@ -6,4 +6,5 @@ export const sayings = {
   refuted: 'refuted a suspicion',
   died: 'died',
   left: 'left',
+  displaced: 'never answered and made room for another',
 } as const

@@ -10,6 +10,7 @@ import {
   type Statement,
   type StatementBody,
   signClaim,
+  signerOf,
   signStatement,
   type Verification,
   verifyClaim,
@@ -25,6 +26,8 @@ export interface SealsModules {
   readonly admission: Admission
   /** Learns what checked cards say. */
   readonly book: AddressBook
+  /** Who signs from this machine's future: one of both clocks is wrong. */
+  readonly onSkew?: (id: NodeId) => void
 }
 
 export class Seals {
@@ -47,7 +50,9 @@ export class Seals {
   }
 
   verify(cluster: string, statement: Statement): Verification {
-    return verifyStatement(statement, this.#within(cluster))
+    const verification = verifyStatement(statement, this.#within(cluster))
+    if (verification === 'expired') this.#noteSkew(signerOf(statement), statement.issuedAtMs)
+    return verification
   }
 
   admits(id: NodeId, contact: Uint8Array): boolean {
@@ -59,7 +64,14 @@ export class Seals {
   }
 
   #within(cluster: string) {
-    return { scope: `${this.#network}/${cluster}`, now: this.#modules.clock.now() }
+    const network = this.#network
+    // With its length first, or the network "a/b" and its cluster "c" would be "a" and "b/c".
+    const scope = `${network.length}:${network}/${cluster}`
+    return { scope, now: this.#modules.clock.now() }
+  }
+
+  #noteSkew(id: NodeId, issuedAtMs: number): void {
+    if (issuedAtMs > this.#modules.clock.now()) this.#modules.onSkew?.(id)
   }
 
   /** A card is worth something only if its node was admitted; then it also says where that is. */
@@ -68,6 +80,9 @@ export class Seals {
     // First, because it costs a twentieth of a signature's check.
     if (claim.kind === 'card' && !admission.admits(claim.id, claim.contact)) return 'forged'
     const verification = verifyClaim(claim, { scope: this.#network, now: clock.now() })
+    if (verification === 'expired' && claim.kind === 'card') {
+      this.#noteSkew(claim.id, claim.issuedAtMs)
+    }
     if (claim.kind !== 'card' || verification !== 'valid') return verification
     const card = decodeCard(claim.contact)
     if (card !== undefined) book.put(claim.id, card)

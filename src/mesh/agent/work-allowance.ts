@@ -26,10 +26,28 @@ export class WorkAllowance {
 
   /** @returns whether the work may be done */
   take(work: number, nowMs: number): boolean {
-    const { burstMax, debtMax, perSecondMax } = this.#bounds
-    const gained = (Math.max(0, nowMs - this.#atMs) / 1_000) * perSecondMax
-    this.#level = Math.max(-debtMax, Math.min(burstMax, this.#level + gained) - work)
-    this.#atMs = nowMs
+    this.#gain(nowMs)
+    this.#level = Math.max(-this.#bounds.debtMax, this.#level - work)
     return this.#level >= 0
+  }
+
+  /** Takes it only where it leaves no debt. @returns whether it did */
+  takeIfCovered(work: number, nowMs: number): boolean {
+    this.#gain(nowMs)
+    if (this.#level < work) return false
+    this.#level -= work
+    return true
+  }
+
+  /** It was another's. */
+  giveBack(work: number): void {
+    this.#level = Math.min(this.#bounds.burstMax, this.#level + work)
+  }
+
+  #gain(nowMs: number): void {
+    const { burstMax, perSecondMax } = this.#bounds
+    const gained = (Math.max(0, nowMs - this.#atMs) / 1_000) * perSecondMax
+    this.#level = Math.min(burstMax, this.#level + gained)
+    this.#atMs = nowMs
   }
 }

@@ -6,6 +6,7 @@ import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import { Membership } from './membership.ts'
 import { check, seal } from './mini-network.fixture.ts'
 import { lan, membershipLimits } from './presets.ts'
+import { Roster } from './roster.ts'
 import type { Statement } from './statements.ts'
 
 const random = seededRandom(7)
@@ -42,6 +43,56 @@ test('no more members are taken than there is room for', () => {
   const core = begin()
   for (let i = 0; i < membershipLimits.membersMax + 10; i += 1) join(core)
   assert.equal(count(core, 'alive'), membershipLimits.membersMax)
+})
+
+/** One that believes everything. */
+function roster(): Roster {
+  return new Roster(nextId(), lan, { verify: () => 'valid' })
+}
+
+function meet(known: Roster, nowMs: number, subject: NodeId = nextId()) {
+  const payload = new Uint8Array(0)
+  const alive = seal({ kind: 'alive', subject, incarnation: 1, payload } as const, nowMs)
+  return { subject, merge: known.merge(alive, nowMs) }
+}
+
+test('who never answered makes room when its time to do so is over, who answered does not', () => {
+  const known = roster()
+  const { membersMax, provingMs } = membershipLimits
+  const ids: NodeId[] = []
+  for (let i = 0; i < membersMax; i += 1) ids.push(meet(known, 0).subject)
+  for (const id of ids.slice(0, membersMax - 1)) known.noteAnswer(id)
+  assert.equal(meet(known, provingMs - 1).merge.outcome, 'full')
+  const { merge, subject } = meet(known, provingMs)
+  const unproven = ids[membersMax - 1]
+  assert.ok(merge.outcome === 'merged')
+  assert.deepEqual(merge.displaced, { kind: 'displaced', id: unproven, incarnation: 1 })
+  assert.ok(known.get(subject) !== undefined)
+  assert.equal(known.clusterSize, membersMax + 1)
+  assert.equal(meet(known, provingMs + 1).merge.outcome, 'full')
+  assert.ok(ids.slice(0, membersMax - 1).every((id) => known.get(id) !== undefined))
+})
+
+test('names that came and went wash no member’s death away, nor keep it from being tried', () => {
+  const known = roster()
+  const leaveAt = (subject: NodeId, nowMs: number) =>
+    known.merge(seal({ kind: 'left', subject, incarnation: 1 } as const, nowMs), nowMs)
+  const kill = (subject: NodeId, nowMs: number) => {
+    const member = known.get(subject)
+    assert.ok(member)
+    const body = { kind: 'dead', subject, incarnation: 1, accuser: subject } as const
+    known.bury(member, seal(body, nowMs), nowMs)
+  }
+  const { subject: member } = meet(known, 0)
+  known.noteAnswer(member)
+  kill(member, 0)
+  for (let i = 0; i < 100; i += 1) kill(meet(known, 1).subject, 1)
+  let tries = 0
+  for (let i = 0; i < 100; i += 1) if (known.oneLost([], random) === member) tries += 1
+  assert.ok(tries > 50, `${tries} of 100`)
+  for (let i = 0; i < membershipLimits.deadSetMax; i += 1) leaveAt(meet(known, 2).subject, 2)
+  assert.equal(known.dead.size, membershipLimits.deadSetMax)
+  assert.equal(known.dead.get(member)?.reason, 'dead')
 })
 
 test('of those who are gone so many are remembered, and for so long', () => {

@@ -15,6 +15,8 @@ export interface Tombstone {
   readonly untilMs: number
   /** What was said of it: told to it if it speaks again, so that it can refute. */
   readonly statements: readonly Statement[]
+  /** It has answered this member while it lived. */
+  readonly hasAnswered: boolean
 }
 
 export class DeadSet {
@@ -35,12 +37,7 @@ export class DeadSet {
 
   add(tombstone: Tombstone): void {
     this.#tombstones.delete(tombstone.id)
-    if (this.#tombstones.size >= membershipLimits.deadSetMax) {
-      for (const first of this.#tombstones.keys()) {
-        this.#tombstones.delete(first)
-        break
-      }
-    }
+    if (this.#tombstones.size >= membershipLimits.deadSetMax) this.#makeRoom()
     this.#tombstones.set(tombstone.id, tombstone)
   }
 
@@ -54,5 +51,17 @@ export class DeadSet {
       if (untilMs > nowMs) return
       this.#tombstones.delete(id)
     }
+  }
+
+  /** Names that came and went must not wash away those of members that were there. */
+  #makeRoom(): void {
+    let first: NodeId | undefined
+    for (const { hasAnswered, id } of this.#tombstones.values()) {
+      first ??= id
+      if (hasAnswered) continue
+      this.#tombstones.delete(id)
+      return
+    }
+    if (first !== undefined) this.#tombstones.delete(first)
   }
 }

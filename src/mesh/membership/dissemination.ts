@@ -1,8 +1,11 @@
 /**
  * News that waits to be spread, each piece a bounded number of times, the least told first (SWIM,
  * section 4.1). What a newer statement contradicts is not told any more.
+ *
+ * Refutations come before all else: a suspect has no time to wait for what somebody floods with.
+ * There is one for each member at most, so that they cannot be a flood themselves. Among equals the
+ * one that waits longest comes first, so that nothing waits for ever.
  */
-import type { NodeId } from '../../protocol/index.ts'
 import { membershipLimits } from './presets.ts'
 import { type Statement, signerOf, statementBytes } from './statements.ts'
 
@@ -10,6 +13,7 @@ interface News {
   readonly statement: Statement
   readonly bytes: number
   readonly order: number
+  readonly isRefutation: boolean
   told: number
 }
 
@@ -30,26 +34,22 @@ export class Dissemination {
     return this.#queue.length
   }
 
-  holds(statement: Statement): boolean {
-    return this.#queue.some((news) => news.statement === statement)
-  }
-
-  add(statement: Statement): void {
+  add(statement: Statement, isRefutation = false): void {
     this.#queue = this.#queue.filter((news) => !outdates(statement, news.statement))
     if (this.#queue.length >= membershipLimits.newsMax) this.#dropMostTold()
     const bytes = statementBytes(statement)
-    this.#queue.push({ statement, bytes, order: this.#order++, told: 0 })
+    this.#queue.push({ statement, bytes, order: this.#order++, isRefutation, told: 0 })
   }
 
   /**
-   * What fits into `bytesMax`, least told first, then newest. Each piece counts as told once.
+   * What fits into `bytesMax`, the most urgent first. Each piece counts as told once.
    * @param clusterSize members, oneself included
    * @param already what the message has without it
    */
   take(bytesMax: number, clusterSize: number, already: readonly Statement[] = []): Statement[] {
     if (this.#queue.length === 0) return []
     const toldMax = this.#factor * Math.ceil(Math.log10(clusterSize + 1))
-    this.#queue.sort((a, b) => a.told - b.told || b.order - a.order)
+    this.#queue.sort(byUrgency)
     const taken: Statement[] = []
     let room = bytesMax
     for (const news of this.#queue) {
@@ -66,18 +66,21 @@ export class Dissemination {
     this.#queue = []
   }
 
-  /** Nothing about this member is worth telling any more. */
-  forget(subject: NodeId): void {
-    this.#queue = this.#queue.filter((news) => news.statement.subject !== subject)
-  }
-
   #dropMostTold(): void {
-    let most = 0
-    for (const [index, news] of this.#queue.entries()) {
-      if (news.told > (this.#queue[most]?.told ?? 0)) most = index
+    let most = -1
+    let toldMost = -1
+    for (const [index, { isRefutation, told }] of this.#queue.entries()) {
+      if (isRefutation || told <= toldMost) continue
+      most = index
+      toldMost = told
     }
     this.#queue.splice(most, 1)
   }
+}
+
+function byUrgency(a: News, b: News): number {
+  if (a.isRefutation !== b.isRefutation) return a.isRefutation ? -1 : 1
+  return a.told - b.told || a.order - b.order
 }
 
 /** Whether `newer` makes `older` pointless. */

@@ -5,8 +5,8 @@ import { seededRandom } from '../../base/index.ts'
 import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import { Membership } from './membership.ts'
 import type { Message } from './messages.ts'
-import { check, MiniNetwork, seal } from './mini-network.fixture.ts'
-import { lan } from './presets.ts'
+import { check, MiniNetwork, seal, wideArea } from './mini-network.fixture.ts'
+import { lan, wan } from './presets.ts'
 import type { Statement } from './statements.ts'
 import type { MembershipOutputs } from './step.ts'
 
@@ -37,6 +37,48 @@ function accusation(network: MiniNetwork, accuser: number, incarnation?: number)
   const body = { kind: 'suspect', subject, incarnation: incarnation ?? core.incarnation } as const
   return seal({ ...body, accuser: by }, network.nowMs)
 }
+
+test('whoever owns many names kills nobody by their verdicts', () => {
+  const network = settled(10, 8)
+  const { core, id: subject } = network.host(2)
+  const { incarnation } = core
+  for (let target = 3; target < 10; target += 1) {
+    const news = [1, 4, 5, 6, 7, 8].flatMap((index) => {
+      if (index === target) return []
+      const accuser = network.host(index).id
+      return [seal({ kind: 'dead', subject, incarnation, accuser } as const, network.nowMs)]
+    })
+    network.inject(1, target, { kind: 'gossip', news: news.slice(0, 5) })
+  }
+  network.run(10_000)
+  assert.ok(!network.log.some(({ event }) => event.kind === 'died'))
+  assert.ok(core.incarnation > incarnation)
+  for (let index = 0; index < 10; index += 1) {
+    if (index !== 2) assert.equal(network.stateAt(index, 2), 'alive')
+  }
+})
+
+test('whose time is made the shortest hears of it at once, and is held for dead by nobody', () => {
+  for (const seed of [1, 2]) {
+    const network = new MiniNetwork({ seed, count: 64, preset: wan, delayMs: wideArea })
+    network.joinAll()
+    network.run(20_000)
+    network.log.length = 0
+    const { core, id: subject } = network.host(2)
+    const { incarnation } = core
+    const news = [10, 11, 12, 13, 14].map((index) => {
+      const accuser = network.host(index).id
+      return seal({ kind: 'dead', subject, incarnation, accuser } as const, network.nowMs)
+    })
+    const from = network.host(10).id
+    const { sends } = answer(network, 30, { from, message: { kind: 'gossip', news } })
+    assert.deepEqual(sends, [{ to: subject, message: { kind: 'gossip', news: [news[3]] } }])
+    network.inject(30, 2, { kind: 'gossip', news: news.slice(3, 4) })
+    network.run(10_000)
+    assert.ok(!network.log.some(({ event }) => event.kind === 'died'), `seed ${seed}`)
+    assert.ok(core.incarnation > incarnation)
+  }
+})
 
 test('a stranger gets answers and learns nothing of the members', () => {
   const network = settled(6, 1)

@@ -14,7 +14,7 @@ import { shuffle } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
 import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
 import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
-import { Roster, type RosterEvent } from './roster.ts'
+import { isGone, Roster, type RosterEvent } from './roster.ts'
 import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
 import type {
   MembershipEvent,
@@ -116,7 +116,7 @@ export class Membership {
         this.#reconnectAtMs = nowMs + this.#preset.joinRetryMs
         return
       case 'update':
-        this.#renew(this.#self.incarnation + 1, input.payload)
+        this.#renew(input.payload, nowMs)
         return
       case 'leave':
         this.#leave(nowMs)
@@ -152,7 +152,7 @@ export class Membership {
     if (this.#phase === 'running') {
       this.#perform(this.#prober.tick(nowMs), nowMs)
       this.#buryOverdue(nowMs)
-      if (nowMs >= this.#renewAtMs) this.#renewOnTime(nowMs)
+      if (nowMs >= this.#renewAtMs) this.#renew(this.#self.payload, nowMs)
       if (nowMs >= this.#pushPullAtMs) this.#pushPull(nowMs)
       if (nowMs >= this.#reconnectAtMs) this.#reconnect(nowMs)
       this.#roster.dead.expire(nowMs)
@@ -218,7 +218,9 @@ export class Membership {
       return merge.fault !== 'forged'
     }
     if (merge.outcome !== 'merged') return true
-    if (merge.spread) this.#news.add(statement)
+    this.#news.add(statement, merge.event?.kind === 'refuted')
+    if (merge.displaced !== undefined) this.#note(merge.displaced)
+    if (merge.isPressing && this.#preset.mechanisms.buddy) this.#tellSubject(statement)
     if (merge.event === undefined) return true
     this.#note(merge.event)
     if (merge.event.kind === 'returned' && merge.event.id === from) this.#reunite(from, nowMs)
@@ -243,8 +245,12 @@ export class Membership {
         this.#reject(from, 'forged')
         return
       }
-      this.#sends.push({ to: statement.subject, message: { kind: 'gossip', news: [statement] } })
+      this.#tellSubject(statement)
     }
+  }
+
+  #tellSubject(statement: Statement): void {
+    this.#sends.push({ to: statement.subject, message: { kind: 'gossip', news: [statement] } })
   }
 
   /** @returns as `#learn` does */
@@ -256,7 +262,7 @@ export class Membership {
       this.#reject(from, 'forged')
       return false
     }
-    this.#renew(statement.incarnation + 1, this.#self.payload)
+    this.#renew(this.#self.payload, nowMs, statement.incarnation + 1)
     if (this.#twins.outdone(statement)) this.#events.push({ kind: 'twin' })
     if (!('accuser' in statement)) return true
     this.#tellSelf(from) // at once, even if it is dead here
@@ -271,16 +277,12 @@ export class Membership {
     this.#sends.push({ to, message: { kind: 'gossip', news: [this.#self] } })
   }
 
-  #renew(incarnation: number, payload: Uint8Array): void {
+  #renew(payload: Uint8Array, nowMs: number, incarnation = this.#self.incarnation + 1): void {
+    this.#renewAtMs = nowMs + this.#preset.renewIntervalMs
     if (this.#phase !== 'running' || !Number.isSafeInteger(incarnation)) return
     const subject = this.#options.self
     this.#self = this.#modules.sign({ kind: 'alive', subject, incarnation, payload })
-    this.#news.add(this.#self)
-  }
-
-  #renewOnTime(nowMs: number): void {
-    this.#renewAtMs = nowMs + this.#preset.renewIntervalMs
-    this.#renew(this.#self.incarnation + 1, this.#self.payload)
+    this.#news.add(this.#self, true)
   }
 
   #perform(effects: readonly ProbeEffect[], nowMs: number): void {
@@ -301,7 +303,7 @@ export class Membership {
     const accusation = this.#modules.sign({ kind: 'suspect', subject, incarnation, accuser })
     const merge = this.#roster.accuse(accusation, nowMs)
     if (merge.outcome !== 'merged') return
-    if (merge.spread) this.#news.add(accusation)
+    this.#news.add(accusation)
     if (merge.event !== undefined) this.#note(merge.event)
   }
 
@@ -319,7 +321,7 @@ export class Membership {
   #note(event: RosterEvent): void {
     this.#events.push(event)
     if (event.kind === 'joined' || event.kind === 'returned') this.#prober.add(event.id)
-    if (event.kind === 'died' || event.kind === 'left') this.#prober.remove(event.id)
+    if (isGone(event)) this.#prober.remove(event.id)
   }
 
   #reject(from: NodeId, fault: RejectionFault): void {
@@ -348,8 +350,7 @@ export class Membership {
     const { joinRetryMs, reconnectIntervalMs } = this.#preset
     const isAlone = this.#roster.clusterSize === 1
     this.#reconnectAtMs = nowMs + (isAlone ? joinRetryMs : reconnectIntervalMs)
-    const lost = this.#roster.lost(this.#seeds)
-    const one = lost[this.#modules.random.below(Math.max(1, lost.length))]
+    const one = this.#roster.oneLost(this.#seeds, this.#modules.random)
     if (one !== undefined) this.#sendSync(one)
   }
 
@@ -389,8 +390,7 @@ export class Membership {
 
   #leave(nowMs: number): void {
     if (this.#phase !== 'running') return
-    const subject = this.#options.self
-    const { incarnation } = this.#self
+    const { incarnation, subject } = this.#self
     this.#phase = 'leaving'
     this.#news.clear()
     this.#news.add(this.#modules.sign({ kind: 'left', subject, incarnation }))

@@ -32,8 +32,6 @@ export interface MembershipPreset {
   readonly suspicionBeta: number
   /** Further accusers that bring a suspicion down to its shortest. */
   readonly suspicionConfirmations: number
-  /** Verdicts of different members that kill before one's own suspicion is over. */
-  readonly verdictsNeeded: number
   /** Local health is at most this: the interval and the timeouts are multiplied by it plus 1. */
   readonly localHealthMax: number
   readonly gossipIntervalMs: number
@@ -73,7 +71,6 @@ const anyDistance = {
   indirectProbes: 3, // SWIM, section 3.1: false suspicions fall exponentially in k
   suspicionBeta: 6, // Lifeguard, section V.F.3: beta 6 has nearly all of the benefit
   suspicionConfirmations: 3, // Lifeguard, section IV.B: K = 3
-  verdictsNeeded: 2, // one member alone, stalled or lying, kills nobody at the others
   localHealthMax: 8, // Lifeguard, section IV.A: S = 8
   gossipFanout: 3, // memberlist: log of the cluster in rounds; 64 members in about 4
   retransmitFactor: 4, // memberlist; SWIM, section 4.1: a small lambda reaches all with certainty
@@ -139,13 +136,15 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
 
 /** Bounds that hold whatever others send. */
 export const membershipLimits = Object.freeze({
-  /** A cluster has 64; more than that while two merge. */
+  /** A cluster has 64; more than that while two merge. Who never answered makes room. */
   membersMax: 256,
-  /** Four generations of a full cluster. The one that expires first makes room. */
+  /** Two rounds of probes in a full cluster: who has not answered by then makes room. */
+  provingMs: 64_000,
+  /** Four generations of a full cluster. Who never answered makes room first, then the oldest. */
   deadSetMax: 1_024,
   /** With its headers a message fits one packet of 1,500 bytes. */
   piggybackBytesMax: 1_200,
-  /** More accusers than this change nothing: three shorten a suspicion to its end. */
+  /** Four shorten a suspicion to its end. All are told on: some members hear of half of them. */
   accusersMax: 8,
   payloadBytesMax: 256,
   /** Members and dead together. */

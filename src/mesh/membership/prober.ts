@@ -27,6 +27,8 @@ interface Probe {
   /** Asked for an indirect probe, and not heard of since. Undefined before they are asked. */
   silentProxies: Set<NodeId> | undefined
   hadProxies: boolean
+  /** One was stalled meanwhile: how long the answer took says nothing of the way. */
+  isStalled: boolean
 }
 
 export interface RelayRequest {
@@ -89,6 +91,7 @@ export class Prober {
   /** The process slept: nobody else is to blame for what it did not hear meanwhile. */
   postpone(byMs: number): void {
     for (const probe of this.#probes.values()) {
+      probe.isStalled = true
       probe.indirectAtMs += byMs
       probe.deadlineMs += byMs
     }
@@ -128,6 +131,8 @@ export class Prober {
     this.#probes.delete(sequence)
     this.#modules.health.better()
     if (!isDirect) return [{ kind: 'answered', target: probe.target }]
+    this.#modules.roster.noteAnswer(from)
+    if (probe.isStalled) return []
     return [{ kind: 'answered', target: probe.target, roundTripMs: nowMs - probe.sentAtMs }]
   }
 
@@ -152,6 +157,7 @@ export class Prober {
       deadlineMs: nowMs + probeDeadlineMs * factor,
       silentProxies: undefined,
       hadProxies: false,
+      isStalled: false,
     })
     effects.push({ kind: 'send', to: target, body: { kind: 'ping', sequence } })
   }

@@ -1,8 +1,10 @@
 /**
  * What this member believes of the others, and the one rule by which a statement changes it: the
- * higher incarnation wins; within one, dead outweighs suspect, suspect alive, left all. Whatever
- * would change nothing is dropped before its signature is looked at.
+ * higher incarnation wins; within one, an accusation outweighs alive, and left all. A member dies
+ * here when its suspicion is over here, whatever others say. Whatever would change nothing is
+ * dropped before its signature is looked at.
  */
+import type { Random } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
 import { DeadSet, type Tombstone } from './dead-set.ts'
 import type { MemberSummary } from './messages.ts'
@@ -21,11 +23,25 @@ export interface Member {
   alive: AliveStatement
   /** Present while suspect. */
   suspicion: Suspicion | undefined
+  readonly sinceMs: number
+  /** A probe of this member, itself: there is a process behind the name. */
+  hasAnswered: boolean
 }
 
 export type RosterEvent = {
-  /** `returned`: was dead or had left. `refuted`: was suspect. `updated`: a newer record. */
-  readonly kind: 'joined' | 'returned' | 'updated' | 'suspected' | 'refuted' | 'died' | 'left'
+  /**
+   * `returned`: was dead or had left. `refuted`: was suspect. `updated`: a newer record.
+   * `displaced`: never answered, and made room for another.
+   */
+  readonly kind:
+    | 'joined'
+    | 'returned'
+    | 'updated'
+    | 'suspected'
+    | 'refuted'
+    | 'died'
+    | 'left'
+    | 'displaced'
   readonly id: NodeId
   readonly incarnation: number
 }
@@ -37,7 +53,14 @@ export type Merge =
   | { readonly outcome: 'old' }
   | { readonly outcome: 'rejected'; readonly fault: StatementFault }
   | { readonly outcome: 'full' }
-  | { readonly outcome: 'merged'; readonly spread: boolean; readonly event?: RosterEvent }
+  | {
+      readonly outcome: 'merged'
+      readonly event?: RosterEvent
+      /** Who made room for it. */
+      readonly displaced?: RosterEvent
+      /** The suspect's time became the shortest: it should hear of it from here, now. */
+      readonly isPressing?: boolean
+    }
 
 export interface RosterModules {
   /** Checks the signature of the statement's signer, and that it is neither too old nor too new. */
@@ -47,6 +70,9 @@ export interface RosterModules {
 }
 
 const old: Merge = { outcome: 'old' }
+
+/** Of tries to reach the lost. The rest goes to those who died before they could answer. */
+const knownFirstShare = 0.75
 
 export class Roster {
   readonly #self: NodeId
@@ -80,11 +106,17 @@ export class Roster {
     return this.#members.values()
   }
 
+  /** It has answered a probe itself. */
+  noteAnswer(id: NodeId): void {
+    const member = this.#members.get(id)
+    if (member !== undefined) member.hasAnswered = true
+  }
+
   /** Takes in what is said of another member. */
   merge(statement: Statement, nowMs: number): Merge {
     switch (statement.kind) {
       case 'alive':
-        return this.#mergeAlive(statement)
+        return this.#mergeAlive(statement, nowMs)
       case 'left':
         return this.#mergeLeft(statement, nowMs)
       case 'suspect':
@@ -155,12 +187,19 @@ export class Roster {
     return ids
   }
 
-  /** Who may be there and is not heard of: the dead, and seeds that nobody else knows. */
-  lost(seeds: readonly NodeId[]): NodeId[] {
-    const lost: NodeId[] = []
-    for (const { id, reason } of this.dead.values()) if (reason === 'dead') lost.push(id)
-    for (const id of seeds) if (id !== this.#self && !this.knows(id)) lost.push(id)
-    return lost
+  /**
+   * One who may be there and is not heard of: of the dead, or of the seeds that nobody else knows.
+   * Mostly one that has been there: names that nobody answers to must not keep a partition open.
+   */
+  oneLost(seeds: readonly NodeId[], random: Random): NodeId | undefined {
+    const known = seeds.filter((id) => id !== this.#self && !this.knows(id))
+    const unproven: NodeId[] = []
+    for (const { hasAnswered, id, reason } of this.dead.values()) {
+      if (reason === 'dead') (hasAnswered ? known : unproven).push(id)
+    }
+    const isKnown = unproven.length === 0 || random.float() < knownFirstShare
+    const lost = isKnown && known.length > 0 ? known : unproven
+    return lost[random.below(Math.max(1, lost.length))]
   }
 
   summaryOf(id: NodeId): MemberSummary | undefined {
@@ -185,24 +224,27 @@ export class Roster {
     return [own, ...this.summary()].slice(0, membershipLimits.summariesMax)
   }
 
-  #mergeAlive(statement: AliveStatement): Merge {
+  #mergeAlive(statement: AliveStatement, nowMs: number): Merge {
     const { subject: id, incarnation } = statement
     const member = this.#members.get(id)
     const tombstone = this.dead.get(id)
     if (member !== undefined && incarnation <= member.alive.incarnation) return old
     if (tombstone !== undefined && incarnation <= tombstone.incarnation) return old
     if (statement.payload.length > membershipLimits.payloadBytesMax) return rejected('oversized')
-    if (member === undefined && this.#members.size >= membershipLimits.membersMax) {
-      return { outcome: 'full' }
-    }
+    const isFull = member === undefined && this.#members.size >= membershipLimits.membersMax
+    const idle = isFull ? this.#longestUnproven(nowMs) : undefined
+    if (isFull && idle === undefined) return { outcome: 'full' }
     // First, because it costs a twentieth: a stranger must not make anyone verify signatures.
     if (this.#modules.admits?.(statement) === false) return rejected('not-admitted')
     const verification = this.#modules.verify(statement)
     if (verification !== 'valid') return rejected(verification)
     if (member === undefined) {
       this.dead.remove(id)
-      this.#members.set(id, { id, alive: statement, suspicion: undefined })
-      return merged({ kind: tombstone === undefined ? 'joined' : 'returned', id, incarnation })
+      const hasAnswered = tombstone?.hasAnswered ?? false
+      const added = { id, alive: statement, suspicion: undefined, sinceMs: nowMs, hasAnswered }
+      this.#members.set(id, added)
+      const merge = merged({ kind: tombstone ? 'returned' : 'joined', id, incarnation })
+      return idle === undefined ? merge : { ...merge, displaced: this.#displace(idle) }
     }
     const kind = member.suspicion === undefined ? 'updated' : 'refuted'
     if (member.suspicion !== undefined) this.#suspectCount -= 1
@@ -239,13 +281,10 @@ export class Roster {
     const isFirst = member.suspicion === undefined
     if (isFirst) this.#suspectCount += 1
     member.suspicion ??= new Suspicion(this.#suspicionTimes(), nowMs)
-    const spread = member.suspicion.add(accusation)
-    if (member.suspicion.verdicts >= this.#preset.verdictsNeeded) {
-      const { accusations } = member.suspicion
-      return merged(this.#remove(member, 'dead', { nowMs, statements: accusations }))
-    }
-    if (!isFirst) return { outcome: 'merged', spread }
-    return { outcome: 'merged', spread, event: { kind: 'suspected', id, incarnation } }
+    const isPressing = member.suspicion.add(accusation)
+    if (!isFirst) return { outcome: 'merged', isPressing }
+    const event: RosterEvent = { kind: 'suspected', id, incarnation }
+    return { outcome: 'merged', isPressing, event }
   }
 
   #remove(
@@ -253,14 +292,31 @@ export class Roster {
     reason: Tombstone['reason'],
     { nowMs, statements }: { nowMs: number; statements: readonly Statement[] },
   ): RosterEvent {
-    const { id, alive } = member
+    const { id, alive, hasAnswered } = member
     const incarnation = statements[0]?.incarnation ?? alive.incarnation
     const untilMs = nowMs + this.#preset.deadSetMs
     const said = [alive, ...statements]
     if (member.suspicion !== undefined) this.#suspectCount -= 1
     this.#members.delete(id)
-    this.dead.add({ id, incarnation, reason, sinceMs: nowMs, untilMs, statements: said })
+    const times = { sinceMs: nowMs, untilMs }
+    this.dead.add({ id, incarnation, reason, ...times, statements: said, hasAnswered })
     return { kind: reason === 'dead' ? 'died' : 'left', id, incarnation }
+  }
+
+  /** Of those that had time to answer; asked only when there is no room. */
+  #longestUnproven(nowMs: number): Member | undefined {
+    for (const member of this.#members.values()) {
+      const isDue = nowMs - member.sinceMs >= membershipLimits.provingMs
+      if (!member.hasAnswered && isDue) return member
+    }
+    return undefined
+  }
+
+  /** Not dead: whoever it is may come again when there is room. */
+  #displace({ alive, id, suspicion }: Member): RosterEvent {
+    if (suspicion !== undefined) this.#suspectCount -= 1
+    this.#members.delete(id)
+    return { kind: 'displaced', id, incarnation: alive.incarnation }
   }
 
   #suspicionTimes(): SuspicionTimes {
@@ -275,6 +331,11 @@ export class Roster {
   }
 }
 
+/** It is no member any more. */
+export function isGone({ kind }: RosterEvent): boolean {
+  return kind === 'died' || kind === 'left' || kind === 'displaced'
+}
+
 function summaryOfMember({ id, alive, suspicion }: Member): MemberSummary {
   const state = suspicion === undefined ? 'alive' : 'suspect'
   return { id, incarnation: alive.incarnation, state }
@@ -284,6 +345,6 @@ function rejected(fault: StatementFault): Merge {
   return { outcome: 'rejected', fault }
 }
 
-function merged(event: RosterEvent): Merge {
-  return { outcome: 'merged', spread: true, event }
+function merged(event: RosterEvent): Extract<Merge, { outcome: 'merged' }> {
+  return { outcome: 'merged', event }
 }

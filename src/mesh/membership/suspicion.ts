@@ -2,6 +2,9 @@
  * One suspicion: who accuses, and how long the suspect has left to refute (Lifeguard, section
  * IV.B). It starts with the longest time and shrinks with the logarithm of further accusers: who
  * hears nobody else accuse may be the one that is cut off.
+ *
+ * Another's verdict is one more accusation and no more. Keys are free to whoever may join: if any
+ * number of verdicts ended a suspicion, their owner could kill whom it likes, unheard.
  */
 import type { NodeId } from '../../protocol/index.ts'
 import { membershipLimits } from './presets.ts'
@@ -40,26 +43,16 @@ export class Suspicion {
     return [...this.#accusations.values()]
   }
 
-  /** Different members whose own suspicion is over. */
-  get verdicts(): number {
-    let count = 0
-    for (const { kind } of this.#accusations.values()) if (kind === 'dead') count += 1
-    return count
+  /** Whether this accuser was not heard before, and still counts. */
+  isNew({ accuser }: Accusation): boolean {
+    if (this.#accusations.has(accuser)) return false
+    return this.#accusations.size < membershipLimits.accusersMax
   }
 
-  /** Whether it says more than the same accuser has said. */
-  isNew({ accuser, kind }: Accusation): boolean {
-    const before = this.#accusations.get(accuser)
-    if (before === undefined) return this.#accusations.size < membershipLimits.accusersMax
-    return before.kind === 'suspect' && kind === 'dead'
-  }
-
-  /** @returns whether others need it too: it shortened the suspicion, or is a verdict */
+  /** @returns whether it made the suspicion as short as it gets */
   add(accusation: Accusation): boolean {
-    const isAnother = !this.#accusations.has(accusation.accuser)
     this.#accusations.set(accusation.accuser, accusation)
-    const counts = isAnother && this.#accusations.size <= this.#times.confirmations + 1
-    return counts || accusation.kind === 'dead'
+    return this.#accusations.size === this.#times.confirmations + 1
   }
 
   postpone(byMs: number): void {
