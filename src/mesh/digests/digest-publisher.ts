@@ -72,6 +72,8 @@ export class DigestPublisher {
   #members = new Map<NodeKey, MemberStanding>()
   #gateways: readonly NodeId[] = []
   #receivers: Receiver[] = []
+  /** Gateways that acknowledged nothing, and since when they wait for another turn. */
+  readonly #silent = new Map<NodeId, number>()
   #sequence = 0
   #publishAtMs = Number.POSITIVE_INFINITY
   #sends: LoadSend[] = []
@@ -110,7 +112,7 @@ export class DigestPublisher {
         this.#members = new Map(input.members.map((member) => [nodeKeyOf(member.id), member]))
         return
       case 'gateways':
-        this.#gateways = input.gateways.slice(0, viewLimits.gatewaysMax)
+        this.#gateways = this.#silentLast(input.gateways.slice(0, viewLimits.gatewaysMax), nowMs)
         this.#chooseReceivers(nowMs)
         return
       case 'news':
@@ -304,6 +306,7 @@ export class DigestPublisher {
       ({ ackAtMs }) => nowMs - ackAtMs > digestTimes.gatewaySilentMs,
     )
     if (silent !== undefined && this.#gateways.length > 1) {
+      this.#silent.set(silent.id, nowMs)
       this.#gateways = [...this.#gateways.filter((id) => id !== silent.id), silent.id]
     }
     const chosen = this.#gateways.slice(0, viewLimits.toldMax)
@@ -317,6 +320,17 @@ export class DigestPublisher {
       const told = { anchors: new Map(), ticks: new Map() }
       return { id, ...told, acknowledged: 0, ackAtMs: nowMs }
     })
+  }
+
+  /** However often the row is named anew: what says nothing back is tried now and then. */
+  #silentLast(gateways: readonly NodeId[], nowMs: number): readonly NodeId[] {
+    for (const [id, atMs] of this.#silent) {
+      const isOver = nowMs - atMs > digestTimes.silentAgainMs
+      if (isOver || !gateways.includes(id)) this.#silent.delete(id)
+    }
+    if (this.#silent.size === 0) return gateways
+    const isSilent = (id: NodeId) => this.#silent.has(id)
+    return [...gateways.filter((id) => !isSilent(id)), ...gateways.filter(isSilent)]
   }
 
   #caught(lie: Lie, nowMs: number): void {

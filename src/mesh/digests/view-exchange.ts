@@ -104,7 +104,7 @@ export class ViewExchange {
   answerWants(to: NodeId, keys: readonly NodeKey[]): LoadSend[] {
     const anchors: Sealed<LoadAnchor>[] = []
     const ticks: LoadTick[] = []
-    for (const key of keys) {
+    for (const key of new Set(keys)) {
       const entry = this.#modules.book.get(key)
       if (entry === undefined) continue
       anchors.push(entry.anchor)
