@@ -15,6 +15,7 @@ import { HttpServer } from './http/server.ts'
 import { Journey } from './journey.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { GatewayMetrics } from './metrics.ts'
+import { Foresight } from './workers/foresight.ts'
 import { Joining } from './workers/joining.ts'
 import { LatencyWatch } from './workers/latency-watch.ts'
 import { MeshWatch } from './workers/mesh-watch.ts'
@@ -36,8 +37,10 @@ export async function createGateway(
     },
     modules,
   )
-  const watch = { self: modules.identity.id, cell: options.cell ?? '' }
+  const gateway = modules.identity.id
+  const watch = { self: gateway, cell: options.cell ?? '' }
   const latencies = new LatencyWatch(watch, { ...modules, registry })
+  const foresight = new Foresight({ ...modules, registry, latencies })
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     workers: () => registry.counts(),
@@ -53,7 +56,7 @@ export async function createGateway(
     ...inferenceRoutes(journey),
     ...informationRoutes({
       ...common,
-      gateway: modules.identity.id,
+      gateway,
       mesh: meshWatchOf(modules, registry),
       startedAtMs: modules.clock.now(),
       description: () => openApiDocument(routes, options.softwareVersion),
@@ -63,8 +66,7 @@ export async function createGateway(
   const isReady = () => registry.offers().size > 0
   const { network } = options
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
-  const gateway = modules.identity.id
-  const joining = new Joining({ network, gateway, ...limits }, { ...common, calls })
+  const joining = new Joining({ network, gateway, ...limits }, { ...common, calls, foresight })
   const callHandlers = {
     ...joining.handlers,
     ...modules.mesh?.handlers,
@@ -72,7 +74,7 @@ export async function createGateway(
   }
   return {
     listen() {
-      latencies.start()
+      for (const one of [latencies, foresight]) one.start()
       return server.listen(options.httpAddress)
     },
     callHandlers,
@@ -86,7 +88,7 @@ export async function createGateway(
     isReady,
     workerCount: () => registry.counts().connected,
     close() {
-      latencies.stop()
+      for (const one of [latencies, foresight]) one.stop()
       return server.close()
     },
   }

@@ -2,6 +2,21 @@
 import type { WorkerEvidence } from '../evidence/index.ts'
 import type { LoadReport, OfferedModel, WorkerId } from '../protocol/index.ts'
 
+/** Where a round trip is taken from, the best first. */
+export const roundTripSources = [
+  /** Probes of the link, or of the mesh. */
+  'measured',
+  /** The coordinates of both ends. */
+  'predicted',
+  /** The latency map, between the declared locations. */
+  'map',
+  /** What is usual of the links to its declared region. */
+  'region',
+  /** The policy: nothing is known. */
+  'assumed',
+] as const
+export type RoundTripSource = (typeof roundTripSources)[number]
+
 export interface Candidate {
   readonly id: WorkerId
   readonly region: string
@@ -10,25 +25,36 @@ export interface Candidate {
   readonly load: LoadReport
   /** Requests that this gateway has under way there: newer than any report. */
   readonly inFlight: number
-  /** How many of them were under way when `load` was reported, and so are counted in it already. */
-  readonly inFlightAtReport?: number | undefined
-  /** Smoothed round trip of the link, ms; undefined: not measured. */
+  /**
+   * Requests that others have there now, as they are foreseen: parts of one are a likelihood.
+   * undefined: nobody foresees it, and `load` stands.
+   */
+  readonly others: number | undefined
+  /** Likewise, tokens of its cache that are free; undefined: unknown. */
+  readonly kvTokensFree: number | undefined
+  /** Smoothed round trip of the link, ms; undefined: nothing is known of it. */
   readonly roundTripMs: number | undefined
+  readonly roundTripSource: RoundTripSource
   readonly connected: boolean
   /** Its link owes an answer to a probe: it may have halted. */
   readonly overdue: boolean
+  /** What the mesh holds of it, where its link says nothing newer; undefined: that it lives. */
+  readonly verdict: 'suspect' | 'dead' | undefined
   readonly integerExact: boolean
   readonly evidence: WorkerEvidence
 }
 
 /**
- * Requests at the worker now: others' as reported, and this gateway's own as it knows them. Where
- * it is not known how many of the reported ones are its own, as many as can be are taken to be.
+ * Requests at the worker now: others' as foreseen, and this gateway's own as it knows them. Where
+ * nothing is foreseen, as many of the reported ones as can be are taken to be its own.
  */
-export function occupancyOf(candidate: Candidate): number {
-  const { load, inFlight } = candidate
-  const reported = load.running + load.waiting
-  return inFlight + Math.max(0, reported - (candidate.inFlightAtReport ?? inFlight))
+export function occupancyOf({ load, inFlight, others }: Candidate): number {
+  return inFlight + (others ?? Math.max(0, load.running + load.waiting - inFlight))
+}
+
+/** The same in whole requests, for what counts slots. */
+export function presentOf(candidate: Candidate): number {
+  return Math.round(occupancyOf(candidate))
 }
 
 /** At least one: a worker that states nonsense must not divide by zero. */

@@ -6,6 +6,7 @@ import { seededRandom } from '../base/index.ts'
 import type { ModelFeature, WorkerId } from '../protocol/index.ts'
 import { endAttempt, withAttempt } from './attempts.ts'
 import { chooseAgain, couldMove, decide } from './decide.ts'
+import type { Ranking } from './decision.ts'
 import { refusalOf, summarizeRejections } from './explain/refusal.ts'
 import { renderDecision } from './explain/render.ts'
 import { gates } from './gates/gates.ts'
@@ -247,6 +248,86 @@ test('after a failure another worker is chosen, in the same decision', () => {
   )
   assert.deepEqual(first.attempts, [])
 })
+
+test('a suspect gives way to an equal that is none, and is better than nobody', () => {
+  const [suspect, sound] = [sampleCandidate(0, { verdict: 'suspect' }), sampleCandidate(1)]
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const random = seededRandom(seed)
+    const decision = decide(sampleInput({ candidates: [suspect, sound], random }))
+    assert.equal(decision.chosen, sound.id)
+    assert.deepEqual(decision.rejections, [
+      {
+        worker: suspect.id,
+        gate: 'unsuspected',
+        required: 'no suspicion among the members of its cluster',
+        actual: 'suspected of being dead',
+      },
+    ])
+  }
+  const late = sampleCandidate(1, { overdue: true })
+  const either = decide(sampleInput({ candidates: [suspect, late] }))
+  assert.equal(either.outcome, 'chosen')
+  const alone = decide(sampleInput({ candidates: [suspect] }))
+  assert.equal(alone.chosen, suspect.id)
+  assert.equal('unsuspected' in decide(sampleInput({ candidates: [sound] })).gateCounts, false)
+})
+
+test('one whom the mesh holds for dead is asked for nothing, also where nobody else is', () => {
+  const dead = sampleCandidate(0, { verdict: 'dead' })
+  const decision = decide(sampleInput({ candidates: [dead] }))
+  assert.equal(decision.outcome, 'none')
+  assert.deepEqual(decision.gateCounts['alive'], 1)
+  const refusal = refusalOf(decision)
+  assert.deepEqual([refusal?.code, refusal?.waitingHelps], ['no_eligible_node', true])
+  assert.match(refusal?.message ?? '', /No node that offers \S+ is alive, as the mesh sees it/)
+})
+
+test('a cache without room costs the wait for one that leaves', () => {
+  const ask = (kvTokensFree: number | undefined, running: number) => {
+    const candidates = [sampleCandidate(0, { kvTokensFree, load: { running } })]
+    return decide(sampleInput({ candidates })).rankings[0]?.predictedQueueMs ?? 0
+  }
+  assert.equal(ask(undefined, 1), 0)
+  assert.equal(ask(164, 1), 0)
+  assert.ok(ask(163, 1) > 0)
+  assert.equal(ask(163, 2), ask(163, 1) / 2)
+  // With nobody there it is the context that is too small, which another gate says.
+  assert.equal(ask(0, 0), 0)
+})
+
+test('decisions kept before round trips named their source are still read', () => {
+  const { first: _, ...decision } = JSON.parse(
+    JSON.stringify(
+      decide(sampleInput({ candidates: [sampleCandidate(0), sampleCandidate(1, unmeasuredTrip)] })),
+    ),
+  )
+  const rankings = decision.rankings.map(
+    ({ roundTripSource, ...rest }: Record<string, unknown>) => {
+      assert.ok(roundTripSource)
+      return rest
+    },
+  )
+  const first = { ...decision, rankings }
+  const kept = { ...decision, rankings, first: pickFirst(first) }
+  const revived = reviveDecision(kept)
+  const expected = [
+    [20, 'measured'],
+    [null, 'assumed'],
+  ] as const
+  const sources = (all: readonly Ranking[]) =>
+    all.map(({ roundTripMs, roundTripSource }) => [roundTripMs, roundTripSource] as const)
+  for (const all of [revived.rankings, revived.first?.rankings ?? []]) {
+    assert.deepEqual(new Map(sources(all)), new Map(expected))
+  }
+})
+
+const unmeasuredTrip = { roundTripMs: undefined, roundTripSource: 'assumed' } as const
+
+function pickFirst(decision: Record<string, unknown>): Record<string, unknown> {
+  const names = 'atMs candidates eligible indistinguishable alike rankings chosen comparedWith'
+  const all = `${names} decidedBy reason`.split(' ')
+  return Object.fromEntries(all.map((name) => [name, decision[name]]))
+}
 
 test('an attempt can be given up where another could take the request, and only there', () => {
   const first = sampleCandidate(0, { overdue: true })

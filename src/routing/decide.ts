@@ -5,12 +5,13 @@
  */
 import type { Random } from '../base/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
-import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
+import { type Candidate, presentOf, slotsOf } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates, passesUsual, usualGates } from './gates/gates.ts'
+import { unsuspectedGate } from './gates/unsuspected.ts'
 import { compareRank, loadOf, type Order, orderOf } from './order.ts'
 import { type Pick as Picked, pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
@@ -57,6 +58,7 @@ export function couldMove(
     ...demandOf({ ...present, request }, []),
     tried: new Set(attempts.map(({ worker }) => worker)),
     avoidsOverdue: true,
+    avoidsSuspects: true,
   }
   const asked = gates.filter((gate) => gate.applies(demand))
   return present.candidates.some((candidate) => passes(candidate, demand, asked))
@@ -78,9 +80,9 @@ function decideWith(input: DecideInput, { attempts, first }: Before): Decision {
   const { request, candidates, policy } = input
   let demand = demandOf(input, attempts)
   let sifted = sift(candidates, demand)
-  if (sifted.pool.size === 0 && (sifted.gateCounts[answeringGate.name] ?? 0) > 0) {
+  if (sifted.pool.size === 0 && avoidsSomeone(sifted.gateCounts)) {
     // Where no other is left, one that may have halted is better than none.
-    demand = { ...demand, avoidsOverdue: false }
+    demand = { ...demand, avoidsOverdue: false, avoidsSuspects: false }
     sifted = sift(candidates, demand)
   }
   const base = {
@@ -120,6 +122,10 @@ function decideWith(input: DecideInput, { attempts, first }: Before): Decision {
   return newDecision({ ...base, ...decided }, sifted.rejected, demand)
 }
 
+function avoidsSomeone(counts: Readonly<Record<string, number>>): boolean {
+  return (counts[answeringGate.name] ?? 0) + (counts[unsuspectedGate.name] ?? 0) > 0
+}
+
 const nobody = {
   indistinguishable: 0,
   alike: 0,
@@ -139,6 +145,7 @@ function demandOf(
     excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
     tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
     avoidsOverdue: candidates.some(({ overdue }) => overdue),
+    avoidsSuspects: candidates.some(({ verdict }) => verdict === 'suspect'),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),
   }
@@ -207,7 +214,7 @@ function sooner(aMs: number | null, bMs: number): number {
 function freeAfterMs(candidate: Candidate, demand: Demand): number {
   const prediction = predict(candidate, demand)
   const slots = slotsOf(candidate)
-  const answersAhead = occupancyOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
+  const answersAhead = presentOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
   const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
   const objectiveMs = demand.request.objective.ttftMs ?? Number.POSITIVE_INFINITY
   return Math.ceil(Math.max(roomMs, prediction.ttftMs - objectiveMs))
@@ -253,6 +260,7 @@ function rankingOf(pool: Pool, index: number, rank: number): Ranking {
     price: pool.price[index] ?? 0,
     load: loadOf(pool, index),
     roundTripMs: candidate.roundTripMs ?? null,
+    roundTripSource: candidate.roundTripSource,
   }
 }
 

@@ -3,6 +3,7 @@
  * read. Only this room makes one.
  */
 import type { DecisionId, ErrorCode, RequestId, WorkerId } from '../protocol/index.ts'
+import type { RoundTripSource } from './candidate.ts'
 import type { RouteRequest } from './request.ts'
 
 declare const made: unique symbol
@@ -45,7 +46,9 @@ export interface Ranking {
   readonly price: number
   /** Requests there per slot. */
   readonly load: number
+  /** null: nothing is known of it, and the policy's assumption was used. */
   readonly roundTripMs: number | null
+  readonly roundTripSource: RoundTripSource
 }
 
 export interface Attempt {

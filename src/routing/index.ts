@@ -3,7 +3,7 @@
  * Gates remove who cannot, an order ranks the rest, a pick balances load, words explain it.
  */
 export { type AttemptEnd, type AttemptStart, endAttempt, withAttempt } from './attempts.ts'
-export type { Candidate } from './candidate.ts'
+export type { Candidate, RoundTripSource } from './candidate.ts'
 export {
   type ChooseAgainInput,
   chooseAgain,

@@ -5,7 +5,7 @@
  * observations and so is soon outweighed; without either, a pessimistic assumption.
  */
 import type { DurationEstimate } from '../evidence/index.ts'
-import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
+import { type Candidate, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
 import type { RouteRequest } from './request.ts'
 
@@ -17,6 +17,8 @@ export interface Demand {
   readonly tried: ReadonlySet<string>
   /** Whoever may have halted is left out, as long as there are others. */
   readonly avoidsOverdue: boolean
+  /** Likewise whom the mesh suspects. */
+  readonly avoidsSuspects: boolean
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number
   /** The last prediction, which the gates and the order share. */
@@ -64,16 +66,30 @@ export function predict(candidate: Candidate, demand: Demand): Readonly<Predicti
   const idleTtftMs = Math.max(leastMs, blend(evidence.ttft, claimedTtftMs, policy.claimSamples))
   const tpotMs = blend(evidence.tpot, claimedTpotMs, policy.claimSamples)
   const decodeMs = tpotMs * (demand.completionTokens - 1)
-  const slots = slotsOf(candidate)
   // Whoever is ahead in the queue is taken to ask for as much as this request.
-  const ahead = Math.max(0, occupancyOf(candidate) + 1 - slots)
-  const queueMs = (ahead / slots) * (idleTtftMs - linkMs + decodeMs)
+  const turns = turnsBefore(candidate, demand)
+  const queueMs = turns * (idleTtftMs - linkMs + decodeMs)
   into.idleTtftMs = bounded(idleTtftMs)
   into.queueMs = bounded(queueMs)
   into.ttftMs = bounded(idleTtftMs + queueMs)
   into.tpotMs = bounded(tpotMs)
   into.totalMs = bounded(idleTtftMs + queueMs + decodeMs)
   return into
+}
+
+/**
+ * How many answers' times pass until this request can begin: for a slot, of those that work at a
+ * time, or for room in the cache, which the first of those present leaves.
+ */
+function turnsBefore(candidate: Candidate, { request, completionTokens }: Demand): number {
+  const present = presentOf(candidate)
+  const slots = slotsOf(candidate)
+  const ahead = present + 1 - slots
+  if (ahead > 0 || present <= 0) return Math.max(0, ahead) / slots
+  const { kvTokensFree } = candidate
+  const hasRoom =
+    kvTokensFree === undefined || kvTokensFree >= request.promptTokens + completionTokens
+  return hasRoom ? 0 : 1 / present
 }
 
 /**

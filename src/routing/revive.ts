@@ -4,6 +4,7 @@
  */
 import { faultPhrase, json, pointerOf, Validator } from '../base/index.ts'
 import { errorCodes, IsochroneError, modelFeatures } from '../protocol/index.ts'
+import { roundTripSources } from './candidate.ts'
 import { type Decision, decidingFactors, type Rejection } from './decision.ts'
 import { type DecisionFields, keptDecision } from './decision-record.ts'
 
@@ -53,6 +54,7 @@ const rankingSchema = json.object({
   price: number,
   load: number,
   roundTripMs: nullable(number),
+  roundTripSource: oneOf(roundTripSources),
 })
 
 const attemptSchema = json.object({
@@ -116,7 +118,7 @@ const validator = new Validator(decisionSchema)
  * @param json text, or what was parsed from it
  */
 export function reviveDecision(json: unknown): Decision {
-  const value = upToDate(typeof json === 'string' ? parse(json) : json)
+  const value = withSources(upToDate(typeof json === 'string' ? parse(json) : json))
   if (!validator.fits(value)) {
     const where = validator.faults(value).map((fault) => pointerOf(fault.path) || '/')
     const what = validator.faults(value).map(faultPhrase)
@@ -150,6 +152,30 @@ function upToDate(value: unknown): unknown {
     rankings: Array.isArray(rankings) ? rankings.map(completed) : rankings,
     first: null,
   }
+}
+
+/** What was kept before round trips named their source: they were all measured. */
+function withSources(value: unknown): unknown {
+  if (!isObject(value)) return value
+  const { first, rankings } = value
+  if (!Array.isArray(rankings) || !rankings.some(lacksSource)) return value
+  const isRankedFirst = isObject(first) && Array.isArray(first['rankings'])
+  return {
+    ...value,
+    rankings: rankings.map(withSource),
+    first: isRankedFirst
+      ? { ...first, rankings: (first['rankings'] as unknown[]).map(withSource) }
+      : first,
+  }
+}
+
+function withSource(ranking: unknown): unknown {
+  if (!lacksSource(ranking)) return ranking
+  return { ...ranking, roundTripSource: ranking['roundTripMs'] === null ? 'assumed' : 'measured' }
+}
+
+function lacksSource(ranking: unknown): ranking is Readonly<Record<string, unknown>> {
+  return isObject(ranking) && !('roundTripSource' in ranking)
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

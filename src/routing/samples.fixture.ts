@@ -51,14 +51,18 @@ export type CandidateChange = Partial<Omit<Candidate, 'offer' | 'load'>> & {
 
 export function sampleCandidate(number: number, change: CandidateChange = {}): Candidate {
   const { offer, load, ...rest } = change
+  const { running = 0, waiting = 0 } = load ?? {}
   return {
     id: sampleWorker(number),
     region: 'eu-central',
     inFlight: 0,
-    inFlightAtReport: 0,
+    others: running + waiting,
+    kvTokensFree: undefined,
     roundTripMs: 20,
+    roundTripSource: 'measured',
     connected: true,
     overdue: false,
+    verdict: undefined,
     integerExact: true,
     evidence: newcomer,
     ...rest,
@@ -104,6 +108,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     excluded: new Set(asked.exclude),
     tried: new Set(),
     avoidsOverdue: true,
+    avoidsSuspects: true,
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),
   }

@@ -51,7 +51,7 @@ export class LinkEstimator {
     return Math.max(overdueMsMin, timeoutFactor * (this.#roundTripMs + 4 * this.#deviationMs))
   }
 
-  quality(): Omit<LinkQuality, 'overdue'> {
+  quality(): Omit<LinkQuality, 'overdue' | 'answeredAtMs'> {
     const minimum = Math.min(...this.#window)
     return {
       roundTripMs: this.#roundTripMs,

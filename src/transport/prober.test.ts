@@ -109,3 +109,29 @@ test('a peer that something else watches is probed as seldom as is asked', () =>
   clock.advance(2_000)
   assert.equal(probes, first + 1)
 })
+
+test('a peer that is doubted is probed out of turn, once at a time', () => {
+  const clock = new ManualClock()
+  const answers: (() => void)[] = []
+  const prober = new Prober({
+    clock,
+    channels: [(onAnswer) => answers.push(() => onAnswer(20))],
+    onLost: () => {},
+  })
+  prober.start()
+  for (let i = 0; i < 3; i += 1) answers[i]?.()
+  assert.equal(prober.quality().answeredAtMs, clock.monotonic())
+  const before = answers.length
+  clock.advance(100)
+  prober.now()
+  prober.now()
+  assert.equal(answers.length, before + 1)
+  clock.advance(overdueMsMin + 100)
+  assert.equal(prober.quality().overdue, true)
+  answers.at(-1)?.()
+  assert.equal(prober.quality().overdue, false)
+  assert.equal(prober.quality().answeredAtMs, clock.monotonic())
+  prober.stop()
+  prober.now()
+  assert.equal(answers.length, before + 1)
+})

@@ -36,6 +36,9 @@ export class Prober {
   #timer: Timer | undefined
   #watch: Timer | undefined
   #overdue = false
+  #answeredAtMs: number | undefined
+  /** undefined: something has changed since it was asked for; routing asks for every candidate. */
+  #quality: LinkQuality | undefined
   #left: number
   #stopped = false
 
@@ -64,7 +67,21 @@ export class Prober {
   }
 
   quality(): LinkQuality {
-    return { ...this.#estimator.quality(), overdue: this.#overdue }
+    this.#quality ??= {
+      ...this.#estimator.quality(),
+      overdue: this.#overdue,
+      answeredAtMs: this.#answeredAtMs,
+    }
+    return this.#quality
+  }
+
+  /** Out of turn; while a probe waits for its answer, that one says it. */
+  now(): void {
+    if (this.#stopped || this.#channels.some(({ sentAt }) => sentAt !== undefined)) return
+    for (const channel of this.#channels) this.#probe(channel)
+    this.#watch?.cancel()
+    this.#watch = undefined
+    this.#watchAnswers()
   }
 
   #schedule(): void {
@@ -78,6 +95,7 @@ export class Prober {
       if (channel.sentAt === undefined) this.#probe(channel)
       else if (now - channel.sentAt >= transportLimits.probeTimeoutMs) {
         this.#estimator.unanswered()
+        this.#quality = undefined
         this.stop()
         this.#onLost(`no answer to a probe for ${transportLimits.probeTimeoutMs} ms`)
         return
@@ -97,6 +115,7 @@ export class Prober {
       this.#watch = this.#clock.after(secondLookMs, () => {
         this.#watch = undefined
         this.#overdue = this.#isLate(patienceMs)
+        this.#quality = undefined
       })
     })
   }
@@ -112,7 +131,9 @@ export class Prober {
     channel.send((roundTripMs) => {
       if (this.#stopped || channel.sentAt !== sentAt) return
       channel.sentAt = undefined
+      this.#answeredAtMs = this.#clock.monotonic()
       this.#estimator.answered(roundTripMs)
+      this.#quality = undefined
       if (this.#overdue) this.#overdue = this.#isLate(this.#estimator.patienceMs())
       if (this.#left > 0 && channel === this.#channels[0]) {
         this.#left -= 1

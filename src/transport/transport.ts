@@ -32,6 +32,8 @@ export interface LinkQuality {
   readonly samples: number
   /** A probe's answer is later than the link's round trips explain: is the peer still there? */
   readonly overdue: boolean
+  /** Monotonic ms of the latest answer; undefined before the first one. */
+  readonly answeredAtMs: number | undefined
 }
 
 export interface Stream {
@@ -82,6 +84,8 @@ export interface Connection {
    * watches the peer, and there are many like it.
    */
   probeEvery(intervalMs: number): void
+  /** Probes now, out of turn: somebody doubts that the peer is there. */
+  probe(): void
   /** Closes in order: streams that run are cancelled. */
   close(): Promise<void>
   /** Resolves once, when the connection is gone. */

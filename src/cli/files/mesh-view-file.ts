@@ -1,18 +1,21 @@
 /**
- * The last view of the mesh: who was there and at which addresses, one JSON file. It saves asking
- * anybody at the next start, and nothing in it is believed: who answers proves its id.
+ * The last view of the mesh: who was there, at which addresses, and each one's signed card; one
+ * JSON file. It saves asking anybody at the next start, and nothing in it is believed: who answers
+ * proves its id, and cards are verified by whoever takes them up.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../base/index.ts'
 import type { Contact, ContactStore } from '../../mesh/index.ts'
-import { isNodeId } from '../../protocol/index.ts'
+import { isNodeId, type NodeId } from '../../protocol/index.ts'
 import { writeFileAtomically } from './atomic-file.ts'
 
 /** Four full clusters; one is enough to start from. */
 const contactsMax = 256
 const addressesMax = 4
 const addressLengthMax = 256
+/** A card has about 800 bytes, 1,400 at most. */
+const cardCharactersMax = 4_096
 const fileBytesMax = 1024 * 1024
 
 export function openMeshView(folder: string, log: Log): ContactStore {
@@ -20,7 +23,7 @@ export function openMeshView(folder: string, log: Log): ContactStore {
   return {
     load: () => read(file, log),
     save(contacts) {
-      const members = contacts.slice(0, contactsMax)
+      const members = contacts.slice(0, contactsMax).map(keptOf)
       writeFileAtomically(file, `${JSON.stringify({ members }, null, 2)}\n`, 0o600)
     },
   }
@@ -31,8 +34,8 @@ function read(file: string, log: Log): readonly Contact[] {
     const text = readFileSync(file, 'utf8')
     const content: unknown = text.length > fileBytesMax ? null : JSON.parse(text)
     const members = isObject(content) ? content['members'] : undefined
-    if (Array.isArray(members) && members.length <= contactsMax && members.every(isContact)) {
-      return members
+    if (Array.isArray(members) && members.length <= contactsMax && members.every(isKept)) {
+      return members.map(contactOf)
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
@@ -42,14 +45,38 @@ function read(file: string, log: Log): readonly Contact[] {
   return []
 }
 
-function isContact(value: unknown): value is Contact {
+/** As JSON has it. What the first version wrote has neither role nor card. */
+interface KeptContact {
+  readonly id: NodeId
+  readonly role?: Contact['role']
+  readonly addresses: readonly string[]
+  /** Base64. */
+  readonly card?: string
+}
+
+function keptOf({ id, role, addresses, card }: Contact): KeptContact {
+  const kept = { id, role: role ?? 'node', addresses }
+  return card === undefined ? kept : { ...kept, card: Buffer.from(card).toString('base64') }
+}
+
+function contactOf({ id, role = 'node', addresses, card }: KeptContact): Contact {
+  return { id, role, addresses, card: card === undefined ? undefined : bytesOf(card) }
+}
+
+function bytesOf(card: string): Uint8Array {
+  return new Uint8Array(Buffer.from(card, 'base64'))
+}
+
+function isKept(value: unknown): value is KeptContact {
   if (!isObject(value)) return false
-  const { id, addresses } = value
+  const { id, addresses, card, role = 'node' } = value
   const isAddress = (address: unknown) =>
     typeof address === 'string' && address.length <= addressLengthMax
   return (
     typeof id === 'string' &&
     isNodeId(id) &&
+    (role === 'node' || role === 'gateway') &&
+    (card === undefined || (typeof card === 'string' && card.length <= cardCharactersMax)) &&
     Array.isArray(addresses) &&
     addresses.length <= addressesMax &&
     addresses.every(isAddress)

@@ -90,10 +90,10 @@ export class Trail {
 
   begin(worker: WorkerId): void {
     this.#worker = worker
-    this.#inFlightBefore = this.#modules.registry.begin(worker)
     if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
     const startedAtMs = this.#modules.clock.now()
     this.#startedAtMs = this.#modules.clock.monotonic()
+    this.#inFlightBefore = this.#modules.registry.begin(worker)
     this.#decision = withAttempt(this.#decision, { worker, startedAtMs })
   }
 
@@ -128,7 +128,7 @@ export class Trail {
     this.#worker = undefined
     this.#figures = figures
     const { clock, registry, metrics } = this.#modules
-    registry.end(worker)
+    registry.end(worker, figures.usage?.completionTokens ?? figures.deltaTokens)
     metrics.attempt(outcome.kind, code)
     const observation: Observation = {
       atMs: clock.now(),

@@ -24,6 +24,7 @@ import type { CallHandler, Connection, IncomingCall } from '../../transport/inde
 import type { JoinTokens } from '../admission/credentials.ts'
 import { TokenBucket } from '../admission/token-bucket.ts'
 import type { GatewayMetrics } from '../metrics.ts'
+import type { Foresight } from './foresight.ts'
 import type { LatencyWatch } from './latency-watch.ts'
 import type { WorkerRegistry } from './registry.ts'
 import { RemoteWorker } from './remote-worker.ts'
@@ -47,6 +48,8 @@ export interface JoiningModules {
   readonly metrics: GatewayMetrics
   /** Learns from what nodes measured of each other. */
   readonly latencies?: Pick<LatencyWatch, 'hear'>
+  /** Learns how busy nodes are. */
+  readonly foresight?: Pick<Foresight, 'joined' | 'reported'>
   /** A peer of the mesh may stay without joining. */
   readonly mesh?: Pick<MeshAgent, 'isKnown'>
 }
@@ -142,6 +145,7 @@ export class Joining {
     }
     const worker = new RemoteWorker(connection, record, this.#modules)
     this.#modules.registry.put(worker)
+    this.#modules.foresight?.joined(worker)
     this.#workers.set(record.id, worker)
     this.#remember(record)
     if (before !== undefined) {
@@ -200,7 +204,7 @@ export class Joining {
     }
     worker.report(load)
     if (links.length > 0) this.#modules.latencies?.hear(worker.id, links)
-    this.#modules.registry.noteReport(call.peer)
+    this.#modules.foresight?.reported(worker, load)
     await call.send(encodeReportAck())
   }
 

@@ -4,8 +4,10 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, WorkerEvidence } from '../../evidence/index.ts'
-import { IsochroneError, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
+import { IsochroneError, isNodeId, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
 import type { Candidate } from '../../routing/index.ts'
+import { Foreseen } from './foreseen.ts'
+import { RemoteWorker } from './remote-worker.ts'
 import type { Worker, WorkerView } from './worker.ts'
 
 export interface RegistryOptions {
@@ -21,8 +23,8 @@ export interface RegistryModules {
 interface Entry {
   readonly worker: Worker
   inFlight: number
-  /** How many of them its latest load report counts already. */
-  inFlightAtReport: number | undefined
+  /** undefined: an upstream, whose load is always as it is now, and which is in no mesh. */
+  readonly foreseen: Foreseen | undefined
   /** Monotonic ms; undefined while it is connected. */
   goneSinceMs: number | undefined
   /** Filled anew for every decision: a thousand new objects for each would be work to collect. */
@@ -35,6 +37,12 @@ export interface KnownWorker {
   readonly worker: Worker
   readonly view: WorkerView
   readonly inFlight: number
+}
+
+/** A joined node, and what is foreseen of it. */
+export interface KnownNode {
+  readonly worker: RemoteWorker
+  readonly foreseen: Foreseen
 }
 
 export class WorkerRegistry {
@@ -59,7 +67,7 @@ export class WorkerRegistry {
     this.#entries.set(worker.id, {
       worker,
       inFlight,
-      inFlightAtReport: undefined,
+      foreseen: before?.foreseen ?? (isNodeId(worker.id) ? new Foreseen() : undefined),
       goneSinceMs: undefined,
       candidate: undefined,
     })
@@ -72,9 +80,15 @@ export class WorkerRegistry {
     entry.goneSinceMs = this.#modules.clock.monotonic()
   }
 
-  noteReport(id: WorkerId): void {
-    const entry = this.#entries.get(id)
-    if (entry !== undefined) entry.inFlightAtReport = entry.inFlight
+  foreseen(id: WorkerId): Foreseen | undefined {
+    return this.#entries.get(id)?.foreseen
+  }
+
+  /** Those that are added while one looks may come too. */
+  *nodes(): IterableIterator<KnownNode> {
+    for (const { worker, foreseen } of this.#entries.values()) {
+      if (foreseen !== undefined && worker instanceof RemoteWorker) yield { worker, foreseen }
+    }
   }
 
   get(id: WorkerId): Worker | undefined {
@@ -102,16 +116,16 @@ export class WorkerRegistry {
     const entry = this.#entries.get(id)
     if (entry === undefined) return 0
     entry.inFlight += 1
+    entry.foreseen?.own.sent(this.#modules.clock.monotonic())
     return entry.inFlight - 1
   }
 
-  end(id: WorkerId): void {
+  /** @param tokens of its answer */
+  end(id: WorkerId, tokens = 0): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     entry.inFlight = Math.max(0, entry.inFlight - 1)
-    if (entry.inFlightAtReport !== undefined && entry.inFlightAtReport > entry.inFlight) {
-      entry.inFlightAtReport = entry.inFlight
-    }
+    entry.foreseen?.ended(tokens, this.#modules.clock.monotonic())
   }
 
   /** Whether any worker, also one that just left, offers the model. */
@@ -157,15 +171,22 @@ export class WorkerRegistry {
   }
 }
 
+const unforeseen = new Foreseen()
+
 function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Candidate {
-  const { worker, inFlight, inFlightAtReport } = entry
+  const { worker, inFlight } = entry
+  const foreseen = entry.foreseen ?? unforeseen
+  const { others, kvTokensFree, verdict } = foreseen
   const view = worker.describe()
   const offer = offerOf(view, model)
-  const { region, load, roundTripMs, connected, overdue, integerExact } = view
+  const { region, load, connected, overdue, integerExact } = view
+  const isMeasured = view.roundTripMs !== undefined
+  const roundTripMs = isMeasured ? view.roundTripMs : foreseen.roundTripMs
+  const roundTripSource = isMeasured ? 'measured' : foreseen.roundTripSource
   const kept = entry.candidate
   if (kept === undefined) {
-    const own = { id: worker.id, inFlight, inFlightAtReport, evidence }
-    const link = { roundTripMs, connected, overdue }
+    const own = { id: worker.id, inFlight, others, kvTokensFree, verdict, evidence }
+    const link = { roundTripMs, roundTripSource, connected, overdue }
     entry.candidate = { ...own, ...link, region, offer, load, integerExact }
     return entry.candidate
   }
@@ -173,8 +194,11 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   kept.offer = offer
   kept.load = load
   kept.inFlight = inFlight
-  kept.inFlightAtReport = inFlightAtReport
+  kept.others = others
+  kept.kvTokensFree = kvTokensFree
+  kept.verdict = verdict
   kept.roundTripMs = roundTripMs
+  kept.roundTripSource = roundTripSource
   kept.connected = connected
   kept.overdue = overdue
   kept.integerExact = integerExact

@@ -58,8 +58,8 @@ export class AddressBook {
   }
 
   /** From an earlier life: what members say themselves counts more. */
-  putContact({ id, addresses }: Contact): void {
-    const card: MemberCard = { role: 'node', addresses, relays: [] }
+  putContact({ id, role = 'node', addresses }: Contact): void {
+    const card: MemberCard = { role, addresses, relays: [] }
     if (this.#get(id) === undefined) this.#keep(id, { card, isProven: false })
   }
 

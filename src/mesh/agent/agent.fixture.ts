@@ -127,7 +127,7 @@ export function alive({ agent }: Place): NodeId[] {
   return members.map(({ id }) => id).sort()
 }
 
-export function idsBesides(places: readonly Place[], place: Place): NodeId[] {
+export function idsBesides(places: readonly Place[], place?: Place): NodeId[] {
   return places
     .filter((other) => other !== place)
     .map(({ identity }) => identity.id)

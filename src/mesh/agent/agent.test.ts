@@ -98,7 +98,7 @@ test('the last view is kept, and brings a member back when the first contact is 
   const world = await settled(5, 4)
   const [first, , , last] = world.places
   assert.ok(first && last)
-  assert.equal(last.saved.length, 3)
+  assert.deepEqual(last.saved.map(({ id }) => id).sort(), idsBesides(world.places).sort())
   await world.crash(last)
   await world.crash(first)
   await world.run(30_000)
@@ -108,6 +108,124 @@ test('the last view is kept, and brings a member back when the first contact is 
   for (const one of here) assert.deepEqual(alive(one), idsBesides(here, one))
   await world.close()
 })
+
+test('one who comes back needs nobody it joined by, and is placed in seconds', async (t) => {
+  const world = await settled(11, 6)
+  const [first, , , , last, other] = world.places
+  assert.ok(first && last && other)
+  await world.run(30_000)
+  const cluster = last.agent.place?.cluster
+  const others = world.places.filter((one) => one !== first && one !== last)
+  for (const one of [last, other]) assert.equal(one.agent.place?.cluster, cluster)
+  await world.crash(first)
+  await world.run(15_000)
+  await world.crash(last)
+  await world.run(500)
+  const again = await world.add({ identity: last.identity, contacts: last.saved })
+  const here = [...others, again]
+  const tookMs = await untilHolds(
+    world,
+    () => String(alive(again)) === String(idsBesides(here, again)),
+  )
+  t.diagnostic(`back after ${tookMs} ms`)
+  assert.ok(tookMs <= 2_000, `${tookMs} ms`)
+  assert.equal(again.agent.place?.cluster, cluster)
+  const all = await untilHolds(world, () =>
+    others.every((one) => String(alive(one)) === String(idsBesides(here, one))),
+  )
+  t.diagnostic(`one view after ${all} ms more`)
+  assert.ok(all <= 8_000, `${all} ms`)
+  await world.close()
+})
+
+test('two who go at once: the one who comes back does not wait for the other', async (t) => {
+  const world = await settled(15, 6)
+  await world.run(30_000)
+  const [first, , , , last] = world.places
+  assert.ok(first && last)
+  const cluster = last.agent.place?.cluster
+  await world.crash(first)
+  await world.crash(last)
+  const again = await world.add({ identity: last.identity, contacts: last.saved })
+  const here = [...world.places.filter((one) => one !== first && one !== last)]
+  const tookMs = await untilHolds(
+    world,
+    () => String(alive(again)) === String(idsBesides(here, again)),
+  )
+  t.diagnostic(`back after ${tookMs} ms`)
+  assert.ok(tookMs <= 8_000, `${tookMs} ms`)
+  assert.equal(again.agent.place?.cluster, cluster)
+  await world.close()
+})
+
+test('the coordinator comes back into its cluster, and does not coordinate at once', async () => {
+  const world = await settled(12, 4)
+  await world.run(30_000)
+  const { cluster, coordinator } = place(world, 0).agent.place ?? {}
+  const last = world.places.find(({ identity }) => identity.id === coordinator)
+  assert.ok(last)
+  const others = world.places.filter((one) => one !== last)
+  await world.crash(last)
+  const again = await world.add({ identity: last.identity, contacts: last.saved })
+  const here = [...others, again]
+  const isBack = () => again.agent.place?.members.length === here.length
+  const tookMs = await untilHolds(world, isBack)
+  assert.ok(tookMs <= 5_000, `${tookMs} ms`)
+  assert.equal(again.agent.place?.cluster, cluster)
+  await world.run(20_000)
+  const seen = here.map((one) => one.agent.place?.coordinator)
+  assert.equal(new Set(seen).size, 1)
+  await world.close()
+})
+
+test('a kept view with forged, foreign or damaged cards is a view of addresses only', async () => {
+  const world = await settled(13, 4)
+  const [, , other, last] = world.places
+  assert.ok(other && last)
+  await world.crash(last)
+  const [, ...kept] = last.saved
+  const foreign = other.saved.find(({ id }) => id === other.identity.id)?.card
+  const contacts = [
+    // Its own card is another's; one is damaged, one of another member than it is kept for.
+    { id: last.identity.id, addresses: [], card: foreign },
+    ...kept.map((one, i) => ({ ...one, card: i === 0 ? Uint8Array.of(1, 2, 3) : foreign })),
+  ]
+  const again = await world.add({ identity: last.identity, contacts })
+  const here = [...world.places.filter((one) => one !== last)]
+  await world.run(40_000)
+  assert.deepEqual(alive(again), idsBesides(here, again))
+  await world.close()
+})
+
+test('states of members are told as they change, and the ways to them are known', async () => {
+  const world = await settled(14, 4)
+  await world.run(30_000)
+  const [home, ...others] = world.places
+  assert.ok(home)
+  const told: string[] = []
+  const [dying] = others
+  assert.ok(dying)
+  home.agent.states.watch((id, state) => {
+    if (id === dying.identity.id) told.push(state)
+  })
+  assert.equal(home.agent.states.of(dying.identity.id), 'alive')
+  assert.equal(home.agent.roundTrip(dying.identity.id)?.source, 'measured')
+  assert.equal(home.agent.roundTrip(createIdentity().id), undefined)
+  await world.crash(dying)
+  await world.run(10_000)
+  assert.deepEqual(told, ['suspect', 'dead'])
+  assert.equal(home.agent.states.of(dying.identity.id), 'dead')
+  await world.close()
+})
+
+/** @returns the ms it took */
+async function untilHolds(world: AgentWorld, holds: () => boolean): Promise<number> {
+  for (let ms = 0; ms < 60_000; ms += 50) {
+    if (holds()) return ms
+    await world.run(50)
+  }
+  throw new Error('not within a minute')
+}
 
 test('what is malformed is counted and changes nothing', async () => {
   const world = await settled(6, 3)

@@ -16,10 +16,10 @@ import type { CallHandler, Connection, IncomingCall } from '../../transport/inde
 import type { Place } from '../clusters/neighbourhood.ts'
 import type { Coordinate } from '../coordinates/coordinate.ts'
 import type { FederationView } from '../digests/federation-view.ts'
+import type { LinkEstimate } from '../links/link-table.ts'
 import { membershipLimits, wan } from '../membership/presets.ts'
 import { AddressBook } from './address-book.ts'
 import { Admission, decodeCard, encodeCard, type MemberCard } from './card.ts'
-import type { Contact } from './contacts.ts'
 import { GatewayChoice } from './gateway-choice.ts'
 import { Guests, type PeerFault, type Standing } from './guests.ts'
 import { Happenings } from './happenings.ts'
@@ -27,6 +27,7 @@ import { type AgentLimits, agentLimits } from './limits.ts'
 import { LoadKeeper } from './load-keeper.ts'
 import { type MachineInput, MeshMachine } from './machine.ts'
 import { Measurements } from './measurements.ts'
+import { MemberStates } from './member-states.ts'
 import type { AgentModules, AgentOptions, MeshMember } from './options.ts'
 import { packetsOf } from './packets.ts'
 import { Peers } from './peers.ts'
@@ -56,6 +57,7 @@ export class MeshAgent {
   readonly #skew: SkewWatch
   readonly #choice: GatewayChoice
   readonly #happenings: Happenings
+  readonly #states: MemberStates
   readonly #view: ViewKeeper
   #machine: MeshMachine | undefined
   #load: LoadKeeper | undefined
@@ -102,10 +104,9 @@ export class MeshAgent {
       guests: this.#guests,
       isKnown: (id) => book.isProven(id),
     })
-    this.#view = new ViewKeeper(this.#limits.saveIntervalMs, {
-      ...modules,
-      known: () => this.#contacts(),
-    })
+    const machine = () => this.#machine
+    this.#view = new ViewKeeper(this.#limits, { ...modules, self: identity.id, book, machine })
+    this.#states = new MemberStates(this.#limits.peersMax)
     this.#wallClock = new WallClockWatch(clock)
     this.#happenings = new Happenings({
       ...modules,
@@ -121,17 +122,17 @@ export class MeshAgent {
 
   /** @param addresses where other members can dial this one */
   start(addresses: readonly string[]): void {
-    const { contacts, identity } = this.#modules
-    const known = contacts.load()
-    for (const contact of known) {
-      if (contact.id === identity.id) continue
+    const { cards, contacts, own } = this.#view.restore()
+    for (const contact of contacts) {
       this.#book.putContact(contact)
       if (this.#seeds.size < membershipLimits.seedsMax) this.#seeds.add(contact.id)
     }
+    this.#measurements.restore(own?.coordinate, this.#modules.clock.monotonic())
     this.#addresses = addresses
     this.#machine = this.#createMachine()
     this.#load = this.#createLoadKeeper()
     this.#sweep()
+    this.#step({ kind: 'restore', cards })
     this.#step({ kind: 'seeds', seeds: [...this.#seeds] })
   }
 
@@ -170,6 +171,17 @@ export class MeshAgent {
     })
   }
 
+  /** Whom its cluster holds for what. */
+  get states(): MemberStates {
+    return this.#states
+  }
+
+  /** Of the way to anybody: measured, or by coordinates that are no guess. */
+  roundTrip(id: NodeId): LinkEstimate | undefined {
+    const carded = this.#machine?.neighbourhood.cardOf(id)?.coordinate
+    return this.#measurements.reliableEstimate(id, carded, this.#modules.clock.monotonic())
+  }
+
   /** Of a gateway: every node's load, from the clusters' digests. */
   get federation(): FederationView | undefined {
     return this.#load?.view
@@ -188,7 +200,8 @@ export class MeshAgent {
   /** Tells some members; they tell the rest. */
   async leave(): Promise<void> {
     if (this.#machine === undefined || this.#isClosed) return
-    this.#view.changed()
+    // As it was: where it leaves from, it may come back to.
+    this.#view.close()
     await new Promise<void>((resolve) => {
       this.#onDeparted = resolve
       const timer = this.#modules.clock.after(this.#limits.leaveWaitMs, resolve)
@@ -276,7 +289,10 @@ export class MeshAgent {
     const { clock } = this.#modules
     if (this.#machine === undefined || this.#isClosed) return 0
     const { sends, events, wakeAtMs } = this.#machine.step(input, clock.monotonic())
-    for (const event of events) this.#happenings.take(event)
+    for (const event of events) {
+      this.#happenings.take(event)
+      this.#states.take(event)
+    }
     let bytes = 0
     for (const [to, packet] of packetsOf(sends)) bytes += this.#send(to, packet)
     this.#timer?.cancel()
@@ -379,15 +395,5 @@ export class MeshAgent {
     if (isSame) return
     this.#relays = relays
     this.#step({ kind: 'contact' })
-  }
-
-  /** Its cluster's members, and its neighbours beyond. */
-  #contacts(): Contact[] {
-    const ids = new Set<NodeId>()
-    for (const { id, state } of this.members()) {
-      if (state === 'alive' || state === 'suspect') ids.add(id)
-    }
-    for (const { card } of this.#machine?.neighbourhood.neighbours() ?? []) ids.add(card.id)
-    return Array.from(ids, (id) => ({ id, addresses: this.#book.addressesOf(id) }))
   }
 }

@@ -1,9 +1,14 @@
-/** The last view of the mesh, kept for the next start: who was there, and at which addresses. */
+/** The last view of the mesh, kept for the next start. */
 import type { NodeId } from '../../protocol/index.ts'
+import type { MemberRole } from './card.ts'
 
 export interface Contact {
   readonly id: NodeId
+  /** As it said; a node, where this is not known. */
+  readonly role?: MemberRole | undefined
   readonly addresses: readonly string[]
+  /** What it said of itself and signed, encoded; undefined: not known. */
+  readonly card?: Uint8Array | undefined
 }
 
 /** Where contacts are kept; on disk, for whoever has one. */

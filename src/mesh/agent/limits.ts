@@ -40,6 +40,8 @@ export interface AgentLimits {
   readonly relayedAgeMaxMs: number
   /** What is kept on disk is written no more often than this. */
   readonly saveIntervalMs: number
+  /** A third of a card's life: what is kept is good for ten minutes at least. */
+  readonly keepFreshMs: number
   /** A leaving member stays for three rounds of gossip: nine others know, and tell the rest. */
   readonly leaveWaitMs: number
   /** What one peer does wrong is logged once in this time. */
@@ -75,6 +77,7 @@ export const agentLimits: AgentLimits = Object.freeze({
   peersMax: 1_024,
   relayedAgeMaxMs: 30_000,
   saveIntervalMs: 5_000,
+  keepFreshMs: 300_000,
   leaveWaitMs: 600,
   faultLogIntervalMs: 60_000,
   eventLogBurstMax: 128,

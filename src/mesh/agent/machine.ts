@@ -21,6 +21,7 @@ import {
   type Place,
 } from '../clusters/neighbourhood.ts'
 import type { Coordinate } from '../coordinates/coordinate.ts'
+import type { Card } from '../directory/card.ts'
 import { Membership } from '../membership/membership.ts'
 import type { Message as MembershipMessage } from '../membership/messages.ts'
 import type { MembershipPreset } from '../membership/presets.ts'
@@ -73,6 +74,8 @@ export type MachineInput =
   | { readonly kind: 'tick' }
   | { readonly kind: 'part'; readonly from: NodeId; readonly part: MachineSend['part'] }
   | { readonly kind: 'seeds'; readonly seeds: readonly NodeId[] }
+  /** From an earlier life, its own card among them. */
+  | { readonly kind: 'restore'; readonly cards: readonly Card[] }
   /** How one is reached is another now. */
   | { readonly kind: 'contact' }
   | { readonly kind: 'leave' }
@@ -142,6 +145,7 @@ export class MeshMachine {
         this.#hear(input.from, input.part, nowMs)
         return
       case 'seeds':
+      case 'restore':
         this.#stepNeighbourhood(input, nowMs)
         return
       case 'contact':

@@ -9,8 +9,13 @@ import { Coordinates } from '../coordinates/coordinates.ts'
 import { type LinkEstimate, LinkTable } from '../links/link-table.ts'
 import type { LinkMeasure } from '../links/link-window.ts'
 
+/** Relative, as each end sees its own: beyond it a prediction says little. */
+const reliableErrorMax = 0.5
+
 export class Measurements {
-  readonly #coordinates: Coordinates
+  readonly #self: NodeId
+  readonly #random: Random
+  #coordinates: Coordinates
   readonly #links = new LinkTable()
   /** As each last said. */
   readonly #heard = new Map<NodeId, Coordinate>()
@@ -22,6 +27,8 @@ export class Measurements {
     nowMs: number,
   ) {
     this.#peersMax = peersMax
+    this.#self = self
+    this.#random = random
     this.#coordinates = new Coordinates({ self }, { random }, nowMs)
   }
 
@@ -32,6 +39,13 @@ export class Measurements {
 
   get own(): Coordinate {
     return this.#coordinates.own
+  }
+
+  /** Begins where it was in an earlier life. */
+  restore(restored: Coordinate | undefined, nowMs: number): void {
+    if (restored === undefined) return
+    const options = { self: this.#self, restored }
+    this.#coordinates = new Coordinates(options, { random: this.#random }, nowMs)
   }
 
   /** Where a peer says that it is. false: nobody can be there. */
@@ -75,6 +89,22 @@ export class Measurements {
     // Among equals by name: two infinities have no difference.
     ways.sort((a, b) => (a.ms === b.ms ? (a.id < b.id ? -1 : 1) : a.ms - b.ms))
     return ways.map(({ id }) => id)
+  }
+
+  /**
+   * The same, with what the peer's card says where the peer itself said nothing; coordinates that
+   * are guesses are left out.
+   */
+  reliableEstimate(
+    peer: NodeId,
+    carded: Coordinate | undefined,
+    nowMs: number,
+  ): LinkEstimate | undefined {
+    const coordinate = this.#heard.get(peer) ?? carded
+    const isSure = Math.max(this.own.error, coordinate?.error ?? 1) <= reliableErrorMax
+    const predictedMs =
+      coordinate === undefined || !isSure ? undefined : this.#coordinates.predictMs(coordinate)
+    return this.#links.estimate(peer, predictedMs, nowMs)
   }
 
   /** Measured, where it was; else by the two coordinates. */

@@ -12,7 +12,13 @@ test('what was sent since the entry is added, what it contains is not counted tw
   own.sent(-500)
   own.sent(200)
   const said = { ...idle, running: 2, saidAtMs: 0 }
-  assert.deepEqual(own.predict(said, 300, options), { running: 3, waiting: 0, queueMs: 0 })
+  const none = { others: 0, queueMs: 0 }
+  assert.deepEqual(own.predict(said, 300, options), {
+    ...none,
+    running: 3,
+    waiting: 0,
+    sentSince: 1,
+  })
 })
 
 test('a request that was on its way when the node spoke is not in the entry', () => {
@@ -26,9 +32,10 @@ test('a request that was on its way when the node spoke is not in the entry', ()
 
 test('an answer that came since is no longer there', () => {
   const own = new OwnRequests()
-  const request = own.sent(-500)
-  own.ended(request, 200)
-  own.ended(request, 250)
+  own.sent(-500)
+  own.ended(200)
+  assert.equal(own.underWay, 0)
+  own.ended(250)
   assert.equal(own.underWay, 0)
   assert.equal(own.predict({ ...idle, running: 1 }, 300, options).running, 0)
 })
@@ -37,12 +44,14 @@ test('others’ requests drain by the measured rate, and not where none is measu
   const own = new OwnRequests()
   const said = { ...idle, running: 4, waiting: 4 }
   // 4 requests a second.
-  assert.deepEqual(own.predict(said, 1_000, options), { running: 4, waiting: 0, queueMs: 0 })
+  const drained = { running: 4, waiting: 0, others: 4, sentSince: 0, queueMs: 0 }
+  assert.deepEqual(own.predict(said, 1_000, options), drained)
   assert.equal(own.predict(said, 500, options).queueMs, 500)
   assert.equal(own.predict(said, 60_000, options).running, 0)
   const unmeasured = { ...said, tokensPerSecond: 0 }
   const predicted = own.predict(unmeasured, 60_000, options)
-  assert.deepEqual(predicted, { running: 4, waiting: 4, queueMs: Number.POSITIVE_INFINITY })
+  const stays = { running: 4, waiting: 4, others: 8, sentSince: 0 }
+  assert.deepEqual(predicted, { ...stays, queueMs: Number.POSITIVE_INFINITY })
 })
 
 test('what others send is learned from entry to entry, and expected to go on', () => {
@@ -54,6 +63,16 @@ test('what others send is learned from entry to entry, and expected to go on', (
   assert.ok(Math.abs(own.othersPerSecond - 2) < 0.1, String(own.othersPerSecond))
   const said = { ...idle, running: 2, saidAtMs: 20_000 }
   assert.ok(Math.abs(own.predict(said, 21_000, options).running - 2) < 0.1)
+})
+
+test('of more requests than are remembered, those that an entry contains are not others’', () => {
+  const own = new OwnRequests()
+  for (let i = 0; i < 2_000; i += 1) own.sent(i)
+  for (let i = 0; i < 1_000; i += 1) own.ended(2_000 + i)
+  const said = { ...idle, running: 900, waiting: 100, slots: 900, saidAtMs: 5_000 }
+  assert.equal(own.predict(said, 5_000, options).others, 0)
+  own.learn(said, options)
+  assert.equal(own.predict(said, 5_100, options).others, 0)
 })
 
 test('what is remembered of own requests is bounded', () => {
@@ -89,7 +108,7 @@ function route(choice: Choice, seed: number): Herd {
   const speaksAt = nodes.map(() => random.float() * 2_000)
   const heard = nodes.map(() => idle)
   const books = [0, 1].map(() => nodes.map(() => new OwnRequests()))
-  const ends: { atMs: number; end: () => void }[] = []
+  const ends: { atMs: number; own: OwnRequests }[] = []
   const waits: number[] = []
   const serviceMs = 1_000
   let queueMost = 0
@@ -111,7 +130,7 @@ function route(choice: Choice, seed: number): Herd {
       }
     }
     for (let i = ends.length - 1; i >= 0; i -= 1) {
-      if ((ends[i]?.atMs ?? 0) <= nowMs) ends.splice(i, 1)[0]?.end()
+      if ((ends[i]?.atMs ?? 0) <= nowMs) ends.splice(i, 1)[0]?.own.ended(nowMs)
     }
     while (arriveAtMs <= nowMs) {
       arriveAtMs += (-Math.log(1 - random.float()) * serviceMs) / (40 * 4 * 0.75)
@@ -120,10 +139,10 @@ function route(choice: Choice, seed: number): Herd {
       const own = books[gateway]?.[best]
       const node = nodes[best]
       assert.ok(own !== undefined && node !== undefined)
-      const request = own.sent(nowMs)
+      own.sent(nowMs)
       const queuedMs = ((node.waiting.length + node.running.length) / 4) * serviceMs
       const atMs = nowMs + Math.max(serviceMs, queuedMs)
-      ends.push({ atMs, end: () => own.ended(request, nowMs) })
+      ends.push({ atMs, own })
       node.waiting.push({ gateway, atMs: nowMs })
       queueMost = Math.max(queueMost, node.waiting.length)
     }

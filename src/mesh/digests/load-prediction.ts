@@ -30,32 +30,30 @@ export interface PredictionOptions {
 export interface PredictedLoad {
   readonly running: number
   readonly waiting: number
+  /** Of both, those of others: parts of a request are a likelihood. */
+  readonly others: number
+  /** Of one's own, those that the entry cannot contain. */
+  readonly sentSince: number
   /** ms until what waits has begun; Infinity where it waits and the rate is not known. */
   readonly queueMs: number
 }
 
-/** One's own requests that are remembered for a node; older ones are not subtracted. */
-const sendsMax = 512
+/** Times of own requests that are remembered for a node; older ones count as long over. */
+const timesMax = 512
 /** What others were seen to send weighs in by a third each second or so. */
 const arrivalsWeight = 0.3
 /** Longer gaps between two entries say nothing of a rate. */
 const arrivalsGapMsMax = 10_000
 
-interface OwnRequest {
-  readonly sentAtMs: number
-  /** Infinity: under way. */
-  endedAtMs: number
-}
-
 /** One gateway's own requests to one node, and what it learned of the others'. */
 export class OwnRequests {
-  #requests: OwnRequest[] = []
-  #underWay = 0
+  readonly #sent = new Times()
+  readonly #ended = new Times()
   #othersPerSecond = 0
   #last: SaidLoad | undefined
 
   get underWay(): number {
-    return this.#underWay
+    return this.#sent.count - this.#ended.count
   }
 
   /** Requests of others per second, as far as entries showed them. */
@@ -63,19 +61,13 @@ export class OwnRequests {
     return this.#othersPerSecond
   }
 
-  /** To be ended by `ended` with what it returns. */
-  sent(nowMs: number): OwnRequest {
-    const request: OwnRequest = { sentAtMs: nowMs, endedAtMs: Number.POSITIVE_INFINITY }
-    this.#requests.push(request)
-    if (this.#requests.length > sendsMax) this.#requests.shift()
-    this.#underWay += 1
-    return request
+  /** Times are those of one clock, and never go back. */
+  sent(nowMs: number): void {
+    this.#sent.add(nowMs)
   }
 
-  ended(request: OwnRequest, nowMs: number): void {
-    if (request.endedAtMs !== Number.POSITIVE_INFINITY) return
-    request.endedAtMs = nowMs
-    this.#underWay -= 1
+  ended(nowMs: number): void {
+    if (this.underWay > 0) this.#ended.add(nowMs)
   }
 
   /** A newer entry than the last: what it holds beyond the prediction came from others. */
@@ -90,20 +82,27 @@ export class OwnRequests {
       const weight = gapMs > arrivalsGapMsMax ? 1 : arrivalsWeight
       this.#othersPerSecond += weight * (perSecond - this.#othersPerSecond)
     }
-    // Before the entry, and over: it will not be asked for again.
-    const keptFromMs = said.saidAtMs - options.roundTripMs
-    this.#requests = this.#requests.filter(({ endedAtMs }) => endedAtMs >= keptFromMs)
+    // Later entries contain or lack the same ones: it will not be asked for each again.
+    const wayMs = options.roundTripMs / 2
+    this.#sent.forget(said.saidAtMs - wayMs)
+    this.#ended.forget(said.saidAtMs + wayMs)
+  }
+
+  /** The next entry comes another way, and is not to be compared with the last. */
+  startAnew(): void {
+    this.#last = undefined
   }
 
   predict(said: SaidLoad, nowMs: number, options: PredictionOptions): PredictedLoad {
     const others = this.#othersAt(said, nowMs, { ...options, arrivals: this.#othersPerSecond })
-    const all = this.#underWay + others
+    const all = this.underWay + others
     const slots = Math.max(1, said.slots)
     const running = Math.min(all, slots)
     const waiting = all - running
     const perMs = said.tokensPerSecond / options.tokensPerRequest / 1_000
     const queueMs = waiting <= 0 ? 0 : perMs > 0 ? waiting / perMs : Number.POSITIVE_INFINITY
-    return { running, waiting, queueMs }
+    const sentSince = Math.max(0, this.underWay - this.#containedIn(said, options))
+    return { running, waiting, others, sentSince, queueMs }
   }
 
   /** Of the entry's requests, those that are not this gateway's own: as they were, and drained. */
@@ -122,13 +121,49 @@ export class OwnRequests {
     return Math.max(0, others + arrived - perMs * share * elapsedMs)
   }
 
-  /** How many of its own requests were at the node when it spoke. */
+  /**
+   * How many of its own requests were at the node when it spoke: those that were sent a way before,
+   * without those whose answer was here a way after. None of the latter was sent later than that.
+   */
   #containedIn(said: SaidLoad, { roundTripMs }: PredictionOptions): number {
     const wayMs = roundTripMs / 2
-    let contained = 0
-    for (const { endedAtMs, sentAtMs } of this.#requests) {
-      if (sentAtMs + wayMs <= said.saidAtMs && endedAtMs - wayMs > said.saidAtMs) contained += 1
-    }
-    return contained
+    const arrived = this.#sent.until(said.saidAtMs - wayMs)
+    return Math.max(0, arrived - this.#ended.until(said.saidAtMs + wayMs))
+  }
+}
+
+/** When something happened, each time; of those longest ago only how many. */
+class Times {
+  /** The earliest first. */
+  readonly #kept: number[] = []
+  #forgotten = 0
+
+  get count(): number {
+    return this.#forgotten + this.#kept.length
+  }
+
+  add(atMs: number): void {
+    this.#kept.push(atMs)
+    if (this.#kept.length > timesMax) this.#forgetFirst(1)
+  }
+
+  until(atMs: number): number {
+    return this.#forgotten + this.#keptUntil(atMs)
+  }
+
+  forget(untilMs: number): void {
+    const first = this.#keptUntil(untilMs)
+    if (first > 0) this.#forgetFirst(first)
+  }
+
+  #keptUntil(atMs: number): number {
+    let count = 0
+    while (count < this.#kept.length && (this.#kept[count] ?? 0) <= atMs) count += 1
+    return count
+  }
+
+  #forgetFirst(count: number): void {
+    this.#kept.splice(0, count)
+    this.#forgotten += count
   }
 }

@@ -25,6 +25,8 @@ function none(decision: Decision, gate: string): string {
   switch (gate) {
     case 'connected':
       return 'is connected now'
+    case 'alive':
+      return 'is alive, as the mesh sees it'
     case 'features':
       return `can do ${missing(decision)}`
     case 'region':
@@ -51,6 +53,8 @@ function some(decision: Decision, gate: string, single: boolean): string {
   switch (gate) {
     case 'connected':
       return `${are} not connected now`
+    case 'alive':
+      return `${are} dead, as the mesh sees it`
     case 'features':
       return `cannot do ${missing(decision)}`
     case 'context':

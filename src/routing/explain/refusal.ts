@@ -31,7 +31,7 @@ export function refusalOf(decision: Decision): Refusal | null {
 }
 
 /** What these reject today they may let pass in a moment. */
-const passingGates = ['connected', 'draining', 'tried', 'latency-at-load', 'slots']
+const passingGates = ['connected', 'alive', 'draining', 'tried', 'latency-at-load', 'slots']
 
 /** One line: what kept everybody out. */
 export function summarizeRejections(decision: Decision): string {
@@ -63,7 +63,7 @@ export function summarizeRejections(decision: Decision): string {
 function codeOf({ candidates, gateCounts }: Decision): ErrorCode {
   const count = (gate: string) => gateCounts[gate] ?? 0
   if (candidates > 0 && count('model') === candidates) return 'model_not_found'
-  const unsuited = count('model') + count('connected') + count('context')
+  const unsuited = count('model') + count('connected') + count('alive') + count('context')
   if (count('context') > 0 && unsuited === candidates) return 'context_length_exceeded'
   return 'no_eligible_node'
 }

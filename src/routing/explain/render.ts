@@ -3,6 +3,7 @@
  * what each rejected one lacked, what would have changed it, and what happened then.
  */
 
+import type { RoundTripSource } from '../candidate.ts'
 import type { Attempt, Decision, Ranking, Rejection } from '../decision.ts'
 import { whatWouldChange } from './counterfactual.ts'
 import {
@@ -140,10 +141,17 @@ function lengthInWords({ request, completionTokens }: Decision): string {
   return `for an answer of ${tokens}, all that the request allows`
 }
 
-function linkInWords({ roundTripMs }: Ranking): string {
-  return roundTripMs === null
-    ? 'round trip not measured'
-    : `round trip ${milliseconds(roundTripMs)}`
+function linkInWords({ roundTripMs, roundTripSource }: Ranking): string {
+  if (roundTripMs === null) return 'round trip not measured'
+  return `round trip ${milliseconds(roundTripMs)} (${sourceInWords[roundTripSource]})`
+}
+
+const sourceInWords: Readonly<Record<RoundTripSource, string>> = {
+  measured: 'measured',
+  predicted: 'predicted by coordinates',
+  map: 'by the latency map',
+  region: 'usual for its region',
+  assumed: 'assumed',
 }
 
 function othersOf(decided: Decided, title: string): string {

@@ -5,6 +5,7 @@
  */
 import type { Candidate } from '../candidate.ts'
 import type { Demand } from '../prediction.ts'
+import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'
@@ -19,10 +20,12 @@ import { priceGate } from './price.ts'
 import { regionGate } from './region.ts'
 import { slotsGate } from './slots.ts'
 import { triedGate } from './tried.ts'
+import { unsuspectedGate } from './unsuspected.ts'
 
 export const gates: readonly Gate[] = [
   modelGate,
   connectedGate,
+  aliveGate,
   featuresGate,
   contextGate,
   regionGate,
@@ -31,6 +34,7 @@ export const gates: readonly Gate[] = [
   drainingGate,
   triedGate,
   answeringGate,
+  unsuspectedGate,
   latencyGate,
   latencyAtLoadGate,
   slotsGate,
@@ -40,10 +44,12 @@ export const gates: readonly Gate[] = [
 export const usualGates: ReadonlySet<Gate> = new Set([
   modelGate,
   connectedGate,
+  aliveGate,
   featuresGate,
   contextGate,
   drainingGate,
   answeringGate,
+  unsuspectedGate,
   slotsGate,
 ])
 
@@ -55,8 +61,10 @@ export function passesUsual(candidate: Candidate, demand: Demand): boolean {
   return (
     modelGate.check(candidate, demand) === undefined &&
     connectedGate.check(candidate, demand) === undefined &&
+    aliveGate.check(candidate, demand) === undefined &&
     drainingGate.check(candidate, demand) === undefined &&
     answeringGate.check(candidate, demand) === undefined &&
+    unsuspectedGate.check(candidate, demand) === undefined &&
     contextGate.check(candidate, demand) === undefined &&
     slotsGate.check(candidate, demand) === undefined &&
     featuresGate.check(candidate, demand) === undefined

@@ -1,5 +1,5 @@
 /** The worker has a free slot, or room in its queue. */
-import { occupancyOf, slotsOf } from '../candidate.ts'
+import { presentOf, slotsOf } from '../candidate.ts'
 import type { Gate } from './gate.ts'
 
 export const slotsGate: Gate = {
@@ -8,7 +8,7 @@ export const slotsGate: Gate = {
   applies: () => true,
   check(candidate, { policy }) {
     const slots = slotsOf(candidate)
-    const occupancy = occupancyOf(candidate)
+    const occupancy = presentOf(candidate)
     return occupancy < slots * (1 + policy.waitingPerSlotMax) ? undefined : [occupancy, slots]
   },
   required: ({ policy }) => `fewer than ${1 + policy.waitingPerSlotMax} requests per slot`,

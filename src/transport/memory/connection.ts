@@ -82,6 +82,10 @@ export class MemoryConnection implements Connection, StreamPort {
     this.#prober.every(intervalMs)
   }
 
+  probe(): void {
+    this.#prober.now()
+  }
+
   link(): LinkQuality {
     return this.#prober.quality()
   }

@@ -181,6 +181,10 @@ export class TlsConnection implements Connection {
     this.#prober.every(intervalMs)
   }
 
+  probe(): void {
+    this.#prober.now()
+  }
+
   link(): LinkQuality {
     return this.#prober.quality()
   }

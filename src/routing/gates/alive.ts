@@ -1,0 +1,12 @@
+/** The mesh does not hold the worker for dead, or its link says otherwise. */
+import type { Gate } from './gate.ts'
+
+export const aliveGate: Gate = {
+  name: 'alive',
+  temporary: false,
+  applies: () => true,
+  check: ({ verdict }) =>
+    verdict === 'dead' ? 'dead, as the members of its cluster say' : undefined,
+  required: () => 'a node that the mesh holds for alive, or that answers this gateway itself',
+  actual: (fact) => `${fact}`,
+}
