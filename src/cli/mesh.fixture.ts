@@ -99,6 +99,8 @@ export class MeshOfProcesses {
   readonly folder = mkdtempSync(join(tmpdir(), 'isochrone-mesh-'))
   readonly gateway: MeshProcess
   readonly nodes: readonly MeshProcess[]
+  /** Of the gateway, for clients. */
+  url = ''
   readonly #upstream: Server
   #onChange: () => void = () => {}
 
@@ -133,6 +135,7 @@ export class MeshOfProcesses {
     try {
       const told = JSON.parse(await mesh.gateway.start(mesh.folder))
       mesh.gateway.id = told.id
+      mesh.url = told.url
       await Promise.all(mesh.nodes.map((node) => mesh.startNode(node)))
       return mesh
     } catch (error) {
@@ -148,6 +151,19 @@ export class MeshOfProcesses {
 
   get all(): readonly MeshProcess[] {
     return [this.gateway, ...this.nodes]
+  }
+
+  /** Resolves with who answered, once it has, and with the decision's id. */
+  async ask(): Promise<{ readonly worker: string; readonly decision: string }> {
+    const response = await fetch(`${this.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'go' }], max_tokens: 4 }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`the gateway answered ${response.status}: ${text}`)
+    const header = (name: string) => response.headers.get(name) ?? ''
+    return { worker: header('x-isochrone-worker'), decision: header('x-isochrone-decision') }
   }
 
   /** Resolves with the ms it took until every one of these holds this one for that. */
@@ -228,7 +244,7 @@ function gatewayArgs({ port, advertised }: Listening): readonly string[] {
   return [
     ...['gateway', '--config', 'none', '--data', '.', '--port', '0', '--token', token, '--json'],
     ...['--mesh-port', String(port), '--mesh-advertise', advertised],
-    ...['--cluster-bound-ms', String(clusterBoundMs)],
+    ...['--cluster-bound-ms', String(clusterBoundMs), '--no-auth'],
   ]
 }
 
@@ -255,14 +271,27 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports
 }
 
-/** An OpenAI-compatible server with one model, which nobody asks. */
+/** An OpenAI-compatible server with one model, which has one word for everybody. */
 async function startUpstream(): Promise<Server> {
   const models = { object: 'list', data: [{ id: model, object: 'model', created: 0 }] }
-  const server = createServer((_request, response) => {
-    response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(models))
+  const server = createServer((request, response) => {
+    if (request.method === 'GET') {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify(models))
+      return
+    }
+    request.resume().on('end', () => {
+      response.setHeader('content-type', 'text/event-stream')
+      response.write(chunk({ delta: { content: 'yes' }, finish_reason: null }))
+      response.end(`${chunk({ delta: {}, finish_reason: 'stop' })}data: [DONE]\n\n`)
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return server
+}
+
+function chunk(choice: object): string {
+  const head = { id: 'c', object: 'chat.completion.chunk', created: 1, model }
+  return `data: ${JSON.stringify({ ...head, choices: [{ index: 0, ...choice }] })}\n\n`
 }

@@ -27,6 +27,7 @@ import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
 import { composeEngine, type EngineChoice } from './engine.ts'
+import { keptGateways } from './kept-gateways.ts'
 import { declaredCell } from './location.ts'
 import { machineFindings } from './probes.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
@@ -159,12 +160,14 @@ function compose(
   const log = programLog(options['log-level'], context.terminal)
   const folder = dataFolder(options.data, context.folder).node(options.name)
   const identity = openIdentity(folder)
-  return createNode(nodeOptions(options), {
+  const contacts = openMeshView(folder, log)
+  const gateways = [...options.gateways, ...keptGateways(contacts.load(), options.gateways)]
+  return createNode(nodeOptions({ ...options, gateways }), {
     ...prepared,
     identity,
     createTransport: transportOf(options, identity, log),
     known: openKnownGateways(folder),
-    contacts: openMeshView(folder, log),
+    contacts,
     advertised: (bound) =>
       options.advertise ?? reachableAddress(bound, ownHost(networkInterfaces())),
     clock: systemClock,
