@@ -54,6 +54,8 @@ export class Foreseen {
   roundTripSource: RoundTripSource = 'assumed'
   #said: HeardLoad | undefined
   #isDirect = false
+  /** 0: it never had a cache to speak of. */
+  #kvTokensMost = 0
   #tokensPerRequest = firstTokensPerRequest
   #state: MemberState = 'alive'
   #doubtedSinceMs = 0
@@ -119,6 +121,7 @@ export class Foreseen {
     if (said === undefined) return
     const { others, sentSince } = this.#predict(said, nowMs)
     this.others = others
+    if (this.#kvTokensMost === 0) return
     this.kvTokensFree = Math.max(0, said.kvTokensFree - sentSince * this.#tokensPerRequest)
   }
 
@@ -142,6 +145,7 @@ export class Foreseen {
     if (isDirect !== this.#isDirect) this.own.startAnew()
     this.#isDirect = isDirect
     this.#said = load
+    this.#kvTokensMost = Math.max(this.#kvTokensMost, load.kvTokensFree)
     this.own.learn(load, this.#options)
   }
 

@@ -153,9 +153,16 @@ describe('how busy nodes are', () => {
     const clock = new ManualClock()
     const gateway = new SightedGateway(clock)
     const [full, free] = [gateway.join(), gateway.join()]
+    gateway.report(full, {})
     gateway.report(full, { running: 1, kvTokensFree: 10 })
     gateway.report(free, { running: 3 })
     for (let i = 0; i < 20; i += 1) assert.equal(gateway.route().chosen, free.id)
+  })
+
+  it('takes one that never says anything of a cache to have none that could be full', () => {
+    const gateway = new SightedGateway(new ManualClock())
+    gateway.report(gateway.join(), { running: 1, kvTokensFree: 0 })
+    assert.equal(gateway.route().rankings[0]?.predictedQueueMs, 0)
   })
 })
 

@@ -28,7 +28,7 @@ export interface MeshSight {
 
 export interface ForesightModules {
   readonly clock: Clock
-  readonly registry: Pick<WorkerRegistry, 'nodes' | 'foreseen'>
+  readonly registry: Pick<WorkerRegistry, 'nodes' | 'node'>
   readonly latencies: Pick<LatencyWatch, 'cell' | 'estimate'>
   /** Without it, only what nodes report and links show. */
   readonly mesh?: MeshSight | undefined
@@ -64,10 +64,10 @@ export class Foresight {
 
   /** A node has a connection here; before its first request. */
   joined(worker: RemoteWorker): void {
-    const foreseen = this.#modules.registry.foreseen(worker.id)
-    if (foreseen === undefined) return
-    foreseen.joined(this.#now())
-    this.#look({ worker, foreseen })
+    const node = this.#modules.registry.node(worker.id)
+    if (node === undefined) return
+    node.foreseen.joined(this.#now())
+    this.#look(node)
   }
 
   reported({ id, record }: RemoteWorker, load: LoadReport): void {
@@ -76,7 +76,7 @@ export class Foresight {
     const slots = Math.max(1, ...models.map((model) => model.slots))
     const tokensPerSecond = Math.max(0, ...models.map((model) => model.decodeTokensPerSecond))
     const said = { running, waiting, kvTokensFree, slots, tokensPerSecond }
-    this.#modules.registry.foreseen(id)?.reported(said, this.#now())
+    this.#modules.registry.node(id)?.foreseen.reported(said, this.#now())
   }
 
   #schedule(): void {
@@ -100,10 +100,10 @@ export class Foresight {
   }
 
   #changed(id: NodeId, state: MemberState): void {
-    const foreseen = this.#modules.registry.foreseen(id)
-    if (foreseen === undefined) return
-    foreseen.held(state, this.#now())
-    for (const node of this.#modules.registry.nodes()) if (node.worker.id === id) this.#look(node)
+    const node = this.#modules.registry.node(id)
+    if (node === undefined) return
+    node.foreseen.held(state, this.#now())
+    this.#look(node)
   }
 
   #look({ worker, foreseen }: KnownNode): void {

@@ -80,8 +80,11 @@ export class WorkerRegistry {
     entry.goneSinceMs = this.#modules.clock.monotonic()
   }
 
-  foreseen(id: WorkerId): Foreseen | undefined {
-    return this.#entries.get(id)?.foreseen
+  node(id: WorkerId): KnownNode | undefined {
+    const { foreseen, worker } = this.#entries.get(id) ?? {}
+    return foreseen !== undefined && worker instanceof RemoteWorker
+      ? { worker, foreseen }
+      : undefined
   }
 
   /** Those that are added while one looks may come too. */
