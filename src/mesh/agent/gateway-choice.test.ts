@@ -76,6 +76,18 @@ test('one who stops answering is proven no more, and begins anew', () => {
   assert.ok(!setting.choice.isProven(one, setting.nowMs))
 })
 
+test('names that answer at one site leave others room to prove themselves', () => {
+  const setting = new Setting()
+  const hostile = many(400)
+  for (const id of hostile) setting.addresses.set(id, '10.9.9.9:1')
+  for (const id of hostile) setting.choice.noteAnswer(id, 0)
+  const real = many(4)
+  setting.answer([...hostile, ...real], provenAfterMs + 30_000)
+  const proven = (id: NodeId) => setting.choice.isProven(id, setting.nowMs)
+  assert.ok(real.every(proven))
+  assert.equal(hostile.filter(proven).length, gatewayChoiceLimits.answersPerSiteMax)
+})
+
 test('many names at one site take turns as one before all others', () => {
   const setting = new Setting()
   const real = many(6)

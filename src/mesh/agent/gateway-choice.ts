@@ -34,6 +34,8 @@ export const gatewayChoiceLimits = Object.freeze({
   gapMaxMs: 300_000,
   /** Gateways whose answers are remembered: four times those that are dealt with. */
   answersMax: 256,
+  /** Of one site: many names there must not leave others without a record. */
+  answersPerSiteMax: 8,
   /** Of one site, before all others have had their turn: two behind one address are usual. */
   perSiteFirst: 2,
   /** Of those that are dealt with, once any is proven: half. */
@@ -75,7 +77,7 @@ export class GatewayChoice {
       known.lastMs = nowMs
       return
     }
-    if (known === undefined && this.#answers.size >= gatewayChoiceLimits.answersMax) return
+    if (known === undefined && !this.#hasRoomFor(id)) return
     this.#answers.set(id, { sinceMs: nowMs, lastMs: nowMs })
   }
 
@@ -108,6 +110,15 @@ export class GatewayChoice {
     const turns = inTurns([[...proven, ...unproven], [...longest, ...drawn], drawn])
     const limited = new Set(proven.length > 0 ? unproven : [])
     return withinShares(this.#firstOfSites(turns), limited)
+  }
+
+  #hasRoomFor(id: NodeId): boolean {
+    const { answersMax, answersPerSiteMax } = gatewayChoiceLimits
+    if (this.#answers.size >= answersMax) return false
+    const site = this.#siteOf(id)
+    let count = 0
+    for (const other of this.#answers.keys()) if (this.#siteOf(other) === site) count += 1
+    return count < answersPerSiteMax
   }
 
   #provenSinceMs(id: NodeId, nowMs: number): number | undefined {
