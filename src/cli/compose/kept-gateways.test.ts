@@ -1,30 +1,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Contact } from '../../mesh/index.ts'
 import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import { keptGateways } from './kept-gateways.ts'
 
 const idOf = (i: number): NodeId => nodeIdOf(new Uint8Array(32).fill(i))
-const gateway = (i: number): Contact => {
-  return { id: idOf(i), role: 'gateway', addresses: [`10.0.0.${i}:7401`], card: undefined }
-}
+const nobody = { get: () => undefined }
 
-test('gateways of the last view are joined besides those that are named, each once', () => {
-  const contacts: Contact[] = [
-    gateway(1),
-    gateway(2),
-    gateway(3),
-    { ...gateway(4), role: 'node' },
-    { ...gateway(5), addresses: [] },
+test('a gateway that is named is also looked for where it was last, and no other is', () => {
+  const contacts = [
+    { id: idOf(1), role: 'gateway' as const, addresses: ['new:1', 'old:1'] },
+    { id: idOf(2), role: 'gateway' as const, addresses: ['new:2'] },
+    { id: idOf(3), role: 'gateway' as const, addresses: ['stranger:3'] },
   ]
   const told = [
-    { id: idOf(1), address: 'elsewhere:1' },
-    { id: undefined, address: '10.0.0.2:7401' },
+    { id: idOf(1), address: 'old:1' },
+    { id: undefined, address: 'old:2' },
   ]
-  assert.deepEqual(keptGateways(contacts, told), [{ id: idOf(3), address: '10.0.0.3:7401' }])
+  const known = { get: (address: string) => (address === 'old:2' ? idOf(2) : undefined) }
+  assert.deepEqual(keptGateways(contacts, told, known), [
+    { id: idOf(1), address: 'new:1' },
+    { id: idOf(2), address: 'new:2' },
+  ])
+  assert.deepEqual(keptGateways(contacts, [{ id: undefined, address: 'old:9' }], nobody), [])
 })
 
-test('no more are joined than a node has use for', () => {
-  const many = Array.from({ length: 20 }, (_, i) => gateway(i))
-  assert.equal(keptGateways(many, []).length, 4)
+test('a view full of addresses does not make a node dial them all', () => {
+  const addresses = Array.from({ length: 50 }, (_, i) => `host-${i}:1`)
+  const contacts = [{ id: idOf(1), addresses }]
+  const told = [{ id: idOf(1), address: 'a:1' }]
+  assert.equal(keptGateways(contacts, told, nobody).length, 16)
 })

@@ -1,24 +1,25 @@
 /**
- * Gateways that a node knew in its last life, besides those that it is told to join: where one of
- * those is gone, the node still finds work.
+ * Where else the gateways are that a node is told to join: at the addresses that they had in the
+ * mesh in its last life. Others are not joined unasked: who is one is for its operator to say.
  */
 import type { Contact } from '../../mesh/index.ts'
-import type { GatewayAddress } from '../../node/index.ts'
+import type { GatewayAddress, KnownGateways } from '../../node/index.ts'
 
-/** A node holds a connection to each, and tells each its load. */
-const keptMax = 4
+/** Each gets a link of its own, which stands by while another holds its gateway. */
+const keptMax = 16
 
-/** Each must prove to be the one that it was; the view that names them is this node's own. */
 export function keptGateways(
   contacts: readonly Contact[],
   told: readonly GatewayAddress[],
+  known: Pick<KnownGateways, 'get'>,
 ): readonly GatewayAddress[] {
+  const ids = new Set(told.map(({ id, address }) => id ?? known.get(address)))
   const kept: GatewayAddress[] = []
-  for (const { id, role, addresses } of contacts) {
-    const [address] = addresses
-    if (role !== 'gateway' || address === undefined) continue
-    if (told.some((one) => one.id === id || one.address === address)) continue
-    kept.push({ id, address })
+  for (const { id, addresses } of contacts) {
+    if (!ids.has(id)) continue
+    for (const address of addresses) {
+      if (told.every((one) => one.address !== address)) kept.push({ id, address })
+    }
   }
   return kept.slice(0, keptMax)
 }

@@ -161,12 +161,14 @@ function compose(
   const folder = dataFolder(options.data, context.folder).node(options.name)
   const identity = openIdentity(folder)
   const contacts = openMeshView(folder, log)
-  const gateways = [...options.gateways, ...keptGateways(contacts.load(), options.gateways)]
+  const known = openKnownGateways(folder)
+  const told = options.gateways
+  const gateways = [...told, ...keptGateways(contacts.load(), told, known)]
   return createNode(nodeOptions({ ...options, gateways }), {
     ...prepared,
     identity,
     createTransport: transportOf(options, identity, log),
-    known: openKnownGateways(folder),
+    known,
     contacts,
     advertised: (bound) =>
       options.advertise ?? reachableAddress(bound, ownHost(networkInterfaces())),
