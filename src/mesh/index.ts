@@ -138,6 +138,8 @@ export {
   local,
   type MembershipPreset,
   membershipLimits,
+  near,
+  presetFor,
   wan,
 } from './membership/presets.ts'
 export type {

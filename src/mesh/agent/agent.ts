@@ -13,11 +13,12 @@ import {
   type NodeId,
 } from '../../protocol/index.ts'
 import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
+import { defaultRules } from '../clusters/limits.ts'
 import type { Place } from '../clusters/neighbourhood.ts'
 import type { Coordinate } from '../coordinates/coordinate.ts'
 import type { FederationView } from '../digests/federation-view.ts'
 import type { LinkEstimate } from '../links/link-table.ts'
-import { membershipLimits, wan } from '../membership/presets.ts'
+import { membershipLimits, presetFor } from '../membership/presets.ts'
 import { AddressBook } from './address-book.ts'
 import { Admission, decodeCard, encodeCard, type MemberCard } from './card.ts'
 import { GatewayChoice } from './gateway-choice.ts'
@@ -315,12 +316,12 @@ export class MeshAgent {
 
   #createMachine(): MeshMachine {
     const { clock, identity, random } = this.#modules
-    const { network, preset = wan, rules } = this.#options
+    const { network, rules = defaultRules, preset = presetFor(rules.boundMs) } = this.#options
     const [admission, book] = [this.#admission, this.#book]
     const onSkew = (id: NodeId) => this.#skew.note(id)
     const seals = new Seals(network, { identity, clock, admission, book, onSkew })
     return new MeshMachine(
-      { self: identity.id, preset, ...(rules === undefined ? {} : { rules }) },
+      { self: identity.id, preset, rules },
       {
         seals,
         random,

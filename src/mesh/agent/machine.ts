@@ -89,6 +89,8 @@ interface Watch {
 /** One moves seldom; what was left before the last is left to its suspicion. */
 const departingMax = 2
 
+const tick = { kind: 'tick' } as const
+
 export class MeshMachine {
   readonly #options: MachineOptions
   readonly #modules: MachineModules
@@ -159,9 +161,11 @@ export class MeshMachine {
   }
 
   #tick(nowMs: number): void {
-    if (nowMs >= this.#neighbourhoodWakeAtMs) this.#stepNeighbourhood({ kind: 'tick' }, nowMs)
-    for (const watch of [this.#watch, ...this.#departing]) {
-      if (nowMs >= watch.wakeAtMs) this.#stepWatch(watch, { kind: 'tick' }, nowMs)
+    if (nowMs >= this.#neighbourhoodWakeAtMs) this.#stepNeighbourhood(tick, nowMs)
+    const watch = this.#watch
+    if (nowMs >= watch.wakeAtMs) this.#stepWatch(watch, tick, nowMs)
+    for (const departing of this.#departing) {
+      if (nowMs >= departing.wakeAtMs) this.#stepWatch(departing, tick, nowMs)
     }
   }
 
@@ -172,7 +176,8 @@ export class MeshMachine {
     }
     const { cluster, message } = part
     // Of a cluster that one is not in any more, or not yet: nothing of it could be verified.
-    const watch = [this.#watch, ...this.#departing].find((one) => one.cluster === cluster)
+    const isPresent = this.#watch.cluster === cluster
+    const watch = isPresent ? this.#watch : this.#departing.find((one) => one.cluster === cluster)
     if (watch !== undefined) this.#stepWatch(watch, { kind: 'message', from, message }, nowMs)
   }
 

@@ -49,6 +49,7 @@ export class Neighbourhood {
   #directoryDueMs = 0
   #contact: Uint8Array
   #hasLeft = false
+  #wakeAtMs: number
   #nowMs: number
   #sends: { to: NodeId; message: NeighbourhoodMessage }[] = []
   #events: NeighbourhoodEvent[] = []
@@ -60,6 +61,7 @@ export class Neighbourhood {
     this.#rules = options.rules ?? defaultRules
     this.#contact = options.contact ?? new Uint8Array()
     this.#nowMs = nowMs
+    this.#wakeAtMs = nowMs
     this.#trips = new Trips(this.#rules.boundMs)
     this.#pinger = new Pinger(
       { random, trips: this.#trips, boundMs: this.#rules.boundMs },
@@ -125,16 +127,27 @@ export class Neighbourhood {
     this.#sends = []
     this.#events = []
     this.#nowMs = nowMs
-    if (!this.#hasLeft) {
+    const isIdle = this.#hasLeft || this.#isIdle(input, nowMs)
+    if (!isIdle || nowMs >= this.#wakeAtMs) {
       this.#take(input, nowMs)
       this.#tick(nowMs)
+      this.#wakeAtMs = this.#nextWakeMs(nowMs)
     }
-    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs(nowMs) }
+    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
+  }
+
+  /** Most round trips tell nothing new, and there is one for each probe of a member. */
+  #isIdle(input: NeighbourhoodInput, nowMs: number): boolean {
+    if (input.kind !== 'round-trip') return false
+    if (!this.#trips.record(input.id, input.ms, nowMs)) return true
+    this.#cluster.noteTrip(input.id, nowMs)
+    return false
   }
 
   #take(input: NeighbourhoodInput, nowMs: number): void {
     switch (input.kind) {
       case 'tick':
+      case 'round-trip': // taken already
         return
       case 'message':
         this.#hear(input.from, input.message, nowMs)
@@ -150,9 +163,6 @@ export class Neighbourhood {
         return
       case 'lost':
         this.#cluster.noteLost(input.id, nowMs)
-        return
-      case 'round-trip':
-        if (this.#trips.record(input.id, input.ms, nowMs)) this.#cluster.noteTrip(input.id, nowMs)
         return
       case 'contact':
         this.#contact = input.contact
@@ -346,7 +356,7 @@ export class Neighbourhood {
     this.#directoryDueMs = wakeAtMs
   }
 
-  #wakeAtMs(nowMs: number): number {
+  #nextWakeMs(nowMs: number): number {
     if (this.#hasLeft) return Number.POSITIVE_INFINITY
     const dueMs = Math.min(
       this.#directoryDueMs,

@@ -16,14 +16,15 @@ import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
 import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
 import { isGone, Roster, type RosterEvent } from './roster.ts'
 import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
-import type {
-  MembershipEvent,
-  MembershipInput,
-  MembershipModules,
-  MembershipOptions,
-  MembershipOutputs,
-  RejectionFault,
-  Send,
+import {
+  isBarePing,
+  type MembershipEvent,
+  type MembershipInput,
+  type MembershipModules,
+  type MembershipOptions,
+  type MembershipOutputs,
+  type RejectionFault,
+  type Send,
 } from './step.ts'
 
 export class Membership {
@@ -97,7 +98,7 @@ export class Membership {
       this.#excuseOwnSleep(nowMs)
       this.#take(input, nowMs)
       // Never in the past, or the next step would take it for a sleep of one's own.
-      this.#wakeAtMs = Math.max(nowMs, this.#nextWakeMs())
+      this.#wakeAtMs = Math.max(nowMs, isBarePing(input) ? this.#wakeAtMs : this.#nextWakeMs())
     }
     return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
   }
@@ -171,7 +172,7 @@ export class Membership {
     }
     this.#isBearerBehind = false
     for (const statement of message.news) if (!this.#learn(from, statement, nowMs)) return
-    if (this.#isBearerBehind && this.#roster.knows(from)) this.#tellSelf(from)
+    if (this.#isBearerBehind && this.#roster.knows(from)) this.#tell(from, this.#self)
     switch (message.kind) {
       case 'ping':
         this.#send(from, { kind: 'ack', sequence: message.sequence })
@@ -220,7 +221,7 @@ export class Membership {
     if (merge.outcome !== 'merged') return true
     this.#news.add(statement, merge.event?.kind === 'refuted')
     if (merge.displaced !== undefined) this.#note(merge.displaced)
-    if (merge.isPressing && this.#preset.mechanisms.buddy) this.#tellSubject(statement)
+    if (merge.isPressing && this.#preset.mechanisms.buddy) this.#tell(statement.subject, statement)
     if (merge.event === undefined) return true
     this.#note(merge.event)
     if (merge.event.kind === 'returned' && merge.event.id === from) this.#reunite(from, nowMs)
@@ -245,12 +246,12 @@ export class Membership {
         this.#reject(from, 'forged')
         return
       }
-      this.#tellSubject(statement)
+      this.#tell(statement.subject, statement)
     }
   }
 
-  #tellSubject(statement: Statement): void {
-    this.#sends.push({ to: statement.subject, message: { kind: 'gossip', news: [statement] } })
+  #tell(to: NodeId, statement: Statement): void {
+    this.#sends.push({ to, message: { kind: 'gossip', news: [statement] } })
   }
 
   /** @returns as `#learn` does */
@@ -265,16 +266,12 @@ export class Membership {
     this.#renew(this.#self.payload, nowMs, statement.incarnation + 1)
     if (this.#twins.outdone(statement)) this.#events.push({ kind: 'twin' })
     if (!('accuser' in statement)) return true
-    this.#tellSelf(from) // at once, even if it is dead here
+    this.#tell(from, this.#self) // at once, even if it is dead here
     // Cut off is not slow: an accuser who is dead here blames the partition.
     const { accuser } = statement
     if (this.#roster.get(accuser) !== undefined) this.#health.accused(accuser, nowMs)
     this.#events.push({ kind: 'self-refuted', incarnation: this.#self.incarnation })
     return true
-  }
-
-  #tellSelf(to: NodeId): void {
-    this.#sends.push({ to, message: { kind: 'gossip', news: [this.#self] } })
   }
 
   #renew(payload: Uint8Array, nowMs: number, incarnation = this.#self.incarnation + 1): void {

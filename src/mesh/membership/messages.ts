@@ -50,6 +50,7 @@ export function isOversized(message: MembershipMessage): boolean {
   const { summariesMax, syncBytesMax, piggybackBytesMax } = membershipLimits
   if (message.kind === 'sync' && message.summary.length > summariesMax) return true
   if (message.kind === 'sync-reply' && message.wants.length > summariesMax) return true
+  if (message.news.length === 0) return false
   const newsBytesMax = message.kind === 'sync-reply' ? syncBytesMax : piggybackBytesMax
   let bytes = 0
   for (const statement of message.news) bytes += statementBytes(statement)

@@ -67,12 +67,19 @@ export class Prober {
 
   get nextDueMs(): number {
     let next = this.#nextProbeAtMs
-    for (const probe of this.#probes.values()) {
-      const due = probe.silentProxies === undefined ? probe.indirectAtMs : probe.deadlineMs
-      next = Math.min(next, due)
-    }
+    if (this.#probes.size > 0) next = Math.min(next, this.#nextProbesDueMs())
+    if (this.#relays.size === 0) return next // nearly always, and asked at every step
     for (const { nackAtMs, deadlineMs } of this.#relays.values()) {
       next = Math.min(next, nackAtMs, deadlineMs)
+    }
+    return next
+  }
+
+  #nextProbesDueMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const probe of this.#probes.values()) {
+      const due = probe.silentProxies === undefined ? probe.indirectAtMs : probe.deadlineMs
+      if (due < next) next = due
     }
     return next
   }

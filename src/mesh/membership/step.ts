@@ -58,3 +58,10 @@ export interface MembershipOutputs {
   /** Infinity: not at all. */
   readonly wakeAtMs: number
 }
+
+/** A ping without news is answered, and that is all: half of what a member hears. */
+export function isBarePing(input: MembershipInput): boolean {
+  return (
+    input.kind === 'message' && input.message.kind === 'ping' && input.message.news.length === 0
+  )
+}

@@ -19,8 +19,8 @@ import {
   MeshMachine,
   membershipMessageBytes,
   neighbourhoodMessageBytes,
+  presetFor,
   simulatedSeals,
-  wan,
 } from '../../mesh/index.ts'
 import type { LoadMessage, NodeId } from '../../protocol/index.ts'
 import type { ActorInput, ActorOutputs } from '../actor.ts'
@@ -115,7 +115,7 @@ class MemberHost implements MeshHost<MemberMessage> {
     this.#seeds = seeds
     this.#coordinates = new Coordinates({ self, settleIntervalMs }, { random }, nowMs)
     this.#machine = new MeshMachine(
-      { self, preset: wan, rules },
+      { self, preset: presetFor(rules.boundMs), rules },
       {
         random,
         seals: machineSeals(seal, self, setting.wallMs),
