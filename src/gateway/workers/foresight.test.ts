@@ -66,6 +66,22 @@ describe('who lives', () => {
     }
   })
 
+  it('is not said of one that could not answer yet', () => {
+    const clock = new ManualClock()
+    const mesh = new ToldMesh()
+    const gateway = new SightedGateway(clock, { mesh })
+    const id = gateway.join().id
+    gateway.join()
+    const link = { roundTripMs: 5, overdue: false, answeredAtMs: 9_000 }
+    const asked = gateway.join({ id, connection: fixedLink(id, link) })
+    clock.advance(10_000)
+    mesh.says(id, 'dead')
+    assert.equal(gateway.gateOf(asked), 'unsuspected')
+    link.overdue = true
+    clock.advance(250)
+    assert.equal(gateway.gateOf(asked), 'alive')
+  })
+
   it('is the mesh’s to say where the link is silent; alive again, it is let in at once', () => {
     const clock = new ManualClock()
     const mesh = new ToldMesh()

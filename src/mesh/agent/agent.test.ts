@@ -175,6 +175,8 @@ test('the coordinator comes back into its cluster, and does not coordinate at on
   await world.run(20_000)
   const seen = here.map((one) => one.agent.place?.coordinator)
   assert.equal(new Set(seen).size, 1)
+  const ids = here.map(({ identity }) => identity.id).sort()
+  for (const one of here) assert.deepEqual([...(one.agent.place?.members ?? [])].sort(), ids)
   await world.close()
 })
 
