@@ -49,6 +49,8 @@ export const clusterLimits = Object.freeze({
 })
 
 export const clusterTimes = Object.freeze({
+  /** Woken later than this, one was stalled; membership has the same. */
+  stallToleranceMs: 100,
   /** Witnesses are measured once everyone has had the time to agree on them. */
   witnessesSettleMs: 8_000,
   witnessEveryMs: 250,

@@ -127,6 +127,7 @@ export class Neighbourhood {
     this.#sends = []
     this.#events = []
     this.#nowMs = nowMs
+    if (nowMs - this.#wakeAtMs > clusterTimes.stallToleranceMs) this.#pinger.noteOwnStall()
     const isIdle = this.#hasLeft || this.#isIdle(input, nowMs)
     if (!isIdle || nowMs >= this.#wakeAtMs) {
       this.#take(input, nowMs)

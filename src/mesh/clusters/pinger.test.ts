@@ -58,6 +58,18 @@ test('a lost probe is sent again with another nonce, and given up after some', (
   assert.equal(pinger.hear(peer, nonces[0] ?? 0, 9_999), undefined)
 })
 
+test('an echo that lay there while this process was stalled measures nothing', () => {
+  const { done, nonces, pinger, trips } = setUp()
+  pinger.measure(peer, 0)
+  pinger.noteOwnStall()
+  assert.equal(pinger.hear(peer, nonces[0] ?? 0, 900), undefined)
+  assert.equal(trips.get(peer), undefined)
+  assert.equal(nonces.length, 2) // sent again at once
+  assert.equal(pinger.hear(peer, nonces[1] ?? 0, 907), 7)
+  assert.equal(trips.get(peer)?.ms, 7)
+  assert.deepEqual(done, [true])
+})
+
 test('only so many probes are under way', () => {
   const { pinger } = setUp()
   for (let i = 0; i < clusterLimits.probesMax; i += 1) {

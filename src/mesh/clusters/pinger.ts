@@ -15,6 +15,8 @@ interface Probe {
   dueMs: number
   /** Some echo has come. */
   isHeard: boolean
+  /** This process was stalled while it was under way: it shows nothing of the way. */
+  isStalled: boolean
 }
 
 export interface PingerEffects {
@@ -61,6 +63,7 @@ export class Pinger {
       sentAtMs: 0,
       dueMs: 0,
       isHeard: false,
+      isStalled: false,
     }
     this.#probes.set(id, probe)
     this.#send(probe, nowMs)
@@ -72,12 +75,22 @@ export class Pinger {
     const probe = this.#probes.get(from)
     if (probe === undefined || probe.nonce !== nonce) return undefined
     const ms = nowMs - probe.sentAtMs
-    this.#trips.record(from, ms, nowMs)
     probe.isHeard = true
+    if (probe.isStalled) {
+      if (probe.tries < clusterLimits.probeTries) this.#send(probe, nowMs)
+      else this.#finish(probe)
+      return undefined
+    }
+    this.#trips.record(from, ms, nowMs)
     const isDoubtful = this.#isDoubtful(from) && probe.tries < clusterLimits.probeTries
     if (isDoubtful) this.#send(probe, nowMs)
     else this.#finish(probe)
     return ms
+  }
+
+  /** This process was: what came meanwhile lay there for as long. */
+  noteOwnStall(): void {
+    for (const probe of this.#probes.values()) probe.isStalled = true
   }
 
   tick(nowMs: number): void {
@@ -99,6 +112,7 @@ export class Pinger {
     probe.tries += 1
     probe.nonce = this.#random.below(2 ** 32)
     probe.sentAtMs = nowMs
+    probe.isStalled = false
     probe.dueMs = nowMs + clusterTimes.probeTimeoutMs
     this.#effects.send(probe.id, probe.nonce)
   }
