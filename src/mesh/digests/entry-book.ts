@@ -121,10 +121,14 @@ export class EntryBook {
 
   takeTick(said: LoadTick, nowMs: number): TickOutcome | 'untimely' {
     const entry = this.#entries.get(said.key)
-    if (entry === undefined) return 'unknown'
-    const { issuedAtMs, tickMs } = entry.anchor.value
+    return entry === undefined ? 'unknown' : this.takeTickOf(entry, said, nowMs)
+  }
+
+  /** For who has looked it up already. */
+  takeTickOf(entry: NodeEntry, said: LoadTick, nowMs: number): TickOutcome | 'untimely' {
+    const { issuedAtMs, sequence, tickMs } = entry.anchor.value
     const isEarly = issuedAtMs + said.tick * tickMs > this.#modules.clock.now() + clockSkewMaxMs
-    if (isEarly && said.sequence === entry.anchor.value.sequence) return 'untimely'
+    if (isEarly && said.sequence === sequence) return 'untimely'
     const before = entry.saidAtMs
     const outcome = entry.advance(said, nowMs, this.#modules.seals.step)
     const cluster = this.clusters.get(entry.anchor.value.cluster)

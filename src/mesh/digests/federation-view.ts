@@ -191,8 +191,9 @@ export class FederationView {
         continue
       }
       if (!this.#takeAnchor(coordinator, anchor, nowMs)) return false
-      const { node, sequence } = anchor.value
-      this.#noteTold(digest, { key: nodeKeyOf(node), sequence, tick: 0 }, nowMs)
+      const entry = this.#book.get(nodeKeyOf(anchor.value.node))
+      if (entry === undefined) continue
+      this.#noteTold(digest, { entry, told: positionOf(anchor.value.sequence, 0) }, nowMs)
     }
     for (const tick of ticks) {
       const entry = this.#book.get(tick.key)
@@ -200,8 +201,8 @@ export class FederationView {
         lacks.push(tick.key)
         continue
       }
-      if (!this.#takeTick(coordinator, tick, nowMs)) return false
-      this.#noteTold(digest, tick, nowMs)
+      if (!this.#takeTick(coordinator, { entry, tick }, nowMs)) return false
+      this.#noteTold(digest, { entry, told: positionOf(tick.sequence, tick.tick) }, nowMs)
     }
     for (const claim of digest.gone) this.#takeClaim(digest, claim, nowMs)
     if (coordinator === from) {
@@ -214,12 +215,10 @@ export class FederationView {
   /** A coordinator never tells older things of a member than it told before. */
   #noteTold(
     { coordinator, cluster }: ClusterDigest,
-    what: Pick<LoadTick, 'key' | 'sequence' | 'tick'>,
+    { entry, told }: { readonly entry: NodeEntry; readonly told: number },
     nowMs: number,
   ): void {
-    const entry = this.#book.get(what.key)
-    const told = positionOf(what.sequence, what.tick)
-    if (entry === undefined || entry.anchor.value.cluster !== cluster) return
+    if (entry.anchor.value.cluster !== cluster) return
     if (entry.toldBy === coordinator && told <= entry.toldPosition) {
       // An anchor is told until it is acknowledged, also when ticks of it were told already.
       const isAgain = isAnchorOf(told, entry.toldPosition) || told === entry.toldPosition
@@ -262,7 +261,7 @@ export class FederationView {
   /** A gateway hands over only what it has checked. */
   #takeGatewaysNews(from: NodeId, { anchors, offers, ticks }: LoadNews, nowMs: number): void {
     for (const anchor of anchors) if (!this.#takeAnchor(from, anchor, nowMs)) return
-    for (const tick of ticks) if (!this.#takeTick(from, tick, nowMs)) return
+    for (const tick of ticks) if (!this.#takeTickAlone(from, tick, nowMs)) return
     this.#sends.push(...this.#exchange.offered(from, offers, nowMs))
   }
 
@@ -276,7 +275,7 @@ export class FederationView {
       return
     }
     for (const anchor of anchors) if (!this.#takeAnchor(from, anchor, nowMs)) return
-    for (const tick of ticks) if (!this.#takeTick(from, tick, nowMs)) return
+    for (const tick of ticks) if (!this.#takeTickAlone(from, tick, nowMs)) return
     if (!anchors.some(({ value }) => value.node === from) && ticks.length === 0) return
     const entry = this.#book.get(key)
     if (entry !== undefined) this.#checkOmission(entry, nowMs)
@@ -336,11 +335,20 @@ export class FederationView {
     }
   }
 
-  #takeTick(from: NodeId, tick: LoadTick, nowMs: number): boolean {
-    const outcome = this.#book.takeTick(tick, nowMs)
+  #takeTickAlone(from: NodeId, tick: LoadTick, nowMs: number): boolean {
+    const entry = this.#book.get(tick.key)
+    return entry === undefined || this.#takeTick(from, { entry, tick }, nowMs)
+  }
+
+  #takeTick(
+    from: NodeId,
+    { entry, tick }: { readonly entry: NodeEntry; readonly tick: LoadTick },
+    nowMs: number,
+  ): boolean {
+    const outcome = this.#book.takeTickOf(entry, tick, nowMs)
     if (outcome === 'contradiction') {
-      const about = this.#book.get(tick.key)?.id
-      if (about !== undefined) this.#caught({ by: about, kind: 'contradiction', about }, nowMs)
+      const { id } = entry
+      this.#caught({ by: id, kind: 'contradiction', about: id }, nowMs)
     }
     if (outcome !== 'forged') return true
     this.#caught({ by: from, kind: 'forged-tick', about: tick.key }, nowMs)

@@ -39,6 +39,8 @@ export class NodeEntry {
   readonly introducedBy: NodeId
   anchor: Sealed<LoadAnchor>
   tick = 0
+  /** Wall-clock ms, by the node: when it said what is known. */
+  saidAtMs: number
   levels: number
   load: LoadFigures
   /** When it last said something new, on the monotonic clock of who holds this. */
@@ -54,12 +56,15 @@ export class NodeEntry {
   directSinceMs = Number.NEGATIVE_INFINITY
   directAtMs = Number.NEGATIVE_INFINITY
   #chains: KnownChains
+  /** Made when it is first asked for. */
+  #lastTick: LoadTick | undefined
 
   constructor(anchor: Sealed<LoadAnchor>, introducedBy: NodeId, nowMs: number) {
     const { value } = anchor
     this.key = nodeKeyOf(value.node)
     this.introducedBy = introducedBy
     this.anchor = anchor
+    this.saidAtMs = value.issuedAtMs
     this.levels = levelsOf(value.load, value)
     this.load = value.load
     this.heardAtMs = nowMs
@@ -76,12 +81,6 @@ export class NodeEntry {
     return positionOf(this.anchor.value.sequence, this.tick)
   }
 
-  /** Wall-clock ms, by the node: when it said what is known. */
-  get saidAtMs(): number {
-    const { issuedAtMs, tickMs } = this.anchor.value
-    return issuedAtMs + this.tick * tickMs
-  }
-
   /** By an anchor of the same node whose signature was checked. */
   renew(anchor: Sealed<LoadAnchor>, nowMs: number): void {
     const { value } = anchor
@@ -93,6 +92,8 @@ export class NodeEntry {
     this.#heard(nowMs)
     this.anchor = anchor
     this.tick = 0
+    this.#lastTick = undefined
+    this.saidAtMs = value.issuedAtMs
     this.levels = levelsOf(value.load, value)
     this.load = value.load
     this.gone = undefined
@@ -108,9 +109,13 @@ export class NodeEntry {
     if (said.tick === this.tick) return this.#compare(said, step)
     if (said.tick > value.ticksMax || said.levels > levelsMax) return 'forged'
     if (!this.#chains.take(said, step)) return 'forged'
+    // An anchor's figures are exact, those of ticks are levels.
+    const isSame = said.levels === this.levels && this.tick > 0
+    if (!isSame) this.load = figuresOf(said.levels, value)
     this.tick = said.tick
+    this.#lastTick = undefined
+    this.saidAtMs = value.issuedAtMs + said.tick * value.tickMs
     this.levels = said.levels
-    this.load = figuresOf(said.levels, value)
     this.#heard(nowMs)
     // The member speaks: whatever was claimed of it before is void.
     this.gone = undefined
@@ -119,10 +124,11 @@ export class NodeEntry {
 
   /** What it said last, for others to check; undefined: nothing beyond its anchor. */
   lastTick(): LoadTick | undefined {
-    if (this.tick === 0) return undefined
+    if (this.tick === 0 || this.#lastTick !== undefined) return this.#lastTick
     const { key, levels, tick } = this
     const proof = this.#chains.proof(levels)
-    return { key, sequence: this.anchor.value.sequence, tick, levels, proof }
+    this.#lastTick = { key, sequence: this.anchor.value.sequence, tick, levels, proof }
+    return this.#lastTick
   }
 
   #heard(nowMs: number): void {
@@ -139,6 +145,7 @@ export class NodeEntry {
     if (said.levels > levelsMax) return 'forged'
     if (!this.#chains.take(said, step)) return 'forged'
     if (said.levels > this.levels) {
+      this.#lastTick = undefined
       this.levels = said.levels
       this.load = figuresOf(said.levels, this.anchor.value)
     }
