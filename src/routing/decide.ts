@@ -144,11 +144,22 @@ function demandOf(
     policy,
     excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
     tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
-    avoidsOverdue: candidates.some(({ overdue }) => overdue),
-    avoidsSuspects: candidates.some(({ verdict }) => verdict === 'suspect'),
+    ...doubtsOf(candidates),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),
   }
+}
+
+/** In one pass: mostly there are none, and then nobody is asked for any. */
+function doubtsOf(candidates: readonly Candidate[]) {
+  const doubts = { avoidsOverdue: false, avoidsSuspects: false, hasDead: false }
+  for (const { overdue, verdict } of candidates) {
+    if (overdue) doubts.avoidsOverdue = true
+    if (verdict === undefined) continue
+    if (verdict === 'dead') doubts.hasDead = true
+    else doubts.avoidsSuspects = true
+  }
+  return doubts
 }
 
 /** Hardly any request leaves somebody out. */

@@ -17,7 +17,9 @@ export interface Demand {
   readonly tried: ReadonlySet<string>
   /** Whoever may have halted is left out, as long as there are others. */
   readonly avoidsOverdue: boolean
-  /** Likewise whom the mesh suspects. */
+  /** The mesh holds one of the candidates for dead. */
+  readonly hasDead: boolean
+  /** Whom the mesh suspects is left out, as long as there are others. */
   readonly avoidsSuspects: boolean
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number

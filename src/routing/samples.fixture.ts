@@ -108,6 +108,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     excluded: new Set(asked.exclude),
     tried: new Set(),
     avoidsOverdue: true,
+    hasDead: true,
     avoidsSuspects: true,
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),

@@ -44,12 +44,10 @@ export const gates: readonly Gate[] = [
 export const usualGates: ReadonlySet<Gate> = new Set([
   modelGate,
   connectedGate,
-  aliveGate,
   featuresGate,
   contextGate,
   drainingGate,
   answeringGate,
-  unsuspectedGate,
   slotsGate,
 ])
 
@@ -61,10 +59,8 @@ export function passesUsual(candidate: Candidate, demand: Demand): boolean {
   return (
     modelGate.check(candidate, demand) === undefined &&
     connectedGate.check(candidate, demand) === undefined &&
-    aliveGate.check(candidate, demand) === undefined &&
     drainingGate.check(candidate, demand) === undefined &&
     answeringGate.check(candidate, demand) === undefined &&
-    unsuspectedGate.check(candidate, demand) === undefined &&
     contextGate.check(candidate, demand) === undefined &&
     slotsGate.check(candidate, demand) === undefined &&
     featuresGate.check(candidate, demand) === undefined
