@@ -161,7 +161,8 @@ function renderResult({ rows, checkers, detection }: MeshRunResult): readonly st
     { title: 'largest', cell: ({ largestSize }) => String(largestSize) },
     { title: 'false deaths', cell: ({ falseDeaths }) => String(falseDeaths) },
     { title: 'wrong now', cell: ({ wrongNow }) => String(wrongNow) },
-    { title: 'B/s a node', cell: ({ bytesPerSecond }) => bytesPerSecond.toFixed(0) },
+    { title: 'B/s a host', cell: ({ bytesPerSecond }) => bytesPerSecond.toFixed(0) },
+    { title: 'a node', cell: ({ nodeBytesPerSecond }) => nodeBytesPerSecond.toFixed(0) },
   ])
   const longest = checkers.map(
     ({ name, longestMs }) => `${name}: ${(longestMs / 1000).toFixed(0)} s at the longest`,

@@ -89,7 +89,12 @@ export type NeighbourhoodMessage =
       readonly witnesses: number
       readonly holdings: SaidHoldings
     }
-  | { readonly kind: 'shuffle-rest'; readonly near: readonly SignedMeshCard[] }
+  | {
+      readonly kind: 'shuffle-rest'
+      readonly random: readonly SignedMeshCard[]
+      readonly marks: readonly number[]
+      readonly near: readonly SignedMeshCard[]
+    }
   | { readonly kind: 'probe'; readonly nonce: number }
   | {
       readonly kind: 'echo'

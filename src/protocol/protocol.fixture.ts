@@ -320,7 +320,12 @@ export const neighbourhoodMessage: fc.Arbitrary<NeighbourhoodMessage> = fc.oneof
       reachMs: ms,
     }),
   }),
-  fc.record({ kind: fc.constant('shuffle-rest' as const), near: cards }),
+  fc.record({
+    kind: fc.constant('shuffle-rest' as const),
+    random: cards,
+    marks: fc.array(uint32, { maxLength: 4 }),
+    near: cards,
+  }),
   fc.record({ kind: fc.constant('probe' as const), nonce: uint32 }),
   fc.record({
     kind: fc.constant('echo' as const),

@@ -36,7 +36,7 @@ export interface WorldOptions<TMessage, TEvent> {
   readonly ids: readonly NodeId[]
   readonly links: Links
   /** On the wire, framing included. */
-  bytesOf(message: TMessage): number
+  bytesOf(message: TMessage, from: number): number
   onEvent(host: number, event: TEvent, nowMs: number): void
 }
 
@@ -240,7 +240,7 @@ export class World<TMessage, TEvent> {
 
   /** Hands a host a message as if `from` had sent it. */
   inject(from: number, to: number, message: TMessage): void {
-    this.#arrive(to, { source: from, bytes: this.#options.bytesOf(message), message })
+    this.#arrive(to, { source: from, bytes: this.#options.bytesOf(message, from), message })
   }
 
   run(untilMs: number): void {
@@ -317,7 +317,7 @@ export class World<TMessage, TEvent> {
   #transmit(from: number, to: NodeId, message: TMessage): void {
     const count = this.#sent[from] as number
     this.#sent[from] = count + 1
-    const bytes = this.#options.bytesOf(message)
+    const bytes = this.#options.bytesOf(message, from)
     this.bytesSent[from] = (this.bytesSent[from] as number) + bytes
     const target = this.#indexOf.get(to)
     if (target === undefined) {

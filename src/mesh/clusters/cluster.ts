@@ -323,7 +323,7 @@ export class Cluster {
     this.#standings.expect(seat.id, far)
     this.#presence.heard(seat.id, nowMs)
     this.#unconfirmed.set(seat.id, nowMs + clusterTimes.confirmMs)
-    this.#publication.newcomers.add(seat.id)
+    this.#publication.newcomers.set(seat.id, this.#roster.version)
   }
 
   #answer(to: NodeId, verdict: Verdict): void {

@@ -96,7 +96,9 @@ export const clusterTimes = Object.freeze({
   checkEveryMs: 2_500,
   /** A card is renewed at the latest after this; sooner when it says something else. */
   cardEveryMs: 300_000,
-  cardSizeEveryMs: 10_000,
+  /** Its cluster's size is said anew when it is a quarter off, and later for any difference. */
+  cardSizeEveryMs: 20_000,
+  cardSizeSettledMs: 40_000,
   overrideEveryMs: 5_000,
   /** Until two members who parted hold the same one for their coordinator again. */
   healingMs: 30_000,

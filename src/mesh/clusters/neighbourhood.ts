@@ -14,6 +14,7 @@ import type { ClusterContext, ClusterFault } from './context.ts'
 import { type ClusterRules, clusterTimes, defaultRules } from './limits.ts'
 import { isDirectoryMessage, isOversized, type NeighbourhoodMessage } from './messages.ts'
 import { Pinger } from './pinger.ts'
+import { isSizeNews } from './proposals.ts'
 import { Search } from './search.ts'
 import { Sketch } from './sketch.ts'
 import type {
@@ -320,9 +321,8 @@ export class Neighbourhood {
   #noteChange(nowMs: number): void {
     if (this.#cluster.takeChange()) this.#events.push({ kind: 'changed', ...this.place })
     const ageMs = nowMs - this.#cardAtMs
-    const isOtherSize = this.#card.clusterSize !== this.#cluster.size
-    if (ageMs >= clusterTimes.cardEveryMs) this.#renewCard(nowMs)
-    else if (isOtherSize && ageMs >= clusterTimes.cardSizeEveryMs) this.#renewCard(nowMs)
+    const sizes = { said: this.#card.clusterSize, is: this.#cluster.size }
+    if (ageMs >= clusterTimes.cardEveryMs || isSizeNews(sizes, ageMs)) this.#renewCard(nowMs)
   }
 
   #renewCard(nowMs: number): void {

@@ -3,7 +3,7 @@ import type { NodeId } from '../../protocol/index.ts'
 import { apartMs, type Card, type Viewpoint } from '../directory/card.ts'
 import type { Neighbour } from '../directory/card-book.ts'
 import { directoryLimits } from '../directory/limits.ts'
-import { clusterLimits } from './limits.ts'
+import { clusterLimits, clusterTimes } from './limits.ts'
 import type { Trips } from './trips.ts'
 
 export interface Proposal {
@@ -73,6 +73,16 @@ export function isBetter(
 ): boolean {
   if (one.size !== than.size) return one.size > than.size
   return one.cluster < than.cluster
+}
+
+/** Each member's card goes to all neighbours: one newcomer is no reason to tell them all. */
+export function isSizeNews(
+  { said, is }: { readonly said: number; readonly is: number },
+  ageMs: number,
+): boolean {
+  if (said === Math.max(1, is) || ageMs < clusterTimes.cardSizeEveryMs) return false
+  const isFarOff = Math.abs(said - is) * 4 >= Math.max(said, is)
+  return isFarOff || ageMs >= clusterTimes.cardSizeSettledMs
 }
 
 /** The nearest neighbour that was never measured, when it is likely enough to be near. */

@@ -53,10 +53,13 @@ test('those who came since the last time are told everything', () => {
   const kinds = (message: MessageOf<'roster'>) =>
     publication.of(message, others).map((send) => send.message.kind)
   assert.deepEqual(kinds(roster(1, seatsOf('abc'))), ['roster', 'roster', 'roster'])
-  publication.newcomers.add(idOf('d'))
+  publication.newcomers.set(idOf('d'), 1)
   assert.deepEqual(kinds(roster(2, seatsOf('abcd'))), ['roster-change', 'roster-change', 'roster'])
+  // Who was admitted by this very version has it.
+  publication.newcomers.set(idOf('d'), 3)
+  assert.deepEqual(kinds(roster(3, seatsOf('abcd'))), ['roster-change', 'roster-change'])
   assert.deepEqual(
-    kinds(roster(3, seatsOf('abd'))),
+    kinds(roster(4, seatsOf('abd'))),
     others.map(() => 'roster-change'),
   )
 })

@@ -11,16 +11,19 @@ type Change = MessageOf<'roster-change'>
 
 /** What a coordinator has told all members, and who came since. */
 export class Publication {
-  readonly newcomers = new Set<NodeId>()
+  /** With the version by which each was admitted, and which it was told then. */
+  readonly newcomers = new Map<NodeId, number>()
   #last: Roster | undefined
 
   /** What each of the others is told now: newcomers everything, as they have no version before. */
   of(whole: MessageOf<'roster'>, others: readonly NodeId[]): ClusterSend[] {
     const change = changeOf(this.#last, whole)
-    const sends = others.map((to) => {
-      const isNew = change === undefined || this.newcomers.has(to)
-      return { to, message: isNew ? whole : change }
-    })
+    const sends: ClusterSend[] = []
+    for (const to of others) {
+      const knows = this.newcomers.get(to)
+      if (knows === whole.roster.version) continue
+      sends.push({ to, message: change === undefined || knows !== undefined ? whole : change })
+    }
     this.#last = whole.roster
     this.newcomers.clear()
     return sends

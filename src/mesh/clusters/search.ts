@@ -284,11 +284,32 @@ export class Search {
     this.#context.send(attempt.contact, { kind: 'ask', cluster, version, card, trips: said })
   }
 
+  /** The coordinator does not answer: another member will know in a moment who it is then. */
+  #askAround(attempt: Attempt, nowMs: number): void {
+    const { cluster, contact, missing, roster } = attempt
+    const { random, self, trips } = this.#context
+    const others: NodeId[] = []
+    for (const { id } of roster?.seats ?? []) {
+      if (id === self || id === contact || missing.has(id)) continue
+      if (trips.get(id) !== undefined) others.push(id)
+    }
+    const other = others[random.below(Math.max(1, others.length))]
+    if (other === undefined) {
+      this.#ask(attempt, nowMs)
+      return
+    }
+    attempt.contact = other
+    attempt.phase = 'fetching'
+    attempt.dueMs = nowMs + clusterTimes.replyTimeoutMs
+    const card = this.#context.ownCard()
+    this.#context.send(other, { kind: 'roster-wanted', cluster, card })
+  }
+
   /** Nothing has come for too long. */
   #retry(nowMs: number): void {
     const attempt = this.#attempt
     if (attempt === undefined) return
-    if (attempt.phase === 'asking') this.#ask(attempt, nowMs)
+    if (attempt.phase === 'asking') this.#askAround(attempt, nowMs)
     else if (attempt.phase === 'measuring') this.#measureNext(attempt, nowMs)
     else this.#giveUp(nowMs)
   }

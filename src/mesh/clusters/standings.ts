@@ -30,7 +30,7 @@ export class Standings {
   }
 
   /** Statements that call someone far: all of them, or those of some. */
-  notable(of?: ReadonlySet<NodeId>): Standing[] {
+  notable(of?: Pick<ReadonlySet<NodeId>, 'has'>): Standing[] {
     const notable: Standing[] = []
     for (const id of this.#far.keys()) {
       const standing = id === this.#context.self ? this.#own : this.#standings.get(id)

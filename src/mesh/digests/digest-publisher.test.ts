@@ -49,7 +49,7 @@ test('a silent gateway stays out of the row however often it is named first', ()
   told.run(digestTimes.gatewaySilentMs + 1_000)
   for (let times = 0; times < 5; times += 1) {
     told.name(ids)
-    assert.deepEqual(told.publisher.told, answering.slice(0, 2))
+    assert.deepEqual(told.publisher.told, answering.slice(0, 1))
     told.run(5_000)
   }
   told.run(digestTimes.silentAgainMs)

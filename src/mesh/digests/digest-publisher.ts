@@ -52,6 +52,7 @@ interface Receiver {
   readonly id: NodeId
   readonly anchors: Map<NodeKey, ToldAnchor>
   readonly ticks: Map<NodeKey, number>
+  toldAtMs: number
   acknowledged: number
   ackAtMs: number
 }
@@ -90,13 +91,19 @@ export class DigestPublisher {
     return this.#receivers.map(({ id }) => id)
   }
 
+  /** Of a digest for so few, most would be its frame. */
+  get #isSmall(): boolean {
+    return this.#book.size <= viewLimits.fewMembers
+  }
+
   step(input: PublisherInput, nowMs: number): LoadOutputs {
     this.#sends = []
     this.#events = []
     this.#take(input, nowMs)
     if (nowMs >= this.#publishAtMs) {
-      this.#publishAtMs = nowMs + digestTimes.publishMs
-      this.#publish(nowMs)
+      const { publishMs, publishFewMs } = digestTimes
+      const hasAnchors = this.#publish(nowMs)
+      this.#publishAtMs = nowMs + (this.#isSmall && !hasAnchors ? publishFewMs : publishMs)
     }
     return { sends: this.#sends, events: this.#events, wakeAtMs: this.#publishAtMs }
   }
@@ -213,17 +220,24 @@ export class DigestPublisher {
     }
   }
 
-  #publish(nowMs: number): void {
-    if (this.#cluster === undefined) return
+  /** @returns whether an anchor was among it: others may be waiting for their turn */
+  #publish(nowMs: number): boolean {
+    if (this.#cluster === undefined) return false
+    let hasAnchors = false
     this.#forget(nowMs)
     this.#chooseReceivers(nowMs)
     for (const receiver of this.#receivers) {
       const digest = this.#digestFor(receiver, this.#cluster, nowMs)
+      const isNews = digest.anchors.length + digest.ticks.length + digest.gone.length > 0
+      if (!isNews && nowMs - receiver.toldAtMs < digestTimes.quietMs) continue
+      receiver.toldAtMs = nowMs
+      hasAnchors ||= digest.anchors.length > 0
       this.#sends.push({
         to: receiver.id,
         message: { kind: 'digest', digest: this.#modules.seals.sealDigest(digest) },
       })
     }
+    return hasAnchors
   }
 
   #digestFor(receiver: Receiver, cluster: string, nowMs: number): ClusterDigest {
@@ -309,7 +323,7 @@ export class DigestPublisher {
       this.#silent.set(silent.id, nowMs)
       this.#gateways = [...this.#gateways.filter((id) => id !== silent.id), silent.id]
     }
-    const chosen = this.#gateways.slice(0, viewLimits.toldMax)
+    const chosen = this.#gateways.slice(0, this.#isSmall ? 1 : viewLimits.toldMax)
     const isSame =
       chosen.length === this.#receivers.length &&
       chosen.every((id, index) => this.#receivers[index]?.id === id)
@@ -318,7 +332,7 @@ export class DigestPublisher {
       const known = this.#receivers.find((receiver) => receiver.id === id)
       if (known !== undefined && known !== silent) return known
       const told = { anchors: new Map(), ticks: new Map() }
-      return { id, ...told, acknowledged: 0, ackAtMs: nowMs }
+      return { id, ...told, toldAtMs: Number.NEGATIVE_INFINITY, acknowledged: 0, ackAtMs: nowMs }
     })
   }
 

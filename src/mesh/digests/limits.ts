@@ -7,6 +7,10 @@ export const digestTimes = {
   tickMs: 1_000,
   /** How often a coordinator tells its gateways what is new: that adds 250 ms on the mean. */
   publishMs: 500,
+  /** In a cluster of few: what all of them said in a second is one digest. */
+  publishFewMs: 1_000,
+  /** A digest that tells nothing new is sent as seldom: it says that its coordinator is there. */
+  quietMs: 2_000,
   /** What was told and not acknowledged for this long is told again: four wide-area round trips. */
   resendMs: 2_000,
   /** A gateway that acknowledged nothing for so long makes room for the next. */
@@ -54,6 +58,8 @@ export const viewLimits = {
   gatewaysMax: 64,
   /** A coordinator tells at most so many gateways; the first of them passes it on. */
   toldMax: 2,
+  /** So few members tell one gateway; another is told when that one is silent. */
+  fewMembers: 8,
   /** What a gateway means to take in, all together; below the 2 MB/s that it may. */
   incomingBytesPerSecond: 1_800_000,
   /** Anchors that are asked for each second: as many as fill that up, and some in any case. */

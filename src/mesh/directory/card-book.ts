@@ -25,6 +25,8 @@ export interface Neighbour {
 interface Entry {
   card: Card
   mark: number
+  /** Of the version before. */
+  formerMark: number | undefined
   outlook: Outlook
   apartMs: number
   heardAtMs: number
@@ -81,10 +83,15 @@ export class CardBook {
   }
 
   /** What is held, and how near others must be to be taken as near ones. */
-  holdings(): Holdings {
+  holdings(nowMs: number): Holdings {
     const isFull = this.#near.length >= directoryLimits.nearMax
     const reachMs = isFull ? (this.#near[this.#near.length - 1] as Entry).apartMs : 0
-    const marks = Array.from(this.#entries.values(), ({ mark }) => mark)
+    const marks: number[] = []
+    for (const { mark, formerMark, heardAtMs } of this.#entries.values()) {
+      marks.push(mark)
+      // Others may still hand on the version before.
+      if (formerMark !== undefined && nowMs - heardAtMs < handedOnMs) marks.push(formerMark)
+    }
     return Holdings.of(marks, { count: marks.length, reachMs, random: this.#random })
   }
 
@@ -255,6 +262,7 @@ export class CardBook {
     const entry: Entry = {
       card,
       mark: markOf(card),
+      formerMark: undefined,
       outlook,
       apartMs: outlooksApartMs(this.#outlook, outlook),
       heardAtMs: nowMs,
@@ -273,6 +281,7 @@ export class CardBook {
 
   #renew(entry: Entry, card: Card, nowMs: number): void {
     entry.card = card
+    entry.formerMark = entry.mark
     entry.mark = markOf(card)
     entry.heardAtMs = nowMs
     entry.outlook = outlookOf(card)
@@ -327,6 +336,8 @@ export class CardBook {
   }
 }
 
+/** A new version reaches all who hold the card within a few rounds. */
+const handedOnMs = 15_000
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16
 const nearLooked = 32

@@ -93,8 +93,8 @@ class Village {
     const { sends, wakeAtMs } = member.directory.step(input, this.nowMs)
     member.wakeAtMs = wakeAtMs
     for (const { to, message } of sends) {
-      this.cardsTold += message.near.length
-      if (message.kind !== 'shuffle-rest') this.cardsTold += message.random.length + 1
+      this.cardsTold += message.near.length + message.random.length
+      if (message.kind !== 'shuffle-rest' && message.card !== undefined) this.cardsTold += 1
       const other = this.#byId.get(to)
       if (other?.isUp) this.step(other, { kind: 'message', from: member.id, message })
     }
@@ -187,7 +187,9 @@ test('forged, malformed and oversized gossip is refused, under the name of who s
   const many = Array.from({ length: directoryLimits.cardsPerMessageMax + 1 }, () => own)
   assert.deepEqual(hear({ near: many }), ['oversized'])
   assert.deepEqual(hear({ marks: many.map(() => 1) }), ['oversized'])
-  const rest = (near: readonly Card[]): DirectoryMessage => ({ kind: 'shuffle-rest', near })
+  const rest = (near: readonly Card[]): DirectoryMessage => {
+    return { kind: 'shuffle-rest', random: [], marks: [], near }
+  }
   for (const [near, fault] of [
     [many, 'oversized'],
     [[forged], 'forged'],

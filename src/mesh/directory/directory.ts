@@ -15,28 +15,30 @@ import { directoryLimits, directoryTimes } from './limits.ts'
 
 /**
  * A shuffle says what its sender holds. The answer brings what that one lacks, and says what the
- * answerer holds; the rest brings that one what it lacks, if there is any.
+ * answerer holds; the rest brings that one what it lacks, and its share of the cards at random.
  */
 export type DirectoryMessage = Shuffle | ShuffleRest
 
-export interface Shuffle {
-  readonly kind: 'shuffle' | 'shuffle-reply'
-  /** The sender's own; undefined: the recipient holds it. */
-  readonly card: Card | undefined
+interface ShuffledCards {
   /** Some at random. */
   readonly random: readonly Card[]
   /** Further ones at random, which the recipient holds. */
   readonly marks: readonly number[]
   /** Those nearest to the recipient; and witnesses, where the two disagree on them. */
   readonly near: readonly Card[]
+}
+
+export interface Shuffle extends ShuffledCards {
+  readonly kind: 'shuffle' | 'shuffle-reply'
+  /** The sender's own; undefined: the recipient holds it. */
+  readonly card: Card | undefined
   /** Which witnesses the sender has. */
   readonly witnesses: number
   readonly holdings: SaidHoldings
 }
 
-interface ShuffleRest {
+interface ShuffleRest extends ShuffledCards {
   readonly kind: 'shuffle-rest'
-  readonly near: readonly Card[]
 }
 
 export type DirectoryInput =
@@ -69,10 +71,12 @@ export interface DirectoryModules {
 
 interface Exchange {
   readonly partner: NodeId
-  readonly given: readonly Card[]
   readonly untilMs: number
 }
 
+/** A round that brought less has shown that there is little to be had. */
+const newsMin = 2
+const briskIdleMs = 10_000
 /** Below this many known, seeds are asked first. */
 const knownMin = 4
 /** Seeds are asked again now and then: through them, parts that lost each other meet. */
@@ -87,7 +91,13 @@ export class Directory {
   #own: Card
   #seeds: readonly NodeId[] = []
   #exchange: Exchange | undefined
+  /** What those who asked last were given at random: what they give takes its place. */
+  readonly #given = new Map<NodeId, readonly Card[]>()
   #round = 0
+  /** Cards that were new, since the last round. */
+  #learnt = 0
+  /** How many times longer than usual the next round waits. */
+  #idleTimes = 1
   #nextAtMs: number
   #quickUntilMs: number
   #sweepAtMs: number
@@ -183,22 +193,30 @@ export class Directory {
     if (nowMs < this.#nextAtMs) return
     this.#begin(nowMs)
     const everyMs = this.#everyMs(nowMs)
+    this.#learnt = 0
     this.#nextAtMs = nowMs + everyMs * (0.75 + this.#modules.random.float() / 2)
   }
 
+  /** Where hardly anything was new in the last round, the next may wait for longer. */
   #everyMs(nowMs: number): number {
-    const { quickIntervalMs, briskIntervalMs, briskMs, intervalMs } = directoryTimes
-    if (nowMs < this.#quickUntilMs || this.#book.size < knownMin) return quickIntervalMs
-    return nowMs < this.#quickUntilMs + briskMs ? briskIntervalMs : intervalMs
+    const { quickIntervalMs, briskIntervalMs, briskMs, intervalMs, idleIntervalMs } = directoryTimes
+    const isQuick = nowMs < this.#quickUntilMs || this.#book.size < knownMin
+    const isBrisk = nowMs < this.#quickUntilMs + briskMs
+    const leastMs = isQuick ? quickIntervalMs : isBrisk ? briskIntervalMs : intervalMs
+    const mostMs = isQuick ? briskIntervalMs : isBrisk ? briskIdleMs : idleIntervalMs
+    const isIdle = this.#learnt < newsMin && this.#book.size >= knownMin
+    this.#idleTimes = isIdle ? 2 * this.#idleTimes : 1
+    this.#idleTimes = Math.min(this.#idleTimes, mostMs / leastMs)
+    return leastMs * this.#idleTimes
   }
 
   #begin(nowMs: number): void {
     this.#round += 1
     const partner = this.#partner(nowMs)
     if (partner === undefined) return
-    const given = this.#book.someRandom(directoryLimits.randomCardsPerMessage - 1)
-    this.#send(partner, { kind: 'shuffle', card: this.#own, random: given, marks: [], near: [] })
-    this.#exchange = { partner, given, untilMs: nowMs + directoryTimes.replyTimeoutMs }
+    const nothing = { random: [], marks: [], near: [] }
+    this.#send(partner, { kind: 'shuffle', card: this.#own, ...nothing }, nowMs)
+    this.#exchange = { partner, untilMs: nowMs + directoryTimes.replyTimeoutMs }
   }
 
   #partner(nowMs: number): NodeId | undefined {
@@ -218,73 +236,103 @@ export class Directory {
   }
 
   #hear(from: NodeId, message: DirectoryMessage, nowMs: number): void {
-    const random =
-      message.kind === 'shuffle-rest' ? 0 : message.random.length + message.marks.length
-    if (random + message.near.length > directoryLimits.cardsPerMessageMax) {
+    const { random, marks, near } = message
+    if (random.length + marks.length + near.length > directoryLimits.cardsPerMessageMax) {
       this.#events.push({ kind: 'rejected', from, fault: 'oversized' })
       return
     }
-    if (message.kind !== 'shuffle-rest') this.#shuffle(from, message, nowMs)
-    else this.#takeNear(from, message.near, nowMs)
+    if (message.kind !== 'shuffle-rest') {
+      this.#shuffle(from, message, nowMs)
+      return
+    }
+    const given = this.#given.get(from) ?? []
+    this.#given.delete(from)
+    this.#takeCards(from, message, { given, nowMs })
   }
 
   #shuffle(from: NodeId, message: Shuffle, nowMs: number): void {
-    const { kind, card, random, marks, near } = message
+    const { kind, card } = message
     if (card !== undefined && card.id !== from) {
       this.#events.push({ kind: 'rejected', from, fault: 'forged' })
       return
     }
     const isReply = kind === 'shuffle-reply'
     if (isReply && this.#exchange?.partner !== from) return // late, or never asked for
-    const given = isReply ? (this.#exchange?.given ?? []) : this.#answer(from, message)
     if (isReply) this.#exchange = undefined
+    const given = this.#answer(from, message, nowMs)
     const isNew = card !== undefined && this.#learn(card, from, nowMs)
     const sender = this.#book.card(from) ?? (isNew ? card : undefined)
     this.#book.answered(from)
-    const known = marks.map((mark) => this.#book.marked(mark)).filter((one) => one !== undefined)
-    // Who asks takes the place of one that was handed to it; who answers has just left a place.
-    const offered = isReply || sender === undefined ? random : [sender, ...random]
-    for (const [place, one] of [...offered, ...known].entries()) {
-      const leaving = given[place]?.id
-      const isWanted = this.#book.hasRandomPlace(leaving) || this.#book.wants(one)
-      if (!isWanted) continue
-      const isHeld = this.#learn(one, from, nowMs) || this.#book.card(one.id) !== undefined
-      if (isHeld) this.#book.putRandom(this.#book.card(one.id) ?? one, leaving, nowMs)
+    if (isReply) {
+      this.#takeCards(from, message, { given, nowMs })
+      return
     }
-    this.#takeNear(from, near, nowMs)
-    if (isReply) this.#sendRest(from, message)
+    // Who asks takes the place of one that was handed to it; who answers has just left a place.
+    if (sender !== undefined) this.#takeRandom(from, sender, { leaving: given[0]?.id, nowMs })
+    this.#takeCards(from, message, { given: [], nowMs })
+    this.#expectRest(from, given.slice(1))
   }
 
-  #takeNear(from: NodeId, near: readonly Card[], nowMs: number): void {
+  /** @param given what the sender got: what it gives takes its place */
+  #takeCards(
+    from: NodeId,
+    { random, marks, near }: ShuffledCards,
+    { given, nowMs }: { readonly given: readonly Card[]; readonly nowMs: number },
+  ): void {
+    const known = marks.map((mark) => this.#book.marked(mark)).filter((one) => one !== undefined)
+    for (const [place, one] of [...random, ...known].entries()) {
+      this.#takeRandom(from, one, { leaving: given[place]?.id, nowMs })
+    }
     for (const one of near) if (this.#book.wants(one)) this.#learn(one, from, nowMs)
   }
 
-  #answer(from: NodeId, message: Shuffle): readonly Card[] {
+  #takeRandom(
+    from: NodeId,
+    one: Card,
+    { leaving, nowMs }: { readonly leaving: NodeId | undefined; readonly nowMs: number },
+  ): void {
+    if (!this.#book.hasRandomPlace(leaving) && !this.#book.wants(one)) return
+    const isHeld = this.#learn(one, from, nowMs) || this.#book.card(one.id) !== undefined
+    if (isHeld) this.#book.putRandom(this.#book.card(one.id) ?? one, leaving, nowMs)
+  }
+
+  #expectRest(from: NodeId, given: readonly Card[]): void {
+    this.#given.delete(from)
+    this.#given.set(from, given)
+    if (this.#given.size <= directoryLimits.askersMax) return
+    for (const first of this.#given.keys()) {
+      this.#given.delete(first)
+      return
+    }
+  }
+
+  /** A shuffle is answered, an answer by the rest. @returns what was given at random */
+  #answer(from: NodeId, message: Shuffle, nowMs: number): readonly Card[] {
+    const { randomCardsPerMessage } = directoryLimits
     const theirs = new Holdings(message.holdings)
-    const given = this.#book.someRandom(directoryLimits.randomCardsPerMessage)
+    const isRest = message.kind === 'shuffle-reply'
+    // With the own card, those who ask have given one already.
+    const given = this.#book.someRandom(isRest ? randomCardsPerMessage - 1 : randomCardsPerMessage)
     const isNews = (card: Card) => !theirs.has(markOf(card))
     const random = given.filter(isNews)
     const known = given.filter((card) => !isNews(card))
-    this.#send(from, {
-      kind: 'shuffle-reply',
-      card: isNews(this.#own) ? this.#own : undefined,
-      random,
-      marks: known.map(markOf),
-      near: this.#newsFor(from, message, theirs),
-    })
+    const cards = { random, marks: known.map(markOf), near: this.#newsFor(from, message, theirs) }
+    if (!isRest) {
+      const card = isNews(this.#own) ? this.#own : undefined
+      this.#send(from, { kind: 'shuffle-reply', card, ...cards }, nowMs)
+    } else if (given.length + cards.near.length > 0) {
+      this.#sends.push({ to: from, message: { kind: 'shuffle-rest', ...cards } })
+    }
     return [...random, ...known]
-  }
-
-  #sendRest(to: NodeId, message: Shuffle): void {
-    const near = this.#newsFor(to, message, new Holdings(message.holdings))
-    if (near.length > 0) this.#sends.push({ to, message: { kind: 'shuffle-rest', near } })
   }
 
   /** Those near it that it lacks, and the witnesses that it lacks. */
   #newsFor(to: NodeId, { card: shown, witnesses }: Shuffle, theirs: Holdings): Card[] {
     const card = shown ?? this.#book.card(to)
     const { nearCardsPerMessage } = directoryLimits
-    const near = card === undefined ? [] : this.#book.nearestTo(card, nearCardsPerMessage, theirs)
+    // Who has not looked at the witnesses yet has nobody near.
+    const isNowhere = card === undefined || card.sketch.length === 0
+    const near = isNowhere ? [] : this.#book.nearestTo(card, nearCardsPerMessage, theirs)
     if (witnesses === this.#book.witnesses.digest) return near
     for (const one of this.#book.witnessCards()) {
       if (!theirs.has(markOf(one)) && one.id !== to && !near.includes(one)) near.push(one)
@@ -292,9 +340,9 @@ export class Directory {
     return near
   }
 
-  #send(to: NodeId, parts: Omit<Shuffle, 'witnesses' | 'holdings'>): void {
+  #send(to: NodeId, parts: Omit<Shuffle, 'witnesses' | 'holdings'>, nowMs: number): void {
     const witnesses = this.#book.witnesses.digest
-    const holdings = this.#book.holdings().said
+    const holdings = this.#book.holdings(nowMs).said
     this.#sends.push({ to, message: { ...parts, witnesses, holdings } })
   }
 
@@ -312,6 +360,7 @@ export class Directory {
       return false
     }
     this.#book.put(card, nowMs)
+    this.#learnt += 1
     return true
   }
 }

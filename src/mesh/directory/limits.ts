@@ -11,7 +11,7 @@ export const directoryLimits = Object.freeze({
   /** Witnesses change; the sketches of two nodes should still share some for a while. */
   sketchMax: 16,
   /** Of each kind in one message: a card has about 450 bytes. */
-  randomCardsPerMessage: 4,
+  randomCardsPerMessage: 2,
   nearCardsPerMessage: 8,
   cardsPerMessageMax: 32,
   clusterNameLengthMax: 64,
@@ -24,6 +24,8 @@ export const directoryLimits = Object.freeze({
   /** Ids that did not answer, with what they had said last. */
   lostMax: 128,
   seedsMax: 32,
+  /** Who asked and has not given its share yet. */
+  askersMax: 32,
   /** Messages of one peer: a burst, then a rate. An honest one stays below a tenth of it. */
   peerBurst: 60,
   peerPerSecond: 20,
@@ -34,12 +36,13 @@ export const directoryTimes = Object.freeze({
   /** While the views form, a step of gossip each second: log2(10,000) is 14. */
   quickIntervalMs: 1_000,
   /** How long that lasts, from the start and from the first complete sketch. */
-  quickMs: 25_000,
+  quickMs: 15_000,
   /** Then slower, while clusters form and cards say something new each time. */
   briskIntervalMs: 3_000,
   briskMs: 60_000,
-  /** Then the views are kept, at about 0.5 KB a second. */
+  /** Then the views are kept, and seldomer where nothing is new. */
   intervalMs: 20_000,
+  idleIntervalMs: 40_000,
   replyTimeoutMs: 2_000,
   /** Exchanges without an answer until a peer is left out: one message may be lost. */
   missesMax: 2,

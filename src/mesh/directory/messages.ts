@@ -9,11 +9,12 @@ const tableBytes = 64
 
 /** Bytes on the wire, framing included. */
 export function directoryMessageBytes(message: DirectoryMessage): number {
-  const bytes = framingBytes + tableBytes + sumBytes(message.near)
+  const { random, marks, near } = message
+  const cards = sumBytes(near) + sumBytes(random) + 4 * marks.length
+  const bytes = framingBytes + tableBytes + cards
   if (message.kind === 'shuffle-rest') return bytes
-  const { card, random, marks, holdings } = message
-  const own = card === undefined ? 0 : cardBytes(card)
-  return bytes + own + sumBytes(random) + 4 * marks.length + holdings.filter.length
+  const { card, holdings } = message
+  return bytes + (card === undefined ? 0 : cardBytes(card)) + holdings.filter.length
 }
 
 function sumBytes(cards: readonly Card[]): number {

@@ -9,6 +9,8 @@
 import { membershipLimits } from './presets.ts'
 import { type Statement, signerOf, statementBytes } from './statements.ts'
 
+const calmRounds = 3
+
 interface News {
   readonly statement: Statement
   readonly bytes: number
@@ -28,6 +30,17 @@ export class Dissemination {
 
   get isEmpty(): boolean {
     return this.#queue.length === 0
+  }
+
+  /**
+   * After how many rounds it is told. Who is new can wait: so several go into one message. Where a
+   * life depends on it, nothing waits.
+   */
+  get haste(): number {
+    const isPressing = this.#queue.some(
+      (news) => news.isRefutation || news.statement.kind !== 'alive',
+    )
+    return isPressing ? 1 : calmRounds
   }
 
   get length(): number {

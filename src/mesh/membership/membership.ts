@@ -9,8 +9,8 @@ import type { NodeId } from '../../protocol/index.ts'
 import { Dissemination } from './dissemination.ts'
 import { LocalHealth } from './local-health.ts'
 import { isOversized, type MemberSummary, type Message, type MessageBody } from './messages.ts'
-import { type MembershipPreset, membershipLimits } from './presets.ts'
-import { shuffle } from './probe-order.ts'
+import { joinSyncsMax, type MembershipPreset, membershipLimits } from './presets.ts'
+import { drawn } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
 import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
 import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
@@ -113,7 +113,8 @@ export class Membership {
         return
       case 'join':
         this.#seeds = input.seeds.slice(0, membershipLimits.seedsMax)
-        for (const seed of this.#seeds) this.#sendSync(seed)
+        // Each would answer with all that it knows, which is the same.
+        for (const id of drawn(this.#seeds, joinSyncsMax, this.#modules.random)) this.#sendSync(id)
         this.#reconnectAtMs = nowMs + this.#preset.joinRetryMs
         return
       case 'update':
@@ -326,10 +327,10 @@ export class Membership {
   }
 
   #gossip(nowMs: number): void {
-    this.#gossipAtMs = nowMs + this.#preset.gossipIntervalMs
-    const targets = this.#roster.listeners(nowMs)
-    shuffle(targets, this.#modules.random)
-    for (const to of targets.slice(0, this.#preset.gossipFanout)) {
+    const { gossipFanout, gossipIntervalMs } = this.#preset
+    this.#gossipAtMs = nowMs + this.#news.haste * gossipIntervalMs
+    const listeners = this.#roster.listeners(nowMs)
+    for (const to of drawn(listeners, gossipFanout, this.#modules.random)) {
       if (!this.#news.isEmpty) this.#send(to, { kind: 'gossip' })
     }
   }

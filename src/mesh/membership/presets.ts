@@ -181,3 +181,6 @@ export const membershipLimits = Object.freeze({
   relaysPerAskerMax: 8,
   seedsMax: 32,
 })
+
+/** Of the seeds, those asked at first: one may be gone. Others are asked while nobody answers. */
+export const joinSyncsMax = 2

@@ -46,3 +46,10 @@ export function shuffle<T>(items: T[], random: Random): void {
     items[other] = held
   }
 }
+
+/** So many of them, each equally likely. */
+export function drawn<T>(items: readonly T[], count: number, random: Random): T[] {
+  const copy = [...items]
+  shuffle(copy, random)
+  return copy.slice(0, count)
+}

@@ -185,7 +185,7 @@ export function readNeighbourhoodMessage(
     case 'shuffle-reply':
       return { kind, ...shuffleOf(table) }
     case 'shuffle-rest':
-      return { kind, near: readCards(table.nearLength(), (i) => table.near(i)) }
+      return { kind, ...cardsOf(table) }
     case 'probe':
       return { kind, nonce: table.nonce() }
     case 'echo': {
@@ -251,16 +251,22 @@ function readAdmission(
 function shuffleOf(table: wire.NeighbourhoodMessage) {
   const card = table.card()
   const filter = table.knownArray() ?? new Uint8Array(0)
-  const marks = table.randomMarksArray() ?? []
   checkLength(filter.length, 'known', messageLimits.holdingsBytesMax)
-  checkLength(marks.length, 'random_marks', messageLimits.cardsMax)
   return {
     card: card === null ? undefined : readCard(card),
+    ...cardsOf(table),
+    witnesses: table.witnesses(),
+    holdings: { filter: filter.slice(), salt: table.nonce(), reachMs: table.reachMs() },
+  }
+}
+
+function cardsOf(table: wire.NeighbourhoodMessage) {
+  const marks = table.randomMarksArray() ?? []
+  checkLength(marks.length, 'random_marks', messageLimits.cardsMax)
+  return {
     random: readCards(table.randomLength(), (i) => table.random(i)),
     marks: [...marks],
     near: readCards(table.nearLength(), (i) => table.near(i)),
-    witnesses: table.witnesses(),
-    holdings: { filter: filter.slice(), salt: table.nonce(), reachMs: table.reachMs() },
   }
 }
 

@@ -19,7 +19,11 @@ export class CardCopies {
         return { ...message, card, random, near }
       }
       case 'shuffle-rest':
-        return { ...message, near: message.near.map((card) => this.#one(card)) }
+        return {
+          ...message,
+          random: message.random.map((card) => this.#one(card)),
+          near: message.near.map((card) => this.#one(card)),
+        }
       case 'roster':
         return { ...message, cards: message.cards.map((card) => this.#one(card)) }
       default:

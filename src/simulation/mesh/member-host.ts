@@ -83,12 +83,14 @@ export function memberHosts(boundMs: number): HostKind<MemberMessage> {
         case 'neighbourhood':
           return neighbourhoodMessageBytes(part.message)
         case 'load':
-          return loadMessageBytes(part.message)
+          return packetBytes + loadMessageBytes(part.message)
       }
     },
   }
 }
 
+/** IP and TCP, TLS record, HTTP/2, gRPC, the frame of a carried call, and the packet around it. */
+const packetBytes = 52 + 22 + 9 + 5 + 8 + 48
 /** Where one can be reached: an address and the proof of admission. */
 const contact = new Uint8Array(48)
 /** What is measured meanwhile counts all the same; a settlement costs some µs for each peer. */

@@ -19,9 +19,11 @@ export interface MinuteRow {
   readonly medianSize: number
   readonly largestSize: number
   readonly falseDeaths: number
-  /** Bytes that a host sends per second, on average. */
+  /** Bytes that a host sends per second, on average, gateways included. */
   readonly bytesPerSecond: number
-  /** The same by what is said. */
+  /** The same of nodes alone; gateways are meant to say more. */
+  readonly nodeBytesPerSecond: number
+  /** Of nodes, by what is said. */
   readonly bytesPerSecondOf: Readonly<Record<string, number>>
   readonly wrongNow: number
 }
@@ -195,18 +197,19 @@ export class Monitor {
   }
 
   #addRow(nowMs: number, wrongNow: number): void {
-    let up = 0
-    for (let host = 0; host < this.#fate.hosts; host += 1) if (this.#fate.isUp(host)) up += 1
+    const { gateways } = this.#setting
+    let [up, nodesUp] = [0, 0]
+    for (let host = 0; host < this.#fate.hosts; host += 1) {
+      if (!this.#fate.isUp(host)) continue
+      up += 1
+      if (!gateways.has(host)) nodesUp += 1
+    }
     const sizes: number[] = []
     for (const [, members] of this.#claims.clusters()) sizes.push(members.size)
     sizes.sort((a, b) => a - b)
     const placed = sizes.reduce((sum, size) => (size > 1 ? sum + size : sum), 0)
-    const hostSeconds = ((nowMs - (this.#rows.at(-1)?.atMs ?? 0)) * Math.max(1, up)) / 1000
-    const bytesPerSecondOf: Record<string, number> = {}
-    for (const [subject, bytes] of this.#bytesBySubject) {
-      const before = this.#bytesBySubjectAtRow.get(subject) ?? 0
-      bytesPerSecondOf[subject] = (bytes - before) / hostSeconds
-    }
+    const seconds = (nowMs - (this.#rows.at(-1)?.atMs ?? 0)) / 1000
+    const bytesPerSecondOf = this.#saidPerSecond(seconds * Math.max(1, nodesUp))
     this.#rows.push({
       atMs: nowMs,
       up,
@@ -215,12 +218,21 @@ export class Monitor {
       medianSize: sizes[Math.floor(sizes.length / 2)] ?? 0,
       largestSize: sizes.at(-1) ?? 0,
       falseDeaths: this.#falseDeaths,
-      bytesPerSecond: (this.#bytes - this.#bytesAtRow) / hostSeconds,
+      bytesPerSecond: (this.#bytes - this.#bytesAtRow) / (seconds * Math.max(1, up)),
+      nodeBytesPerSecond: Object.values(bytesPerSecondOf).reduce((sum, one) => sum + one, 0),
       bytesPerSecondOf,
       wrongNow,
     })
     this.#bytesAtRow = this.#bytes
     this.#bytesBySubjectAtRow = this.#bytesBySubject
+  }
+
+  #saidPerSecond(nodeSeconds: number): Record<string, number> {
+    const said: Record<string, number> = {}
+    for (const [subject, bytes] of this.#bytesBySubject) {
+      said[subject] = (bytes - (this.#bytesBySubjectAtRow.get(subject) ?? 0)) / nodeSeconds
+    }
+    return said
   }
 }
 

@@ -65,6 +65,7 @@ export const pairsHostsMax = 4_096
 export interface PartTotals {
   readonly messages: number
   readonly bytesSent: number
+  /** By nodes; gateways are meant to say more. */
   readonly bytesBySubject: Readonly<Record<string, number>>
   /** Of the host that has sent most. */
   readonly bytesSentMost: number
@@ -109,7 +110,7 @@ export class MeshPart {
       share,
       ids,
       links,
-      bytesOf: (message) => this.#weigh(message),
+      bytesOf: (message, host) => this.#weigh(message, host),
       onEvent: (host, event, nowMs) => this.#note(host, event, nowMs),
     })
     this.#ages = new ViewAges(
@@ -166,8 +167,9 @@ export class MeshPart {
   }
 
   /** Each message is weighed once, when it is sent. */
-  #weigh(message: unknown): number {
+  #weigh(message: unknown, host: number): number {
     const bytes = this.#kind.bytesOf(message)
+    if (this.#setting.gateways.has(host)) return bytes
     const subject = this.#kind.subjectOf(message)
     this.#bytesBySubject[subject] = (this.#bytesBySubject[subject] ?? 0) + bytes
     return bytes
