@@ -14,6 +14,7 @@ import {
 } from './card.ts'
 import { Holdings, markOf } from './holdings.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
+import { Nearest } from './nearest.ts'
 import { Witnesses } from './witnesses.ts'
 
 export interface Neighbour {
@@ -24,9 +25,8 @@ export interface Neighbour {
 
 interface Entry {
   card: Card
-  mark: number
-  /** Of the version before. */
-  formerMark: number | undefined
+  /** Where its mark lies. */
+  slot: number
   outlook: Outlook
   apartMs: number
   heardAtMs: number
@@ -40,6 +40,11 @@ export class CardBook {
   readonly #self: NodeId
   readonly #random: Random
   readonly #entries = new Map<NodeId, Entry>()
+  /** By slot. Packed: all of them are looked at for each exchange. */
+  #marks = new Uint32Array(firstMarks)
+  /** Of the version before, which others may still hand on; 0: none. */
+  #formerMarks = new Uint32Array(firstMarks)
+  readonly #entryAt: Entry[] = []
   /** Nearest first. */
   readonly #near: Entry[] = []
   readonly #sample: Entry[] = []
@@ -78,7 +83,9 @@ export class CardBook {
 
   /** The one of this version, if it is held. */
   marked(mark: number): Card | undefined {
-    for (const entry of this.#entries.values()) if (entry.mark === mark) return entry.card
+    for (let slot = 0; slot < this.#entryAt.length; slot += 1) {
+      if (this.#marks[slot] === mark) return this.#entryAt[slot]?.card
+    }
     return undefined
   }
 
@@ -86,13 +93,16 @@ export class CardBook {
   holdings(nowMs: number): Holdings {
     const isFull = this.#near.length >= directoryLimits.nearMax
     const reachMs = isFull ? (this.#near[this.#near.length - 1] as Entry).apartMs : 0
-    const marks: number[] = []
-    for (const { mark, formerMark, heardAtMs } of this.#entries.values()) {
-      marks.push(mark)
-      // Others may still hand on the version before.
-      if (formerMark !== undefined && nowMs - heardAtMs < handedOnMs) marks.push(formerMark)
+    const held = this.#entryAt.length
+    const marks = Array.from(this.#marks.subarray(0, held))
+    for (let slot = 0; slot < held; slot += 1) {
+      const former = this.#formerMarks[slot] as number
+      if (former === 0) continue
+      const isHandedOn = nowMs - (this.#entryAt[slot] as Entry).heardAtMs < handedOnMs
+      if (isHandedOn) marks.push(former)
+      else this.#formerMarks[slot] = 0
     }
-    return Holdings.of(marks, { count: marks.length, reachMs, random: this.#random })
+    return Holdings.of(marks, { reachMs, random: this.#random })
   }
 
   *cards(): Iterable<Card> {
@@ -178,16 +188,17 @@ export class CardBook {
 
   /** Of those known, who are nearest to the other and news for it. */
   nearestTo(other: Card, count: number, theirs: Holdings): Card[] {
-    const found = new Nearest(outlookOf(other), count, theirs)
+    const found = new Nearest(outlookOf(other), count, theirs.reachMs)
+    const isNews = ({ card, slot }: Entry) =>
+      !theirs.has(this.#marks[slot] as number) && card.id !== other.id
     // Who is near the other is near oneself when the other is; else only chance knows one.
     const looked = Math.min(this.#near.length, nearLooked)
     for (let place = 0; place < looked; place += 1) {
       const entry = this.#near[place] as Entry
-      if (entry.card.id !== other.id) found.offer(entry)
+      if (isNews(entry)) found.offer(entry.card, entry.outlook)
     }
-    for (const entry of this.#sample) {
-      if (!entry.isNear && entry.card.id !== other.id) found.offer(entry)
-    }
+    for (const entry of this.#sample)
+      if (!entry.isNear && isNews(entry)) found.offer(entry.card, entry.outlook)
     return found.cards
   }
 
@@ -261,8 +272,7 @@ export class CardBook {
     const outlook = outlookOf(card)
     const entry: Entry = {
       card,
-      mark: markOf(card),
-      formerMark: undefined,
+      slot: this.#entryAt.length,
       outlook,
       apartMs: outlooksApartMs(this.#outlook, outlook),
       heardAtMs: nowMs,
@@ -272,7 +282,28 @@ export class CardBook {
       isWitness: false,
     }
     this.#entries.set(card.id, entry)
+    this.#entryAt.push(entry)
+    this.#mark(entry)
     return entry
+  }
+
+  #mark({ card, slot }: Entry): void {
+    if (slot >= this.#marks.length) {
+      this.#marks = doubled(this.#marks)
+      this.#formerMarks = doubled(this.#formerMarks)
+    }
+    this.#marks[slot] = markOf(card)
+    this.#formerMarks[slot] = 0
+  }
+
+  #drop({ card, slot }: Entry): void {
+    this.#entries.delete(card.id)
+    const last = this.#entryAt.pop()
+    if (last === undefined || last.slot === slot) return
+    this.#marks[slot] = this.#marks[last.slot] as number
+    this.#formerMarks[slot] = this.#formerMarks[last.slot] as number
+    this.#entryAt[slot] = last
+    last.slot = slot
   }
 
   #apartMs({ outlook }: Entry): number {
@@ -281,8 +312,9 @@ export class CardBook {
 
   #renew(entry: Entry, card: Card, nowMs: number): void {
     entry.card = card
-    entry.formerMark = entry.mark
-    entry.mark = markOf(card)
+    const former = this.#marks[entry.slot] as number
+    this.#mark(entry)
+    this.#formerMarks[entry.slot] = former
     entry.heardAtMs = nowMs
     entry.outlook = outlookOf(card)
     const away = this.#apartMs(entry)
@@ -325,51 +357,27 @@ export class CardBook {
 
   #letGo(entry: Entry): void {
     if (entry.isNear || entry.isRandom || entry.isWitness) return
-    this.#entries.delete(entry.card.id)
+    this.#drop(entry)
   }
 
   #remove(entry: Entry, nowMs: number): void {
     if (entry.isNear) this.#near.splice(this.#near.indexOf(entry), 1)
     if (entry.isRandom) this.#sample.splice(this.#sample.indexOf(entry), 1)
     this.#witnesses.remove(entry.card.id, nowMs)
-    this.#entries.delete(entry.card.id)
+    this.#drop(entry)
   }
 }
 
 /** A new version reaches all who hold the card within a few rounds. */
 const handedOnMs = 15_000
+function doubled(marks: Uint32Array): Uint32Array<ArrayBuffer> {
+  const longer = new Uint32Array(2 * marks.length)
+  longer.set(marks)
+  return longer
+}
+
+/** A full view has as many; few hold more. */
+const firstMarks = 64
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16
 const nearLooked = 32
-
-/** The few nearest of many. */
-class Nearest {
-  readonly cards: Card[] = []
-  readonly #outlook: Outlook
-  readonly #count: number
-  readonly #awayMs: number[] = []
-  readonly #theirs: Holdings
-  #worstMs: number
-
-  constructor(outlook: Outlook, count: number, theirs: Holdings) {
-    this.#outlook = outlook
-    this.#count = count
-    this.#theirs = theirs
-    this.#worstMs = Math.min(directoryLimits.unknownMs, theirs.reachMs)
-  }
-
-  offer(entry: Entry): void {
-    if (this.#theirs.has(entry.mark)) return
-    const ms = outlooksApartMs(this.#outlook, entry.outlook)
-    if (ms >= this.#worstMs) return
-    let place = this.cards.length
-    while (place > 0 && (this.#awayMs[place - 1] as number) > ms) place -= 1
-    this.cards.splice(place, 0, entry.card)
-    this.#awayMs.splice(place, 0, ms)
-    if (this.cards.length > this.#count) {
-      this.cards.pop()
-      this.#awayMs.pop()
-    }
-    if (this.cards.length === this.#count) this.#worstMs = this.#awayMs[this.#count - 1] as number
-  }
-}

@@ -243,7 +243,7 @@ test('nobody is sent what it holds, nor what it would not keep', () => {
   const card = village.cardOf(asked)
   const all = [...held, card]
   const marks = all.map(markOf)
-  const { said } = Holdings.of(marks, { count: marks.length, reachMs: 0, random: seededRandom(1) })
+  const { said } = Holdings.of(marks, { reachMs: 0, random: seededRandom(1) })
   const nothing = told({ holdings: said })
   assert.deepEqual([nothing.near, nothing.random, nothing.card], [[], [], undefined])
   assert.equal(nothing.marks.length, directoryLimits.randomCardsPerMessage)

@@ -314,8 +314,8 @@ export class Directory {
     // With the own card, those who ask have given one already.
     const given = this.#book.someRandom(isRest ? randomCardsPerMessage - 1 : randomCardsPerMessage)
     const isNews = (card: Card) => !theirs.has(markOf(card))
-    const random = given.filter(isNews)
-    const known = given.filter((card) => !isNews(card))
+    const [random, known]: [Card[], Card[]] = [[], []]
+    for (const card of given) (isNews(card) ? random : known).push(card)
     const cards = { random, marks: known.map(markOf), near: this.#newsFor(from, message, theirs) }
     if (!isRest) {
       const card = isNews(this.#own) ? this.#own : undefined

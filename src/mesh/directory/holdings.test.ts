@@ -10,7 +10,7 @@ test('what is held is known for sure, and little else is taken for it', () => {
   const held = marks(96)
   let mistaken = 0
   for (let times = 0; times < 50; times += 1) {
-    const { said } = Holdings.of(held, { count: held.length, reachMs: 0, random })
+    const { said } = Holdings.of(held, { reachMs: 0, random })
     const theirs = new Holdings(said)
     assert.ok(said.filter.length <= held.length)
     assert.ok(held.every((mark) => theirs.has(mark)))
@@ -23,7 +23,7 @@ test('another salt is mistaken in others', () => {
   const held = marks(96)
   const strangers = marks(400)
   const mistakenOnes = () => {
-    const theirs = Holdings.of(held, { count: held.length, reachMs: 0, random })
+    const theirs = Holdings.of(held, { reachMs: 0, random })
     return strangers.filter((mark) => theirs.has(mark))
   }
   const again = mistakenOnes().filter((mark) => mistakenOnes().includes(mark))
@@ -31,7 +31,7 @@ test('another salt is mistaken in others', () => {
 })
 
 test('who holds nothing, or says nonsense, is taken at its word', () => {
-  const nothing = Holdings.of([], { count: 0, reachMs: 0, random })
+  const nothing = Holdings.of([], { reachMs: 0, random })
   assert.ok(!nothing.has(5))
   assert.equal(nothing.reachMs, Number.POSITIVE_INFINITY)
   const all = new Holdings({ filter: new Uint8Array(4).fill(255), salt: 1, reachMs: 3 })

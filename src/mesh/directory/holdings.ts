@@ -27,12 +27,12 @@ export class Holdings {
     this.#bits = Math.min(filterBytesMax, said.filter.length) * 8
   }
 
-  /** @param marks of the cards that are held, `count` of them */
+  /** @param marks of the cards that are held */
   static of(
-    marks: Iterable<number>,
-    { count, reachMs, random }: { count: number; reachMs: number; random: Random },
+    marks: readonly number[],
+    { reachMs, random }: { reachMs: number; random: Random },
   ): Holdings {
-    const filter = new Uint8Array(Math.min(filterBytesMax, count))
+    const filter = new Uint8Array(Math.min(filterBytesMax, marks.length))
     const holdings = new Holdings({ filter, salt: random.below(2 ** 32), reachMs })
     for (const mark of marks) holdings.#add(mark)
     return holdings
