@@ -9,6 +9,7 @@ import { type Fault, planFaults } from '../faults.ts'
 import { Links } from '../network/links.ts'
 import { Placement } from '../network/placement.ts'
 import { CheapSeal } from '../seal.ts'
+import { type Cut, cutHosts } from '../threads/cut.ts'
 import { type Parcel, type Share, World } from '../world.ts'
 import { Gateways } from './gateways.ts'
 import type { HostKind, MeshHost } from './host.ts'
@@ -34,6 +35,15 @@ export function settingOf(options: MeshRunOptions): Setting {
   const gateways = new Gateways(options.gateways, placement, ids)
   const plan = planFaults({ rates: faults, lengthMs }, placement, random)
   return { options, ids, placement, gateways, faults: plan }
+}
+
+/** What a gateway does for each node that it is told of, of what that node does itself. */
+const toldShare = 0.04
+
+/** The same wherever it is asked. */
+export function cutOf({ gateways, options, placement }: Setting, parts: number): Cut {
+  const weight = 1 + toldShare * options.nodes
+  return cutHosts(placement, parts, { hosts: gateways.hosts, weight })
 }
 
 export const beliefCodes: readonly Belief[] = ['unknown', 'alive', 'dead']

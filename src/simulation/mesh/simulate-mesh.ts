@@ -1,12 +1,12 @@
 /** Runs a simulated mesh from its beginning to its end, with the checkers throughout. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { type Cut, cutHosts } from '../threads/cut.ts'
+import type { Cut } from '../threads/cut.ts'
 import { exchangeMemory } from '../threads/exchange.ts'
 import type { PartThreadData } from '../threads/part-thread.ts'
 import { type MeshRunResult, Monitor } from './monitor.ts'
 import type { MeshRunOptions } from './options.ts'
-import { MeshPart, type PartReport, type Setting, settingOf } from './part.ts'
+import { cutOf, MeshPart, type PartReport, type Setting, settingOf } from './part.ts'
 import { checkTimesMs } from './schedule.ts'
 
 export interface MeshRunModules {
@@ -23,7 +23,7 @@ const windowMsMin = 1
 /** Young objects mostly die within a second of simulated time: room for them to do so. */
 const youngGenerationMb = 144
 /** For all threads together: a host takes some 150 KB. Nearer to it, more garbage is collected. */
-const oldGenerationMb = 6_144
+const oldGenerationMb = 3_072
 
 export async function simulateMesh(
   options: MeshRunOptions,
@@ -32,7 +32,7 @@ export async function simulateMesh(
   const setting = settingOf(options)
   const parts = Math.min(modules.threads ?? 1, Math.floor(options.nodes / hostsPerThreadMin))
   if (parts > 1) {
-    const cut = cutHosts(setting.placement, parts)
+    const cut = cutOf(setting, parts)
     if (cut.leastMs >= windowMsMin) return await inThreads(setting, cut, modules)
   }
   return here(setting, modules)

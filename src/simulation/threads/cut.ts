@@ -15,13 +15,19 @@ export interface Cut {
 /** The largest part may be this much larger than a fair share: all wait for the slowest. */
 const imbalanceMax = 1.12
 
-export function cutHosts(placement: Placement, parts: number): Cut {
+/** @param busy hosts that do as much as others do together: `weight` of them each */
+export function cutHosts(
+  placement: Placement,
+  parts: number,
+  busy: { readonly hosts: readonly number[]; readonly weight: number } = { hosts: [], weight: 1 },
+): Cut {
   const { hosts, sites } = placement
   const weights = new Float64Array(sites)
   const hostAt = new Int32Array(sites).fill(-1)
+  const busyHosts = new Set(busy.hosts)
   for (let host = 0; host < hosts; host += 1) {
     const site = placement.siteOf(host)
-    weights[site] = (weights[site] as number) + 1
+    weights[site] = (weights[site] as number) + (busyHosts.has(host) ? busy.weight : 1)
     hostAt[site] = host
   }
   const used = Array.from({ length: sites }, (_, site) => site).filter((s) => hostAt[s] !== -1)

@@ -5,10 +5,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../../base/index.ts'
 import type { MeshRunOptions } from '../mesh/options.ts'
-import { MeshPart, settingOf } from '../mesh/part.ts'
+import { cutOf, MeshPart, settingOf } from '../mesh/part.ts'
 import { checkTimesMs } from '../mesh/schedule.ts'
 import type { Parcel } from '../world.ts'
-import { cutHosts } from './cut.ts'
 import { Exchange, type ExchangeMemory } from './exchange.ts'
 
 export interface PartThreadData {
@@ -23,7 +22,7 @@ const windowShare = 0.999
 const { options, part, memory } = workerData as PartThreadData
 assert(parentPort !== null, 'a part runs in a thread of its own')
 const setting = settingOf(options)
-const cut = cutHosts(setting.placement, memory.parts)
+const cut = cutOf(setting, memory.parts)
 const mesh = new MeshPart(setting, { partOf: cut.partOf, parts: cut.parts, part })
 const exchange = new Exchange<Parcel<unknown>>(memory, part)
 const windowMs = cut.leastMs * windowShare
