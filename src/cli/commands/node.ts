@@ -5,6 +5,7 @@ import {
   clusterBoundOption,
   configOption,
   dataOption,
+  emulatedPathOption,
   jsonOption,
   locationOption,
   logLevelOption,
@@ -80,12 +81,13 @@ export const nodeCommand = defineCommand({
       max: 3_600_000,
       placeholder: 'MS',
     }),
-    'emulated-wan': decimal('emulate a wide area: one-way delay of what this node dials', {
+    'emulated-wan': decimal('emulate a wide area: one-way delay to what this node dials', {
       default: 0,
       min: 0,
       max: 10_000,
       placeholder: 'MS',
     }),
+    'emulated-path': emulatedPathOption,
     'log-level': logLevelOption,
     json: jsonOption,
     config: configOption,

@@ -32,6 +32,7 @@ import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
+import { emulatedPaths } from './emulated-paths.ts'
 import { declaredCell } from './location.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
 
@@ -56,6 +57,7 @@ export interface GatewayCommandOptions {
   readonly 'requests-in-flight-max': number
   readonly 'total-timeout-ms': number
   readonly 'first-token-timeout-ms': number
+  readonly 'emulated-path': readonly string[]
   readonly 'log-level': string
   readonly json: boolean
 }
@@ -166,7 +168,11 @@ async function openGateway(
     },
   )
   const { onConnection, onStream } = gateway
-  const transport = createTlsTransport({ ...base, identity }, { onConnection, onStream })
+  const wideArea = emulatedPaths(0, options['emulated-path'])
+  const transport = createTlsTransport(
+    { ...base, identity, ...(wideArea === undefined ? {} : { decorateSocket: wideArea }) },
+    { onConnection, onStream },
+  )
   const engines = await addUpstreams(gateway, { options, modules })
   const httpAddress = await naming('--port', gateway.listen())
   const meshAt = joinHostPort(options['mesh-host'], options['mesh-port'])

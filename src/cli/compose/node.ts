@@ -12,7 +12,7 @@ import {
   parseGatewayAddress,
 } from '../../node/index.ts'
 import { asIsochroneError, type Identity, shortId } from '../../protocol/index.ts'
-import { createTlsTransport, emulateWideArea } from '../../transport/index.ts'
+import { createTlsTransport } from '../../transport/index.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { lockDataFolder } from '../files/data-lock.ts'
 import { takeTurn } from '../files/exclusive-lock.ts'
@@ -26,6 +26,7 @@ import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
+import { emulatedPaths } from './emulated-paths.ts'
 import { composeEngine, type EngineChoice } from './engine.ts'
 import { keptGateways } from './kept-gateways.ts'
 import { declaredCell } from './location.ts'
@@ -50,12 +51,12 @@ export interface NodeCommandOptions extends EngineChoice {
   readonly 'benchmark-ms': number
   readonly 'drain-limit-ms': number
   readonly 'emulated-wan': number
+  readonly 'emulated-path': readonly string[]
   readonly 'log-level': string
   readonly json: boolean
 }
 
-/** Real paths vary by some percent of their delay. */
-const emulatedJitterShare = 0.03
+const anotherNode = 'give this node a folder of its own with --name NAME'
 /** Longer than a dozen nodes take; a node that waits still joins. */
 const measuringPatienceMs = 15_000
 
@@ -68,7 +69,7 @@ export async function runNode(
   try {
     const gateways = gatewaysOf(options)
     const token = tokenOf(options, context.folder)
-    const lock = lockDataFolder(lockable)
+    const lock = lockDataFolder(lockable, anotherNode)
     try {
       const cell = await declaredCell(options.location)
       const prepared = await prepare(options, context)
@@ -118,9 +119,14 @@ function tokenOf(options: NodeCommandOptions, folder: string): string {
     const token = readFileSync(resolve(folder, file), 'utf8').trim()
     if (token !== '') return token
   } catch (error) {
-    throw usageError(`cannot read --token-file ${file}: ${String(error)}`)
+    throw usageError(`cannot read --token-file ${file}: ${reasonOf(error)}`)
   }
   throw usageError(`--token-file ${file} is empty`)
+}
+
+function reasonOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' ? 'there is no such file' : String(error)
 }
 
 type Prepared = Pick<NodeModules, 'engine' | 'hardware' | 'speeds'>
@@ -199,17 +205,10 @@ function transportOf(
   identity: Identity,
   log: Log,
 ): NodeModules['createTransport'] {
-  const oneWayDelayMs = options['emulated-wan']
   const base = { identity, log, clock: systemClock, random: secureRandom }
-  if (oneWayDelayMs === 0) return (events) => createTlsTransport(base, events)
-  const jitterMs = oneWayDelayMs * emulatedJitterShare
-  const decorateSocket = emulateWideArea({
-    oneWayDelayMs,
-    jitterMs,
-    random: secureRandom,
-    clock: systemClock,
-  })
-  return (events) => createTlsTransport({ ...base, decorateSocket }, events)
+  const decorateSocket = emulatedPaths(options['emulated-wan'], options['emulated-path'])
+  const wideArea = decorateSocket === undefined ? {} : { decorateSocket }
+  return (events) => createTlsTransport({ ...base, ...wideArea }, events)
 }
 
 function announce(node: IsochroneNode, options: NodeCommandOptions, context: CommandContext): void {

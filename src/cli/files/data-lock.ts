@@ -7,10 +7,14 @@ import { type ExclusiveLock, tryLock } from './exclusive-lock.ts'
 import { makeFolder } from './make-folder.ts'
 
 /**
+ * @param otherwise what to do where the other process is to go on
  * @throws IsochroneError `storage_failed` when another process holds the folder, or it cannot be
  * written
  */
-export function lockDataFolder(folder: string): ExclusiveLock {
+export function lockDataFolder(
+  folder: string,
+  otherwise = 'choose another folder with --data DIR',
+): ExclusiveLock {
   const owner = join(folder, 'owner')
   try {
     makeFolder(folder)
@@ -22,7 +26,7 @@ export function lockDataFolder(folder: string): ExclusiveLock {
     throw new IsochroneError(
       'storage_failed',
       `the data folder ${folder} is in use by another process${ownerOf(owner)}` +
-        `${networkOf(folder)}; stop it first, or choose another folder with --data DIR`,
+        `${networkOf(folder)}; stop it first, or ${otherwise}`,
       { detail: { folder } },
     )
   }

@@ -134,6 +134,7 @@ describe('locks', () => {
       (error: IsochroneError) =>
         error.code === 'storage_failed' && error.message.includes(`process ${process.pid}`),
     )
+    assert.throws(() => lockDataFolder(folder, 'give it a name'), /or give it a name$/)
     lock.release()
     lockDataFolder(folder).release()
   })

@@ -1,6 +1,6 @@
 /** Options that several commands have, defined once. */
 import { defaultClusterRules } from '../../mesh/index.ts'
-import { choice, flag, integer, text } from './option.ts'
+import { choice, flag, integer, list, text } from './option.ts'
 
 /** Names travel in every record; well below what a message between peers may hold. */
 const nameBytesMax = 64
@@ -44,6 +44,11 @@ export const clusterBoundOption = integer('bound of a cluster’s round trips, 9
   max: 1_000,
   placeholder: 'MS',
 })
+
+export const emulatedPathOption = list(
+  'emulate a wide area: one-way delay to this address, where it is dialled; repeatable',
+  'IP:PORT=MS',
+)
 
 export const networkOption = text(
   'name of the network; nodes and gateways of another are refused',

@@ -1,5 +1,6 @@
-/** Whether the clients' port can be had, asked before anything that takes long. */
+/** Ports that can be had, found before anything that takes long. */
 import { createServer } from 'node:net'
+import type { Random } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
 
 /**
@@ -19,6 +20,30 @@ export async function checkPortIsFree(host: string, port: number): Promise<void>
     })
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()))
   })
+}
+
+/** Outgoing connections get theirs above these on every usual system, and would be in the way. */
+const searchedFrom = 20_000
+const searchedUntil = 32_768
+const triesPerPort = 20
+
+/** So many different ones, that are free now. @throws IsochroneError `address_in_use` */
+export async function findFreePorts(
+  host: string,
+  count: number,
+  random: Random,
+): Promise<readonly number[]> {
+  const found = new Set<number>()
+  for (let tries = 0; found.size < count; tries += 1) {
+    const port = searchedFrom + random.below(searchedUntil - searchedFrom)
+    try {
+      if (!found.has(port)) await checkPortIsFree(host, port)
+      found.add(port)
+    } catch (error) {
+      if (tries >= count * triesPerPort) throw error
+    }
+  }
+  return [...found]
 }
 
 function taken(host: string, port: number, cause: Error): IsochroneError {

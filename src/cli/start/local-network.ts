@@ -1,5 +1,6 @@
 /** The processes of a local network: one gateway, then its nodes, all watched. */
 import { join } from 'node:path'
+import { secureRandom } from '../../base/index.ts'
 import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
 import type { DataFolder } from '../files/data-folder.ts'
 import type { ReadyFacts } from '../process/child-report.ts'
@@ -7,7 +8,8 @@ import { formatDuration } from '../terminal/progress.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import type { RunningNetwork } from './announcement.ts'
 import { SupervisedChild } from './child.ts'
-import { type EmulatedRegion, gatewayRegion, regionOfNode } from './regions.ts'
+import { findFreePorts } from './free-port.ts'
+import { type EmulatedRegion, gatewayRegion, oneWayDelayMs, regionOfNode } from './regions.ts'
 
 export interface LocalNetworkOptions {
   readonly nodes: number
@@ -35,6 +37,8 @@ const readyLimitMs = 60_000
 interface PlacedNode {
   readonly child: SupervisedChild
   readonly region: EmulatedRegion
+  /** Where others dial it; 0: anywhere. */
+  port: number
   facts: ReadyFacts | undefined
   /** What to tell of its joining. */
   joined: string
@@ -68,11 +72,12 @@ export class LocalNetwork {
       const region = regionOfNode(i)
       const name = `node-${i + 1}`
       const child = this.#child(name, () => this.#nodeCommand(name, region))
-      return { child, region, facts: undefined, joined: '' }
+      return { child, region, port: 0, facts: undefined, joined: '' }
     })
   }
 
   async start(): Promise<void> {
+    if (this.#options.wan) await this.#choosePorts()
     const facts = await this.#withLimit(this.#gateway.start(), 'gateway')
     this.#gatewayFacts = facts
     const url = new URL(String(facts['url']))
@@ -95,7 +100,7 @@ export class LocalNetwork {
       nodes: this.#nodes.map(({ child, region, facts: ready }) => ({
         name: child.name,
         id: String(ready?.['id']),
-        region: region.name,
+        region,
         pid: child.pid ?? null,
       })),
     }
@@ -118,7 +123,7 @@ export class LocalNetwork {
     const took = formatDuration(performance.now() - startedMs)
     const speed = `${node.facts['decodeTokensPerSecond']} tokens/s`
     const id = shortId(String(node.facts['id']) as NodeId)
-    node.joined = `${id}  ${node.region.name.padEnd(12)}  joined after ${took}, ${speed}`
+    node.joined = `${id}  ${node.region.padEnd(12)}  joined after ${took}, ${speed}`
     this.#tellJoined()
     this.#showStatus()
   }
@@ -155,20 +160,37 @@ export class LocalNetwork {
     const { folder } = this.#modules
     const command = ['gateway', '--config', 'none', '--data', folder.root]
     const ports = ['--port', String(this.#port), '--mesh-port', String(this.#meshPort)]
-    return [...command, ...ports, '--region', gatewayRegion, '--log-level', 'warn']
+    const place = ['--region', gatewayRegion, ...this.#paths(gatewayRegion)]
+    return [...command, ...ports, ...place, '--log-level', 'warn']
+  }
+
+  /** How far the nodes are from a region; to one that was added by hand it is as to the gateway. */
+  #paths(from: EmulatedRegion): readonly string[] {
+    if (!this.#options.wan) return []
+    return this.#nodes.flatMap(({ port, region }) => [
+      '--emulated-path',
+      `127.0.0.1:${port}=${oneWayDelayMs(from, region)}`,
+    ])
+  }
+
+  /** Who dials tells from the port how far it is; so ports are chosen before anybody dials. */
+  async #choosePorts(): Promise<void> {
+    const ports = await findFreePorts('127.0.0.1', this.#nodes.length, secureRandom)
+    for (const [i, node] of this.#nodes.entries()) node.port = ports[i] ?? 0
   }
 
   #nodeCommand(name: string, region: EmulatedRegion): readonly string[] {
     const { folder, model } = this.#modules
     const gateway = `${this.#gatewayFacts?.['id']}@127.0.0.1:${this.#meshPort}`
-    const delayMs = this.#options.wan ? region.oneWayDelayMs : 0
+    const port = this.#nodes.find(({ child }) => child.name === name)?.port ?? 0
+    const delayMs = this.#options.wan ? oneWayDelayMs(region, gatewayRegion) : 0
     return [
       ...['node', '--config', 'none', '--data', folder.root, '--name', name],
-      ...['--join', gateway, '--token-file', folder.joinToken, '--region', region.name],
+      ...['--join', gateway, '--token-file', folder.joinToken, '--region', region],
       ...['--model', model, '--backend', 'cpu', '--threads', String(threadsPerNode)],
       ...['--slots', String(slotsPerNode), '--benchmark-ms', String(benchmarkMs)],
       ...['--drain-limit-ms', String(drainLimitMs), '--emulated-wan', String(delayMs)],
-      ...['--listen', '127.0.0.1:0', '--log-level', 'warn'],
+      ...['--listen', `127.0.0.1:${port}`, ...this.#paths(region), '--log-level', 'warn'],
     ]
   }
 
