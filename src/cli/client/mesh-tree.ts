@@ -45,7 +45,7 @@ const columns: readonly Column[] = [
 /** Who and in what state: without these it is no tree. */
 const columnsMin = 2
 /** Sentences on wider screens are hard to read. */
-const textWidthMax = 100
+const textWidthMax = 90
 
 type Screen = Pick<Terminal, 'style' | 'width'>
 
