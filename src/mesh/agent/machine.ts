@@ -88,6 +88,7 @@ interface Watch {
 
 /** One moves seldom; what was left before the last is left to its suspicion. */
 const departingMax = 2
+const farewellsMax = 8
 
 const tick = { kind: 'tick' } as const
 
@@ -98,6 +99,8 @@ export class MeshMachine {
   #neighbourhoodWakeAtMs: number
   #watch: Watch
   #departing: readonly Watch[] = []
+  /** What it said last in clusters that it left, the latest last. */
+  readonly #farewells = new Map<string, Signed<StatementBody>>()
   #sends: MachineSend[] = []
   #events: MachineEvent[] = []
 
@@ -179,6 +182,23 @@ export class MeshMachine {
     const isPresent = this.#watch.cluster === cluster
     const watch = isPresent ? this.#watch : this.#departing.find((one) => one.cluster === cluster)
     if (watch !== undefined) this.#stepWatch(watch, { kind: 'message', from, message }, nowMs)
+    else if (message.kind === 'ping') this.#sayFarewell(from, cluster)
+  }
+
+  /** Whoever has not heard that one left would take one for dead. */
+  #sayFarewell(to: NodeId, cluster: string): void {
+    const farewell = this.#farewells.get(cluster)
+    if (farewell === undefined) return
+    const message = { kind: 'gossip', news: [farewell] } as const
+    this.#sends.push({ to, part: { kind: 'membership', cluster, message } })
+  }
+
+  #keepFarewell({ cluster, membership }: Watch): void {
+    const { incarnation } = membership
+    const left = { kind: 'left', subject: this.#options.self, incarnation } as const
+    this.#farewells.set(cluster, this.#modules.seals.sign(cluster, left))
+    const first = this.#farewells.keys().next().value
+    if (this.#farewells.size > farewellsMax && first !== undefined) this.#farewells.delete(first)
   }
 
   #stepNeighbourhood(input: NeighbourhoodInput, nowMs: number): void {
@@ -196,6 +216,8 @@ export class MeshMachine {
   #move({ cluster, members }: Place, nowMs: number): void {
     const former = this.#watch
     this.#departing = [former, ...this.#departing].slice(0, departingMax)
+    this.#keepFarewell(former)
+    this.#farewells.delete(cluster)
     this.#stepWatch(former, { kind: 'leave' }, nowMs)
     this.#watch = this.#watchOver(cluster, nowMs)
     const seeds = members.filter((id) => id !== this.#options.self)

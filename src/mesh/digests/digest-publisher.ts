@@ -70,6 +70,7 @@ export class DigestPublisher {
   readonly #conduct = new Conduct(digestLimits.ticksPerDigestMax)
   #book: EntryBook
   #cluster: string | undefined
+  #sinceMs = 0
   #members = new Map<NodeKey, MemberStanding>()
   #gateways: readonly NodeId[] = []
   #receivers: Receiver[] = []
@@ -94,6 +95,11 @@ export class DigestPublisher {
   /** Of a digest for so few, most would be its frame. */
   get #isSmall(): boolean {
     return this.#book.size <= viewLimits.fewMembers
+  }
+
+  /** Whoever has just begun alone is likely to be in another cluster soon. */
+  #isNew(nowMs: number): boolean {
+    return this.#book.size <= 1 && nowMs - this.#sinceMs < digestTimes.healingMs
   }
 
   step(input: PublisherInput, nowMs: number): LoadOutputs {
@@ -134,6 +140,7 @@ export class DigestPublisher {
   #assume(cluster: string | undefined, nowMs: number): void {
     if (cluster === this.#cluster) return
     this.#cluster = cluster
+    this.#sinceMs = nowMs
     this.#book = this.#emptyBook()
     this.#receivers = []
     this.#publishAtMs = cluster === undefined ? Number.POSITIVE_INFINITY : nowMs
@@ -323,7 +330,7 @@ export class DigestPublisher {
       this.#silent.set(silent.id, nowMs)
       this.#gateways = [...this.#gateways.filter((id) => id !== silent.id), silent.id]
     }
-    const chosen = this.#gateways.slice(0, this.#isSmall ? 1 : viewLimits.toldMax)
+    const chosen = this.#gateways.slice(0, this.#isNew(nowMs) ? 1 : viewLimits.toldMax)
     const isSame =
       chosen.length === this.#receivers.length &&
       chosen.every((id, index) => this.#receivers[index]?.id === id)

@@ -58,7 +58,7 @@ export const viewLimits = {
   gatewaysMax: 64,
   /** A coordinator tells at most so many gateways; the first of them passes it on. */
   toldMax: 2,
-  /** So few members tell one gateway; another is told when that one is silent. */
+  /** In a cluster of so few, most of a digest is its frame. */
   fewMembers: 8,
   /** What a gateway means to take in, all together; below the 2 MB/s that it may. */
   incomingBytesPerSecond: 1_800_000,

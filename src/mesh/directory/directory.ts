@@ -91,6 +91,8 @@ export class Directory {
   #own: Card
   #seeds: readonly NodeId[] = []
   #exchange: Exchange | undefined
+  /** Who held one's card when it was last heard, and which version. */
+  readonly #toldOwn = new Map<NodeId, Card>()
   /** What those who asked last were given at random: what they give takes its place. */
   readonly #given = new Map<NodeId, readonly Card[]>()
   #round = 0
@@ -215,7 +217,8 @@ export class Directory {
     const partner = this.#partner(nowMs)
     if (partner === undefined) return
     const nothing = { random: [], marks: [], near: [] }
-    this.#send(partner, { kind: 'shuffle', card: this.#own, ...nothing }, nowMs)
+    const card = this.#toldOwn.get(partner) === this.#own ? undefined : this.#own
+    this.#send(partner, { kind: 'shuffle', card, ...nothing }, nowMs)
     this.#exchange = { partner, untilMs: nowMs + directoryTimes.replyTimeoutMs }
   }
 
@@ -259,6 +262,7 @@ export class Directory {
     const isReply = kind === 'shuffle-reply'
     if (isReply && this.#exchange?.partner !== from) return // late, or never asked for
     if (isReply) this.#exchange = undefined
+    this.#noteTold(from, message)
     const given = this.#answer(from, message, nowMs)
     const isNew = card !== undefined && this.#learn(card, from, nowMs)
     const sender = this.#book.card(from) ?? (isNew ? card : undefined)
@@ -294,6 +298,16 @@ export class Directory {
     if (!this.#book.hasRandomPlace(leaving) && !this.#book.wants(one)) return
     const isHeld = this.#learn(one, from, nowMs) || this.#book.card(one.id) !== undefined
     if (isHeld) this.#book.putRandom(this.#book.card(one.id) ?? one, leaving, nowMs)
+  }
+
+  /** Whoever holds one's card now is not sent it with the next question. */
+  #noteTold(id: NodeId, { holdings }: Shuffle): void {
+    this.#toldOwn.delete(id)
+    if (new Holdings(holdings).has(markOf(this.#own))) this.#toldOwn.set(id, this.#own)
+    const first = this.#toldOwn.keys().next().value
+    if (this.#toldOwn.size > directoryLimits.nearMax && first !== undefined) {
+      this.#toldOwn.delete(first)
+    }
   }
 
   #expectRest(from: NodeId, given: readonly Card[]): void {

@@ -151,6 +151,21 @@ test('a message beyond its limit is rejected whole', () => {
   assert.equal(network.stateAt(0, 2), 'alive')
 })
 
+test('who leaves while most are dead tells those who live', () => {
+  for (const seed of [71, 72, 73, 74]) {
+    const network = settled(12, seed)
+    for (let index = 2; index < 12; index += 1) network.crash(index)
+    const areDead = () =>
+      [0, 1].every((at) =>
+        network.hosts.slice(2).every(({ index }) => network.stateAt(at, index) === 'dead'),
+      )
+    assert.ok(network.runUntil(areDead, 60_000) < 60_000, `seed ${seed}`)
+    network.leave(1)
+    network.run(1_000)
+    assert.equal(network.stateAt(0, 1), 'left', `seed ${seed}`)
+  }
+})
+
 test('one who leaves is known to have left, and is not probed for it', () => {
   const network = settled(16, 10)
   network.leave(5)

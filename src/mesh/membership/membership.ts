@@ -329,8 +329,7 @@ export class Membership {
   #gossip(nowMs: number): void {
     const { gossipFanout, gossipIntervalMs } = this.#preset
     this.#gossipAtMs = nowMs + this.#news.haste * gossipIntervalMs
-    const listeners = this.#roster.listeners(nowMs)
-    for (const to of drawn(listeners, gossipFanout, this.#modules.random)) {
+    for (const to of this.#roster.listeners(nowMs, gossipFanout, this.#modules.random)) {
       if (!this.#news.isEmpty) this.#send(to, { kind: 'gossip' })
     }
   }

@@ -9,6 +9,7 @@ import type { NodeId } from '../../protocol/index.ts'
 import { DeadSet, type Tombstone } from './dead-set.ts'
 import type { MemberSummary } from './messages.ts'
 import { type MembershipPreset, membershipLimits } from './presets.ts'
+import { drawn } from './probe-order.ts'
 import type {
   Accusation,
   AliveStatement,
@@ -178,13 +179,13 @@ export class Roster {
     return this.dead.get(id)?.statements.slice(0, 2) ?? []
   }
 
-  /** Who is told news: all members, and for a while the dead, in case they live. */
-  listeners(nowMs: number): NodeId[] {
-    const ids = [...this.#members.keys()]
+  /** Whom to tell now: some members, and one of those who died lately, in case it lives. */
+  listeners(nowMs: number, count: number, random: Random): NodeId[] {
+    const dead: NodeId[] = []
     for (const { id, reason, sinceMs } of this.dead.values()) {
-      if (reason === 'dead' && nowMs - sinceMs < this.#preset.gossipToDeadMs) ids.push(id)
+      if (reason === 'dead' && nowMs - sinceMs < this.#preset.gossipToDeadMs) dead.push(id)
     }
-    return ids
+    return [...drawn([...this.#members.keys()], count, random), ...drawn(dead, 1, random)]
   }
 
   /**

@@ -22,6 +22,18 @@ function continents(): LatencyMatrix {
   return { sites, roundTripsMs, notes: [] }
 }
 
+/** As many sites as a cluster has members, all within its bound. */
+function town(): LatencyMatrix {
+  const sites = 64
+  const random = seededRandom(12)
+  const places = Array.from({ length: sites }, () => 8 * random.float())
+  const roundTripsMs = Float32Array.from({ length: sites * sites }, (_, index) => {
+    const [a = 0, b = 0] = [places[Math.floor(index / sites)], places[index % sites]]
+    return a === b ? 0 : 1 + Math.abs(a - b)
+  })
+  return { sites, roundTripsMs, notes: [] }
+}
+
 const options: MeshRunOptions = {
   seed: 5,
   nodes: 120,
@@ -49,6 +61,23 @@ describe('a simulated mesh', () => {
     const alone = await simulateMesh(larger, { threads: 1 })
     const divided = await simulateMesh(larger, { threads: 2 })
     assert.equal(JSON.stringify(divided), JSON.stringify(alone))
+  })
+
+  it('costs a node of a full cluster little, also while it forms', async (t) => {
+    const { rows } = await simulateMesh({
+      ...options,
+      nodes: 64,
+      lengthMs: 180_000,
+      matrix: town(),
+      faults: faultPresets.none,
+      loss: 0.001,
+    })
+    const each = rows.map(({ nodeBytesPerSecond }) => Math.round(nodeBytesPerSecond))
+    t.diagnostic(`${each.join(', ')} B/s`)
+    const [first = Infinity, , last = Infinity] = each
+    assert.equal(rows.at(-1)?.largestSize, 64)
+    assert.ok(first <= 7_000, `${first} B/s in the first minute`)
+    assert.ok(last <= 2_300, `${last} B/s in the third`)
   })
 
   it('places hosts in clusters within the bound, and nothing is wrong for long', async () => {
