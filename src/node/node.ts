@@ -203,14 +203,14 @@ class Worker implements IsochroneNode {
   #createMesh(): MeshAgent | undefined {
     const { contacts } = this.#modules
     if (contacts === undefined) return undefined
-    const { clusterBoundMs, network, token } = this.#options
+    const { clusterBoundMs, network, region, token } = this.#options
     const rules = { ...defaultClusterRules, boundMs: clusterBoundMs ?? defaultClusterRules.boundMs }
     const transport: Pick<Transport, 'dial'> = {
       dial: (address, expected, signal) => this.#transport.dial(address, expected, signal),
     }
     const facts = () => this.#loadFacts()
     return new MeshAgent(
-      { network, token, role: 'node', rules },
+      { network, token, region, role: 'node', rules },
       { ...this.#modules, contacts, transport, facts },
     )
   }

@@ -143,7 +143,7 @@ async function openGateway(
   evidence.restore(storage.observations.since(systemClock.now() - evidenceKeptMs))
   const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
-    { network: options.network, token, role: 'gateway', rules },
+    { network: options.network, token, region: options.region, role: 'gateway', rules },
     {
       ...base,
       identity,

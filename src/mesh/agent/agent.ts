@@ -334,9 +334,9 @@ export class MeshAgent {
 
   #createLoadKeeper(): LoadKeeper {
     const { answerBytesMax } = this.#limits
-    const { network, role } = this.#options
+    const { network, role, region } = this.#options
     return new LoadKeeper(
-      { network, role, answerBytesMax },
+      { network, role, region, answerBytesMax },
       {
         ...this.#modules,
         ...this.#parts(),
@@ -354,8 +354,8 @@ export class MeshAgent {
   }
 
   #payload(): Uint8Array {
-    const { role } = this.#options
-    const card: MemberCard = { role, addresses: this.#addresses, relays: this.#relays }
+    const { role, region } = this.#options
+    const card: MemberCard = { role, region, addresses: this.#addresses, relays: this.#relays }
     return encodeCard(card, this.#admission.proofFor(this.#modules.identity.id))
   }
 

@@ -10,6 +10,7 @@ const admission = new Admission('test', 'join_secret')
 test('a card comes out as it went in, and proves admission', () => {
   const cards: MemberCard[] = [
     { role: 'node', addresses: [], relays: [one, other] },
+    { role: 'node', addresses: [], relays: [], region: 'europa-süd' },
     { role: 'gateway', addresses: ['[::1]:7400', 'node-3.example.org:65535'], relays: [] },
   ]
   for (const card of cards) {
@@ -28,6 +29,7 @@ test('the longest card fits into a payload', () => {
     role: 'node',
     addresses: new Array(5).fill(address),
     relays: [one, other, one],
+    region: 'é'.repeat(cardLimits.regionBytesMax),
   }
   const payload = encodeCard(card, admission.proofFor(one))
   assert.ok(payload.length <= messageLimits.payloadBytesMax)

@@ -17,10 +17,17 @@ export interface MemberCard {
   readonly addresses: readonly string[]
   /** Members that hold a connection to it. */
   readonly relays: readonly NodeId[]
+  /** As its operator named it; nobody checks that. */
+  readonly region?: string | undefined
 }
 
 /** All together they stay below what a payload may have. */
-export const cardLimits = Object.freeze({ addressesMax: 2, addressBytesMax: 64, relaysMax: 2 })
+export const cardLimits = Object.freeze({
+  addressesMax: 2,
+  addressBytesMax: 64,
+  relaysMax: 2,
+  regionBytesMax: 32,
+})
 
 const version = 1
 const roles: readonly MemberRole[] = ['node', 'gateway']
@@ -58,6 +65,7 @@ export function encodeCard(card: MemberCard, proof: Uint8Array): Uint8Array {
     .slice(0, addressesMax)
     .map((address) => Buffer.from(address, 'latin1'))
   const relays = card.relays.slice(0, relaysMax).map(publicKeyOf)
+  const region = Buffer.from(carriedRegion(card.region ?? ''))
   return new Uint8Array(
     Buffer.concat([
       Uint8Array.of(version, roles.indexOf(card.role)),
@@ -66,8 +74,19 @@ export function encodeCard(card: MemberCard, proof: Uint8Array): Uint8Array {
       ...addresses.flatMap((address) => [Uint8Array.of(address.length), address]),
       Uint8Array.of(relays.length),
       ...relays,
+      Uint8Array.of(region.length),
+      region,
     ]),
   )
+}
+
+/** As much of a region's name as a card has room for. */
+export function carriedRegion(region: string): string {
+  const { regionBytesMax } = cardLimits
+  const bytes = Buffer.from(region)
+  if (bytes.length <= regionBytesMax) return region
+  // A letter that is cut in two is left out.
+  return new TextDecoder().decode(bytes.subarray(0, regionBytesMax), { stream: true })
 }
 
 /** undefined: it is not as `encodeCard` makes it. What follows, a newer program's, is not read. */
@@ -90,10 +109,12 @@ export function decodeCard(payload: Uint8Array): MemberCard | undefined {
     const key = reader.take(publicKeyLengthBytes)
     if (key.length === publicKeyLengthBytes) relays.push(nodeIdOf(key))
   }
+  const region = Buffer.from(reader.take(reader.byte())).toString()
   if (reader.isShort || !addresses.every((address) => addressPattern.test(address)))
     return undefined
   // One that cannot be dialled is a mistake of whoever made it up; the rest holds.
-  return { role, addresses: addresses.filter(isDialable), relays }
+  const said = { role, addresses: addresses.filter(isDialable), relays }
+  return region === '' ? said : { ...said, region }
 }
 
 class Reader {

@@ -13,9 +13,10 @@ import {
 import { openCall } from '../../transport/index.ts'
 import { ed25519Seals } from '../digests/seals.ts'
 import { AgentWorld, type Place } from './agent.fixture.ts'
+import { decodeCard, encodeCard } from './card.ts'
 import { GatewayChoice } from './gateway-choice.ts'
 import { agentLimits } from './limits.ts'
-import { LoadKeeper } from './load-keeper.ts'
+import { LoadKeeper, regionFirst } from './load-keeper.ts'
 
 const facts = (running: number) => () => ({
   region: 'here',
@@ -58,6 +59,8 @@ test('gateways know the load of every node of the mesh, also when one is gone', 
   await world.close()
 })
 
+const proof = new Uint8Array(16)
+
 /** A gateway's keeper among other gateways, and what it sends and charges. */
 class Setting {
   readonly clock = new ManualClock()
@@ -79,7 +82,7 @@ class Setting {
       clock,
       random,
       agent: { place: undefined, members: () => [] },
-      book: { gateways: () => [...gateways], noteAnswer: () => {} },
+      book: { card: () => undefined, gateways: () => [...gateways], noteAnswer: () => {} },
       choice: new GatewayChoice({ random, isConnected, addressOf: () => undefined }),
       guests: {
         note: () => {},
@@ -116,6 +119,23 @@ class Setting {
     return this.keeper.hear(coordinator.id, { kind: 'digest', digest })
   }
 }
+
+test('gateways of one’s own region come first, then the others, each in their order', () => {
+  const ids = ['a', 'b', 'c', 'd', 'e'] as NodeId[]
+  const regions: Record<string, string> = { a: 'us', b: 'eu', c: '', d: 'eu', e: 'eu-west' }
+  const regionOf = (id: NodeId) => regions[id]
+  assert.deepEqual(regionFirst(ids, 'eu', regionOf), ['b', 'd', 'a', 'c', 'e'])
+  for (const own of [undefined, '', 'asia']) {
+    assert.deepEqual(regionFirst(ids, own, regionOf), ids)
+  }
+  // A card has room for so much of a name.
+  const long = `${'x'.repeat(31)}äöü`
+  const [card] = [encodeCard({ role: 'gateway', addresses: [], relays: [], region: long }, proof)]
+  assert.deepEqual(
+    regionFirst(ids, long, (id) => (id === 'd' ? decodeCard(card)?.region : 'other')),
+    ['d', 'a', 'b', 'c', 'e'],
+  )
+})
 
 test('who makes a member speak about load pays for what it says', () => {
   const setting = new Setting()

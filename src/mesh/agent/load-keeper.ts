@@ -9,7 +9,7 @@ import type { OwnFacts } from '../digests/own-load.ts'
 import { ed25519Seals } from '../digests/seals.ts'
 import type { LoadEvent } from '../digests/step.ts'
 import type { AddressBook } from './address-book.ts'
-import type { MemberRole } from './card.ts'
+import { carriedRegion, type MemberRole } from './card.ts'
 import type { GatewayChoice } from './gateway-choice.ts'
 import type { Guests } from './guests.ts'
 import type { Measurements } from './measurements.ts'
@@ -27,7 +27,7 @@ export interface LoadKeeperModules {
     readonly place: Place | undefined
     members(): readonly MemberStanding[]
   }
-  readonly book: Pick<AddressBook, 'gateways' | 'noteAnswer'>
+  readonly book: Pick<AddressBook, 'card' | 'gateways' | 'noteAnswer'>
   readonly choice: GatewayChoice
   readonly guests: Pick<Guests, 'chargeLoad' | 'note'>
   readonly measurements: Pick<Measurements, 'nearestFirst'>
@@ -40,6 +40,7 @@ export interface LoadKeeperModules {
 export interface LoadKeeperOptions {
   readonly network: string
   readonly role: MemberRole
+  readonly region?: string | undefined
   readonly answerBytesMax: number
 }
 
@@ -47,15 +48,18 @@ export class LoadKeeper {
   readonly #modules: LoadKeeperModules
   readonly #part: LoadPart
   readonly #answerBytesMax: number
+  readonly #region: string | undefined
   /** Those that are dealt with now. */
   #gateways: ReadonlySet<NodeId> = new Set()
   #wakeAtMs = Number.POSITIVE_INFINITY
   #timer: Timer | undefined
   #isClosed = false
 
-  constructor({ answerBytesMax, network, role }: LoadKeeperOptions, modules: LoadKeeperModules) {
+  constructor(own: LoadKeeperOptions, modules: LoadKeeperModules) {
+    const { answerBytesMax, network, region, role } = own
     this.#modules = modules
     this.#answerBytesMax = answerBytesMax
+    this.#region = region
     const { clock, identity, random } = modules
     const seals = ed25519Seals(identity, network)
     const options = { self: identity.id, role }
@@ -86,7 +90,11 @@ export class LoadKeeper {
   look(): void {
     const { agent, book, choice, clock, measurements } = this.#modules
     const nowMs = clock.monotonic()
-    const gateways = choice.choose(measurements.nearestFirst(book.gateways(), nowMs), nowMs)
+    const nearest = measurements.nearestFirst(book.gateways(), nowMs)
+    const gateways = choice.choose(
+      regionFirst(nearest, this.#region, (id) => book.card(id)?.region),
+      nowMs,
+    )
     this.#gateways = new Set(gateways)
     this.#step({ kind: 'gateways', gateways })
     const { place } = agent
@@ -140,4 +148,16 @@ export class LoadKeeper {
     if (event.kind === 'caught') guests.note(event.by, 'lie')
     if (event.kind === 'refused' && event.why === 'untimely') onSkew(event.about)
   }
+}
+
+/** Those of a region before all others, otherwise in their order; without a region, as they are. */
+export function regionFirst(
+  ids: readonly NodeId[],
+  own: string | undefined,
+  regionOf: (id: NodeId) => string | undefined,
+): readonly NodeId[] {
+  if (own === undefined || own === '') return ids
+  const carried = carriedRegion(own)
+  const isHere = (id: NodeId) => regionOf(id) === carried
+  return [...ids.filter(isHere), ...ids.filter((id) => !isHere(id))]
 }

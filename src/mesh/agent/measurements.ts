@@ -12,6 +12,9 @@ import type { LinkMeasure } from '../links/link-window.ts'
 /** Relative, as each end sees its own: beyond it a prediction says little. */
 const reliableErrorMax = 0.5
 
+/** What is measured meanwhile counts all the same; a settlement costs some µs for each peer. */
+const settleIntervalMs = 1_000
+
 export class Measurements {
   readonly #self: NodeId
   readonly #random: Random
@@ -29,7 +32,7 @@ export class Measurements {
     this.#peersMax = peersMax
     this.#self = self
     this.#random = random
-    this.#coordinates = new Coordinates({ self }, { random }, nowMs)
+    this.#coordinates = new Coordinates({ self, settleIntervalMs }, { random }, nowMs)
   }
 
   /** This member's own place, for a packet. */
@@ -44,7 +47,7 @@ export class Measurements {
   /** Begins where it was in an earlier life. */
   restore(restored: Coordinate | undefined, nowMs: number): void {
     if (restored === undefined) return
-    const options = { self: this.#self, restored }
+    const options = { self: this.#self, settleIntervalMs, restored }
     this.#coordinates = new Coordinates(options, { random: this.#random }, nowMs)
   }
 

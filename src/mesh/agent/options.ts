@@ -16,6 +16,8 @@ export interface AgentOptions {
   readonly role: MemberRole
   /** Whoever has it is admitted. */
   readonly token: string
+  /** As its operator names it. */
+  readonly region?: string
   readonly preset?: MembershipPreset
   readonly rules?: ClusterRules
   readonly limits?: Partial<AgentLimits>
