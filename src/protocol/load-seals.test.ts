@@ -46,10 +46,12 @@ test('a digest is good under its coordinator’s signature, and is not an anchor
 test('a step depends on the node, the anchor, the chain, the position and the value', () => {
   const value = new Uint8Array(loadChain.valueBytes).fill(7)
   const salt = new Uint8Array(chainSaltBytes).fill(3)
-  const stepped = (from: Uint8Array, place: Parameters<typeof chainStep>[1]) => {
-    const bytes = from.slice()
-    chainStep(bytes, place)
-    return Buffer.from(bytes).toString('hex')
+  const other = Buffer.from([1, 2, 3])
+  const stepped = (from: Uint8Array, place: Parameters<typeof chainStep>[2]) => {
+    const bytes = Buffer.concat([other, from, other])
+    chainStep(bytes, other.length, place)
+    assert.deepEqual([bytes.subarray(0, 3), bytes.subarray(-3)], [other, other])
+    return bytes.toString('hex')
   }
   const results = new Set([
     stepped(value, { salt, chain: 1, position: 2 }),

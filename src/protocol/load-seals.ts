@@ -54,17 +54,18 @@ export interface ChainPlace {
 
 export const chainSaltBytes = nodeKeyLengthBytes + 4
 
-/** Replaces the 16 bytes at the beginning of `value` by the chain's value one place before. */
-export function chainStep(value: Uint8Array, { salt, chain, position }: ChainPlace): void {
+/** Replaces the 16 bytes from `at` on by the chain's value one place before. */
+export function chainStep(bytes: Uint8Array, at: number, place: ChainPlace): void {
+  const { salt, chain, position } = place
   const { valueBytes } = loadChain
   stepBytes.set(salt, prefix.length)
   stepBytes[chainAt] = chain
   stepBytes[chainAt + 1] = position & 0xff
   stepBytes[chainAt + 2] = position >>> 8
-  for (let i = 0; i < valueBytes; i += 1) stepBytes[valueAt + i] = value[i] ?? 0
+  for (let i = 0; i < valueBytes; i += 1) stepBytes[valueAt + i] = bytes[at + i] ?? 0
   // As text: a buffer for each result would cost more than the hash (`sha256.ts`).
   const text = hash('sha256', stepBytes, 'latin1')
-  for (let i = 0; i < valueBytes; i += 1) value[i] = text.charCodeAt(i)
+  for (let i = 0; i < valueBytes; i += 1) bytes[at + i] = text.charCodeAt(i)
 }
 
 /** All of it fits into one block of SHA-256, 55 bytes. */

@@ -37,12 +37,12 @@ export interface Lie {
 }
 
 interface Peer {
-  lies: number
+  /** What it sent is used up then: a token bucket in one number. */
+  busyUntilMs: number
+  floods: boolean
   mutedUntilMs: number
   muteMs: number
-  tokens: number
-  atMs: number
-  floods: boolean
+  lies: number
 }
 
 export type Hearing = 'heard' | 'muted' | 'flooding' | 'flooding-again'
@@ -70,27 +70,26 @@ export class Conduct {
 
   /** Whether a message of this peer is to be read, before anything in it is looked at. */
   hear(id: NodeId, isGateway: boolean, nowMs: number): Hearing {
-    const peer = this.#peer(id, isGateway, nowMs)
+    const peer = this.#peer(id)
     if (nowMs < peer.mutedUntilMs) return 'muted'
     const { gatewayMessagesBurst, gatewayMessagesPerSecond, messagesBurst, messagesPerSecond } =
       floodLimits
-    const perSecond = isGateway ? gatewayMessagesPerSecond : messagesPerSecond
-    const burst = isGateway ? gatewayMessagesBurst : messagesBurst
-    peer.tokens = Math.min(burst, peer.tokens + ((nowMs - peer.atMs) * perSecond) / 1_000)
-    peer.atMs = nowMs
-    if (peer.tokens < 1) {
+    const eachMs = 1_000 / (isGateway ? gatewayMessagesPerSecond : messagesPerSecond)
+    const burstMs = eachMs * (isGateway ? gatewayMessagesBurst : messagesBurst)
+    const busyMs = Math.max(0, peer.busyUntilMs - nowMs)
+    if (busyMs + eachMs > burstMs) {
       const again = peer.floods
       peer.floods = true
       return again ? 'flooding-again' : 'flooding'
     }
-    if (peer.tokens >= burst / 2) peer.floods = false
-    peer.tokens -= 1
+    if (busyMs <= burstMs / 2) peer.floods = false
+    peer.busyUntilMs = nowMs + busyMs + eachMs
     return 'heard'
   }
 
   caught({ by, kind }: Lie, nowMs: number): void {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
-    const peer = this.#peer(by, false, nowMs)
+    const peer = this.#peer(by)
     if (forgivable.has(kind) || kind === 'flooding') return
     peer.lies += 1
     if (peer.lies % floodLimits.liesUntilMuted !== 0) return
@@ -106,13 +105,12 @@ export class Conduct {
     return this.#peers.get(id)?.lies ?? 0
   }
 
-  #peer(id: NodeId, isGateway: boolean, nowMs: number): Peer {
+  #peer(id: NodeId): Peer {
     let peer = this.#peers.get(id)
     if (peer === undefined) {
       if (this.#peers.size >= this.#peersMax) this.#forgetOne()
-      const tokens = isGateway ? floodLimits.gatewayMessagesBurst : floodLimits.messagesBurst
       const { mutedMs: muteMs } = floodLimits
-      peer = { lies: 0, mutedUntilMs: 0, muteMs, tokens, atMs: nowMs, floods: false }
+      peer = { busyUntilMs: 0, floods: false, mutedUntilMs: 0, muteMs, lies: 0 }
       this.#peers.set(id, peer)
     }
     return peer

@@ -4,14 +4,19 @@
  */
 import type { NodeId } from '../../protocol/index.ts'
 import { viewLimits } from './limits.ts'
+import type { NodeEntry } from './node-entry.ts'
 
 export interface Coordinator {
   readonly id: NodeId
   readonly cluster: string
   /** Of its latest digest. */
   sequence: number
+  /** When a digest of it was acknowledged last. */
+  ackedAtMs: number
+  /** Of whom it told last. */
+  told: NodeEntry | undefined
   /** When the first and the latest digest came. */
-  readonly sinceMs: number
+  sinceMs: number
   atMs: number
 }
 
@@ -24,17 +29,29 @@ export class Coordinators {
   }
 
   find(cluster: string, id: NodeId): Coordinator | undefined {
-    return this.#byCluster.get(cluster)?.find((coordinator) => coordinator.id === id)
+    const all = this.#byCluster.get(cluster)
+    if (all === undefined) return undefined
+    for (const coordinator of all) if (coordinator.id === id) return coordinator
+    return undefined
   }
 
-  /** Takes in a digest that was checked. */
-  note(digest: { cluster: string; coordinator: NodeId; sequence: number }, nowMs: number): void {
-    const { cluster, coordinator: id, sequence } = digest
+  /** The one whose digest this is; it is remembered when the digest was checked. */
+  whose({ cluster, coordinator: id }: { cluster: string; coordinator: NodeId }): Coordinator {
     const known = this.find(cluster, id)
-    const others = this.of(cluster).filter((coordinator) => coordinator.id !== id)
-    const one = known ?? { id, cluster, sequence, sinceMs: nowMs, atMs: nowMs }
+    if (known !== undefined) return known
+    const never = { sequence: -1, ackedAtMs: Number.NEGATIVE_INFINITY, told: undefined }
+    return { id, cluster, ...never, sinceMs: 0, atMs: 0 }
+  }
+
+  /** A digest of it was checked. */
+  note(one: Coordinator, sequence: number, nowMs: number): void {
     one.sequence = sequence
     one.atMs = nowMs
+    const { cluster } = one
+    const before = this.of(cluster)
+    if (before[0] === one) return
+    if (!before.includes(one)) one.sinceMs = nowMs
+    const others = before.filter((coordinator) => coordinator !== one)
     others.unshift(one)
     this.#byCluster.set(cluster, others.slice(0, viewLimits.coordinatorsPerClusterMax))
     if (this.#byCluster.size <= viewLimits.clustersMax) return

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createIdentity, type NodeId } from '../../protocol/index.ts'
-import { DigestPublisher } from './digest-publisher.ts'
+import { createIdentity, type NodeId, nodeKeyOf } from '../../protocol/index.ts'
+import { DigestPublisher, type PublisherInput } from './digest-publisher.ts'
 import { digestTimes } from './limits.ts'
 import { ed25519Seals } from './seals.ts'
+import { cluster, Member, network, wallMs } from './view-setting.fixture.ts'
 
 /** Gateways of which some acknowledge what they are told. */
 class Told {
@@ -57,4 +58,50 @@ test('a silent gateway stays out of the row however often it is named first', ()
   told.run(digestTimes.silentAgainMs)
   told.name(ids)
   assert.equal(told.publisher.told[0], silent)
+})
+
+test('one digest for all, at once after a silence; what is said meanwhile waits for others', () => {
+  const gateways = [createIdentity().id, createIdentity().id]
+  const [one, other] = [new Member(createIdentity()), new Member(createIdentity())]
+  const identity = createIdentity()
+  let nowMs = 0
+  const clock = { now: () => wallMs + nowMs }
+  const seals = ed25519Seals(identity, network)
+  const publisher = new DigestPublisher(identity.id, { clock, seals })
+  const digestsOf = (input: PublisherInput, atMs: number) => {
+    nowMs = atMs
+    const { sends } = publisher.step(input, nowMs)
+    return sends.flatMap(({ message, to }) => {
+      if (message.kind !== 'digest') return []
+      const { sequence } = message.digest.value
+      const ack = { cluster, sequence, lacks: [] }
+      publisher.step({ kind: 'ack', from: to, ack }, nowMs)
+      return [message.digest]
+    })
+  }
+  const says = (member: Member, tick: number) => {
+    const news = { anchors: [member.anchor], ticks: [member.tick(tick)], offers: [] }
+    return { kind: 'news', from: member.id, news } as const
+  }
+  digestsOf({ kind: 'gateways', gateways }, 0)
+  digestsOf({ kind: 'role', cluster }, 0)
+  digestsOf(says(one, 1), 1_000)
+  digestsOf(says(other, 1), 1_000)
+  let atMs = 1_000
+  for (; atMs < 12_000; atMs += 500) digestsOf({ kind: 'tick' }, atMs)
+  // They are two, and all they had to say was told long ago.
+  atMs += digestTimes.publishFewMs
+  const first = digestsOf(says(one, 14), atMs)
+  assert.equal(first.length, 2)
+  assert.equal(first[0], first[1])
+  assert.deepEqual(
+    first[0]?.value.ticks.map(({ tick }) => tick),
+    [14],
+  )
+  assert.deepEqual(digestsOf(says(other, 14), atMs + 10), [])
+  const next = digestsOf({ kind: 'tick' }, atMs + digestTimes.publishFewMs)
+  assert.deepEqual(
+    next.map(({ value }) => value.ticks.map(({ key }) => key)),
+    gateways.map(() => [nodeKeyOf(other.id)]),
+  )
 })

@@ -24,6 +24,7 @@ import { Conduct, type Lie } from './conduct.ts'
 import { EntryBook } from './entry-book.ts'
 import { digestTimes, viewLimits } from './limits.ts'
 import type { NodeEntry } from './node-entry.ts'
+import { type Receiver, Receivers } from './receivers.ts'
 import type { OwnSeals } from './seals.ts'
 import type { LoadEvent, LoadOutputs, LoadSend } from './step.ts'
 
@@ -47,22 +48,7 @@ export interface PublisherModules {
   readonly seals: OwnSeals
 }
 
-/** What a gateway was told, and has said that it knows. */
-interface Receiver {
-  readonly id: NodeId
-  readonly anchors: Map<NodeKey, ToldAnchor>
-  readonly ticks: Map<NodeKey, number>
-  toldAtMs: number
-  acknowledged: number
-  ackAtMs: number
-}
-
-interface ToldAnchor {
-  readonly sequence: number
-  readonly inDigest: number
-  readonly atMs: number
-  acknowledged: boolean
-}
+type News = Pick<ClusterDigest, 'anchors' | 'ticks' | 'gone'>
 
 export class DigestPublisher {
   readonly #self: NodeId
@@ -71,13 +57,19 @@ export class DigestPublisher {
   #book: EntryBook
   #cluster: string | undefined
   #sinceMs = 0
-  #members = new Map<NodeKey, MemberStanding>()
-  #gateways: readonly NodeId[] = []
-  #receivers: Receiver[] = []
-  /** Gateways that acknowledged nothing, and since when they wait for another turn. */
-  readonly #silent = new Map<NodeId, number>()
+  /** Of the members, those that are not alive. */
+  #doubted: readonly MemberStanding[] = []
+  #isDoubtNew = false
+  /** Who has spoken since everyone was told. */
+  #spoken: NodeEntry[] = []
+  /** Whose anchor is new. */
+  #fresh: NodeEntry[] = []
+  readonly #receivers = new Receivers()
   #sequence = 0
-  #publishAtMs = Number.POSITIVE_INFINITY
+  #publishedAtMs = Number.NEGATIVE_INFINITY
+  /** Until the next time, when there is something to tell. */
+  #gapMs: number = digestTimes.publishMs
+  #sweepAtMs = 0
   #sends: LoadSend[] = []
   #events: LoadEvent[] = []
 
@@ -89,7 +81,7 @@ export class DigestPublisher {
 
   /** Gateways that are told now; the first passes it on. */
   get told(): readonly NodeId[] {
-    return this.#receivers.map(({ id }) => id)
+    return this.#receivers.told
   }
 
   /** Of a digest for so few, most would be its frame. */
@@ -106,12 +98,15 @@ export class DigestPublisher {
     this.#sends = []
     this.#events = []
     this.#take(input, nowMs)
-    if (nowMs >= this.#publishAtMs) {
-      const { publishMs, publishFewMs } = digestTimes
-      const hasAnchors = this.#publish(nowMs)
-      this.#publishAtMs = nowMs + (this.#isSmall && !hasAnchors ? publishFewMs : publishMs)
-    }
-    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#publishAtMs }
+    if (nowMs >= this.#wakeAtMs()) this.#publish(nowMs)
+    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs() }
+  }
+
+  /** The first word after a silence is told at once; the next ones wait for others. */
+  #wakeAtMs(): number {
+    if (this.#cluster === undefined) return Number.POSITIVE_INFINITY
+    const isNews = this.#spoken.length + this.#fresh.length > 0 || this.#isDoubtNew
+    return this.#publishedAtMs + (isNews ? this.#gapMs : digestTimes.quietMs)
   }
 
   #take(input: PublisherInput, nowMs: number): void {
@@ -122,10 +117,10 @@ export class DigestPublisher {
         this.#assume(input.cluster, nowMs)
         return
       case 'members':
-        this.#members = new Map(input.members.map((member) => [nodeKeyOf(member.id), member]))
+        this.#doubt(input.members)
         return
       case 'gateways':
-        this.#gateways = this.#silentLast(input.gateways.slice(0, viewLimits.gatewaysMax), nowMs)
+        this.#receivers.name(input.gateways, nowMs)
         this.#chooseReceivers(nowMs)
         return
       case 'news':
@@ -142,9 +137,20 @@ export class DigestPublisher {
     this.#cluster = cluster
     this.#sinceMs = nowMs
     this.#book = this.#emptyBook()
-    this.#receivers = []
-    this.#publishAtMs = cluster === undefined ? Number.POSITIVE_INFINITY : nowMs
+    this.#spoken = []
+    this.#fresh = []
+    this.#receivers.clear()
+    this.#publishedAtMs = Number.NEGATIVE_INFINITY
     if (cluster !== undefined) this.#chooseReceivers(nowMs)
+  }
+
+  #doubt(members: readonly MemberStanding[]): void {
+    const before = this.#doubted
+    this.#doubted = members.filter(({ state }) => state !== 'alive')
+    for (const [i, { id, state }] of this.#doubted.entries()) {
+      const known = before[i]
+      if (known?.id !== id || known.state !== state) this.#isDoubtNew = true
+    }
   }
 
   /** Members speak for themselves only. */
@@ -177,18 +183,28 @@ export class DigestPublisher {
     if (outcome === 'untimely' || outcome === 'full') {
       this.#events.push({ kind: 'refused', from, about: node, why: outcome })
     }
+    if (outcome === 'taken') {
+      const entry = this.#book.get(nodeKeyOf(node))
+      if (entry !== undefined && !this.#fresh.includes(entry)) this.#fresh.push(entry)
+    }
     return outcome === 'taken' || outcome === 'known'
   }
 
   #takeTick(from: NodeId, tick: LoadTick, nowMs: number): void {
-    const key = nodeKeyOf(from)
-    if (tick.key !== key) {
-      this.#caught({ by: from, kind: 'not-its-own', about: tick.key }, nowMs)
+    const { key } = tick
+    if (!from.startsWith(key)) {
+      this.#caught({ by: from, kind: 'not-its-own', about: key }, nowMs)
       return
     }
-    const outcome = this.#book.takeTick(tick, nowMs)
+    const entry = this.#book.get(key)
+    const at = { nowMs, wallMs: this.#modules.clock.now() }
+    const outcome = entry === undefined ? 'unknown' : this.#book.takeTick(entry, tick, at)
     if (outcome === 'unknown')
       this.#sends.push({ to: from, message: { kind: 'wants', keys: [key] } })
+    if (outcome === 'taken' && entry !== undefined && !entry.isDue) {
+      entry.isDue = true
+      this.#spoken.push(entry)
+    }
     if (outcome === 'forged') this.#caught({ by: from, kind: 'forged-tick', about: from }, nowMs)
     if (outcome === 'contradiction') {
       this.#caught({ by: from, kind: 'contradiction', about: from }, nowMs)
@@ -196,7 +212,7 @@ export class DigestPublisher {
   }
 
   #acknowledge(from: NodeId, ack: DigestAck, nowMs: number): void {
-    const receiver = this.#receivers.find(({ id }) => id === from)
+    const receiver = this.#receivers.all.find(({ id }) => id === from)
     if (receiver === undefined || ack.cluster !== this.#cluster) return
     if (ack.sequence > this.#sequence) return
     const hearing = this.#conduct.hear(from, false, nowMs)
@@ -227,72 +243,72 @@ export class DigestPublisher {
     }
   }
 
-  /** @returns whether an anchor was among it: others may be waiting for their turn */
-  #publish(nowMs: number): boolean {
-    if (this.#cluster === undefined) return false
-    let hasAnchors = false
+  /** All are told the same, in one digest, unless one lacks more than the others. */
+  #publish(nowMs: number): void {
+    this.#publishedAtMs = nowMs
     this.#forget(nowMs)
     this.#chooseReceivers(nowMs)
-    for (const receiver of this.#receivers) {
-      const digest = this.#digestFor(receiver, this.#cluster, nowMs)
-      const isNews = digest.anchors.length + digest.ticks.length + digest.gone.length > 0
-      if (!isNews && nowMs - receiver.toldAtMs < digestTimes.quietMs) continue
-      receiver.toldAtMs = nowMs
-      hasAnchors ||= digest.anchors.length > 0
-      this.#sends.push({
-        to: receiver.id,
-        message: { kind: 'digest', digest: this.#modules.seals.sealDigest(digest) },
-      })
+    const { publishFewMs, publishMs, quietMs } = digestTimes
+    const ticks = ticksOf(this.#spoken)
+    for (const entry of this.#spoken) entry.isDue = false
+    this.#spoken = []
+    const gone = this.#gone()
+    let [last, hasAnchors]: [Sealed<ClusterDigest> | undefined, boolean] = [undefined, false]
+    for (const receiver of this.#receivers.all) {
+      const isNew = receiver.toldAtMs === Number.NEGATIVE_INFINITY
+      const news = {
+        anchors: this.#anchorsFor(receiver, nowMs),
+        ticks: isNew ? ticksOf(this.#book.entries()) : ticks,
+        gone,
+      }
+      const isNews = news.anchors.length + news.ticks.length + gone.length > 0
+      if (!isNews && nowMs - receiver.toldAtMs < quietMs) continue
+      if (last === undefined || !isSame(last.value, news)) last = this.#digestOf(news)
+      this.#noteTold(receiver, last.value, nowMs)
+      hasAnchors ||= news.anchors.length > 0
+      this.#sends.push({ to: receiver.id, message: { kind: 'digest', digest: last } })
     }
-    return hasAnchors
+    this.#gapMs = this.#isSmall && !hasAnchors ? publishFewMs : publishMs
   }
 
-  #digestFor(receiver: Receiver, cluster: string, nowMs: number): ClusterDigest {
-    const { clock } = this.#modules
+  #digestOf(news: News): Sealed<ClusterDigest> {
+    const { clock, seals } = this.#modules
+    const issuedAtMs = clock.now()
     // Above those of an earlier life of this process.
-    this.#sequence = Math.max(this.#sequence + 1, clock.now())
-    const anchors = this.#anchorsFor(receiver, nowMs)
-    const ticks: LoadTick[] = []
-    for (const entry of this.#book.entries()) {
-      if (ticks.length >= digestLimits.ticksPerDigestMax) break
-      if ((receiver.ticks.get(entry.key) ?? 0) >= entry.position) continue
-      const tick = entry.lastTick()
-      if (tick === undefined) continue
-      receiver.ticks.set(entry.key, entry.position)
-      ticks.push(tick)
-    }
-    return {
-      cluster,
+    this.#sequence = Math.max(this.#sequence + 1, issuedAtMs)
+    return seals.sealDigest({
+      cluster: this.#cluster ?? '',
       coordinator: this.#self,
       sequence: this.#sequence,
-      base: receiver.acknowledged,
-      issuedAtMs: clock.now(),
+      base: Math.min(...this.#receivers.all.map(({ acknowledged }) => acknowledged)),
+      issuedAtMs,
       members: this.#book.size,
-      told: this.told,
-      anchors,
-      ticks,
-      gone: this.#gone(),
+      told: this.#receivers.told,
+      ...news,
+    })
+  }
+
+  #noteTold(receiver: Receiver, { anchors, sequence: inDigest }: ClusterDigest, nowMs: number) {
+    receiver.toldAtMs = nowMs
+    for (const { value } of anchors) {
+      const told = { sequence: value.sequence, inDigest, atMs: nowMs, acknowledged: false }
+      receiver.anchors.set(nodeKeyOf(value.node), told)
     }
   }
 
   /** Of what is new as much as everyone can take at once. */
-  #anchorsFor(receiver: Receiver, nowMs: number): Sealed<LoadAnchor>[] {
+  #anchorsFor(receiver: Receiver, nowMs: number): readonly Sealed<LoadAnchor>[] {
     const anchors: Sealed<LoadAnchor>[] = []
-    const inDigest = this.#sequence
-    for (const entry of this.#book.entries()) {
+    for (const entry of this.#fresh) {
       if (anchors.length >= viewLimits.freshAnchorsPerDigestMax) break
-      if (!this.#isDue(receiver, entry, nowMs)) continue
-      const { sequence } = entry.anchor.value
-      const told = { sequence, inDigest, atMs: nowMs, acknowledged: false }
-      receiver.anchors.set(entry.key, told)
-      anchors.push(entry.anchor)
+      if (this.#isDue(receiver, entry, nowMs)) anchors.push(entry.anchor)
     }
     return anchors
   }
 
   /** New, and not told or not acknowledged for a while. */
-  #isDue(receiver: Receiver, { anchor, key }: NodeEntry, nowMs: number): boolean {
-    const { issuedAtMs, sequence } = anchor.value
+  #isDue(receiver: Receiver, entry: NodeEntry, nowMs: number): boolean {
+    const { issuedAtMs, key, sequence } = entry
     if (this.#modules.clock.now() - issuedAtMs > digestTimes.anchorFreshMs) return false
     const told = receiver.anchors.get(key)
     if (told?.sequence !== sequence) return true
@@ -300,58 +316,37 @@ export class DigestPublisher {
   }
 
   #gone(): GoneMember[] {
+    this.#isDoubtNew = false
     const gone: GoneMember[] = []
-    for (const { id, state } of this.#members.values()) {
+    for (const { id, state } of this.#doubted) {
       if (state === 'alive' || gone.length >= digestLimits.gonePerDigestMax) continue
       const entry = this.#book.get(nodeKeyOf(id))
       if (entry === undefined) continue
-      const { key, tick } = entry
-      gone.push({ key, sequence: entry.anchor.value.sequence, tick, state })
+      const { key, sequence, tick } = entry
+      gone.push({ key, sequence, tick, state })
     }
     return gone
   }
 
   #forget(nowMs: number): void {
-    for (const { key } of this.#book.expire(nowMs)) {
-      for (const receiver of this.#receivers) {
-        receiver.anchors.delete(key)
-        receiver.ticks.delete(key)
-      }
+    if (nowMs >= this.#sweepAtMs) {
+      this.#sweepAtMs = nowMs + digestTimes.sweepMs
+      this.#book.expire(nowMs)
     }
-  }
-
-  /** The nearest that answer; one that is silent goes to the end of the row. */
-  #chooseReceivers(nowMs: number): void {
-    if (this.#cluster === undefined) return
-    const silent = this.#receivers.find(
-      ({ ackAtMs }) => nowMs - ackAtMs > digestTimes.gatewaySilentMs,
-    )
-    if (silent !== undefined && this.#gateways.length > 1) {
-      this.#silent.set(silent.id, nowMs)
-      this.#gateways = [...this.#gateways.filter((id) => id !== silent.id), silent.id]
-    }
-    const chosen = this.#gateways.slice(0, this.#isNew(nowMs) ? 1 : viewLimits.toldMax)
-    const isSame =
-      chosen.length === this.#receivers.length &&
-      chosen.every((id, index) => this.#receivers[index]?.id === id)
-    if (isSame && silent === undefined) return
-    this.#receivers = chosen.map((id) => {
-      const known = this.#receivers.find((receiver) => receiver.id === id)
-      if (known !== undefined && known !== silent) return known
-      const told = { anchors: new Map(), ticks: new Map() }
-      return { id, ...told, toldAtMs: Number.NEGATIVE_INFINITY, acknowledged: 0, ackAtMs: nowMs }
+    if (this.#fresh.length === 0) return
+    const wallMs = this.#modules.clock.now()
+    this.#fresh = this.#fresh.filter((entry) => {
+      const isFresh = wallMs - entry.issuedAtMs <= digestTimes.anchorFreshMs
+      if (isFresh && entry.cluster !== undefined) return true
+      for (const { anchors } of this.#receivers.all) anchors.delete(entry.key)
+      return false
     })
   }
 
-  /** However often the row is named anew: what says nothing back is tried now and then. */
-  #silentLast(gateways: readonly NodeId[], nowMs: number): readonly NodeId[] {
-    for (const [id, atMs] of this.#silent) {
-      const isOver = nowMs - atMs > digestTimes.silentAgainMs
-      if (isOver || !gateways.includes(id)) this.#silent.delete(id)
-    }
-    if (this.#silent.size === 0) return gateways
-    const isSilent = (id: NodeId) => this.#silent.has(id)
-    return [...gateways.filter((id) => !isSilent(id)), ...gateways.filter(isSilent)]
+  /** One who is new is told everything. */
+  #chooseReceivers(nowMs: number): void {
+    if (this.#cluster === undefined) return
+    this.#receivers.choose(this.#isNew(nowMs) ? 1 : viewLimits.toldMax, nowMs)
   }
 
   #caught(lie: Lie, nowMs: number): void {
@@ -365,4 +360,19 @@ export class DigestPublisher {
     const limits = { nodesMax, clustersMax: 1, membersPerClusterMax: nodesMax }
     return new EntryBook(limits, this.#modules)
   }
+}
+
+function ticksOf(entries: Iterable<NodeEntry>): readonly LoadTick[] {
+  const ticks: LoadTick[] = []
+  for (const { lastTick } of entries) {
+    if (ticks.length >= digestLimits.ticksPerDigestMax) break
+    if (lastTick !== undefined) ticks.push(lastTick)
+  }
+  return ticks
+}
+
+function isSame(one: News, other: News): boolean {
+  if (one.ticks !== other.ticks || one.gone !== other.gone) return false
+  if (one.anchors.length !== other.anchors.length) return false
+  return one.anchors.every((anchor, i) => anchor === other.anchors[i])
 }

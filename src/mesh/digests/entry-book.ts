@@ -15,7 +15,7 @@ import {
   type Sealed,
 } from '../../protocol/index.ts'
 import { digestTimes } from './limits.ts'
-import { NodeEntry, type TickOutcome } from './node-entry.ts'
+import { ClusterEntry, NodeEntry, type TickOutcome } from './node-entry.ts'
 import type { LoadSeals } from './seals.ts'
 
 export type AnchorOutcome =
@@ -46,18 +46,10 @@ export interface Bringer {
   readonly introducedMax: number
 }
 
-/** A cluster as its members speak of it. */
-export class ClusterEntry {
-  readonly id: string
-  readonly members = new Map<NodeKey, NodeEntry>()
-  /** A hash of the set of anchors: who differs in it differs in a member or an anchor. */
-  anchorsHash = 0
-  /** Sum of the times at which the members spoke last. */
-  saidAtSumMs = 0
-
-  constructor(id: string) {
-    this.id = id
-  }
+/** A time on both clocks. */
+export interface Moment {
+  readonly nowMs: number
+  readonly wallMs: number
 }
 
 /** Clocks may differ by so much (`envelopeLimits.clockSkewMaxMs` in `protocol`). */
@@ -99,7 +91,7 @@ export class EntryBook {
     if (known !== undefined) {
       // The first to be known keeps the key.
       if (known.id !== value.node) return 'full'
-      const { sequence } = known.anchor.value
+      const { sequence } = known
       if (value.sequence < sequence) return 'stale'
       if (value.sequence === sequence) return this.#compare(known, anchor)
     }
@@ -119,30 +111,25 @@ export class EntryBook {
     return 'taken'
   }
 
-  takeTick(said: LoadTick, nowMs: number): TickOutcome | 'untimely' {
-    const entry = this.#entries.get(said.key)
-    return entry === undefined ? 'unknown' : this.takeTickOf(entry, said, nowMs)
-  }
-
-  /** For who has looked it up already. */
-  takeTickOf(entry: NodeEntry, said: LoadTick, nowMs: number): TickOutcome | 'untimely' {
-    const { issuedAtMs, sequence, tickMs } = entry.anchor.value
-    const isEarly = issuedAtMs + said.tick * tickMs > this.#modules.clock.now() + clockSkewMaxMs
+  takeTick(entry: NodeEntry, said: LoadTick, at: Moment): TickOutcome | 'untimely' {
+    const { issuedAtMs, sequence, tickMs, tick } = entry
+    const isEarly = issuedAtMs + said.tick * tickMs > at.wallMs + clockSkewMaxMs
     if (isEarly && said.sequence === sequence) return 'untimely'
-    const before = entry.saidAtMs
-    const outcome = entry.advance(said, nowMs, this.#modules.seals.step)
-    const cluster = this.clusters.get(entry.anchor.value.cluster)
-    if (outcome === 'taken' && cluster !== undefined) {
-      cluster.saidAtSumMs += entry.saidAtMs - before
-    }
+    const outcome = entry.advance(said, at.nowMs, this.#modules.seals.step)
+    if (outcome !== 'taken') return outcome
+    entry.key = said.key
+    const { cluster } = entry
+    if (cluster !== undefined) cluster.saidAtSumMs += (said.tick - tick) * tickMs
     return outcome
   }
 
   /** Forgets who said nothing for long. */
   expire(nowMs: number): NodeEntry[] {
     const expired: NodeEntry[] = []
+    const wallMs = this.#modules.clock.now()
     for (const entry of this.#entries.values()) {
-      if (this.ageMs(entry, nowMs) > digestTimes.expireAfterMs) expired.push(entry)
+      const ageMs = Math.max(nowMs - entry.heardAtMs, wallMs - entry.saidAtMs)
+      if (ageMs > digestTimes.expireAfterMs) expired.push(entry)
     }
     for (const entry of expired) this.remove(entry)
     return expired
@@ -150,6 +137,8 @@ export class EntryBook {
 
   remove(entry: NodeEntry): void {
     this.#leave(entry)
+    entry.cluster = undefined
+    entry.follower = undefined
     this.#entries.delete(entry.key)
     const left = (this.#introduced.get(entry.introducedBy) ?? 1) - 1
     if (left > 0) this.#introduced.set(entry.introducedBy, left)
@@ -186,25 +175,25 @@ export class EntryBook {
   }
 
   #enter(entry: NodeEntry): void {
-    const { cluster: id, sequence } = entry.anchor.value
+    const { cluster: id } = entry.anchor.value
     let cluster = this.clusters.get(id)
     if (cluster === undefined) {
       cluster = new ClusterEntry(id)
       this.clusters.set(id, cluster)
     }
+    entry.cluster = cluster
     cluster.members.set(entry.key, entry)
-    cluster.anchorsHash = (cluster.anchorsHash ^ hashOf(entry.key, sequence)) >>> 0
+    cluster.anchorsHash = (cluster.anchorsHash ^ hashOf(entry.key, entry.sequence)) >>> 0
     cluster.saidAtSumMs += entry.saidAtMs
   }
 
   #leave(entry: NodeEntry): void {
-    const { cluster: id, sequence } = entry.anchor.value
-    const cluster = this.clusters.get(id)
+    const { cluster } = entry
     if (cluster === undefined) return
     cluster.members.delete(entry.key)
-    cluster.anchorsHash = (cluster.anchorsHash ^ hashOf(entry.key, sequence)) >>> 0
+    cluster.anchorsHash = (cluster.anchorsHash ^ hashOf(entry.key, entry.sequence)) >>> 0
     cluster.saidAtSumMs -= entry.saidAtMs
-    if (cluster.members.size === 0) this.clusters.delete(id)
+    if (cluster.members.size === 0) this.clusters.delete(cluster.id)
   }
 }
 

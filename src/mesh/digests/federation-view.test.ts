@@ -6,8 +6,10 @@ import {
   encodeLoadMessage,
   type GoneMember,
   type LoadMessage,
+  nodeIdOf,
   nodeKeyOf,
 } from '../../protocol/index.ts'
+import { Conduct } from './conduct.ts'
 import { digestTimes, floodLimits, viewLimits } from './limits.ts'
 import { loadMessageBytes } from './message-bytes.ts'
 import { ed25519Seals } from './seals.ts'
@@ -29,6 +31,22 @@ test('a member’s anchor and ticks are taken from a digest, acknowledged and pa
   const seen = view.node(member.id, setting.nowMs)
   assert.deepEqual(seen?.load, { running: 1, waiting: 3, kvTokensFree: 200 })
   assert.equal(seen.ageMs, 300)
+  assert.deepEqual(setting.caught(), [])
+})
+
+test('an acknowledgement says something new, or that the gateway is there', () => {
+  const setting = new Setting()
+  const { coordinator, member } = setting
+  const isAcked = (atMs: number, change: Partial<ClusterDigest>) => {
+    setting.at(atMs)
+    return setting.tell(change).sends.some(({ message }) => message.kind === 'ack')
+  }
+  assert.ok(isAcked(0, { anchors: [coordinator.anchor] }))
+  assert.ok(!isAcked(500, { ticks: [coordinator.tick(1)] }))
+  assert.ok(isAcked(600, { ticks: [member.tick(1)] }))
+  assert.ok(isAcked(700, { anchors: [member.anchor] }))
+  assert.ok(!isAcked(1_500, { ticks: [member.tick(2)] }))
+  assert.ok(isAcked(700 + digestTimes.ackMs, { ticks: [member.tick(3)] }))
   assert.deepEqual(setting.caught(), [])
 })
 
@@ -287,6 +305,23 @@ test('a peer that floods is caught once, and costs nothing more', () => {
   const digest = setting.digest({})
   for (let i = 0; i < 1_000; i += 1) setting.hear({ kind: 'digest', digest })
   assert.deepEqual(setting.caught(), [['flooding', coordinator.id]])
+})
+
+test('a peer is remembered for what it sent, also when each node coordinates itself', () => {
+  const conduct = new Conduct(viewLimits.peersMax)
+  const ids = Array.from({ length: 10_000 }, (_, i) => {
+    const bytes = new Uint8Array(32)
+    new DataView(bytes.buffer).setUint32(0, i)
+    return nodeIdOf(bytes)
+  })
+  for (let i = 0; i < floodLimits.messagesBurst; i += 1) {
+    for (const id of ids) assert.equal(conduct.hear(id, false, 0), 'heard')
+  }
+  const [id] = ids
+  assert.ok(id !== undefined)
+  assert.equal(conduct.hear(id, false, 0), 'flooding')
+  assert.equal(conduct.hear(id, false, 0), 'flooding-again')
+  assert.equal(conduct.hear(id, false, 1_000 / floodLimits.messagesPerSecond), 'heard')
 })
 
 test('one peer cannot fill the view, nor a cluster', () => {

@@ -22,11 +22,11 @@ import {
   type Sealed,
 } from '../../protocol/index.ts'
 import { Conduct, type Lie } from './conduct.ts'
-import { Coordinators } from './coordinators.ts'
-import { EntryBook } from './entry-book.ts'
+import { type Coordinator, Coordinators } from './coordinators.ts'
+import { EntryBook, type Moment } from './entry-book.ts'
 import { digestTimes, viewLimits } from './limits.ts'
 import { loadMessageBytes } from './message-bytes.ts'
-import { isAnchorOf, type NodeEntry, positionOf } from './node-entry.ts'
+import { type ClusterEntry, type NodeEntry, positionOf, type Told } from './node-entry.ts'
 import type { LoadSeals } from './seals.ts'
 import type { LoadEvent, LoadOutputs, LoadSend } from './step.ts'
 import { ViewExchange } from './view-exchange.ts'
@@ -51,8 +51,7 @@ export interface ViewModules {
   readonly seals: LoadSeals
 }
 
-/** How often what is old is looked for. */
-const sweepMs = 5_000
+const nobody: readonly NodeKey[] = []
 /** A digest may be as old as clocks may differ, and as something may wait. */
 const digestAgeMaxMs = 60_000
 
@@ -73,7 +72,7 @@ export class FederationView {
     this.#modules = modules
     this.#book = new EntryBook(viewLimits, modules)
     this.#exchange = new ViewExchange({ random: modules.random, book: this.#book }, nowMs)
-    this.#sweepAtMs = nowMs + sweepMs
+    this.#sweepAtMs = nowMs + digestTimes.sweepMs
   }
 
   get size(): number {
@@ -117,8 +116,10 @@ export class FederationView {
     } else if (input.kind === 'message') {
       this.#hear(input.from, input.message, nowMs)
     }
-    const peers = this.#gateways.filter((id) => !this.#conduct.isMuted(id, nowMs))
-    this.#sends.push(...this.#exchange.tick(peers, nowMs))
+    if (nowMs >= this.#exchange.wakeAtMs) {
+      const peers = this.#gateways.filter((id) => !this.#conduct.isMuted(id, nowMs))
+      this.#sends.push(...this.#exchange.tick(peers, nowMs))
+    }
     if (nowMs >= this.#sweepAtMs) this.#sweep(nowMs)
     const wakeAtMs = Math.min(this.#exchange.wakeAtMs, this.#sweepAtMs)
     return { sends: this.#sends, events: this.#events, wakeAtMs }
@@ -154,88 +155,103 @@ export class FederationView {
 
   #takeDigest(from: NodeId, sealed: Sealed<ClusterDigest>, nowMs: number): void {
     const digest = sealed.value
-    const { cluster, coordinator, sequence } = digest
+    const { coordinator, sequence } = digest
     const isOwn = coordinator === from
     if (!isOwn && !this.#gateways.includes(from)) {
       this.#caught({ by: from, kind: 'not-its-own', about: coordinator }, nowMs)
       return
     }
-    if (this.#conduct.isMuted(coordinator, nowMs)) return
-    const known = this.#coordinators.find(cluster, coordinator)
-    if (known !== undefined && sequence <= known.sequence) {
+    if (!isOwn && this.#conduct.isMuted(coordinator, nowMs)) return
+    const by = this.#coordinators.whose(digest)
+    if (sequence <= by.sequence) {
       // Twice on the way; the acknowledgement may have been lost.
-      if (isOwn) this.#acknowledge(digest, [])
+      if (isOwn) this.#acknowledge(digest, by, { lacks: [], nowMs })
       return
     }
-    if (Math.abs(this.#modules.clock.now() - digest.issuedAtMs) > digestAgeMaxMs) return
+    const at = { nowMs, wallMs: this.#modules.clock.now() }
+    if (Math.abs(at.wallMs - digest.issuedAtMs) > digestAgeMaxMs) return
     if (!this.#modules.seals.isDigestSealed(sealed)) {
       this.#caught({ by: from, kind: 'forged-digest', about: coordinator }, nowMs)
       return
     }
-    const isTrue = this.#takeContents(from, digest, nowMs)
-    this.#coordinators.note(digest, nowMs)
-    if (!isTrue || !isOwn || digest.told[0] !== this.#self) return
+    const lacks = this.#takeContents(by, digest, at)
+    this.#coordinators.note(by, sequence, nowMs)
+    if (lacks === undefined) return
+    if (isOwn) this.#acknowledge(digest, by, { lacks: this.#exchange.choose(lacks, nowMs), nowMs })
+    else if (lacks.length > 0) this.#sends.push(...this.#exchange.want(from, lacks, nowMs))
+    if (!isOwn || digest.told[0] !== this.#self) return
     for (const to of this.#gateways) {
       const isTold = digest.told.includes(to) || to === from
       if (!isTold) this.#sends.push({ to, message: { kind: 'digest', digest: sealed } })
     }
   }
 
-  /** False at the first forgery: what else is in there is not worth looking at. */
-  #takeContents(from: NodeId, digest: ClusterDigest, nowMs: number): boolean {
-    const { anchors, coordinator, cluster, ticks } = digest
-    const lacks: NodeKey[] = []
+  /**
+   * @returns whose anchors are lacking; undefined at the first forgery: what else is in there is
+   *   not worth looking at
+   */
+  #takeContents(
+    by: Coordinator,
+    digest: ClusterDigest,
+    at: Moment,
+  ): readonly NodeKey[] | undefined {
+    const { anchors, coordinator, ticks } = digest
     for (const anchor of anchors) {
-      if (anchor.value.cluster !== cluster) {
-        this.#caught({ by: coordinator, kind: 'misplaced', about: anchor.value.node }, nowMs)
+      const { cluster, node, sequence } = anchor.value
+      if (cluster !== by.cluster) {
+        this.#caught({ by: coordinator, kind: 'misplaced', about: node }, at.nowMs)
         continue
       }
-      if (!this.#takeAnchor(coordinator, anchor, nowMs)) return false
-      const entry = this.#book.get(nodeKeyOf(anchor.value.node))
-      if (entry === undefined) continue
-      this.#noteTold(digest, { entry, told: positionOf(anchor.value.sequence, 0) }, nowMs)
+      if (!this.#takeAnchor(coordinator, anchor, at.nowMs)) return undefined
+      const entry = this.#book.get(nodeKeyOf(node))
+      if (entry?.cluster?.id !== cluster) continue
+      this.#noteTold(entry, { by: by.id, sequence, tick: 0 }, at.nowMs)
     }
+    let lacks: NodeKey[] | undefined
+    const home = this.#book.clusters.get(by.cluster)
     for (const tick of ticks) {
-      const entry = this.#book.get(tick.key)
-      if (entry === undefined || entry.anchor.value.sequence < tick.sequence) {
+      const entry = this.#entryAfter(by, tick.key)
+      if (entry === undefined || entry.sequence < tick.sequence) {
+        lacks ??= []
         lacks.push(tick.key)
         continue
       }
-      if (!this.#takeTick(coordinator, { entry, tick }, nowMs)) return false
-      this.#noteTold(digest, { entry, told: positionOf(tick.sequence, tick.tick) }, nowMs)
+      if (!this.#takeTick(coordinator, { entry, tick }, at)) return undefined
+      if (entry.cluster !== home) continue
+      const { sequence } = tick
+      this.#noteTold(entry, { by: by.id, sequence, tick: tick.tick }, at.nowMs)
     }
-    for (const claim of digest.gone) this.#takeClaim(digest, claim, nowMs)
-    if (coordinator === from) {
-      const wanted = this.#exchange.choose(lacks, nowMs)
-      this.#acknowledge(digest, wanted)
-    } else if (lacks.length > 0) this.#sends.push(...this.#exchange.want(from, lacks, nowMs))
-    return true
+    for (const claim of digest.gone) this.#takeClaim(home, { claim, by: coordinator }, at.nowMs)
+    return lacks ?? nobody
+  }
+
+  /** Members are told of in the same order each second, more or less. */
+  #entryAfter(by: Coordinator, key: NodeKey): NodeEntry | undefined {
+    const { told } = by
+    let entry = told?.follower
+    if (entry?.key !== key || entry.cluster === undefined) {
+      entry = this.#book.get(key)
+      if (told !== undefined) told.follower = entry
+    }
+    if (entry !== undefined) by.told = entry
+    return entry
   }
 
   /** A coordinator never tells older things of a member than it told before. */
-  #noteTold(
-    { coordinator, cluster }: ClusterDigest,
-    { entry, told }: { readonly entry: NodeEntry; readonly told: number },
-    nowMs: number,
-  ): void {
-    if (entry.anchor.value.cluster !== cluster) return
-    if (entry.toldBy === coordinator && told <= entry.toldPosition) {
-      // An anchor is told until it is acknowledged, also when ticks of it were told already.
-      const isAgain = isAnchorOf(told, entry.toldPosition) || told === entry.toldPosition
-      if (!isAgain) this.#caught({ by: coordinator, kind: 'replay', about: entry.id }, nowMs)
-      return
-    }
-    entry.toldBy = coordinator
-    entry.toldPosition = told
-    entry.toldAtMs = nowMs
+  #noteTold(entry: NodeEntry, told: Told, nowMs: number): void {
+    if (entry.noteTold(told, nowMs)) return
+    this.#caught({ by: told.by, kind: 'replay', about: entry.id }, nowMs)
   }
 
   /** Believed of members only, and until the one it speaks of speaks. */
-  #takeClaim({ cluster, coordinator }: ClusterDigest, claim: GoneMember, nowMs: number): void {
+  #takeClaim(
+    home: ClusterEntry | undefined,
+    { by: coordinator, claim }: { readonly claim: GoneMember; readonly by: NodeId },
+    nowMs: number,
+  ): void {
     const entry = this.#book.get(claim.key)
     const claimant = this.#book.get(nodeKeyOf(coordinator))
-    if (entry === undefined || entry.anchor.value.cluster !== cluster) return
-    if (claimant?.anchor.value.cluster !== cluster) return
+    if (home === undefined || entry?.cluster !== home || claimant?.cluster !== home) return
     const position = positionOf(claim.sequence, claim.tick)
     if (position < entry.position) {
       // Said of one that has spoken since, and for longer than a healing partition excuses.
@@ -251,17 +267,23 @@ export class FederationView {
     entry.gone = { state: claim.state, position: entry.position, by: coordinator }
   }
 
-  #acknowledge(digest: ClusterDigest, lacking: readonly NodeKey[]): void {
-    const { cluster, coordinator, sequence } = digest
-    const lacks = lacking.slice(0, digestLimits.ticksPerDigestMax)
-    const ack = { cluster, sequence, lacks }
+  /** When that says something new, and else now and then. */
+  #acknowledge(
+    { anchors, cluster, coordinator, sequence }: ClusterDigest,
+    by: Coordinator,
+    { lacks, nowMs }: { readonly lacks: readonly NodeKey[]; readonly nowMs: number },
+  ): void {
+    const isNews = anchors.length > 0 || lacks.length > 0
+    if (!isNews && nowMs - by.ackedAtMs < digestTimes.ackMs) return
+    by.ackedAtMs = nowMs
+    const ack = { cluster, sequence, lacks: lacks.slice(0, digestLimits.ticksPerDigestMax) }
     this.#sends.push({ to: coordinator, message: { kind: 'ack', ack } })
   }
 
   /** A gateway hands over only what it has checked. */
   #takeGatewaysNews(from: NodeId, { anchors, offers, ticks }: LoadNews, nowMs: number): void {
     for (const anchor of anchors) if (!this.#takeAnchor(from, anchor, nowMs)) return
-    for (const tick of ticks) if (!this.#takeTickAlone(from, tick, nowMs)) return
+    if (!this.#takeTicks(from, ticks, nowMs)) return
     this.#sends.push(...this.#exchange.offered(from, offers, nowMs))
   }
 
@@ -275,7 +297,7 @@ export class FederationView {
       return
     }
     for (const anchor of anchors) if (!this.#takeAnchor(from, anchor, nowMs)) return
-    for (const tick of ticks) if (!this.#takeTickAlone(from, tick, nowMs)) return
+    if (!this.#takeTicks(from, ticks, nowMs)) return
     if (!anchors.some(({ value }) => value.node === from) && ticks.length === 0) return
     const entry = this.#book.get(key)
     if (entry !== undefined) this.#checkOmission(entry, nowMs)
@@ -335,28 +357,32 @@ export class FederationView {
     }
   }
 
-  #takeTickAlone(from: NodeId, tick: LoadTick, nowMs: number): boolean {
-    const entry = this.#book.get(tick.key)
-    return entry === undefined || this.#takeTick(from, { entry, tick }, nowMs)
+  #takeTicks(from: NodeId, ticks: readonly LoadTick[], nowMs: number): boolean {
+    const at = { nowMs, wallMs: this.#modules.clock.now() }
+    for (const tick of ticks) {
+      const entry = this.#book.get(tick.key)
+      if (entry !== undefined && !this.#takeTick(from, { entry, tick }, at)) return false
+    }
+    return true
   }
 
   #takeTick(
     from: NodeId,
     { entry, tick }: { readonly entry: NodeEntry; readonly tick: LoadTick },
-    nowMs: number,
+    at: Moment,
   ): boolean {
-    const outcome = this.#book.takeTickOf(entry, tick, nowMs)
+    const outcome = this.#book.takeTick(entry, tick, at)
     if (outcome === 'contradiction') {
       const { id } = entry
-      this.#caught({ by: id, kind: 'contradiction', about: id }, nowMs)
+      this.#caught({ by: id, kind: 'contradiction', about: id }, at.nowMs)
     }
     if (outcome !== 'forged') return true
-    this.#caught({ by: from, kind: 'forged-tick', about: tick.key }, nowMs)
+    this.#caught({ by: from, kind: 'forged-tick', about: tick.key }, at.nowMs)
     return false
   }
 
   #sweep(nowMs: number): void {
-    this.#sweepAtMs = nowMs + sweepMs
+    this.#sweepAtMs = nowMs + digestTimes.sweepMs
     for (const { id } of this.#book.expire(nowMs)) this.#events.push({ kind: 'expired', id })
     this.#coordinators.expire(nowMs - digestTimes.expireAfterMs)
   }

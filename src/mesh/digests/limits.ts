@@ -13,6 +13,9 @@ export const digestTimes = {
   quietMs: 2_000,
   /** What was told and not acknowledged for this long is told again: four wide-area round trips. */
   resendMs: 2_000,
+  /** A digest is acknowledged when it has anchors, when something is lacking, or this long after
+   * the last one was: a sign of life, four times as often as its absence would be noticed. */
+  ackMs: 900,
   /** A gateway that acknowledged nothing for so long makes room for the next. */
   gatewaySilentMs: 4_000,
   /** … and has its turn again after this: a restart of its process takes less. */
@@ -32,6 +35,8 @@ export const digestTimes = {
   anchorGapMinMs: 1_000,
   /** Two ticks and a way without a word. */
   lateAfterMs: 4_000,
+  /** How often what is old is looked for. */
+  sweepMs: 5_000,
   /** Then nothing is known of it any more. Long enough for a partition to heal within (30 s). */
   expireAfterMs: 60_000,
   /** A node that no digest told of for so long is asked to speak directly, when it is heard. */
@@ -53,8 +58,8 @@ export const viewLimits = {
   introducedPerPeerMax: 256,
   /** Gateways introduce what they hold, which is everything. */
   introducedPerGatewayMax: 16_384,
-  /** Peers of whom is remembered what they did. */
-  peersMax: 8_192,
+  /** Peers of whom is remembered what they did: at the beginning each node coordinates itself. */
+  peersMax: 16_384,
   gatewaysMax: 64,
   /** A coordinator tells at most so many gateways; the first of them passes it on. */
   toldMax: 2,

@@ -32,7 +32,7 @@ for (const [name, step] of steps) {
           const now = stream.next().value ?? 0
           const proof = own.proof(tick, now)
           assert.ok(chains.take({ tick, levels: now, proof }, step))
-          assert.deepEqual(chains.proof(now), proof)
+          assert.equal(chains.last?.proof, proof)
         }
       }),
       { numRuns: 50 },
@@ -83,9 +83,9 @@ test('chains of another node or anchor do not serve', () => {
 
 test('checking costs a few hashes a tick, whatever the load does', (t) => {
   let hashes = 0
-  const counted: ChainStep = (value, place) => {
+  const counted: ChainStep = (bytes, at, place) => {
     hashes += 1
-    chainStep(value, place)
+    chainStep(bytes, at, place)
   }
   const { own, known } = made(chainStep, 120)
   const random = seededRandom(5)

@@ -17,6 +17,7 @@ import {
   loadProofBytes,
   loadTopsBytes,
   type NodeId,
+  type NodeKey,
   nodeKeyLengthBytes,
   nodeKeyOf,
   writeNodeKey,
@@ -24,7 +25,7 @@ import {
 import { levelOf } from './load-scale.ts'
 
 /** `chainStep` of `protocol`, or a cheaper one in a simulation. */
-export type ChainStep = (value: Uint8Array, place: ChainPlace) => void
+export type ChainStep = (bytes: Uint8Array, at: number, place: ChainPlace) => void
 
 const { figures, levels: levelCount, valueBytes } = loadChain
 /** Of the owner's values each twelfth is kept: 7.5 kB, and at most eleven steps to any other. */
@@ -41,21 +42,29 @@ export interface ChainsOptions {
 /** The node's own chains, of one anchor. */
 export class OwnChains {
   readonly tops: Uint8Array
+  readonly #key: NodeKey
+  readonly #sequence: number
   readonly #step: ChainStep
   readonly #ticksMax: number
   /** Values at positions 0, 12, 24 …, and at the last; for each, all chains. */
-  readonly #kept: Uint8Array[] = []
-  readonly #place: MutablePlace
+  readonly #kept: Uint8Array
 
   constructor({ node, sequence, ticksMax, seeds }: ChainsOptions, step: ChainStep) {
     assert(seeds.length === loadTopsBytes, 'each chain has a seed')
+    this.#key = nodeKeyOf(node)
+    this.#sequence = sequence
     this.#step = step
     this.#ticksMax = ticksMax
-    this.#place = { salt: saltOf(node, sequence), chain: 0, position: 0 }
+    this.#kept = new Uint8Array((Math.ceil(ticksMax / keptEach) + 1) * loadTopsBytes)
     const values = seeds.slice()
     this.#keep(ticksMax, values)
+    place.of(this.#key, sequence)
     for (let position = ticksMax; position > 0; position -= 1) {
-      for (let chain = 0; chain < loadChainCount; chain += 1) this.#down(values, chain, position)
+      place.position = position
+      for (let chain = 0; chain < loadChainCount; chain += 1) {
+        place.chain = chain
+        step(values, chain * valueBytes, place)
+      }
       if ((position - 1) % keptEach === 0) this.#keep(position - 1, values)
     }
     this.tops = values
@@ -65,33 +74,25 @@ export class OwnChains {
   proof(tick: number, levels: number): Uint8Array {
     assert(tick >= 1 && tick <= this.#ticksMax, 'the chains reach to this tick')
     const proof = new Uint8Array(loadProofBytes)
-    const from = Math.min(this.#ticksMax, Math.ceil(tick / keptEach) * keptEach)
-    const kept = this.#kept[Math.ceil(from / keptEach)]
-    assert(kept !== undefined, 'values are kept at even distances')
+    const part = Math.ceil(tick / keptEach)
+    const from = Math.min(this.#ticksMax, part * keptEach)
+    place.of(this.#key, this.#sequence)
     for (let figure = 0; figure < figures; figure += 1) {
       const chain = figure * levelCount + levelOf(levels, figure)
-      scratch.set(kept.subarray(chain * valueBytes, (chain + 1) * valueBytes))
-      this.#place.chain = chain
+      const at = figure * valueBytes
+      const keptAt = part * loadTopsBytes + chain * valueBytes
+      for (let i = 0; i < valueBytes; i += 1) proof[at + i] = this.#kept[keptAt + i] ?? 0
+      place.chain = chain
       for (let position = from; position > tick; position -= 1) {
-        this.#place.position = position
-        this.#step(scratch, this.#place)
+        place.position = position
+        this.#step(proof, at, place)
       }
-      proof.set(scratch, figure * valueBytes)
     }
     return proof
   }
 
-  #down(values: Uint8Array, chain: number, position: number): void {
-    const at = chain * valueBytes
-    for (let i = 0; i < valueBytes; i += 1) scratch[i] = values[at + i] ?? 0
-    this.#place.chain = chain
-    this.#place.position = position
-    this.#step(scratch, this.#place)
-    values.set(scratch, at)
-  }
-
   #keep(position: number, values: Uint8Array): void {
-    this.#kept[Math.ceil(position / keptEach)] = values.slice()
+    this.#kept.set(values, Math.ceil(position / keptEach) * loadTopsBytes)
   }
 }
 
@@ -102,73 +103,108 @@ export interface ShownLevels {
   readonly proof: Uint8Array
 }
 
-/** What is known of another's chains: of each the highest value that was shown. */
-export class KnownChains {
-  readonly #values: Uint8Array
-  readonly #positions = new Uint16Array(loadChainCount)
-  readonly #salt: Uint8Array
+/**
+ * What is known of another's chains: of each the highest value that was shown. Those of the last
+ * tick are in that tick; the others are as the anchor has them, until the levels change.
+ */
+export class KnownChains<Shown extends ShownLevels = ShownLevels> {
+  readonly #key: NodeKey
+  readonly #sequence: number
+  readonly #tops: Uint8Array
+  #last: Shown | undefined
+  #values: Uint8Array | undefined
+  #positions: Uint16Array | undefined
 
   constructor(node: NodeId, sequence: number, tops: Uint8Array) {
-    this.#salt = saltOf(node, sequence)
-    this.#values = tops.slice()
+    this.#key = nodeKeyOf(node)
+    this.#sequence = sequence
+    this.#tops = tops
   }
 
-  /** Whether these are the chains' values at that tick, above all known ones. Takes them in. */
-  take(said: ShownLevels, step: ChainStep): boolean {
-    const { levels, proof, tick } = said
+  /** What was taken in last. */
+  get last(): Shown | undefined {
+    return this.#last
+  }
+
+  /** Whether these are the chains' values at that tick, above all known ones. */
+  isProven(said: ShownLevels, step: ChainStep): boolean {
+    place.of(this.#key, this.#sequence)
     for (let figure = 0; figure < figures; figure += 1) {
-      if (!this.#isProven(figure, said, step)) return false
+      if (!this.#isFigureProven(figure, said, step)) return false
     }
+    return true
+  }
+
+  /** Whether they are; takes them in. */
+  take(said: Shown, step: ChainStep): boolean {
+    if (!this.isProven(said, step)) return false
+    const last = this.#last
+    if (last !== undefined && last.levels !== said.levels) this.#keep(last, said.levels)
+    this.#last = said
+    return true
+  }
+
+  /** Of the last tick, what the next one does not show anew. */
+  #keep({ levels, proof, tick }: ShownLevels, next: number): void {
+    this.#values ??= this.#tops.slice()
+    this.#positions ??= new Uint16Array(loadChainCount)
     for (let figure = 0; figure < figures; figure += 1) {
-      const chain = figure * levelCount + levelOf(levels, figure)
-      const from = figure * valueBytes
+      const level = levelOf(levels, figure)
+      if (level === levelOf(next, figure)) continue
+      const chain = figure * levelCount + level
       for (let i = 0; i < valueBytes; i += 1) {
-        this.#values[chain * valueBytes + i] = proof[from + i] ?? 0
+        this.#values[chain * valueBytes + i] = proof[figure * valueBytes + i] ?? 0
       }
       this.#positions[chain] = tick
     }
-    return true
   }
 
-  /** Of what was taken in last. */
-  proof(levels: number): Uint8Array {
-    const proof = new Uint8Array(loadProofBytes)
-    for (let figure = 0; figure < figures; figure += 1) {
-      const at = (figure * levelCount + levelOf(levels, figure)) * valueBytes
-      for (let i = 0; i < valueBytes; i += 1) {
-        proof[figure * valueBytes + i] = this.#values[at + i] ?? 0
-      }
-    }
-    return proof
-  }
-
-  #isProven(figure: number, { levels, proof, tick }: ShownLevels, step: ChainStep): boolean {
-    const chain = figure * levelCount + levelOf(levels, figure)
-    const known = this.#positions[chain] ?? 0
+  #isFigureProven(figure: number, said: ShownLevels, step: ChainStep): boolean {
+    const { levels, proof, tick } = said
+    const last = this.#last
+    const level = levelOf(levels, figure)
+    const chain = figure * levelCount + level
+    const isLast = last !== undefined && levelOf(last.levels, figure) === level
+    const known = isLast ? last.tick : (this.#positions?.[chain] ?? 0)
     if (known > tick) return false
-    for (let i = 0; i < valueBytes; i += 1) scratch[i] = proof[figure * valueBytes + i] ?? 0
-    place.salt = this.#salt
+    const at = figure * valueBytes
+    for (let i = 0; i < valueBytes; i += 1) scratch[i] = proof[at + i] ?? 0
     place.chain = chain
     for (let position = tick; position > known; position -= 1) {
       place.position = position
-      step(scratch, place)
+      step(scratch, 0, place)
     }
-    for (let i = 0; i < valueBytes; i += 1) {
-      if (scratch[i] !== this.#values[chain * valueBytes + i]) return false
-    }
+    const values = isLast ? last.proof : (this.#values ?? this.#tops)
+    const from = isLast ? at : chain * valueBytes
+    for (let i = 0; i < valueBytes; i += 1) if (scratch[i] !== values[from + i]) return false
     return true
   }
 }
 
-type MutablePlace = { -readonly [Field in keyof ChainPlace]: ChainPlace[Field] }
+/** The salt is written when it is read: once for all the hashes of a tick, or never. */
+class Place implements ChainPlace {
+  chain = 0
+  position = 0
+  readonly #salt = new Uint8Array(chainSaltBytes)
+  #key: NodeKey | undefined
+  #sequence = 0
+
+  of(key: NodeKey, sequence: number): void {
+    this.#key = key
+    this.#sequence = sequence
+  }
+
+  get salt(): Uint8Array {
+    if (this.#key === undefined) return this.#salt
+    writeNodeKey(this.#key, this.#salt, 0)
+    for (let i = 0; i < 4; i += 1) {
+      this.#salt[nodeKeyLengthBytes + i] = (this.#sequence >>> (8 * i)) & 0xff
+    }
+    this.#key = undefined
+    return this.#salt
+  }
+}
 
 /** Reused, one value at a time: an object for each of a million hashes would cost. */
 const scratch = new Uint8Array(valueBytes)
-const place: MutablePlace = { salt: new Uint8Array(chainSaltBytes), chain: 0, position: 0 }
-
-function saltOf(node: NodeId, sequence: number): Uint8Array {
-  const salt = new Uint8Array(chainSaltBytes)
-  writeNodeKey(nodeKeyOf(node), salt, 0)
-  for (let i = 0; i < 4; i += 1) salt[nodeKeyLengthBytes + i] = (sequence >>> (8 * i)) & 0xff
-  return salt
-}
+const place = new Place()

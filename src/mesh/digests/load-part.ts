@@ -114,7 +114,7 @@ export class LoadPart {
       this.#publish({ kind: 'role', cluster: leads ? cluster : undefined }, nowMs)
       this.#address(nowMs)
     }
-    this.#members = new Set(members.map(({ id }) => id))
+    if (this.view !== undefined) this.#members = new Set(members.map(({ id }) => id))
     this.#publish({ kind: 'members', members }, nowMs)
     if (before?.cluster !== cluster) this.#sayFacts(nowMs)
   }

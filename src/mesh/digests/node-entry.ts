@@ -17,11 +17,6 @@ export function positionOf(sequence: number, tick: number): number {
   return sequence * ticksInPosition + tick
 }
 
-/** Whether the first is tick 0 of the anchor that the second belongs to. */
-export function isAnchorOf(anchor: number, position: number): boolean {
-  return anchor === position - (position % ticksInPosition)
-}
-
 const ticksInPosition = 65_536
 
 export type TickOutcome = 'taken' | 'known' | 'stale' | 'unknown' | 'forged' | 'contradiction'
@@ -33,43 +28,80 @@ export interface GoneClaim {
   readonly by: NodeId
 }
 
+/** What a coordinator's digest has of it. */
+export interface Told {
+  readonly by: NodeId
+  readonly sequence: number
+  readonly tick: number
+}
+
+/** A cluster as its members speak of it. */
+export class ClusterEntry {
+  readonly id: string
+  readonly members = new Map<NodeKey, NodeEntry>()
+  /** A hash of the set of anchors: who differs in it differs in a member or an anchor. */
+  anchorsHash = 0
+  /** Sum of the times at which the members spoke last. */
+  saidAtSumMs = 0
+
+  constructor(id: string) {
+    this.id = id
+  }
+}
+
+/**
+ * A gateway takes in a tick of each of 10,000 nodes each second, and finds none of them in the
+ * processor's cache: what a tick needs is in here, and small. Times on the monotonic clock are
+ * rounded down to whole ms: such numbers lie in the object itself.
+ */
 export class NodeEntry {
-  readonly key: NodeKey
-  /** The peer that made it known first. */
-  readonly introducedBy: NodeId
-  anchor: Sealed<LoadAnchor>
+  /** As the last tick has it: the same string is compared fastest. */
+  key: NodeKey
   tick = 0
-  /** Wall-clock ms, by the node: when it said what is known. */
-  saidAtMs: number
   levels: number
-  load: LoadFigures
-  /** When it last said something new, on the monotonic clock of who holds this. */
+  /** Of the anchor, these four. */
+  sequence: number
+  ticksMax: number
+  tickMs: number
+  issuedAtMs: number
+  /** When it last said something new. */
   heardAtMs: number
-  gone: GoneClaim | undefined
   /** The coordinator whose digest told of it last, and how far. */
   toldBy: NodeId | undefined
-  toldPosition = 0
+  toldSequence = 0
+  toldTick = 0
   toldAtMs: number
+  gone: GoneClaim | undefined
+  /** Where it is now; undefined: it was forgotten. */
+  cluster: ClusterEntry | undefined
+  /** Of whom its coordinator told after it. */
+  follower: NodeEntry | undefined
+  /** Whether it has spoken and nobody was told. */
+  isDue = false
+  #chains: KnownChains<LoadTick>
+  anchor: Sealed<LoadAnchor>
+  /** The peer that made it known first. */
+  readonly introducedBy: NodeId
   /** Since when it speaks without a longer pause, whoever brings it. */
   speakingSinceMs: number
   /** Since when it speaks to this gateway itself without a longer pause, and when it did last. */
   directSinceMs = Number.NEGATIVE_INFINITY
   directAtMs = Number.NEGATIVE_INFINITY
-  #chains: KnownChains
-  /** Made when it is first asked for. */
-  #lastTick: LoadTick | undefined
 
   constructor(anchor: Sealed<LoadAnchor>, introducedBy: NodeId, nowMs: number) {
     const { value } = anchor
+    const atMs = Math.floor(nowMs)
     this.key = nodeKeyOf(value.node)
     this.introducedBy = introducedBy
     this.anchor = anchor
-    this.saidAtMs = value.issuedAtMs
+    this.sequence = value.sequence
+    this.ticksMax = value.ticksMax
+    this.tickMs = value.tickMs
+    this.issuedAtMs = value.issuedAtMs
     this.levels = levelsOf(value.load, value)
-    this.load = value.load
-    this.heardAtMs = nowMs
-    this.speakingSinceMs = nowMs
-    this.toldAtMs = nowMs
+    this.heardAtMs = atMs
+    this.speakingSinceMs = atMs
+    this.toldAtMs = atMs
     this.#chains = new KnownChains(value.node, value.sequence, value.tops)
   }
 
@@ -78,7 +110,23 @@ export class NodeEntry {
   }
 
   get position(): number {
-    return positionOf(this.anchor.value.sequence, this.tick)
+    return positionOf(this.sequence, this.tick)
+  }
+
+  /** Wall-clock ms, by the node: when it said what is known. */
+  get saidAtMs(): number {
+    return this.issuedAtMs + this.tick * this.tickMs
+  }
+
+  /** An anchor's figures are exact, those of ticks are levels. */
+  get load(): LoadFigures {
+    const { value } = this.anchor
+    return this.tick === 0 ? value.load : figuresOf(this.levels, value)
+  }
+
+  /** What it said last, for others to check; undefined: nothing beyond its anchor. */
+  get lastTick(): LoadTick | undefined {
+    return this.#chains.last
   }
 
   /** By an anchor of the same node whose signature was checked. */
@@ -86,35 +134,30 @@ export class NodeEntry {
     const { value } = anchor
     if (value.cluster !== this.anchor.value.cluster) {
       this.toldBy = undefined
-      this.toldAtMs = nowMs
+      this.toldAtMs = Math.floor(nowMs)
       this.directAtMs = Number.NEGATIVE_INFINITY
     }
     this.#heard(nowMs)
     this.anchor = anchor
+    this.sequence = value.sequence
+    this.ticksMax = value.ticksMax
+    this.tickMs = value.tickMs
+    this.issuedAtMs = value.issuedAtMs
     this.tick = 0
-    this.#lastTick = undefined
-    this.saidAtMs = value.issuedAtMs
     this.levels = levelsOf(value.load, value)
-    this.load = value.load
     this.gone = undefined
     this.#chains = new KnownChains(value.node, value.sequence, value.tops)
   }
 
   advance(said: LoadTick, nowMs: number, step: ChainStep): TickOutcome {
-    const { value } = this.anchor
-    if (said.sequence !== value.sequence) {
-      return said.sequence < value.sequence ? 'stale' : 'unknown'
+    if (said.sequence !== this.sequence) {
+      return said.sequence < this.sequence ? 'stale' : 'unknown'
     }
     if (said.tick < this.tick) return 'stale'
     if (said.tick === this.tick) return this.#compare(said, step)
-    if (said.tick > value.ticksMax || said.levels > levelsMax) return 'forged'
+    if (said.tick > this.ticksMax || said.levels > levelsMax) return 'forged'
     if (!this.#chains.take(said, step)) return 'forged'
-    // An anchor's figures are exact, those of ticks are levels.
-    const isSame = said.levels === this.levels && this.tick > 0
-    if (!isSame) this.load = figuresOf(said.levels, value)
     this.tick = said.tick
-    this.#lastTick = undefined
-    this.saidAtMs = value.issuedAtMs + said.tick * value.tickMs
     this.levels = said.levels
     this.#heard(nowMs)
     // The member speaks: whatever was claimed of it before is void.
@@ -122,18 +165,25 @@ export class NodeEntry {
     return 'taken'
   }
 
-  /** What it said last, for others to check; undefined: nothing beyond its anchor. */
-  lastTick(): LoadTick | undefined {
-    if (this.tick === 0 || this.#lastTick !== undefined) return this.#lastTick
-    const { key, levels, tick } = this
-    const proof = this.#chains.proof(levels)
-    this.#lastTick = { key, sequence: this.anchor.value.sequence, tick, levels, proof }
-    return this.#lastTick
+  /** False where it is older than what the same coordinator told before. */
+  noteTold({ by, sequence, tick }: Told, nowMs: number): boolean {
+    if (this.toldBy === by && sequence <= this.toldSequence) {
+      // An anchor is told until it is acknowledged, also when ticks of it were told already.
+      const isSame = sequence === this.toldSequence
+      if (!isSame || tick < this.toldTick) return isSame && tick === 0
+      if (tick === this.toldTick) return true
+    }
+    this.toldBy = by
+    this.toldSequence = sequence
+    this.toldTick = tick
+    this.toldAtMs = Math.floor(nowMs)
+    return true
   }
 
   #heard(nowMs: number): void {
-    if (nowMs - this.heardAtMs > digestTimes.lateAfterMs) this.speakingSinceMs = nowMs
-    this.heardAtMs = Math.max(this.heardAtMs, nowMs)
+    const atMs = Math.floor(nowMs)
+    if (atMs - this.heardAtMs > digestTimes.lateAfterMs) this.speakingSinceMs = atMs
+    this.heardAtMs = Math.max(this.heardAtMs, atMs)
   }
 
   /**
@@ -143,12 +193,11 @@ export class NodeEntry {
   #compare(said: LoadTick, step: ChainStep): TickOutcome {
     if (said.levels === this.levels || this.tick === 0) return 'known'
     if (said.levels > levelsMax) return 'forged'
-    if (!this.#chains.take(said, step)) return 'forged'
-    if (said.levels > this.levels) {
-      this.#lastTick = undefined
-      this.levels = said.levels
-      this.load = figuresOf(said.levels, this.anchor.value)
+    if (said.levels < this.levels) {
+      return this.#chains.isProven(said, step) ? 'contradiction' : 'forged'
     }
+    if (!this.#chains.take(said, step)) return 'forged'
+    this.levels = said.levels
     return 'contradiction'
   }
 }

@@ -8,7 +8,6 @@ import { assert, type Clock, type Random } from '../../base/index.ts'
 import {
   type LoadAnchor,
   type LoadFigures,
-  type LoadMessage,
   type LoadTick,
   loadTopsBytes,
   type NodeHealth,
@@ -58,6 +57,11 @@ interface Spoken {
   readonly anchor: Sealed<LoadAnchor>
   readonly chains: OwnChains
   readonly facts: OwnFacts
+  /** The last facts that the anchor covers, but for the load. */
+  covered: OwnFacts
+  readonly sequence: number
+  readonly tickMs: number
+  readonly ticksMax: number
   readonly atMs: number
   /** Then gateways are told as well; drawn, so that a cluster's members do not come together. */
   readonly directTick: number
@@ -121,7 +125,7 @@ export class OwnLoad {
     }
     const isNew = coordinator !== this.#coordinator
     this.#coordinator = coordinator
-    if (isNew && coordinator !== undefined) this.#tell([coordinator], true, sends)
+    if (isNew && coordinator !== undefined) this.#tell(coordinator, true, sends)
   }
 
   /** Gateways and the coordinator may ask; all that they get is public anyway. */
@@ -134,7 +138,7 @@ export class OwnLoad {
     const isGateway = this.#gateways.includes(from)
     if (!isGateway && from !== this.#coordinator) return
     if (isGateway) this.#direct.set(from, nowMs + digestTimes.directMs)
-    this.#tell([from], true, sends)
+    this.#tell(from, true, sends)
   }
 
   #speak(nowMs: number, sends: LoadSend[]): void {
@@ -145,37 +149,38 @@ export class OwnLoad {
       this.#anchorNow(facts, nowMs, sends)
       return
     }
-    const { tickMs } = spoken.anchor.value
+    const { sequence, tickMs } = spoken
     const tick = ticksWithin(nowMs - spoken.atMs, tickMs)
     if (tick > spoken.tick) {
       const isDirect = spoken.tick < spoken.directTick && tick >= spoken.directTick
       spoken.tick = tick
-      const { sequence } = spoken.anchor.value
       const levels = levelsOf(facts.load, spoken.anchor.value)
       const proof = spoken.chains.proof(tick, levels)
       spoken.last = { key: this.#key, sequence, tick, levels, proof }
       this.#tellTick(nowMs, sends)
-      if (isDirect) this.#tell(this.#gateways, true, sends)
+      if (isDirect) for (const id of this.#gateways) this.#tell(id, true, sends)
     }
     this.#wakeAtMs = spoken.atMs + (spoken.tick + 1) * tickMs
   }
 
-  #isAnchorDue({ anchor, atMs, facts: said }: Spoken, facts: OwnFacts, nowMs: number): boolean {
-    const { sequence, ticksMax, tickMs } = anchor.value
+  #isAnchorDue(spoken: Spoken, facts: OwnFacts, nowMs: number): boolean {
+    const { facts: said, sequence, ticksMax, tickMs } = spoken
     assert(sequence === this.#sequence, 'the last anchor is the one that holds')
-    const ageMs = nowMs - atMs
+    const ageMs = nowMs - spoken.atMs
     if (ageMs < digestTimes.anchorGapMinMs) return false
     if (ticksWithin(ageMs, tickMs) > ticksMax) return true
+    if (facts === spoken.covered) return false
     if (said.cluster !== facts.cluster || said.health !== facts.health) return true
     if (ageMs < digestTimes.anchorGapMs) return false
     const [before, after] = [said.tokensPerSecond, facts.tokensPerSecond]
-    return (
+    const isOther =
       Math.abs(after - before) > speedChange * Math.max(before, after) ||
       said.slots !== facts.slots ||
       said.kvTokensTotal !== facts.kvTokensTotal ||
       said.region !== facts.region ||
       Buffer.compare(said.capabilities, facts.capabilities) !== 0
-    )
+    if (!isOther) spoken.covered = facts
+    return isOther
   }
 
   #anchorNow(facts: OwnFacts, nowMs: number, sends: LoadSend[]): void {
@@ -199,26 +204,26 @@ export class OwnLoad {
     })
     const directTick = 1 + random.below(anchorTicksMin)
     const atMs = nowMs
-    this.#spoken = { anchor, chains, facts, atMs, directTick, tick: 0, last: undefined }
+    const said = { sequence, tickMs, ticksMax, facts, covered: facts, atMs, directTick }
+    this.#spoken = { anchor, chains, ...said, tick: 0, last: undefined }
     this.#wakeAtMs = nowMs + tickMs
-    if (this.#coordinator !== undefined) this.#tell([this.#coordinator], true, sends)
+    if (this.#coordinator !== undefined) this.#tell(this.#coordinator, true, sends)
   }
 
   #tellTick(nowMs: number, sends: LoadSend[]): void {
-    if (this.#coordinator !== undefined) this.#tell([this.#coordinator], false, sends)
+    if (this.#coordinator !== undefined) this.#tell(this.#coordinator, false, sends)
     for (const [id, untilMs] of this.#direct) {
       if (nowMs >= untilMs) this.#direct.delete(id)
-      else if (id !== this.#coordinator) this.#tell([id], false, sends)
+      else if (id !== this.#coordinator) this.#tell(id, false, sends)
     }
   }
 
-  #tell(to: readonly NodeId[], withAnchor: boolean, sends: LoadSend[]): void {
+  #tell(to: NodeId, withAnchor: boolean, sends: LoadSend[]): void {
     const spoken = this.#spoken
     if (spoken === undefined) return
     const anchors = withAnchor ? [spoken.anchor] : []
     const ticks = spoken.last === undefined ? [] : [spoken.last]
-    const message: LoadMessage = { kind: 'news', news: { anchors, ticks, offers: [] } }
-    for (const id of to) sends.push({ to: id, message })
+    sends.push({ to, message: { kind: 'news', news: { anchors, ticks, offers: [] } } })
   }
 }
 

@@ -3,6 +3,7 @@
  * cost nothing and that the simulated liars do not attack.
  */
 import {
+  type ChainPlace,
   type ClusterDigest,
   chainStep,
   type Identity,
@@ -65,9 +66,10 @@ function isTagOf(id: NodeId, tag: Uint8Array): boolean {
 }
 
 /** Changes every value, and each chain's and position's differently. */
-function cheapStep(value: Uint8Array, { chain, position }: Parameters<ChainStep>[1]): void {
-  const mixed = Math.imul((value[0] ?? 0) + chain * 257 + position * 65_537, 0x9e3779b1) >>> 0
-  value[0] = mixed >>> 24
-  value[1] = (value[1] ?? 0) ^ (mixed >>> 16)
-  value[2] = (value[2] ?? 0) + (mixed >>> 8)
+function cheapStep(bytes: Uint8Array, at: number, place: ChainPlace): void {
+  const { chain, position } = place
+  const mixed = Math.imul((bytes[at] ?? 0) + chain * 257 + position * 65_537, 0x9e3779b1) >>> 0
+  bytes[at] = mixed >>> 24
+  bytes[at + 1] = (bytes[at + 1] ?? 0) ^ (mixed >>> 16)
+  bytes[at + 2] = (bytes[at + 2] ?? 0) + (mixed >>> 8)
 }

@@ -22,8 +22,9 @@ import {
   type ViewSummary,
 } from '../../protocol/index.ts'
 import { clusterKeyOf } from './cluster-key.ts'
-import type { ClusterEntry, EntryBook } from './entry-book.ts'
+import type { EntryBook } from './entry-book.ts'
 import { digestTimes, viewLimits } from './limits.ts'
+import type { ClusterEntry } from './node-entry.ts'
 import type { LoadSend } from './step.ts'
 
 export interface ExchangeModules {
@@ -92,7 +93,7 @@ export class ViewExchange {
   offered(from: NodeId, offers: readonly AnchorOffer[], nowMs: number): LoadSend[] {
     const lacking = offers.filter(({ key, sequence }) => {
       const known = this.#modules.book.get(key)
-      return known === undefined || known.anchor.value.sequence < sequence
+      return known === undefined || known.sequence < sequence
     })
     return this.want(
       from,
@@ -108,7 +109,7 @@ export class ViewExchange {
       const entry = this.#modules.book.get(key)
       if (entry === undefined) continue
       anchors.push(entry.anchor)
-      const tick = entry.lastTick()
+      const tick = entry.lastTick
       if (tick !== undefined) ticks.push(tick)
     }
     const { anchorsPerNewsMax } = digestLimits
@@ -146,15 +147,15 @@ export class ViewExchange {
     into: { readonly offers: AnchorOffer[]; readonly ticks: LoadTick[] },
   ): void {
     if (theirs?.anchors !== cluster.anchorsHash) {
-      for (const { key, anchor } of cluster.members.values()) {
-        into.offers.push({ key, sequence: anchor.value.sequence })
+      for (const { key, sequence } of cluster.members.values()) {
+        into.offers.push({ key, sequence })
       }
       // Of different members the mean times say nothing; with the anchors come the ticks.
       return
     }
     if (saidAtOf(cluster) - theirs.saidAtMs < digestTimes.behindMs) return
     for (const entry of cluster.members.values()) {
-      const tick = entry.lastTick()
+      const tick = entry.lastTick
       if (tick !== undefined) into.ticks.push(tick)
     }
   }

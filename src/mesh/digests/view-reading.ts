@@ -1,9 +1,9 @@
 /** How what a gateway holds is read: a node, and the tree of regions, clusters and nodes. */
 import type { LoadFigures, NodeHealth, NodeId } from '../../protocol/index.ts'
 import type { Coordinators } from './coordinators.ts'
-import type { ClusterEntry, EntryBook } from './entry-book.ts'
+import type { EntryBook } from './entry-book.ts'
 import { digestTimes } from './limits.ts'
-import type { NodeEntry } from './node-entry.ts'
+import type { ClusterEntry, NodeEntry } from './node-entry.ts'
 
 /** Late: not heard of for longer than the way explains. The rest is its coordinator's word. */
 export type NodeState = 'alive' | 'late' | 'suspect' | 'dead' | 'left'
