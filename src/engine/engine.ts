@@ -41,6 +41,9 @@ export interface Engine {
    * `invalid_request`, `context_length_exceeded`, `model_not_found`, `capability_missing`,
    * `all_nodes_busy`, `engine_failed`, `upstream_failed`, `upstream_rejected`. When the signal
    * aborts, work stops at the next step and the iterable throws `cancelled`.
+   *
+   * A request that is `continued` needs the feature `continuation`: the first delta of each choice
+   * then repeats the tokens and their text, and what follows is what would have followed there.
    */
   generate(
     request: GenerationRequest,

@@ -327,5 +327,6 @@ test('what a request asks for and this engine has not is named', async () => {
     ),
     withCode('capability_missing'),
   )
-  assert.deepEqual(engine.models()[0]?.features, ['chat', 'completion', 'logprobs', 'seed'])
+  const features = ['chat', 'completion', 'logprobs', 'seed', 'continuation']
+  assert.deepEqual(engine.models()[0]?.features, features)
 })

@@ -70,7 +70,7 @@ export function createOnnxEngine(options: OnnxEngineOptions): Engine {
 function serve(loaded: LoadedModel, options: OnnxEngineOptions): ServedModel {
   const { stored, runner, tokenizer } = loaded
   const { manifest } = stored
-  const features: ModelFeature[] = ['completion', 'logprobs', 'seed']
+  const features: ModelFeature[] = ['completion', 'logprobs', 'seed', 'continuation']
   if (tokenizer.hasChatTemplate) features.unshift('chat')
   return {
     loaded,
@@ -111,6 +111,7 @@ async function* generate(
   }
   const promptIds = promptOf(request, model.loaded)
   const tokensMax = tokensMaxOf(request, promptIds.length, runner.contextTokensMax)
+  checkContinued(request, tokensMax, runner.vocabularySize)
   if (tokensMax === 0) {
     if (request.echo) yield echoOf(request, tokenizer)
     yield nothing(request.choices, promptIds.length)
@@ -179,7 +180,7 @@ function promptOf(
   const ids =
     typeof request.prompt === 'string'
       ? tokenizer.encode(request.prompt, { special: false, begin: true })
-      : checkIds(request.prompt, runner.vocabularySize)
+      : checkIds(request.prompt, { name: 'prompt', size: runner.vocabularySize })
   if (ids.length === 0) {
     throw new IsochroneError('invalid_request', 'The prompt is empty; give at least one token.', {
       detail: { param: 'prompt' },
@@ -209,14 +210,43 @@ function textLengthOf(request: GenerationRequest): number {
   return length
 }
 
-function checkIds(ids: readonly number[], vocabularySize: number): readonly number[] {
-  const bad = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocabularySize)
+function checkIds(
+  ids: readonly number[],
+  { name, size }: { readonly name: string; readonly size: number },
+): readonly number[] {
+  const bad = ids.findIndex((id) => !Number.isSafeInteger(id) || id < 0 || id >= size)
   if (bad < 0) return ids
   throw new IsochroneError(
     'invalid_request',
-    `prompt[${bad}] is ${ids[bad]}; this model's token ids are 0 to ${vocabularySize - 1}.`,
-    { detail: { param: 'prompt' } },
+    `${name}[${bad}] is ${ids[bad]}; this model's token ids are 0 to ${size - 1}.`,
+    { detail: { param: name } },
   )
+}
+
+/** What another node is said to have written could be anything. Errors: `invalid_request`. */
+function checkContinued(
+  { continued, choices }: GenerationRequest,
+  tokensMax: number,
+  size: number,
+): void {
+  if (continued === undefined) return
+  if (continued.length !== choices) {
+    throw new IsochroneError(
+      'invalid_request',
+      `continued has ${continued.length} answers, but the request asks for ${choices}.`,
+      { detail: { param: 'continued' } },
+    )
+  }
+  for (const [choice, ids] of continued.entries()) {
+    if (ids.length > tokensMax) {
+      throw new IsochroneError(
+        'invalid_request',
+        `continued[${choice}] has ${ids.length} tokens; this answer may have ${tokensMax}.`,
+        { detail: { param: 'continued' } },
+      )
+    }
+    checkIds(ids, { name: `continued[${choice}]`, size })
+  }
 }
 
 function tokensMaxOf(request: GenerationRequest, promptTokens: number, contextMax: number): number {

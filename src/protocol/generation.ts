@@ -83,6 +83,12 @@ export interface GenerationRequest {
   readonly responseFormat: ResponseFormat
   /** OpenAI fields that this project does not interpret, for engines that front another server. */
   readonly passThrough: JsonObject
+  /**
+   * Per choice, the tokens that another node wrote before it failed: the answer goes on behind them
+   * as if it had never stopped. It begins by repeating them, so that whoever has the first part can
+   * tell whether the second belongs to it. Absent: a new answer.
+   */
+  readonly continued?: readonly (readonly number[])[]
 }
 
 export interface TokenLogprob {

@@ -14,6 +14,8 @@ export const modelFeatures = [
   'logprobs',
   'seed',
   'images',
+  // Goes on with an answer that another node began, token for token.
+  'continuation',
 ] as const
 export type ModelFeature = (typeof modelFeatures)[number]
 

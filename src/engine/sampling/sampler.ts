@@ -71,6 +71,11 @@ export class Sampler {
     return id
   }
 
+  /** A token was picked elsewhere. */
+  accept(tokenId: number): void {
+    if (this.#penalised) this.#penalties.accept(tokenId)
+  }
+
   #choose(row: Float32Array, offset: number, position: number): number {
     const idOfMax = argmax(row, offset, this.#size)
     const logitMax = idOfMax < 0 ? Number.NaN : (row[offset + idOfMax] as number)

@@ -16,8 +16,8 @@ export interface JobOptions {
   readonly wake: () => void
 }
 
-/** Events of one step: a delta, a finish, the usage. */
-const eventsPerStepMax = 3
+/** Events of one step: what was taken over, a delta, a finish, the usage. */
+const eventsPerStepMax = 4
 
 export class Job {
   readonly answers: readonly Answer[]

@@ -118,7 +118,10 @@ export class Scheduler {
     const { eventsMax, stalledMs } = this.#limits
     const wake = () => this.wake()
     const job = new Job(answers, promptIds.length, { eventsMax, stalledMs, clock, wake })
-    for (const answer of answers) this.#waiting.push({ job, answer })
+    for (const answer of answers) {
+      if (answer.reason === null) this.#waiting.push({ job, answer })
+      else job.write(answer.takeRepeated())
+    }
     this.wake()
     return job
   }
@@ -222,15 +225,15 @@ export class Scheduler {
     const count = this.#pace.tokensNow({ position, unread: unreadOf(entry) }, isDelaying)
     if (count === 0) return false
     this.#turn += 1
-    const { promptIds } = entry.answer
-    const tokens = promptIds.slice(position, position + count)
+    const { readIds } = entry.answer
+    const tokens = readIds.slice(position, position + count)
     const { runner, clock } = this.#modules
     const start = clock.monotonic()
     try {
       const logits = await runner.prefill(entry.slot, tokens, position)
       this.#pace.read({ position, tokens: count, ms: clock.monotonic() - start }, isDelaying)
       entry.position += count
-      if (entry.position === promptIds.length) this.#advance(entry, logits, 0)
+      if (entry.position === readIds.length) this.#advance(entry, logits, 0)
     } catch (error) {
       this.#engineFailed([entry], error)
     }
@@ -270,7 +273,7 @@ export class Scheduler {
   /** An error of one answer ends its request and no other. */
   #advance(entry: Running, logits: Float32Array, offset: number): void {
     if (entry.job.closed) return
-    let events: GenerationEvent[]
+    let events: readonly GenerationEvent[]
     try {
       events = entry.answer.advance(logits, offset)
     } catch (error) {
@@ -296,11 +299,12 @@ export class Scheduler {
 
 function unreadOf({ answer, position }: Running): number {
   // What was written since lies behind the prompt.
-  return Math.max(0, answer.promptIds.length - position)
+  return Math.max(0, answer.readIds.length - position)
 }
 
 /** Its prompt is read, and its reader keeps up. */
-function isWriting({ answer, job }: Running): boolean {
-  if (answer.completionTokens === 0 || answer.reason !== null) return false
+function isWriting(entry: Running): boolean {
+  const { answer, job } = entry
+  if (unreadOf(entry) > 0 || answer.reason !== null) return false
   return !job.closed && !job.checkParked()
 }

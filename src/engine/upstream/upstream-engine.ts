@@ -78,6 +78,7 @@ export async function createUpstreamEngine(options: UpstreamEngineOptions): Prom
     },
     generate: (request, signal) => ({
       [Symbol.asyncIterator](): AsyncIterator<readonly GenerationEvent[]> {
+        if (request.continued !== undefined) throw noContinuation(server.title)
         guard()
         const { kind } = directory.current
         const body = bodyOf(request, kind)
@@ -98,6 +99,14 @@ export async function createUpstreamEngine(options: UpstreamEngineOptions): Prom
       server.pool.close()
     },
   }
+}
+
+/** No such server goes on behind tokens exactly as it would have, stop strings and all. */
+function noContinuation(server: string): IsochroneError {
+  const message = `${server} cannot go on with an answer that somebody else began.`
+  return new IsochroneError('capability_missing', message, {
+    detail: { capability: 'continuation' },
+  })
 }
 
 const emptyModel = { slots: 0, contextTokensMax: 0 }

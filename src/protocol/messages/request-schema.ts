@@ -90,7 +90,7 @@ const subject = {
   modelDigest: nullable(json.string({ pattern: '^sha256:[0-9a-f]{64}$' })),
 }
 
-/** Each field's name and validator. All must be there. */
+/** Each field's name and validator. All but the optional ones must be there. */
 export type FieldValidators = readonly (readonly [name: string, validator: Validator])[]
 
 export const generationRequestFields = validatorsOf({
@@ -110,7 +110,11 @@ export const generationRequestFields = validatorsOf({
   parallelToolCalls: nullable(json.boolean()),
   responseFormat,
   passThrough: json.record(json.unknown(), { maxProperties: limits.passThroughFieldsMax }),
+  continued: json.array(tokenIds, { minItems: 1, maxItems: limits.choicesMax }),
 })
+
+/** Nearly all requests are new, and say nothing of it. */
+export const optionalRequestFields: ReadonlySet<string> = new Set(['continued'])
 
 export const embeddingRequestFields = validatorsOf({
   ...subject,

@@ -38,7 +38,7 @@ const sampling = sample.sampling
 const text = (length: number) => 'x'.repeat(length)
 const repeated = (length: number, value: unknown) => new Array(length).fill(value)
 
-const wrongFields: Readonly<Record<keyof GenerationRequest, readonly unknown[]>> = {
+const wrongFields: Readonly<Record<keyof Required<GenerationRequest>, readonly unknown[]>> = {
   kind: ['embedding', '', null, 1],
   requestId: ['', text(limits.requestIdLengthMax + 1), null, 7],
   model: ['', text(limits.modelNameLengthMax + 1), null, {}],
@@ -95,6 +95,7 @@ const wrongFields: Readonly<Record<keyof GenerationRequest, readonly unknown[]>>
     'a',
     Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`field${i}`, 0])),
   ],
+  continued: [null, [], 'a', [null], [5], [['a']], [[-1]], [[2 ** 32]], repeated(17, [])],
 }
 
 for (const [field, values] of Object.entries(wrongFields)) {
@@ -110,6 +111,13 @@ test('every field has to be there', () => {
     const { [field as keyof GenerationRequest]: _left, ...rest } = sample
     assertRefused(Buffer.from(JSON.stringify(rest)), new RegExp(`"${field}"`))
   }
+})
+
+test('a new answer says nothing of tokens, a continued one brings them', () => {
+  assert.ok(!('continued' in decodeGenerationRequest(encodeGenerationRequest(sample))))
+  const continued = [[], [1, 2 ** 32 - 1]]
+  const request = { ...sample, continued }
+  assert.deepEqual(decodeGenerationRequest(encodeGenerationRequest(request)).continued, continued)
 })
 
 test('fields are not found on a prototype, and unknown ones are left out', () => {

@@ -12,6 +12,7 @@ import {
   embeddingRequestFields,
   type FieldValidators,
   generationRequestFields,
+  optionalRequestFields,
   requestLimits,
 } from './request-schema.ts'
 import { malformed } from './verify-buffer.ts'
@@ -64,6 +65,7 @@ function checkedFields(value: unknown, fields: FieldValidators): Readonly<Record
   const checked: Record<string, unknown> = {}
   for (const [name, validator] of fields) {
     const field = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+    if (field === undefined && optionalRequestFields.has(name)) continue
     if (!validator.fits(field)) throw malformed(`the request’s "${name}" is not what it has to be`)
     checked[name] = field
   }
