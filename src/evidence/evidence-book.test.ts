@@ -10,8 +10,9 @@ import {
   nodeIdOf,
   type WorkerId,
 } from '../protocol/index.ts'
-import { completionHalfLifeMs, EvidenceBook, newcomer } from './evidence-book.ts'
+import { EvidenceBook } from './evidence-book.ts'
 import type { Observation, ObservedOutcome } from './observation.ts'
+import { completionHalfLifeMs, newcomer } from './record.ts'
 
 const worker = (number: number): WorkerId => nodeIdOf(new Uint8Array(32).fill(number))
 const failed: ObservedOutcome = { kind: 'failed', code: 'node_failed', phase: 'before-first-token' }
@@ -31,6 +32,7 @@ function observation(change: Partial<Observation>): Observation {
     promptTokens: 10,
     completionTokens: 10,
     inFlight: 0,
+    load: 0,
     ...change,
   }
 }

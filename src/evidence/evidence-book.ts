@@ -7,70 +7,44 @@
  * gateway or of nobody never count. Whoever abandons a request says nothing about completion, but
  * what was measured until then counts.
  *
+ * What breaks the rules is held against the worker in all of its models; what it did well in one
+ * counts for that one alone.
+ *
  * Everything fades by observation time alone, and reading changes nothing: replaying the same
  * observations in the same order gives the same numbers.
  */
 import { assert, type Clock } from '../base/index.ts'
 import type { WorkerId } from '../protocol/index.ts'
-import {
-  type CompletionBounds,
-  FadingBounds,
-  priorFailures,
-  priorSuccesses,
-  successBounds,
-} from './bounds.ts'
-import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
+import type { WorkerEvidence } from './evidence.ts'
 import type { Observation } from './observation.ts'
+import {
+  addFault,
+  addObservation,
+  type Entry,
+  estimateOf,
+  newcomer,
+  newEntry,
+  newWorkerRecord,
+  unseenEstimate,
+  type WorkerRecord,
+} from './record.ts'
+import type { Sighting } from './sighting.ts'
 
 /**
- * A home computer's behaviour changes over hours (somebody starts a game); a day-old record is
- * history.
+ * Worker and model pairs, and workers; at 0.8 to 2 KB each this is 16 to 40 MB. The longest unseen
+ * goes first.
  */
-export const completionHalfLifeMs = 60 * 60_000
-/** Speed changes faster than soundness: load, heat, other programs. */
-export const latencyHalfLifeMs = 10 * 60_000
-/** What is older than this weighs less than 10^-14 of a new observation: no need to replay it. */
-export const evidenceWindowMs = 48 * completionHalfLifeMs
-/** More would change no decision, but would make the record slow to follow a worker that breaks. */
-const successesAndFailuresMax = 1_000
-/** Worker and model pairs; at about 400 bytes each this is 8 MB. The longest unseen goes first. */
 const entriesMaxDefault = 20_000
-/**
- * A bound moves by less than 0.02 % per second of fading, so a computed estimate serves that long,
- * or down to half as long, so that those of many workers are not all made anew for one request.
- */
-const estimateAgeMaxMs = 1_000
-
 export interface EvidenceBookOptions {
   readonly clock: Clock
   readonly entriesMax?: number
 }
 
-/** A decayed mean and variance (West, 1979, with exponential forgetting). */
-interface Duration {
-  atMs: number
-  weight: number
-  mean: number
-  /** Sum of weighted squared deviations. */
-  squares: number
-}
-
-interface Entry {
-  atMs: number
-  successes: number
-  failures: number
-  readonly ttft: Duration
-  readonly tpot: Duration
-  readonly bounds: FadingBounds
-  estimate: WorkerEvidence | undefined
-  estimateAtMs: number
-  /** 0 to 1, spread over the entries: what is done from time to time is done at different times. */
-  readonly phase: number
-}
-
 export class EvidenceBook {
   readonly #clock: Clock
   readonly #entriesMax: number
+  /** Least recently sighted first. */
+  readonly #workers = new Map<WorkerId, WorkerRecord>()
   /** By model, then worker, so that reading builds no key. */
   readonly #models = new Map<string, Map<WorkerId, Entry>>()
   /** Least recently observed first. */
@@ -96,17 +70,29 @@ export class EvidenceBook {
     const atMs = Math.min(observation.atMs, this.#clock.now())
     if (!Number.isFinite(atMs)) return
     const entry = this.#entry(observation.worker, observation.model)
-    comeBack(entry, this.#clock.now())
-    addCompletion(entry, atMs, completionOf(observation))
-    addDuration(entry.ttft, atMs, observation.ttftMs)
-    addDuration(entry.tpot, atMs, observation.tpotMs)
-    entry.bounds.forget()
-    entry.estimate = undefined
+    addObservation(entry, observation, { atMs, now: this.#clock.now() })
   }
 
-  /** Replays kept observations, oldest first, into an empty book. */
-  restore(observations: Iterable<Observation>): void {
+  /** What was seen of a worker besides requests. */
+  sight({ worker, kind, fromMs, atMs: saidMs }: Sighting): void {
+    const now = this.#clock.now()
+    const atMs = Math.min(saidMs, now)
+    if (!Number.isFinite(atMs) || !Number.isFinite(fromMs)) return
+    const record = this.#worker(worker)
+    record.presence.comeBack(now)
+    if (kind === 'fault') {
+      addFault(record, atMs)
+      return
+    }
+    record.presence.seen(Math.min(fromMs, atMs), atMs)
+    if (kind === 'lost') record.presence.lost(atMs)
+    record.version += 1
+  }
+
+  /** Replays what was kept, oldest first, into an empty book. */
+  restore(observations: Iterable<Observation>, sightings: Iterable<Sighting> = []): void {
     for (const observation of observations) this.observe(observation)
+    for (const sighting of sightings) this.sight(sighting)
   }
 
   evidence(worker: WorkerId, model: string): WorkerEvidence {
@@ -116,12 +102,25 @@ export class EvidenceBook {
   /** The records for one model as they are now, for many workers in a row. */
   of(model: string): (worker: WorkerId) => WorkerEvidence {
     const workers = this.#models.get(model)
-    if (workers === undefined) return () => newcomer
     const now = this.#clock.now()
     return (worker) => {
-      const entry = workers.get(worker)
-      return entry === undefined ? newcomer : estimateOf(entry, now)
+      const entry = workers?.get(worker)
+      if (entry !== undefined) return estimateOf(entry, now)
+      const record = this.#workers.get(worker)
+      return record === undefined ? newcomer : unseenEstimate(record, now)
     }
+  }
+
+  #worker(worker: WorkerId): WorkerRecord {
+    const known = this.#workers.get(worker)
+    if (known !== undefined) return known
+    const record = newWorkerRecord()
+    if (this.#workers.size >= this.#entriesMax) {
+      const oldest = this.#workers.keys().next().value
+      if (oldest !== undefined) this.#workers.delete(oldest)
+    }
+    this.#workers.set(worker, record)
+    return record
   }
 
   #entry(worker: WorkerId, model: string): Entry {
@@ -133,7 +132,7 @@ export class EvidenceBook {
     let entry = workers.get(worker)
     if (entry === undefined) {
       this.#entriesMade += 1
-      entry = newEntry((this.#entriesMade * goldenRatio) % 1)
+      entry = newEntry((this.#entriesMade * goldenRatio) % 1, this.#worker(worker))
       workers.set(worker, entry)
       if (this.#ages.size >= this.#entriesMax) this.#forgetOldest()
     }
@@ -159,114 +158,3 @@ export class EvidenceBook {
 
 /** Its multiples, modulo 1, are spread as evenly as can be, however many there are. */
 const goldenRatio = 0.618_033_988_749_895
-
-function newEntry(phase: number): Entry {
-  const empty = () => ({ atMs: 0, weight: 0, mean: 0, squares: 0 })
-  return {
-    atMs: 0,
-    successes: 0,
-    failures: 0,
-    ttft: empty(),
-    tpot: empty(),
-    bounds: new FadingBounds(),
-    estimate: undefined,
-    estimateAtMs: 0,
-    phase,
-  }
-}
-
-/**
- * The clock was set back: what was seen at a time that is now to come counts as seen just now.
- * Otherwise nothing new would weigh anything until that time comes again.
- */
-function comeBack(entry: Entry, now: number): void {
-  entry.atMs = Math.min(entry.atMs, now)
-  entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
-  entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
-}
-
-/** true: a success; false: a failure that counts; undefined: says nothing. */
-function completionOf(observation: Observation): boolean | undefined {
-  if (observation.outcome.kind === 'completed') return true
-  if (observation.outcome.kind === 'abandoned') return undefined
-  return observation.blame === 'node' || observation.blame === 'network' ? false : undefined
-}
-
-function addCompletion(entry: Entry, atMs: number, success: boolean | undefined): void {
-  if (success === undefined) return
-  const fading = fade(entry.atMs, atMs, completionHalfLifeMs)
-  const weight = fade(atMs, entry.atMs, completionHalfLifeMs)
-  entry.successes = entry.successes * fading + (success ? weight : 0)
-  entry.failures = entry.failures * fading + (success ? 0 : weight)
-  entry.atMs = Math.max(entry.atMs, atMs)
-  const total = entry.successes + entry.failures
-  if (total > successesAndFailuresMax) {
-    entry.successes *= successesAndFailuresMax / total
-    entry.failures *= successesAndFailuresMax / total
-  }
-}
-
-function addDuration(duration: Duration, atMs: number, valueMs: number | null): void {
-  if (valueMs === null || !Number.isFinite(valueMs) || valueMs < 0) return
-  const fading = fade(duration.atMs, atMs, latencyHalfLifeMs)
-  const weight = fade(atMs, duration.atMs, latencyHalfLifeMs)
-  duration.weight = duration.weight * fading + weight
-  const difference = valueMs - duration.mean
-  duration.mean += (difference * weight) / duration.weight
-  duration.squares = duration.squares * fading + weight * difference * (valueMs - duration.mean)
-  duration.atMs = Math.max(duration.atMs, atMs)
-}
-
-/** What is left at `toMs` of a weight of 1 at `fromMs`; 1 where `toMs` is not later. */
-function fade(fromMs: number, toMs: number, halfLifeMs: number): number {
-  return toMs <= fromMs ? 1 : 2 ** ((fromMs - toMs) / halfLifeMs)
-}
-
-function estimateOf(entry: Entry, now: number): WorkerEvidence {
-  const { estimate, phase } = entry
-  const ageMs = Math.abs(now - entry.estimateAtMs)
-  if (estimate !== undefined && ageMs < estimateAgeMaxMs * (1 - phase / 2)) return estimate
-  const fresh: WorkerEvidence = {
-    completion: probabilityEstimate(entry, now),
-    ttft: durationEstimate(entry.ttft, now),
-    tpot: durationEstimate(entry.tpot, now),
-  }
-  entry.estimate = fresh
-  entry.estimateAtMs = now
-  return fresh
-}
-
-function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
-  const bounds = entry.bounds.at(now - entry.atMs, (ageMs) => {
-    const left = fade(0, ageMs, completionHalfLifeMs)
-    return { successes: entry.successes * left, failures: entry.failures * left }
-  })
-  const left = fade(entry.atMs, now, completionHalfLifeMs)
-  return completionEstimate(entry.successes * left, entry.failures * left, bounds)
-}
-
-function completionEstimate(
-  successes: number,
-  failures: number,
-  { lower, upper }: CompletionBounds,
-): ProbabilityEstimate {
-  const samples = successes + failures
-  const mean = (priorSuccesses + successes) / (priorSuccesses + priorFailures + samples)
-  return { mean, lowerBound: lower, upperBound: upper, samples }
-}
-
-function durationEstimate(duration: Duration, now: number): DurationEstimate | undefined {
-  if (duration.weight === 0) return undefined
-  return {
-    meanMs: duration.mean,
-    deviationMs: Math.sqrt(Math.max(0, duration.squares / duration.weight)),
-    samples: duration.weight * fade(duration.atMs, now, latencyHalfLifeMs),
-  }
-}
-
-/** What is known of a worker that nobody has seen at work. */
-export const newcomer: WorkerEvidence = Object.freeze({
-  completion: Object.freeze(completionEstimate(0, 0, successBounds({ successes: 0, failures: 0 }))),
-  ttft: undefined,
-  tpot: undefined,
-})

@@ -1,6 +1,8 @@
 /**
  * What the observations of one worker and model add up to. Computed by `EvidenceBook`.
  */
+import type { LatencyRecord } from './latency-record.ts'
+import type { HazardEstimate } from './presence.ts'
 
 /** A decayed Bayesian estimate of a probability. */
 export interface ProbabilityEstimate {
@@ -20,9 +22,22 @@ export interface DurationEstimate {
   readonly samples: number
 }
 
+/** The times that were seen, by how busy it was. */
+export interface LatencyEvidence {
+  readonly record: LatencyRecord
+  /** ms since 1970, for what has faded. */
+  readonly now: number
+}
+
 export interface WorkerEvidence {
   /** Probability that a request sent here comes back complete. */
   readonly completion: ProbabilityEstimate
+  /** Probability that it keeps the rules: right signatures, nothing twice, nothing malformed. */
+  readonly clean: ProbabilityEstimate
+  /** How soon it goes without a word. */
+  readonly hazard: HazardEstimate
+  /** undefined: never seen. */
+  readonly latency: LatencyEvidence | undefined
   /** undefined: never seen. */
   readonly ttft: DurationEstimate | undefined
   readonly tpot: DurationEstimate | undefined

@@ -30,6 +30,8 @@ export interface Observation {
   readonly completionTokens: number | null
   /** Requests that this gateway had under way at the worker, this one not counted. */
   readonly inFlight: number
+  /** All requests there per slot, this one not counted, as far as was foreseen; null: unknown. */
+  readonly load?: number | null
 }
 
 /** Where observations are kept. What `flush` has resolved for survives a restart. */

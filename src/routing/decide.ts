@@ -252,15 +252,18 @@ function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index
 
 function rankingOf(pool: Pool, index: number, rank: number): Ranking {
   const candidate = pool.candidates[index] as Candidate
-  const { completion, ttft } = candidate.evidence
+  const { clean, completion, ttft } = candidate.evidence
   return {
     worker: candidate.id,
     rank,
     reliability: pool.reliability[index] ?? 0,
+    reliabilityAtBest: pool.reliabilityAtBest[index] ?? 0,
     completionMean: completion.mean,
     completionLowerBound: completion.lowerBound,
     completionUpperBound: completion.upperBound,
     completionSamples: completion.samples,
+    clean: clean.lowerBound,
+    availability: pool.availability[index] ?? 0,
     timely: pool.timely[index] ?? 0,
     indistinguishable: pool.inGroup[index] === 1,
     alike: pool.alike[index] === 1,

@@ -21,13 +21,20 @@ export interface Ranking {
   /** 1 is the best. */
   readonly rank: number
   /**
-   * Lower bound of the probability that the request comes back complete and within its objective.
+   * Lower bound of the probability that the request comes back complete, right and within its
+   * objective.
    */
   readonly reliability: number
+  /** Upper bound of the same. */
+  readonly reliabilityAtBest: number
   readonly completionMean: number
   readonly completionLowerBound: number
   readonly completionUpperBound: number
   readonly completionSamples: number
+  /** Probability that it keeps the rules, at least. */
+  readonly clean: number
+  /** Probability that it is there until the request is done, at least. */
+  readonly availability: number
   /** Probability that the request's objective is met; 1 where none was asked for. */
   readonly timely: number
   /** Its reliability cannot be told apart from the best one's. */

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../base/index.ts'
-import { newcomer } from '../evidence/index.ts'
+import { hazardOf, LatencyRecord, newcomer } from '../evidence/index.ts'
 import { decide } from './decide.ts'
 import type { DecidingFactor } from './decision.ts'
 import { defaultPolicy } from './policy.ts'
@@ -16,6 +16,7 @@ import {
   sampleCandidate,
   sampleEvidence,
   sampleInput,
+  sampleProbability,
   sampleRequest,
   sampleWorker,
 } from './samples.fixture.ts'
@@ -75,6 +76,59 @@ test('completion: the one whose requests come back', () => {
   follows({
     better: () => ({}),
     worse: ({ samples, ttftMs }) => ({ evidence: sampleEvidence(0.8, samples, ttftMs) }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('cleanliness: the one that keeps the rules', () => {
+  follows({
+    better: () => ({}),
+    worse: ({ samples, ttftMs }) => ({
+      evidence: {
+        ...sampleEvidence(0.99, samples, ttftMs),
+        clean: sampleProbability(0.8, samples),
+      },
+    }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('availability: the one that stays until it is done', () => {
+  follows({
+    better: ({ samples, ttftMs }) => ({
+      evidence: { ...sampleEvidence(0.99, samples, ttftMs), hazard: hazardOf(0, 86_400_000) },
+    }),
+    worse: ({ samples, ttftMs }) => ({
+      evidence: { ...sampleEvidence(0.99, samples, ttftMs), hazard: hazardOf(50_000, 0) },
+    }),
+    decidedBy: 'reliability',
+  })
+})
+
+test('latency at the present load: the one that was in time when it was as busy', () => {
+  const seen = (ttftMs: number) => {
+    const record = new LatencyRecord(600_000)
+    for (let i = 0; i < 200; i += 1) {
+      record.add({ timing: 'ttft', atMs: 0 }, 100, 0)
+      record.add({ timing: 'ttft', atMs: 0 }, ttftMs, 0.5)
+    }
+    return { record, now: 0 }
+  }
+  const busy = (slots: number) => ({ others: slots / 2 })
+  follows({
+    better: ({ samples, slots }) => ({
+      ...busy(slots * 2),
+      offer: { slots: slots * 2 },
+      roundTripMs: 1,
+      evidence: { ...sampleEvidence(0.99, samples, 250), latency: seen(200) },
+    }),
+    worse: ({ samples, slots }) => ({
+      ...busy(slots * 2),
+      offer: { slots: slots * 2 },
+      roundTripMs: 1,
+      evidence: { ...sampleEvidence(0.99, samples, 250), latency: seen(900) },
+    }),
+    request: { objective: { ttftMs: 400, tpotMs: null }, promptTokens: 10 },
     decidedBy: 'reliability',
   })
 })

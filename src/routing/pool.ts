@@ -2,8 +2,10 @@
  * The eligible candidates of one decision, a column per number, so that ordering thousands stays
  * cheap.
  */
+import { survival } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
-import { type Demand, predict, timelyProbability } from './prediction.ts'
+import { type Demand, predict } from './prediction.ts'
+import { timelinessOf } from './timeliness.ts'
 
 /** Only the first `size` values of a column are this decision's. */
 export interface Pool {
@@ -11,7 +13,9 @@ export interface Pool {
   size: number
   /** Probability that the objective is met. */
   readonly timely: Float64Array
-  /** Lower bound of the probability of a complete answer in time. */
+  /** Lower bound of the probability that it is there until the request is done. */
+  readonly availability: Float64Array
+  /** Lower bound of the probability of a complete and right answer in time. */
   readonly reliability: Float64Array
   /** Upper bound of the same. */
   readonly reliabilityAtBest: Float64Array
@@ -43,6 +47,7 @@ function newPool(capacity: number): Pool {
     candidates: [],
     size: 0,
     timely: column(),
+    availability: column(),
     reliability: column(),
     reliabilityAtBest: column(),
     queueMs: column(),
@@ -80,11 +85,16 @@ export function leavePool(pool: Pool): void {
 export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): void {
   const i = pool.size
   const prediction = predict(candidate, demand)
-  const timely = timelyProbability(candidate, demand, prediction)
-  const { completion, ttft } = candidate.evidence
-  pool.timely[i] = timely
-  pool.reliability[i] = completion.lowerBound * timely
-  pool.reliabilityAtBest[i] = completion.upperBound * timely
+  const { totalMs } = prediction
+  const timely = timelinessOf(candidate, demand, prediction)
+  const { clean, completion, hazard, ttft } = candidate.evidence
+  const availability = survival(hazard.upper, totalMs)
+  const least = completion.lowerBound * clean.lowerBound * availability
+  const most = completion.upperBound * clean.upperBound * survival(hazard.lower, totalMs)
+  pool.timely[i] = timely.mean
+  pool.availability[i] = availability
+  pool.reliability[i] = least * timely.lower
+  pool.reliabilityAtBest[i] = most * timely.upper
   pool.queueMs[i] = prediction.queueMs
   pool.ttftMs[i] = prediction.ttftMs
   pool.totalMs[i] = prediction.totalMs

@@ -94,26 +94,6 @@ function turnsBefore(candidate: Candidate, { request, completionTokens }: Demand
   return hasRoom ? 0 : 1 / present
 }
 
-/**
- * Probability that the objective is met, taking the time to the first token and per token as
- * normal and independent; 1 where there is no objective.
- */
-export function timelyProbability(
-  candidate: Candidate,
-  demand: Demand,
-  prediction: Readonly<Prediction>,
-): number {
-  const { ttftMs, tpotMs } = demand.request.objective
-  const { ttft, tpot } = candidate.evidence
-  const samples = demand.policy.claimSamples
-  let probability = 1
-  if (ttftMs !== null)
-    probability *= within(ttftMs, prediction.ttftMs, spread(ttft, prediction.ttftMs, samples))
-  if (tpotMs !== null)
-    probability *= within(tpotMs, prediction.tpotMs, spread(tpot, prediction.tpotMs, samples))
-  return probability
-}
-
 /** An answer in a week is no answer, whatever a worker states of itself. */
 const predictedMsMax = 7 * 24 * 60 * 60_000
 
@@ -130,7 +110,12 @@ function blend(observed: DurationEstimate | undefined, claimedMs: number, sample
 /** Unseen workers are taken to vary by half of their mean. */
 const unseenVariation = 0.5
 
-function spread(observed: DurationEstimate | undefined, meanMs: number, samples: number): number {
+/** How far single times lie from the predicted one. */
+export function spread(
+  observed: DurationEstimate | undefined,
+  meanMs: number,
+  samples: number,
+): number {
   const unseen = (unseenVariation * meanMs) ** 2
   if (observed === undefined) return Math.sqrt(unseen)
   const seen = observed.deviationMs ** 2
@@ -140,7 +125,7 @@ function spread(observed: DurationEstimate | undefined, meanMs: number, samples:
 /**
  * P(X ≤ limit), X normal: the logistic approximation, off by at most 0.01 (Bowling et al., 2009).
  */
-function within(limitMs: number, meanMs: number, deviationMs: number): number {
+export function within(limitMs: number, meanMs: number, deviationMs: number): number {
   const z = (limitMs - meanMs) / Math.max(deviationMs, 1e-9)
   // Beyond eight deviations the exponential would only cost time.
   if (z > 8) return 1

@@ -40,10 +40,13 @@ const rankingSchema = json.object({
   worker: text,
   rank: count,
   reliability: number,
+  reliabilityAtBest: number,
   completionMean: number,
   completionLowerBound: number,
   completionUpperBound: number,
   completionSamples: number,
+  clean: number,
+  availability: number,
   timely: number,
   indistinguishable: json.boolean(),
   alike: json.boolean(),
@@ -118,7 +121,7 @@ const validator = new Validator(decisionSchema)
  * @param json text, or what was parsed from it
  */
 export function reviveDecision(json: unknown): Decision {
-  const value = withSources(upToDate(typeof json === 'string' ? parse(json) : json))
+  const value = withFactors(upToDate(typeof json === 'string' ? parse(json) : json))
   if (!validator.fits(value)) {
     const where = validator.faults(value).map((fault) => pointerOf(fault.path) || '/')
     const what = validator.faults(value).map(faultPhrase)
@@ -154,28 +157,38 @@ function upToDate(value: unknown): unknown {
   }
 }
 
-/** What was kept before round trips named their source: they were all measured. */
-function withSources(value: unknown): unknown {
+/**
+ * What earlier versions did not keep of a ranking. Before round trips named their source they were
+ * all measured; before reliability had more factors it was completion, in time.
+ */
+function withFactors(value: unknown): unknown {
   if (!isObject(value)) return value
   const { first, rankings } = value
-  if (!Array.isArray(rankings) || !rankings.some(lacksSource)) return value
+  if (!Array.isArray(rankings) || !rankings.some(lacksFactors)) return value
   const isRankedFirst = isObject(first) && Array.isArray(first['rankings'])
   return {
     ...value,
-    rankings: rankings.map(withSource),
+    rankings: rankings.map(completed),
     first: isRankedFirst
-      ? { ...first, rankings: (first['rankings'] as unknown[]).map(withSource) }
+      ? { ...first, rankings: (first['rankings'] as unknown[]).map(completed) }
       : first,
   }
 }
 
-function withSource(ranking: unknown): unknown {
-  if (!lacksSource(ranking)) return ranking
-  return { ...ranking, roundTripSource: ranking['roundTripMs'] === null ? 'assumed' : 'measured' }
+function completed(ranking: unknown): unknown {
+  if (!lacksFactors(ranking)) return ranking
+  const { completionUpperBound, roundTripMs, timely } = ranking
+  return {
+    roundTripSource: roundTripMs === null ? 'assumed' : 'measured',
+    reliabilityAtBest: Number(completionUpperBound) * Number(timely),
+    clean: 1,
+    availability: 1,
+    ...ranking,
+  }
 }
 
-function lacksSource(ranking: unknown): ranking is Readonly<Record<string, unknown>> {
-  return isObject(ranking) && !('roundTripSource' in ranking)
+function lacksFactors(ranking: unknown): ranking is Readonly<Record<string, unknown>> {
+  return isObject(ranking) && !('availability' in ranking && 'roundTripSource' in ranking)
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 /** Candidates and requests for tests: ordinary ones, to be changed in one thing. */
 import { seededRandom } from '../base/index.ts'
-import { newcomer, type WorkerEvidence } from '../evidence/index.ts'
+import { hazardOf, newcomer, type WorkerEvidence } from '../evidence/index.ts'
 import {
   decisionIdOf,
   nodeIdOf,
@@ -73,17 +73,25 @@ export function sampleCandidate(number: number, change: CandidateChange = {}): C
 
 /** Evidence as of a worker that answered `samples` requests, of them the share `completion`. */
 export function sampleEvidence(completion: number, samples: number, ttftMs = 200): WorkerEvidence {
-  const mean = (1 + completion * samples) / (2 + samples)
-  const deviation = Math.sqrt((mean * (1 - mean)) / (3 + samples))
   return {
-    completion: {
-      mean,
-      lowerBound: Math.max(0, mean - 1.645 * deviation),
-      upperBound: Math.min(1, mean + 1.645 * deviation),
-      samples,
-    },
+    completion: sampleProbability(completion, samples),
+    clean: sampleProbability(1, samples),
+    hazard: hazardOf(0, samples * 60_000),
+    latency: undefined,
     ttft: { meanMs: ttftMs, deviationMs: ttftMs / 10, samples },
     tpot: { meanMs: 20, deviationMs: 2, samples },
+  }
+}
+
+/** As of something that came out well in this share of `samples`. */
+export function sampleProbability(share: number, samples: number): WorkerEvidence['completion'] {
+  const mean = (1 + share * samples) / (2 + samples)
+  const deviation = Math.sqrt((mean * (1 - mean)) / (3 + samples))
+  return {
+    mean,
+    lowerBound: Math.max(0, mean - 1.645 * deviation),
+    upperBound: Math.min(1, mean + 1.645 * deviation),
+    samples,
   }
 }
 

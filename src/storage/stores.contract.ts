@@ -51,6 +51,7 @@ export function sampleObservation(number: number, atMs = 1_700_000_000_000 + num
     promptTokens: number,
     completionTokens: null,
     inFlight: number % 4,
+    load: number % 6 === 5 ? null : (number % 4) / 2,
   }
 }
 

@@ -121,8 +121,8 @@ export function isNewcomer({ completionSamples }: Ranking): boolean {
 }
 
 /** The most that its record allows for. */
-export function atBest({ completionUpperBound, timely }: Ranking): number {
-  return completionUpperBound * timely
+export function atBest({ reliabilityAtBest }: Ranking): number {
+  return reliabilityAtBest
 }
 
 function whyNobody({ candidates, gateCounts, outcome }: DecidedOrNot): string {

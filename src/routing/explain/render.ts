@@ -84,6 +84,8 @@ function qualification(decision: Decision): string {
   const lines = [
     `It passed every gate that this request asks for: ${passed}.`,
     completionInWords(chosen),
+    `It stays until such a request is done in ${percent(chosen.availability)} of cases at least, ` +
+      `and keeps the rules in ${percent(chosen.clean)} at least.`,
     ...timeInWords(decision, chosen),
     `${capital(requestsPerSlot(chosen))}, ${linkInWords(chosen)}, ` +
       `price ${fixed(chosen.price)} µ$ for this request.`,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { GroupBuffer, type GroupBytes, type ObservationRow, readGroup } from './group-buffer.ts'
+import { GroupBuffer, type GroupBytes, type Row, readGroup } from './group-buffer.ts'
 
-type Item = { readonly row: ObservationRow } | { readonly id: string; readonly json: string }
+type Item = { readonly row: Row } | { readonly id: string; readonly json: string }
 
 const text = fc.string({ unit: 'grapheme', maxLength: 3000 })
 const item = fc.oneof(
@@ -22,6 +22,8 @@ function read(bytes: GroupBytes): Item[] {
   const items: Item[] = []
   readGroup(bytes, {
     observation: (row) => items.push({ row }),
+    sighting: (row) => items.push({ row }),
+    incidentStep: (row) => items.push({ row }),
     decision: (id, json) => items.push({ id, json: json.toString('utf8') }),
   })
   return items

@@ -5,18 +5,20 @@
  * committed, all of them would move into V8's old generation, and be collected only with it. The
  * thread reads the bytes in place, so a group costs no copy either.
  *
- * An entry: its header (kind and length, 4 bytes), then an observation's row as JSON, or a
- * decision's id (its length in 1 byte) and JSON.
+ * An entry: its header (kind and length, 4 bytes), then a row as JSON, or a decision's id (its
+ * length in 1 byte) and JSON.
  */
 import { Buffer } from 'node:buffer'
 
-/** The values of the columns of an observation, in the order of the insert statement. */
-export type ObservationRow = readonly (string | number | null)[]
+/** The values of the columns, in the order of the insert statement. */
+export type Row = readonly (string | number | null)[]
 
 export interface EntryReader {
-  observation(row: ObservationRow): void
+  observation(row: Row): void
   /** @param json UTF-8; valid until the buffer is written again */
   decision(id: string, json: Buffer): void
+  sighting(row: Row): void
+  incidentStep(row: Row): void
 }
 
 /** What both threads need to read a group. */
@@ -26,10 +28,13 @@ export interface GroupBytes {
   readonly end: number
 }
 
-/** The header's lowest bit says which kind it is. */
-const kindBits = 1
+/** The header's lowest bits say which kind it is. */
+const kindBits = 2
+const kindMask = 3
 const observationKind = 0
 const decisionKind = 1
+const sightingKind = 2
+const incidentStepKind = 3
 const headerBytes = 4
 /** UTF-8 needs at most three bytes per UTF-16 unit. */
 const bytesPerUnitMax = 3
@@ -53,11 +58,16 @@ export class GroupBuffer {
     return { shared: this.#shared, start: this.#start, end: this.#end }
   }
 
-  addObservation(row: ObservationRow): void {
-    const json = JSON.stringify(row)
-    this.#reserve(headerBytes + json.length * bytesPerUnitMax)
-    const at = this.#end + headerBytes
-    this.#close(observationKind, at + this.#bytes.write(json, at, 'utf8'))
+  addObservation(row: Row): void {
+    this.#addRow(observationKind, row)
+  }
+
+  addSighting(row: Row): void {
+    this.#addRow(sightingKind, row)
+  }
+
+  addIncidentStep(row: Row): void {
+    this.#addRow(incidentStepKind, row)
   }
 
   addDecision(id: string, json: string): void {
@@ -89,6 +99,13 @@ export class GroupBuffer {
     this.#end = 0
     this.#count = 0
     if (this.#shared.byteLength > capacityKeptBytes) this.#replace(capacityMinBytes)
+  }
+
+  #addRow(kind: number, row: Row): void {
+    const json = JSON.stringify(row)
+    this.#reserve(headerBytes + json.length * bytesPerUnitMax)
+    const at = this.#end + headerBytes
+    this.#close(kind, at + this.#bytes.write(json, at, 'utf8'))
   }
 
   #close(kind: number, end: number): void {
@@ -124,11 +141,15 @@ export function readGroup({ shared, start, end }: GroupBytes, reader: EntryReade
     const header = bytes.readUInt32LE(at)
     at += headerBytes
     const next = at + (header >>> kindBits)
-    if ((header & 1) === observationKind) {
-      reader.observation(JSON.parse(bytes.toString('utf8', at, next)) as ObservationRow)
-    } else {
+    const kind = header & kindMask
+    if (kind === decisionKind) {
       const idEnd = at + 1 + (bytes[at] ?? 0)
       reader.decision(bytes.toString('latin1', at + 1, idEnd), bytes.subarray(idEnd, next))
+    } else {
+      const row = JSON.parse(bytes.toString('utf8', at, next)) as Row
+      if (kind === observationKind) reader.observation(row)
+      else if (kind === sightingKind) reader.sighting(row)
+      else reader.incidentStep(row)
     }
     at = next
   }

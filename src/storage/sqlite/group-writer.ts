@@ -11,10 +11,10 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock, Log, Timer } from '../../base/index.ts'
-import type { Observation } from '../../evidence/index.ts'
+import type { Observation, Sighting } from '../../evidence/index.ts'
 import type { Decision } from '../../routing/index.ts'
 import { type Group, repliesIndex, type WriterOptions, type WriterReply } from './group.ts'
-import { type EntryReader, GroupBuffer, readGroup } from './group-buffer.ts'
+import { type EntryReader, GroupBuffer, type Row, readGroup } from './group-buffer.ts'
 import { observationOfRow, rowOf } from './observation-rows.ts'
 import { storageFailed } from './storage-error.ts'
 import type { ThreadData } from './writer-thread.ts'
@@ -100,7 +100,6 @@ export class GroupWriter {
         const observation = observationOfRow(row)
         if (observation !== undefined) observations.push(observation)
       },
-      decision() {},
     })
     return observations
   }
@@ -109,7 +108,6 @@ export class GroupWriter {
   uncommittedDecisions(): ReadonlyMap<string, string> {
     const decisions = new Map<string, string>()
     this.#readUncommitted({
-      observation() {},
       decision(id, json) {
         decisions.delete(id)
         decisions.set(id, json.toString('utf8'))
@@ -129,6 +127,20 @@ export class GroupWriter {
     if (this.#closed) return
     this.#makeRoom()
     this.#gathered.buffer.addDecision(decision.id, JSON.stringify(decision))
+    this.#afterAppend()
+  }
+
+  appendSighting({ worker, kind, fromMs, atMs }: Sighting): void {
+    if (this.#closed) return
+    this.#makeRoom()
+    this.#gathered.buffer.addSighting([worker, kind, fromMs, atMs])
+    this.#afterAppend()
+  }
+
+  appendIncidentStep(row: Row): void {
+    if (this.#closed) return
+    this.#makeRoom()
+    this.#gathered.buffer.addIncidentStep(row)
     this.#afterAppend()
   }
 
@@ -167,7 +179,8 @@ export class GroupWriter {
     return this.#gathered.buffer.count
   }
 
-  #readUncommitted(reader: EntryReader): void {
+  #readUncommitted(what: Partial<EntryReader>): void {
+    const reader = { ...nothingRead, ...what }
     if (this.#committing !== undefined) readGroup(this.#committing.buffer.bytes, reader)
     readGroup(this.#gathered.buffer.bytes, reader)
   }
@@ -339,12 +352,19 @@ export class GroupWriter {
 function observationsOf({ buffer }: Gathered): number {
   let count = 0
   readGroup(buffer.bytes, {
+    ...nothingRead,
     observation() {
       count += 1
     },
-    decision() {},
   })
   return count
+}
+
+const nothingRead: EntryReader = {
+  observation() {},
+  decision() {},
+  sighting() {},
+  incidentStep() {},
 }
 
 function emptyGroup(): Gathered {

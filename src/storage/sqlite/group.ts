@@ -8,7 +8,7 @@ import type { GroupBytes } from './group-buffer.ts'
 /** Of an observation, in the order of its row. */
 export const observationColumns = [
   ...['at_ms', 'worker', 'model', 'decision', 'attempt', 'outcome', 'code', 'phase', 'blame'],
-  ...['ttft_ms', 'tpot_ms', 'prompt_tokens', 'completion_tokens', 'in_flight'],
+  ...['ttft_ms', 'tpot_ms', 'prompt_tokens', 'completion_tokens', 'in_flight', 'load'],
 ] as const
 
 const columns = observationColumns.join(', ')
@@ -18,6 +18,14 @@ export const insertObservation = `INSERT INTO observations (${columns}) ${values
 export const selectObservations =
   `SELECT ${columns} FROM observations ` +
   'WHERE at_ms >= ? AND sequence <= ? ORDER BY at_ms, sequence'
+
+export const insertSighting =
+  'INSERT OR IGNORE INTO sightings (worker, kind, from_ms, at_ms) VALUES (?, ?, ?, ?)'
+export const selectSightings =
+  'SELECT worker, kind, from_ms, at_ms FROM sightings WHERE at_ms >= ? ORDER BY at_ms, sequence'
+export const insertIncidentStep =
+  'INSERT OR IGNORE INTO incident_steps (incident, step, json, signature) VALUES (?, ?, ?, ?)'
+export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps ORDER BY sequence'
 
 export interface WriterOptions {
   readonly file: string

@@ -1,12 +1,13 @@
-/** Observations as rows and back; a row that is not an observation gives undefined. */
+/** Observations and sightings as rows and back; a row that is neither gives undefined. */
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Observation, ObservedOutcome } from '../../evidence/index.ts'
+import type { Observation, ObservedOutcome, Sighting } from '../../evidence/index.ts'
+import { sightingKinds } from '../../evidence/index.ts'
 import type { Blame, DecisionId, WorkerId } from '../../protocol/index.ts'
 import { isDecisionId, isErrorCode, isNodeId, isUpstreamId } from '../../protocol/index.ts'
 import { observationColumns } from './group.ts'
-import type { ObservationRow } from './group-buffer.ts'
+import type { Row } from './group-buffer.ts'
 
-export function rowOf(observation: Observation): ObservationRow {
+export function rowOf(observation: Observation): Row {
   const { outcome } = observation
   const failed = outcome.kind === 'failed' ? outcome : undefined
   return [
@@ -24,6 +25,7 @@ export function rowOf(observation: Observation): ObservationRow {
     observation.promptTokens,
     observation.completionTokens,
     observation.inFlight,
+    observation.load ?? null,
   ]
 }
 
@@ -52,14 +54,24 @@ export function observationOf(
     promptTokens: numberOf(row['prompt_tokens']),
     completionTokens: numberOf(row['completion_tokens']),
     inFlight: numberOf(row['in_flight']) ?? 0,
+    load: numberOf(row['load']),
   }
 }
 
 /** As `observationOf`, of what `rowOf` gave. */
-export function observationOfRow(row: ObservationRow): Observation | undefined {
+export function observationOfRow(row: Row): Observation | undefined {
   return observationOf(
     Object.fromEntries(observationColumns.map((column, i) => [column, row[i] ?? null])),
   )
+}
+
+export function sightingOf(row: Readonly<Record<string, SQLOutputValue>>): Sighting | undefined {
+  const worker = workerOf(row['worker'])
+  const kind = sightingKinds.find((one) => one === row['kind'])
+  const fromMs = numberOf(row['from_ms'])
+  const atMs = numberOf(row['at_ms'])
+  if (worker === undefined || kind === undefined) return undefined
+  return fromMs === null || atMs === null ? undefined : { worker, kind, fromMs, atMs }
 }
 
 const blames: readonly Blame[] = ['client', 'node', 'network', 'gateway', 'nobody']

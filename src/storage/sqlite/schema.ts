@@ -31,6 +31,25 @@ const migrations: readonly string[] = [
   `ALTER TABLE decisions ADD COLUMN key_id TEXT
     GENERATED ALWAYS AS (CASE WHEN json_valid(json) THEN json ->> '$.keyId' END) VIRTUAL;
   CREATE INDEX decisions_by_key ON decisions (key_id, sequence);`,
+  // A sighting or a step that is written twice is there once.
+  `ALTER TABLE observations ADD COLUMN load REAL;
+  CREATE TABLE sightings (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    worker TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    from_ms REAL NOT NULL,
+    at_ms REAL NOT NULL,
+    UNIQUE (worker, at_ms, kind)
+  ) STRICT;
+  CREATE INDEX sightings_by_time ON sightings (at_ms, sequence);
+  CREATE TABLE incident_steps (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    incident TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    UNIQUE (incident, step)
+  ) STRICT;`,
 ]
 
 export const schemaVersion = migrations.length

@@ -144,7 +144,9 @@ test('decisions of a file of the first version are nobody’s, damaged ones too'
   const database = new DatabaseSync(file)
   database.exec(
     'DROP INDEX decisions_by_key; ALTER TABLE decisions DROP COLUMN key_id;' +
-      'DELETE FROM migrations WHERE version = 2;' +
+      'ALTER TABLE observations DROP COLUMN load;' +
+      'DROP TABLE sightings; DROP TABLE incident_steps;' +
+      'DELETE FROM migrations WHERE version >= 2;' +
       "UPDATE decisions SET json = json_remove(json, '$.keyId', '$.first', '$.alike');" +
       "INSERT INTO decisions (id, json) VALUES ('dec_damaged', '{')",
   )

@@ -7,7 +7,9 @@ import { type MessagePort, workerData } from 'node:worker_threads'
 import {
   errcodeOf,
   type Group,
+  insertIncidentStep,
   insertObservation,
+  insertSighting,
   repliesIndex,
   type WriterOptions,
   type WriterReply,
@@ -32,6 +34,7 @@ const { options, port, replies } = workerData as ThreadData
 let database: DatabaseSync | undefined
 let insertedObservations = Number.POSITIVE_INFINITY
 let insertedDecisions = Number.POSITIVE_INFINITY
+let insertedSightings = Number.POSITIVE_INFINITY
 
 port.on('message', (request: WriterRequest) => {
   if (request === 'close') {
@@ -75,6 +78,7 @@ function commitWithinLimit(database: DatabaseSync, group: Group): number {
       if ((errcodeOf(error) & 0xff) !== full || removals === removalsMax) throw error
       removeQuarter(database, 'observations')
       removeQuarter(database, 'decisions')
+      removeQuarter(database, 'sightings')
     }
   }
 }
@@ -108,6 +112,8 @@ function commit(database: DatabaseSync, group: Group): number {
 function insertAll(database: DatabaseSync, group: Group): void {
   const observation = database.prepare(insertObservation)
   const decision = database.prepare(insertDecision)
+  const sighting = database.prepare(insertSighting)
+  const incidentStep = database.prepare(insertIncidentStep)
   readGroup(group.bytes, {
     observation(row) {
       observation.run(...row)
@@ -117,6 +123,11 @@ function insertAll(database: DatabaseSync, group: Group): void {
       decision.run(id, json)
       insertedDecisions += 1
     },
+    sighting(row) {
+      sighting.run(...row)
+      insertedSightings += 1
+    },
+    incidentStep: (row) => incidentStep.run(...row),
   })
 }
 
@@ -133,6 +144,11 @@ function removeExcess(database: DatabaseSync, now: number): void {
     insertedObservations = 0
     removeOldest(database, 'observations', observationsMax)
     database.prepare('DELETE FROM observations WHERE at_ms < ?').run(now - observationAgeMaxMs)
+  }
+  if (insertedSightings >= observationsMax / removalsPerLimit) {
+    insertedSightings = 0
+    removeOldest(database, 'sightings', observationsMax)
+    database.prepare('DELETE FROM sightings WHERE at_ms < ?').run(now - observationAgeMaxMs)
   }
 }
 

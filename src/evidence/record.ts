@@ -1,0 +1,280 @@
+/**
+ * What is kept of one worker and model, how an observation adds to it, and what it comes to.
+ *
+ * Weights fade between the times of what is added; a time before the latest adds what would be
+ * left of it by then. So the order does not matter, and neither does who reads when.
+ */
+import {
+  type CompletionBounds,
+  FadingBounds,
+  priorFailures,
+  priorSuccesses,
+  successBounds,
+} from './bounds.ts'
+import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
+import { LatencyRecord } from './latency-record.ts'
+import type { Observation } from './observation.ts'
+import { hazardOf, Presence } from './presence.ts'
+import { uncleanCodes } from './sighting.ts'
+
+/**
+ * A home computer's behaviour changes over hours (somebody starts a game); a day-old record is
+ * history.
+ */
+export const completionHalfLifeMs = 60 * 60_000
+/** Speed changes faster than soundness: load, heat, other programs. */
+export const latencyHalfLifeMs = 10 * 60_000
+/** Who breaks the rules is not forgiven within an afternoon. */
+export const faultHalfLifeMs = 24 * 60 * 60_000
+/** What is older than this weighs less than 10^-14 of a new observation: no need to replay it. */
+export const evidenceWindowMs = 48 * completionHalfLifeMs
+/** More would change no decision, but would make the record slow to follow a worker that breaks. */
+const successesAndFailuresMax = 1_000
+/**
+ * A bound moves by less than 0.02 % per second of fading, so a computed estimate serves that long,
+ * or down to half as long, so that those of many workers are not all made anew for one request.
+ */
+const estimateAgeMaxMs = 1_000
+
+/** A decayed mean and variance (West, 1979, with exponential forgetting). */
+interface Duration {
+  atMs: number
+  weight: number
+  mean: number
+  /** Sum of weighted squared deviations. */
+  squares: number
+}
+
+export interface Entry {
+  atMs: number
+  successes: number
+  failures: number
+  readonly ttft: Duration
+  readonly tpot: Duration
+  readonly bounds: FadingBounds
+  readonly cleanBounds: FadingBounds
+  readonly latency: LatencyRecord
+  readonly of: WorkerRecord
+  estimate: WorkerEvidence | undefined
+  estimateAtMs: number
+  /** Of the worker's record, in the estimate. */
+  version: number
+  /** 0 to 1, spread over the entries: what is done from time to time is done at different times. */
+  readonly phase: number
+}
+
+/** What is known of a worker whatever it is asked for. */
+export interface WorkerRecord {
+  readonly presence: Presence
+  faults: number
+  faultsAtMs: number
+  /** Counts changes: entries hold estimates that rest on this. */
+  version: number
+  /** For models that it was not seen to serve. */
+  readonly unseen: Unseen
+}
+
+interface Unseen {
+  version: number
+  atMs: number
+  estimate: WorkerEvidence | undefined
+}
+
+export function newWorkerRecord(): WorkerRecord {
+  return {
+    presence: new Presence(),
+    faults: 0,
+    faultsAtMs: 0,
+    version: 0,
+    unseen: { version: -1, atMs: 0, estimate: undefined },
+  }
+}
+
+/** @param at when it was seen, not later than now */
+export function addObservation(
+  entry: Entry,
+  observation: Observation,
+  { atMs, now }: { readonly atMs: number; readonly now: number },
+): void {
+  const { ttftMs, tpotMs, load = null } = observation
+  comeBack(entry, now)
+  addCompletion(entry, atMs, completionOf(observation))
+  addDuration(entry.ttft, atMs, ttftMs)
+  addDuration(entry.tpot, atMs, tpotMs)
+  entry.latency.add({ timing: 'ttft', atMs }, ttftMs, load)
+  entry.latency.add({ timing: 'tpot', atMs }, tpotMs, load)
+  entry.bounds.forget()
+  entry.cleanBounds.forget()
+  entry.estimate = undefined
+  if (isUnclean(observation)) addFault(entry.of, atMs)
+}
+
+export function newEntry(phase: number, of: WorkerRecord): Entry {
+  const empty = () => ({ atMs: 0, weight: 0, mean: 0, squares: 0 })
+  return {
+    atMs: 0,
+    successes: 0,
+    failures: 0,
+    ttft: empty(),
+    tpot: empty(),
+    bounds: new FadingBounds(),
+    cleanBounds: new FadingBounds(),
+    latency: new LatencyRecord(latencyHalfLifeMs),
+    of,
+    estimate: undefined,
+    estimateAtMs: 0,
+    version: 0,
+    phase,
+  }
+}
+
+/**
+ * The clock was set back: what was seen at a time that is now to come counts as seen just now.
+ * Otherwise nothing new would weigh anything until that time comes again.
+ */
+function comeBack(entry: Entry, now: number): void {
+  entry.atMs = Math.min(entry.atMs, now)
+  entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
+  entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
+}
+
+/** Only what the worker itself did is held against it. */
+function isUnclean({ outcome, blame }: Observation): boolean {
+  return blame === 'node' && outcome.kind === 'failed' && uncleanCodes.has(outcome.code)
+}
+
+export function addFault(record: WorkerRecord, atMs: number): void {
+  const fading = fade(record.faultsAtMs, atMs, faultHalfLifeMs)
+  record.faults = record.faults * fading + fade(atMs, record.faultsAtMs, faultHalfLifeMs)
+  record.faultsAtMs = Math.max(record.faultsAtMs, atMs)
+  record.version += 1
+}
+
+/** true: a success; false: a failure that counts; undefined: says nothing. */
+function completionOf(observation: Observation): boolean | undefined {
+  if (observation.outcome.kind === 'completed') return true
+  if (observation.outcome.kind === 'abandoned') return undefined
+  return observation.blame === 'node' || observation.blame === 'network' ? false : undefined
+}
+
+function addCompletion(entry: Entry, atMs: number, success: boolean | undefined): void {
+  if (success === undefined) return
+  const fading = fade(entry.atMs, atMs, completionHalfLifeMs)
+  const weight = fade(atMs, entry.atMs, completionHalfLifeMs)
+  entry.successes = entry.successes * fading + (success ? weight : 0)
+  entry.failures = entry.failures * fading + (success ? 0 : weight)
+  entry.atMs = Math.max(entry.atMs, atMs)
+  const total = entry.successes + entry.failures
+  if (total > successesAndFailuresMax) {
+    entry.successes *= successesAndFailuresMax / total
+    entry.failures *= successesAndFailuresMax / total
+  }
+}
+
+function addDuration(duration: Duration, atMs: number, valueMs: number | null): void {
+  if (valueMs === null || !Number.isFinite(valueMs) || valueMs < 0) return
+  const fading = fade(duration.atMs, atMs, latencyHalfLifeMs)
+  const weight = fade(atMs, duration.atMs, latencyHalfLifeMs)
+  duration.weight = duration.weight * fading + weight
+  const difference = valueMs - duration.mean
+  duration.mean += (difference * weight) / duration.weight
+  duration.squares = duration.squares * fading + weight * difference * (valueMs - duration.mean)
+  duration.atMs = Math.max(duration.atMs, atMs)
+}
+
+/** What is left at `toMs` of a weight of 1 at `fromMs`; 1 where `toMs` is not later. */
+function fade(fromMs: number, toMs: number, halfLifeMs: number): number {
+  return toMs <= fromMs ? 1 : 2 ** ((fromMs - toMs) / halfLifeMs)
+}
+
+export function estimateOf(entry: Entry, now: number): WorkerEvidence {
+  const { estimate, phase, of } = entry
+  const ageMs = Math.abs(now - entry.estimateAtMs)
+  const isFresh = ageMs < estimateAgeMaxMs * (1 - phase / 2) && entry.version === of.version
+  if (estimate !== undefined && isFresh) return estimate
+  if (entry.version !== of.version) entry.cleanBounds.forget()
+  entry.version = of.version
+  const fresh: WorkerEvidence = {
+    completion: probabilityEstimate(entry, now),
+    clean: cleanEstimate(entry, now),
+    hazard: of.presence.hazard(now),
+    latency: { record: entry.latency, now },
+    ttft: durationEstimate(entry.ttft, now),
+    tpot: durationEstimate(entry.tpot, now),
+  }
+  entry.estimate = fresh
+  entry.estimateAtMs = now
+  return fresh
+}
+
+function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
+  const bounds = entry.bounds.at(now - entry.atMs, (ageMs) => {
+    const left = fade(0, ageMs, completionHalfLifeMs)
+    return { successes: entry.successes * left, failures: entry.failures * left }
+  })
+  const left = fade(entry.atMs, now, completionHalfLifeMs)
+  return completionEstimate(entry.successes * left, entry.failures * left, bounds)
+}
+
+/** Answers that were right, against faults; the two fade at different rates. */
+function cleanEstimate(entry: Entry, now: number): ProbabilityEstimate {
+  const { of } = entry
+  const latestMs = Math.max(entry.atMs, of.faultsAtMs)
+  const recordAt = (ageMs: number) => ({
+    successes: entry.successes * fade(entry.atMs, latestMs + ageMs, completionHalfLifeMs),
+    failures: of.faults * fade(of.faultsAtMs, latestMs + ageMs, faultHalfLifeMs),
+  })
+  const { successes, failures } = recordAt(Math.max(0, now - latestMs))
+  const bounds = entry.cleanBounds.at(now - latestMs, recordAt)
+  return completionEstimate(successes, failures, bounds)
+}
+
+/** Of a worker that was seen, though not at this. */
+export function unseenEstimate(record: WorkerRecord, now: number): WorkerEvidence {
+  const { unseen, version } = record
+  const isFresh = unseen.version === version && Math.abs(now - unseen.atMs) < estimateAgeMaxMs
+  if (unseen.estimate !== undefined && isFresh) return unseen.estimate
+  const failures = record.faults * fade(record.faultsAtMs, now, faultHalfLifeMs)
+  const bounds = successBounds({ successes: 0, failures })
+  unseen.estimate = {
+    ...newcomer,
+    clean: completionEstimate(0, failures, bounds),
+    hazard: record.presence.hazard(now),
+  }
+  unseen.version = version
+  unseen.atMs = now
+  return unseen.estimate
+}
+
+function completionEstimate(
+  successes: number,
+  failures: number,
+  { lower, upper }: CompletionBounds,
+): ProbabilityEstimate {
+  const samples = successes + failures
+  const mean = (priorSuccesses + successes) / (priorSuccesses + priorFailures + samples)
+  return { mean, lowerBound: lower, upperBound: upper, samples }
+}
+
+function durationEstimate(duration: Duration, now: number): DurationEstimate | undefined {
+  if (duration.weight === 0) return undefined
+  return {
+    meanMs: duration.mean,
+    deviationMs: Math.sqrt(Math.max(0, duration.squares / duration.weight)),
+    samples: duration.weight * fade(duration.atMs, now, latencyHalfLifeMs),
+  }
+}
+
+const unproven: ProbabilityEstimate = Object.freeze(
+  completionEstimate(0, 0, successBounds({ successes: 0, failures: 0 })),
+)
+
+/** What is known of a worker that nobody has seen at work. */
+export const newcomer: WorkerEvidence = Object.freeze({
+  completion: unproven,
+  clean: unproven,
+  hazard: Object.freeze(hazardOf(0, 0)),
+  latency: undefined,
+  ttft: undefined,
+  tpot: undefined,
+})
