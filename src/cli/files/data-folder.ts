@@ -9,6 +9,7 @@
  * logs/                   of the processes that `start` runs
  * address, local-key      where the gateway is, and a key for this machine's own commands
  * last-decision           of the last `chat`
+ * added-node.yaml         where a node that is added by hand is in the emulated wide area
  * ```
  */
 import { resolve } from 'node:path'
@@ -25,6 +26,7 @@ export interface DataFolder {
   readonly address: string
   readonly localKey: string
   readonly lastDecision: string
+  readonly addedNode: string
   node(name: string): string
 }
 
@@ -42,6 +44,7 @@ export function dataFolder(data: string, from: string): DataFolder {
     address: resolve(root, 'address'),
     localKey: resolve(root, 'local-key'),
     lastDecision: resolve(root, 'last-decision'),
+    addedNode: resolve(root, 'added-node.yaml'),
     node: (name) => resolve(root, name),
   }
 }

@@ -30,6 +30,8 @@ export interface Hints {
   /** As given: the folder that a command has to name too. */
   readonly data: string
   readonly joinTokenFile: string
+  /** Configuration of a node that is added; undefined: it needs none. */
+  readonly addedNode: string | undefined
 }
 
 export function renderAnnouncement(network: RunningNetwork, hints: Hints, style: Style): string {
@@ -71,9 +73,17 @@ export function renderAnnouncement(network: RunningNetwork, hints: Hints, style:
     '',
     `${style.bold('Add a node')}, in another terminal`,
     `  ${commandLine(`node${data} --join ${network.gatewayId}@${network.meshAddress}`)} \\`,
-    `    --token-file ${shellWord(hints.joinTokenFile)}`,
+    ...lastLines(hints),
+    '',
+    style.bold('See the mesh'),
+    `  ${commandLine(`mesh${data} --watch`)}`,
     '',
     `${style.bold('Stop')} with Ctrl-C.`,
     '',
   ].join('\n')
+}
+
+function lastLines({ addedNode, joinTokenFile }: Hints): readonly string[] {
+  const token = `    --token-file ${shellWord(joinTokenFile)}`
+  return addedNode === undefined ? [token] : [`${token} \\`, `    --config ${shellWord(addedNode)}`]
 }

@@ -1,6 +1,6 @@
 /** The processes of a local network: one gateway, then its nodes, all watched. */
 import { join } from 'node:path'
-import { secureRandom } from '../../base/index.ts'
+import { secureRandom, seededRandom } from '../../base/index.ts'
 import { IsochroneError, type NodeId, shortId } from '../../protocol/index.ts'
 import type { DataFolder } from '../files/data-folder.ts'
 import type { ReadyFacts } from '../process/child-report.ts'
@@ -28,6 +28,7 @@ export interface LocalNetworkModules {
 /** Two are taken for 0: the tiny model's decode is one small product after the other. */
 const threadsPerNode = 1
 const slotsPerNode = 8
+const loopback = '127.0.0.1'
 /** Enough for some rounds of the reference model; nodes measure one after the other. */
 const benchmarkMs = 500
 const drainLimitMs = 3_000
@@ -164,24 +165,50 @@ export class LocalNetwork {
     return [...command, ...ports, ...place, '--log-level', 'warn']
   }
 
-  /** How far the nodes are from a region; to one that was added by hand it is as to the gateway. */
+  /** How far the nodes are from a region. */
   #paths(from: EmulatedRegion): readonly string[] {
     if (!this.#options.wan) return []
-    return this.#nodes.flatMap(({ port, region }) => [
-      '--emulated-path',
-      `127.0.0.1:${port}=${oneWayDelayMs(from, region)}`,
-    ])
+    return this.#pathsFrom(from).flatMap((path) => ['--emulated-path', path])
   }
 
-  /** Who dials tells from the port how far it is; so ports are chosen before anybody dials. */
+  #pathsFrom(from: EmulatedRegion): readonly string[] {
+    return this.#nodes.map(
+      ({ port, region }) => `${loopback}:${port}=${oneWayDelayMs(from, region)}`,
+    )
+  }
+
+  /** Without it, a node that is added by hand would be next door to every region. */
+  configurationOfAddedNode(): string {
+    return [
+      '# Where a node that is added by hand is in the emulated wide area. Written by each start.',
+      'node:',
+      `  region: ${gatewayRegion}`,
+      `  emulated-wan: ${oneWayDelayMs(gatewayRegion, gatewayRegion)}`,
+      '  emulated-path:',
+      ...this.#pathsFrom(gatewayRegion).map((path) => `    - ${path}`),
+      '',
+    ].join('\n')
+  }
+
+  /**
+   * Who dials tells from the port how far it is; so ports are chosen before anybody dials. They
+   * follow from the one that is kept: to a node that was added by hand, a network that starts again
+   * is as it was.
+   */
   async #choosePorts(): Promise<void> {
-    const ports = await findFreePorts('127.0.0.1', this.#nodes.length, secureRandom)
-    for (const [i, node] of this.#nodes.entries()) node.port = ports[i] ?? 0
+    if (this.#meshPort === 0) {
+      const [port = 0] = await findFreePorts(loopback, 1, secureRandom)
+      this.#meshPort = port
+    }
+    const drawn = seededRandom(this.#meshPort)
+    const ports = await findFreePorts(loopback, this.#nodes.length + 1, drawn)
+    const others = ports.filter((port) => port !== this.#meshPort)
+    for (const [i, node] of this.#nodes.entries()) node.port = others[i] ?? 0
   }
 
   #nodeCommand(name: string, region: EmulatedRegion): readonly string[] {
     const { folder, model } = this.#modules
-    const gateway = `${this.#gatewayFacts?.['id']}@127.0.0.1:${this.#meshPort}`
+    const gateway = `${this.#gatewayFacts?.['id']}@${loopback}:${this.#meshPort}`
     const port = this.#nodes.find(({ child }) => child.name === name)?.port ?? 0
     const delayMs = this.#options.wan ? oneWayDelayMs(region, gatewayRegion) : 0
     return [
@@ -190,7 +217,7 @@ export class LocalNetwork {
       ...['--model', model, '--backend', 'cpu', '--threads', String(threadsPerNode)],
       ...['--slots', String(slotsPerNode), '--benchmark-ms', String(benchmarkMs)],
       ...['--drain-limit-ms', String(drainLimitMs), '--emulated-wan', String(delayMs)],
-      ...['--listen', `127.0.0.1:${port}`, ...this.#paths(region), '--log-level', 'warn'],
+      ...['--listen', `${loopback}:${port}`, ...this.#paths(region), '--log-level', 'warn'],
     ]
   }
 

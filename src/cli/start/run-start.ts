@@ -59,8 +59,9 @@ export async function runStart(options: StartOptions, context: CommandContext): 
       const facts = { apiKey, startedInMs: systemClock.monotonic() - startedMs }
       const running = { ...network.describe(), ...facts, emulated: options.wan }
       keepMeshPort(folder.meshPort, running.meshAddress)
+      tellAddedNodes(network, options, folder)
       if (options.json) terminal.out(`${JSON.stringify(running)}\n`)
-      else announce(running, { data: options.data, joinTokenFile: folder.joinToken }, terminal)
+      else announce(running, hintsOf(options, folder), terminal)
       await untilEnd(lifetime, failed)
     }
     return exitCode.ok
@@ -130,6 +131,16 @@ function provideLocalKey(folder: DataFolder): string {
   const { key } = keys.create({ name: 'local', role: 'operator' })
   writeFileAtomically(folder.localKey, `${key}\n`, 0o600)
   return key
+}
+
+function tellAddedNodes(network: LocalNetwork, { wan }: StartOptions, folder: DataFolder): void {
+  if (wan) writeFileAtomically(folder.addedNode, network.configurationOfAddedNode())
+  else rmSync(folder.addedNode, { force: true })
+}
+
+function hintsOf({ data, wan }: StartOptions, folder: DataFolder): Hints {
+  const addedNode = wan ? folder.addedNode : undefined
+  return { data, joinTokenFile: folder.joinToken, addedNode }
 }
 
 function announce(network: RunningNetwork, hints: Hints, terminal: Terminal): void {
