@@ -22,6 +22,14 @@ export function withAttempt(decision: Decision, start: AttemptStart): Decision {
   return withAttempts(decision, [...decision.attempts, attempt])
 }
 
+/** The last attempt goes on with the answer, after a pause. */
+export function withPause(decision: Decision, pauseMs: number): Decision {
+  const last = decision.attempts.at(-1)
+  if (last?.splice === undefined) return decision
+  const spliced = { ...last, splice: { ...last.splice, pauseMs } }
+  return withAttempts(decision, [...decision.attempts.slice(0, -1), spliced])
+}
+
 /** Ends the last attempt, or notes its first token while it runs. */
 export function endAttempt(decision: Decision, end: AttemptEnd): Decision {
   const last = decision.attempts.at(-1)

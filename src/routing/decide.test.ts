@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../base/index.ts'
-import type { ModelFeature, WorkerId } from '../protocol/index.ts'
+import { type ModelFeature, modelDigestOf, type WorkerId } from '../protocol/index.ts'
 import { endAttempt, withAttempt } from './attempts.ts'
 import { chooseAgain, couldMove, decide } from './decide.ts'
 import type { Ranking } from './decision.ts'
@@ -342,6 +342,31 @@ test('an attempt can be given up where another could take the request, and only 
   assert.equal(ask({ overdue: true }), false)
   assert.equal(ask({ load: { running: 100, waiting: 100 } }), false)
   assert.equal(ask({ offer: null }), false)
+})
+
+test('an answer that was begun goes on only where the same model can go on with it', () => {
+  const digest = modelDigestOf('1'.repeat(64))
+  const able = { digest, features: ['chat', 'continuation'] as const }
+  const continuation = { digest, tokens: 5, contextTokensMax: null }
+  const candidates = [able, { ...able, digest: null }, { digest }, able].map((offer, i) =>
+    sampleCandidate(i, { offer }),
+  )
+  const [first, ...others] = candidates
+  assert.ok(first !== undefined)
+  let decision = decide(sampleInput({ candidates: [first] }))
+  decision = withAttempt(decision, { worker: first.id, startedAtMs: 1 })
+  const present = sampleInput({ candidates })
+  assert.equal(couldMove(decision, { ...present, continuation }), true)
+  assert.equal(couldMove(decision, { ...present, candidates: others.slice(0, 2) }), true)
+  const unable = { ...present, candidates: others.slice(0, 2), continuation }
+  assert.equal(couldMove(decision, unable), false)
+  decision = endAttempt(decision, { endedAtMs: 9, outcome: 'failed', code: 'connection_lost' })
+  const again = chooseAgain(decision, { ...present, continuation })
+  assert.equal(again.chosen, sampleWorker(3))
+  assert.equal(again.gateCounts['continuation'], 2)
+  const none = chooseAgain(decision, unable)
+  assert.equal(none.chosen, null)
+  assert.match(summarizeRejections(none), /can go on where the answer broke off/)
 })
 
 test('when all have failed, nobody is left', () => {

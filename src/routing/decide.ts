@@ -17,7 +17,7 @@ import { type Pick as Picked, pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
 import { addToPool, leavePool, type Pool, takePool } from './pool.ts'
 import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
-import type { RouteRequest } from './request.ts'
+import type { Continuation, RouteRequest } from './request.ts'
 
 export interface DecideInput {
   readonly request: RouteRequest
@@ -32,10 +32,13 @@ export interface DecideInput {
 }
 
 export function decide(input: DecideInput): Decision {
-  return decideWith(input, { attempts: [], first: null })
+  return decideWith(input, { attempts: [], first: null, continuation: null })
 }
 
-export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'>
+export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'> & {
+  /** The answer that was begun and has to go on; absent: it begins anew. */
+  readonly continuation?: Continuation
+}
 
 /**
  * Another worker for the same request, after an attempt failed: the same decision with its
@@ -44,7 +47,8 @@ export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'rand
 export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decision {
   const { id: decisionId, keyId, request, attempts } = decision
   const first = decision.first ?? firstChoice(decision)
-  return decideWith({ ...input, request, decisionId, keyId }, { attempts, first })
+  const { continuation = null } = input
+  return decideWith({ ...input, request, decisionId, keyId }, { attempts, first, continuation })
 }
 
 /**
@@ -52,10 +56,11 @@ export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decisi
  */
 export function couldMove(
   { request, attempts }: Decision,
-  present: Pick<DecideInput, 'candidates' | 'policy'>,
+  present: Pick<ChooseAgainInput, 'candidates' | 'policy' | 'continuation'>,
 ): boolean {
   const demand: Demand = {
     ...demandOf({ ...present, request }, []),
+    continuation: present.continuation ?? null,
     tried: new Set(attempts.map(({ worker }) => worker)),
     avoidsOverdue: true,
     avoidsSuspects: true,
@@ -74,11 +79,14 @@ function firstChoice(decision: Decision): FirstChoice {
 interface Before {
   readonly attempts: readonly Attempt[]
   readonly first: FirstChoice | null
+  readonly continuation: Continuation | null
 }
 
-function decideWith(input: DecideInput, { attempts, first }: Before): Decision {
+function decideWith(input: DecideInput, before: Before): Decision {
   const { request, candidates, policy } = input
+  const { attempts, first, continuation } = before
   let demand = demandOf(input, attempts)
+  if (continuation !== null) demand = { ...demand, continuation }
   let sifted = sift(candidates, demand)
   if (sifted.pool.size === 0 && avoidsSomeone(sifted.gateCounts)) {
     // Where no other is left, one that may have halted is better than none.
@@ -144,6 +152,7 @@ function demandOf(
     policy,
     excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
     tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
+    continuation: null,
     ...doubtsOf(candidates),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),

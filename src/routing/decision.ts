@@ -65,8 +65,21 @@ export interface Attempt {
   readonly ttftMs: number | null
   readonly outcome: 'running' | 'completed' | 'failed' | 'abandoned'
   readonly code: ErrorCode | null
-  /** Why this worker was tried: the first pick, or a retry after the failure before. */
-  readonly cause: 'picked' | 'retry'
+  /**
+   * Why this worker was tried: the first pick, a retry after the failure before, or to go on where
+   * the one before broke off.
+   */
+  readonly cause: 'picked' | 'retry' | 'continuation'
+  /** With the cause `continuation`. */
+  readonly splice?: Splice
+}
+
+/** How an answer goes on that another worker began. */
+export interface Splice {
+  /** Tokens taken over from those before, of all choices. */
+  readonly tokens: number
+  /** From the last thing that came of those before to the first new one; null: none came. */
+  readonly pauseMs: number | null
 }
 
 /** How it was decided before an attempt failed and somebody else was chosen. */

@@ -2,7 +2,13 @@
  * routing: one request → one decision.
  * Gates remove who cannot, an order ranks the rest, a pick balances load, words explain it.
  */
-export { type AttemptEnd, type AttemptStart, endAttempt, withAttempt } from './attempts.ts'
+export {
+  type AttemptEnd,
+  type AttemptStart,
+  endAttempt,
+  withAttempt,
+  withPause,
+} from './attempts.ts'
 export type { Candidate, RoundTripSource } from './candidate.ts'
 export {
   type ChooseAgainInput,
@@ -19,10 +25,11 @@ export type {
   DecisionStore,
   Ranking,
   Rejection,
+  Splice,
 } from './decision.ts'
 export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
 export { renderDecision } from './explain/render.ts'
 export { columnsMin } from './explain/wrap.ts'
 export { defaultPolicy, type RoutingPolicy } from './policy.ts'
-export type { Objective, RouteRequest } from './request.ts'
+export type { Continuation, Objective, RouteRequest } from './request.ts'
 export { decisionSchema, reviveDecision } from './revive.ts'

@@ -7,7 +7,7 @@
 import type { DurationEstimate } from '../evidence/index.ts'
 import { type Candidate, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
-import type { RouteRequest } from './request.ts'
+import type { Continuation, RouteRequest } from './request.ts'
 
 /** What every candidate is asked alike, computed once per decision. */
 export interface Demand {
@@ -15,6 +15,8 @@ export interface Demand {
   readonly policy: RoutingPolicy
   readonly excluded: ReadonlySet<string>
   readonly tried: ReadonlySet<string>
+  /** null: a new answer. */
+  readonly continuation: Continuation | null
   /** Whoever may have halted is left out, as long as there are others. */
   readonly avoidsOverdue: boolean
   /** The mesh holds one of the candidates for dead. */

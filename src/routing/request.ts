@@ -1,5 +1,5 @@
 /** What routing needs to know of a request; no text of the prompt. */
-import type { ModelFeature, RequestId, WorkerId } from '../protocol/index.ts'
+import type { ModelDigest, ModelFeature, RequestId, WorkerId } from '../protocol/index.ts'
 
 export interface Objective {
   /** Time to first token, ms; null: none asked for. */
@@ -22,4 +22,14 @@ export interface RouteRequest {
   /** Only this declared region; null: any. */
   readonly region: string | null
   readonly exclude: readonly WorkerId[]
+}
+
+/** An answer that another worker began, and that has to go on as it would have gone on there. */
+export interface Continuation {
+  /** Of the model that began it. */
+  readonly digest: ModelDigest
+  /** Tokens that are there already, of all choices. */
+  readonly tokens: number
+  /** The model's context, where it is the answer's only limit; null: the request sets another. */
+  readonly contextTokensMax: number | null
 }

@@ -67,7 +67,8 @@ const attemptSchema = json.object({
   ttftMs: nullable(number),
   outcome: oneOf(outcomes),
   code: nullable(oneOf(Object.keys(errorCodes))),
-  cause: oneOf(['picked', 'retry']),
+  cause: oneOf(['picked', 'retry', 'continuation']),
+  splice: json.optional(json.object({ tokens: count, pauseMs: nullable(number) })),
 })
 
 const rankingsSchema = json.array(rankingSchema, { maxItems: rankingsLengthMax })

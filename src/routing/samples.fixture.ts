@@ -115,6 +115,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     policy: defaultPolicy,
     excluded: new Set(asked.exclude),
     tried: new Set(),
+    continuation: null,
     avoidsOverdue: true,
     hasDead: true,
     avoidsSuspects: true,

@@ -39,6 +39,8 @@ function none(decision: Decision, gate: string): string {
       return 'takes new work, since all of them are draining'
     case 'tried':
       return 'is left, since all of them failed at this request'
+    case 'continuation':
+      return 'can go on where the answer broke off'
     case 'latency':
       return `is fast enough (${requiredBy(decision, gate)})`
     default:
@@ -69,6 +71,8 @@ function some(decision: Decision, gate: string, single: boolean): string {
       return `${are} draining`
     case 'tried':
       return 'failed at this request'
+    case 'continuation':
+      return 'cannot go on where the answer broke off'
     case 'latency':
       return `${are} too slow (${requiredBy(decision, gate)})`
     default:

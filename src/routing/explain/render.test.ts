@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom } from '../../base/index.ts'
-import { endAttempt, withAttempt } from '../attempts.ts'
+import { endAttempt, withAttempt, withPause } from '../attempts.ts'
 import { chooseAgain, decide } from '../decide.ts'
 import type { Decision } from '../decision.ts'
 import { defaultPolicy } from '../policy.ts'
@@ -150,6 +150,29 @@ test('after a retry the first order is still there, and every attempt with its e
   // A second failure leaves the first order as it was.
   decision = chooseAgain(decision, sampleInput({ candidates, policy }))
   assert.deepEqual(decision.first?.rankings, first.rankings)
+})
+
+test('a splice says how much was taken over, and how long the pause was', () => {
+  let decision = decided(2)
+  decision = withAttempt(decision, { worker: sampleWorker(0), startedAtMs: 100 })
+  const failure = { outcome: 'failed', code: 'connection_lost', ttftMs: 20 } as const
+  decision = endAttempt(decision, { endedAtMs: 150, ...failure })
+  const splice = { tokens: 17, pauseMs: null }
+  const start = {
+    worker: sampleWorker(1),
+    startedAtMs: 160,
+    cause: 'continuation',
+    splice,
+  } as const
+  decision = withAttempt(decision, start)
+  assert.match(flat(decision), /2\. \S+, going on behind the 17 tokens that were there: still runn/)
+  decision = withPause(decision, 84)
+  decision = endAttempt(decision, { endedAtMs: 300, outcome: 'completed', ttftMs: 40 })
+  const text = flat(decision)
+  assert.match(text, /1\. \S+, as first decided: failed after 50 ms, .* \(connection_lost: /)
+  assert.match(text, /2\. \S+, going on behind .* there, after a pause of 84 ms: completed after/)
+  assert.equal(flat(reviveDecision(JSON.stringify(decision))), text)
+  assert.equal(withPause(decided(2), 84).attempts.length, 0)
 })
 
 test('200 rejected are grouped by what they had', () => {

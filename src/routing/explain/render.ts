@@ -203,8 +203,18 @@ function asFirstDecided({ first }: Decision): string {
 }
 
 function attemptInWords(attempt: Attempt, index: number): string {
-  const why = attempt.cause === 'retry' ? 'in place of the one before' : 'as first decided'
-  return `${index + 1}. ${workerName(attempt.worker)}, ${why}: ${endInWords(attempt)}.`
+  const { cause, worker } = attempt
+  const why = cause === 'retry' ? 'in place of the one before' : 'as first decided'
+  const how = cause === 'continuation' ? spliceInWords(attempt) : why
+  return `${index + 1}. ${workerName(worker)}, ${how}: ${endInWords(attempt)}.`
+}
+
+/** The cause is the failure before it, which stands in the line above. */
+function spliceInWords({ splice }: Attempt): string {
+  const tokens = plural(splice?.tokens ?? 0, 'token')
+  const pauseMs = splice?.pauseMs ?? null
+  const pause = pauseMs === null ? '' : `, after a pause of ${milliseconds(pauseMs)}`
+  return `going on behind the ${tokens} that were there${pause}`
 }
 
 function endInWords(attempt: Attempt): string {

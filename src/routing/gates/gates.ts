@@ -9,6 +9,7 @@ import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'
+import { continuationGate } from './continuation.ts'
 import { drainingGate } from './draining.ts'
 import { excludeGate } from './exclude.ts'
 import { featuresGate } from './features.ts'
@@ -27,6 +28,7 @@ export const gates: readonly Gate[] = [
   connectedGate,
   aliveGate,
   featuresGate,
+  continuationGate,
   contextGate,
   regionGate,
   excludeGate,
