@@ -85,6 +85,12 @@ async function clusterChecks(
       unit: '%',
       reach: '<= 10',
     }),
+    check({
+      name: 'all that a node says, in the last minute',
+      value: (result.rows.at(-1)?.nodeBytesPerSecond ?? Number.NaN) / 1_000,
+      unit: 'KB/s',
+      reach: '<= 3',
+    }),
   ]
   const { pairsMeasured, falseDeaths, bytesPerHostSecond } = result
   const figures = { placed, possible, pairs, pairsMeasured, falseDeaths, bytesPerHostSecond }
