@@ -20,3 +20,22 @@ export {
   sightingKinds,
   uncleanCodes,
 } from './sighting.ts'
+export { classOf, type FaultClass, type FaultKind, faultKinds } from './standing/fault.ts'
+export {
+  causeInWords,
+  decisions as operatorDecisions,
+  type Incident,
+  type IncidentCause,
+  type IncidentId,
+  type IncidentState,
+  type IncidentStore,
+  incidentStates,
+  isIncidentId,
+  type OperatorDecision,
+  type SignedStep,
+  type Standing,
+  type Step,
+  type Subject,
+} from './standing/incident.ts'
+export type { WorkerTraits } from './standing/mass-guard.ts'
+export { type Fault, StandingBook, type StandingBookModules } from './standing/standing-book.ts'

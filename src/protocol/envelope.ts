@@ -223,12 +223,12 @@ function checkSubject(envelope: Envelope, expectation: EnvelopeExpectation): voi
   const isSameLength = envelope.bodyHash.length === bodyHash.length
   if (!isSameLength || !timingSafeEqual(envelope.bodyHash, bodyHash)) {
     const message = 'the envelope signs another body than the one that came with it'
-    throw new IsochroneError('invalid_signature', message)
+    throw new IsochroneError('invalid_signature', message, { detail: { part: 'body' } })
   }
   const { modelDigest } = expectation
   if (modelDigest !== undefined && envelope.modelDigest !== modelDigest) {
     throw new IsochroneError('invalid_signature', 'the envelope speaks of another model', {
-      detail: { expected: modelDigest, modelDigest: envelope.modelDigest },
+      detail: { part: 'model', expected: modelDigest, modelDigest: envelope.modelDigest },
     })
   }
 }

@@ -87,6 +87,14 @@ const rows = {
     'client',
     'No node of this network offers the model.',
   ],
+  permission_denied: [
+    'permissionDenied',
+    403,
+    'permission_error',
+    false,
+    'client',
+    'The API key is valid, but this is for an operator’s key.',
+  ],
   not_found: [
     'notFound',
     404,
@@ -191,6 +199,14 @@ const rows = {
     false,
     'node',
     'The node died in mid-stream; what was sent before is valid but incomplete.',
+  ],
+  node_quarantined: [
+    'unavailable',
+    503,
+    'server_error',
+    true,
+    'nobody',
+    'The node was quarantined while it worked; the incident says why.',
   ],
   capability_missing: [
     'failedPrecondition',

@@ -57,6 +57,34 @@ test('a restart keeps observations, decisions and so the evidence', async () => 
   await storage.close()
 })
 
+test('a restart keeps sightings and the steps of incidents, each once', async () => {
+  const file = newFile()
+  const worker = sampleWorker(1)
+  const atMs = clock.now()
+  const sightings = [
+    { worker, kind: 'present' as const, fromMs: atMs - 500, atMs: atMs - 100 },
+    { worker, kind: 'lost' as const, fromMs: atMs - 100, atMs },
+    { worker, kind: 'fault' as const, fromMs: atMs, atMs },
+  ]
+  const step = { json: '{"of":"it"}', signature: 'c2lnbmVk' }
+  const incident = 'inc_aaaaaaaaaaaaaaaaaaaaaaaaaa'
+  let storage = openSqliteStorage(file, options)
+  for (const one of [...sightings, ...sightings]) storage.sightings.append(one)
+  storage.incidents.append(step, { incident, step: 1 })
+  await storage.incidents.flush()
+  storage.incidents.append({ ...step, json: '{}' }, { incident, step: 1 })
+  storage.incidents.append({ ...step, json: '{"second":1}' }, { incident, step: 2 })
+  await storage.close()
+  const database = new DatabaseSync(file)
+  database.exec("INSERT INTO sightings (worker, kind, from_ms, at_ms) VALUES ('x', 'y', 1, 2)")
+  database.close()
+  storage = openSqliteStorage(file, options)
+  assert.deepEqual([...storage.sightings.since(0)], sightings)
+  assert.deepEqual([...storage.sightings.since(atMs)], sightings.slice(1))
+  assert.deepEqual([...storage.incidents.all()], [step, { ...step, json: '{"second":1}' }])
+  await storage.close()
+})
+
 test('what flush resolved for survives a kill of the process', async () => {
   const file = newFile()
   const program = join(import.meta.dirname, 'flushing-child.fixture.ts')

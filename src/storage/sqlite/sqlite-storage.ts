@@ -8,13 +8,20 @@
 import { chmodSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock, Log } from '../../base/index.ts'
-import type { Observation, ObservationStore } from '../../evidence/index.ts'
+import type {
+  IncidentStore,
+  Observation,
+  ObservationStore,
+  SightingStore,
+} from '../../evidence/index.ts'
 import { type DecisionId, IsochroneError } from '../../protocol/index.ts'
 import { type Decision, type DecisionStore, reviveDecision } from '../../routing/index.ts'
 import { decisionsMaxDefault, observationAgeMaxMs, observationsMaxDefault } from '../limits.ts'
 import { selectObservations } from './group.ts'
 import { GroupWriter } from './group-writer.ts'
 import { observationOf } from './observation-rows.ts'
+import type { Shared } from './open-file.ts'
+import { SqliteIncidentStore, SqliteSightingStore } from './rare-stores.ts'
 import { migrate } from './schema.ts'
 import { storageFailed } from './storage-error.ts'
 
@@ -30,6 +37,8 @@ export interface SqliteStorageOptions {
 export interface Storage {
   readonly observations: ObservationStore
   readonly decisions: DecisionStore
+  readonly sightings: SightingStore
+  readonly incidents: IncidentStore
   close(): Promise<void>
 }
 
@@ -63,16 +72,10 @@ export function openSqliteStorage(file: string, options: SqliteStorageOptions): 
   return {
     observations: new SqliteObservationStore(shared, close),
     decisions: new SqliteDecisionStore(shared, close),
+    sightings: new SqliteSightingStore(shared),
+    incidents: new SqliteIncidentStore(shared),
     close,
   }
-}
-
-interface Shared {
-  readonly database: DatabaseSync
-  readonly writer: GroupWriter
-  readonly log: Log
-  readonly file: string
-  readonly decisionsMax: number
 }
 
 class SqliteObservationStore implements ObservationStore {

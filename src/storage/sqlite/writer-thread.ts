@@ -27,6 +27,8 @@ export interface ThreadData {
 const busyTimeoutMs = 2_000
 /** The write-ahead log is cut back to this after a checkpoint. */
 const logBytesMax = 64 * 1024 * 1024
+/** About 1 KB each: 200 MB. Whoever floods a gateway with incidents pushes out the oldest. */
+const incidentStepsMax = 200_000
 /** Removing is cheap but not free: done when the excess may have reached a tenth. */
 const removalsPerLimit = 10
 
@@ -35,6 +37,7 @@ let database: DatabaseSync | undefined
 let insertedObservations = Number.POSITIVE_INFINITY
 let insertedDecisions = Number.POSITIVE_INFINITY
 let insertedSightings = Number.POSITIVE_INFINITY
+let insertedSteps = Number.POSITIVE_INFINITY
 
 port.on('message', (request: WriterRequest) => {
   if (request === 'close') {
@@ -127,7 +130,10 @@ function insertAll(database: DatabaseSync, group: Group): void {
       sighting.run(...row)
       insertedSightings += 1
     },
-    incidentStep: (row) => incidentStep.run(...row),
+    incidentStep(row) {
+      incidentStep.run(...row)
+      insertedSteps += 1
+    },
   })
 }
 
@@ -144,6 +150,10 @@ function removeExcess(database: DatabaseSync, now: number): void {
     insertedObservations = 0
     removeOldest(database, 'observations', observationsMax)
     database.prepare('DELETE FROM observations WHERE at_ms < ?').run(now - observationAgeMaxMs)
+  }
+  if (insertedSteps >= incidentStepsMax / removalsPerLimit) {
+    insertedSteps = 0
+    removeOldest(database, 'incident_steps', incidentStepsMax)
   }
   if (insertedSightings >= observationsMax / removalsPerLimit) {
     insertedSightings = 0

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ManualClock, seededRandom } from '../../base/index.ts'
+import { createIdentity, hasCode, nodeIdOf, type WorkerId } from '../../protocol/index.ts'
+import { classOf, type FaultKind, faultKinds } from './fault.ts'
+import type { Incident, Ruling, SignedStep } from './incident.ts'
+import type { WorkerTraits } from './mass-guard.ts'
+import { StandingBook } from './standing-book.ts'
+
+const nodeOf = (number: number): WorkerId => nodeIdOf(new Uint8Array(32).fill(number))
+const identity = createIdentity()
+const lift: Ruling = { decision: 'lift', reason: 'a bug, mended', appeal: null, by: 'key_1' }
+
+function newBook(population = 100) {
+  const clock = new ManualClock()
+  const steps: SignedStep[] = []
+  const modules = {
+    clock,
+    identity,
+    random: seededRandom(1),
+    populationOf: () => population,
+    onStep: (_: Incident, signed: SignedStep) => void steps.push(signed),
+  }
+  const book = new StandingBook(modules)
+  const report = (worker: number, kind: FaultKind, of: WorkerTraits = {}) =>
+    book.report(nodeOf(worker), { kind, evidence: { shown: kind } }, of)
+  const restored = (kept: readonly SignedStep[] = steps) => {
+    const again = new StandingBook(modules)
+    return { again, refused: again.restore(kept) }
+  }
+  return { book, clock, report, restored, steps }
+}
+
+const stateOf = (book: StandingBook, worker = 1) => book.of(nodeOf(worker))?.state
+const only = (book: StandingBook) => book.incidents()[0] as Incident
+
+test('a severe fault quarantines at once; nothing but an operator ends it', () => {
+  for (const kind of faultKinds.filter((one) => classOf(one) === 'severe')) {
+    const { book, clock, report } = newBook()
+    report(1, kind)
+    assert.equal(stateOf(book), 'quarantined')
+    assert.equal(stateOf(book, 2), undefined)
+    for (let i = 0; i < 20; i += 1) book.answered(nodeOf(1))
+    clock.advance(30 * 24 * 3_600_000)
+    book.tick()
+    assert.equal(stateOf(book), 'quarantined')
+    const { id } = only(book)
+    assert.match(book.of(nodeOf(1))?.words ?? '', new RegExp(`quarantined since .* ${id}: `))
+    book.rule(id, { ...lift, decision: 'uphold' })
+    assert.equal(stateOf(book), 'quarantined')
+    book.rule(id, lift)
+    assert.equal(stateOf(book), undefined)
+    assert.equal(only(book).rulings.length, 2)
+    assert.throws(
+      () => book.rule(id, lift),
+      (error) => hasCode(error, 'invalid_request'),
+    )
+    report(1, kind)
+    assert.equal(stateOf(book), 'quarantined')
+    assert.equal(book.incidents().length, 2)
+  }
+})
+
+test('a minor fault is an observation; several within a while shut the gate', () => {
+  const { book, clock, report } = newBook()
+  for (let i = 0; i < 40; i += 1) {
+    report(1, 'malformed-answer')
+    clock.advance(151_000)
+  }
+  assert.equal(stateOf(book), undefined)
+  for (let i = 0; i < 5; i += 1) report(2, i % 2 === 0 ? 'malformed-answer' : 'result-replayed')
+  assert.equal(stateOf(book, 2), 'degraded')
+  assert.equal(only(book).cause, 'repeated-faults')
+})
+
+test('a shut gate opens for a trial, shuts for longer after a fault, ends by good answers', () => {
+  const { book, clock, report } = newBook()
+  report(1, 'contradiction')
+  let shutMs = 10_000
+  for (let again = 0; again < 10; again += 1) {
+    assert.equal(stateOf(book), 'degraded')
+    clock.advance(shutMs - 1)
+    book.tick()
+    assert.equal(stateOf(book), 'degraded', `after ${again} recurrences`)
+    clock.advance(1)
+    book.tick()
+    assert.equal(stateOf(book), undefined)
+    assert.equal(book.hasTrials, true)
+    for (let i = 0; i < 4; i += 1) book.answered(nodeOf(1))
+    // On trial a single minor fault is enough.
+    report(1, 'malformed-answer')
+    shutMs = Math.min(2 * shutMs, 600_000)
+  }
+  clock.advance(shutMs)
+  book.tick()
+  for (let i = 0; i < 5; i += 1) book.answered(nodeOf(1))
+  assert.equal(only(book).state, 'closed')
+  assert.equal(book.hasTrials, false)
+  assert.equal(book.incidents().length, 1)
+})
+
+test('many of one engine that fail together are suspended, and an operator is asked', () => {
+  const { book, report } = newBook(4)
+  const of = { engine: 'onnx/cpu', version: '1.0' }
+  for (const worker of [1, 2, 3, 4]) report(worker, 'contradiction', of)
+  for (const worker of [1, 2, 3, 4]) assert.equal(stateOf(book, worker), undefined)
+  const asked = book.incidents().filter(({ state }) => state === 'asked')
+  assert.deepEqual(
+    asked.map(({ subject }) => subject),
+    [{ kind: 'shared', trait: 'engine', value: 'onnx/cpu' }],
+  )
+  assert.equal(book.incidents().filter(({ state }) => state === 'suspended').length, 4)
+  // Another engine's fault is its own.
+  report(9, 'contradiction', { engine: 'other' })
+  assert.equal(stateOf(book, 9), 'degraded')
+  book.rule(asked[0]?.id ?? 'inc_', lift)
+  assert.equal(book.incidents().filter(({ state }) => state !== 'closed').length, 1)
+})
+
+test('upheld, each of those that failed together answers for itself', () => {
+  const { book, report } = newBook(4)
+  for (const worker of [1, 2, 3]) report(worker, 'contradiction', { engine: 'e' })
+  const asked = book.incidents().find(({ state }) => state === 'asked')
+  book.rule(asked?.id ?? 'inc_', { ...lift, decision: 'uphold' })
+  for (const worker of [1, 2, 3]) assert.equal(stateOf(book, worker), 'degraded')
+})
+
+test('a few of many are bad themselves; and severe faults are never excused', () => {
+  const many = newBook(100)
+  for (const worker of [1, 2, 3]) many.report(worker, 'contradiction', { engine: 'e' })
+  for (const worker of [1, 2, 3]) assert.equal(stateOf(many.book, worker), 'degraded')
+  const few = newBook(3)
+  for (const worker of [1, 2, 3]) few.report(worker, 'result-signature', { engine: 'e' })
+  for (const worker of [1, 2, 3]) assert.equal(stateOf(few.book, worker), 'quarantined')
+  assert.equal(few.book.incidents().filter(({ state }) => state === 'asked').length, 1)
+})
+
+test('a restart keeps every standing, whatever happened before', () => {
+  const event = fc.record({
+    kind: fc.constantFrom(...faultKinds),
+    worker: fc.integer({ min: 1, max: 5 }),
+    engine: fc.constantFrom('a', 'b'),
+    waitMs: fc.integer({ min: 0, max: 20_000 }),
+    next: fc.constantFrom('nothing', 'answers', 'lift', 'uphold'),
+  })
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+      const { book, clock, report, restored } = newBook(5)
+      for (const { engine, kind, next, waitMs, worker } of events) {
+        report(worker, kind, { engine })
+        clock.advance(waitMs)
+        book.tick()
+        if (next === 'answers') for (let i = 0; i < 5; i += 1) book.answered(nodeOf(worker))
+        const open = book.incidents().find(({ state }) => state !== 'closed')
+        if (open !== undefined && (next === 'lift' || next === 'uphold')) {
+          book.rule(open.id, { ...lift, decision: next })
+        }
+      }
+      const { again, refused } = restored()
+      assert.equal(refused, 0)
+      assert.deepEqual(again.incidents(), book.incidents())
+      for (const worker of [1, 2, 3, 4, 5]) {
+        assert.deepEqual(again.of(nodeOf(worker)), book.of(nodeOf(worker)))
+      }
+      assert.equal(again.hasTrials, book.hasTrials)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('a step that was changed, left out, put in between or signed by another is refused', () => {
+  const { book, report, restored, steps } = newBook()
+  report(1, 'result-signature')
+  book.rule(only(book).id, lift)
+  const [first, second] = steps as [SignedStep, SignedStep]
+  const forged = { ...second, json: second.json.replace('a bug', 'no bug') }
+  assert.equal(restored([first, forged]).refused, 1)
+  assert.equal(stateOf(restored([first, forged]).again), 'quarantined')
+  assert.equal(restored([second]).refused, 1)
+  assert.equal(restored([first, first, second]).refused, 1)
+  const json = first.json.replaceAll(identity.id, createIdentity().id)
+  assert.equal(restored([{ json, signature: first.signature }]).refused, 1)
+  assert.equal(restored([{ json: '{', signature: 'x' }]).refused, 1)
+})
+
+test('a flood of faults costs a step in a second, and incidents are bounded', () => {
+  const { book, report, steps } = newBook()
+  for (let i = 0; i < 1_000; i += 1) report(1, 'result-signature')
+  assert.equal(steps.length, 1)
+  assert.equal(book.incidents().length, 1)
+})

@@ -1,0 +1,102 @@
+/**
+ * Steps of incidents are signed by the gateway that took them, over the very text that is kept, and
+ * each names the one before: nobody can take one away or put one in between.
+ */
+import { createHash } from 'node:crypto'
+import { type Identity, type NodeId, verifySignature } from '../../protocol/index.ts'
+import { faultKinds } from './fault.ts'
+import {
+  decisions,
+  type Incident,
+  incidentCauses,
+  incidentStates,
+  isIncidentId,
+  type SignedStep,
+  type Step,
+  stepKinds,
+} from './incident.ts'
+
+const domain = 'isochrone.v1.incident-step\0'
+
+export function signStep(identity: Identity, step: Step): SignedStep {
+  const json = JSON.stringify(step)
+  return { json, signature: Buffer.from(identity.sign(signedBytes(json))).toString('base64') }
+}
+
+/** The step, where this gateway signed it and it is well-formed; undefined otherwise. */
+export function verifiedStep({ json, signature }: SignedStep, gateway: NodeId): Step | undefined {
+  const bytes = Buffer.from(signature, 'base64')
+  if (!verifySignature(gateway, signedBytes(json), bytes)) return undefined
+  try {
+    const step = JSON.parse(json) as unknown
+    return isStep(step) && step.gateway === gateway ? step : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function hashOf({ json }: SignedStep): string {
+  return createHash('sha256').update(json).digest('base64')
+}
+
+/** The incident with one more step; undefined where the step does not follow. */
+export function withStep(
+  incident: Incident | undefined,
+  step: Step,
+  signed: SignedStep,
+): Incident | undefined {
+  const last = incident?.steps.at(-1)
+  if (step.step !== (last?.step.step ?? 0) + 1) return undefined
+  if (step.previous !== (last === undefined ? '' : hashOf(last.signed))) return undefined
+  const now = { state: step.state, shutUntilMs: step.shutUntilMs }
+  if (incident === undefined) {
+    if (step.subject === null || step.cause === null) return undefined
+    return {
+      id: step.incident,
+      subject: step.subject,
+      cause: step.cause,
+      ...now,
+      openedAtMs: step.atMs,
+      closedAtMs: null,
+      recurrences: 0,
+      evidence: step.evidence ?? {},
+      because: step.because,
+      rulings: [],
+      steps: [{ step, signed }],
+    }
+  }
+  return {
+    ...incident,
+    ...now,
+    closedAtMs: step.state === 'closed' ? step.atMs : null,
+    recurrences: incident.recurrences + (step.kind === 'recurred' ? 1 : 0),
+    because: step.because ?? incident.because,
+    rulings: step.ruling === null ? incident.rulings : [...incident.rulings, step.ruling],
+    steps: [...incident.steps, { step, signed }],
+  }
+}
+
+function signedBytes(json: string): Uint8Array {
+  return Buffer.from(domain + json)
+}
+
+/** What was signed by this gateway's key is of this program: of another version at the most. */
+function isStep(value: unknown): value is Step {
+  if (typeof value !== 'object' || value === null) return false
+  const { incident, step, kind, state, atMs, cause, ruling, subject } = value as Partial<Step>
+  const isRuled = ruling === null || decisions.some((one) => one === ruling?.decision)
+  const isCaused =
+    cause === null || [...faultKinds, ...incidentCauses].some((known) => known === cause)
+  const isAbout = subject === null || subject?.kind === 'worker' || subject?.kind === 'shared'
+  return (
+    isRuled &&
+    isCaused &&
+    isAbout &&
+    typeof incident === 'string' &&
+    isIncidentId(incident) &&
+    Number.isSafeInteger(step) &&
+    Number.isFinite(atMs) &&
+    stepKinds.some((one) => one === kind) &&
+    incidentStates.some((one) => one === state)
+  )
+}
