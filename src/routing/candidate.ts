@@ -1,5 +1,5 @@
 /** A worker as routing sees it: a snapshot, assembled by the gateway for one decision. */
-import type { WorkerEvidence } from '../evidence/index.ts'
+import type { Standing, WorkerEvidence } from '../evidence/index.ts'
 import type { LoadReport, OfferedModel, WorkerId } from '../protocol/index.ts'
 
 /** Where a round trip is taken from, the best first. */
@@ -40,6 +40,8 @@ export interface Candidate {
   readonly overdue: boolean
   /** What the mesh holds of it, where its link says nothing newer; undefined: that it lives. */
   readonly verdict: 'suspect' | 'dead' | undefined
+  /** What stands against it; undefined: nothing. */
+  readonly standing?: Standing | undefined
   readonly integerExact: boolean
   readonly evidence: WorkerEvidence
 }

@@ -161,8 +161,9 @@ function demandOf(
 
 /** In one pass: mostly there are none, and then nobody is asked for any. */
 function doubtsOf(candidates: readonly Candidate[]) {
-  const doubts = { avoidsOverdue: false, avoidsSuspects: false, hasDead: false }
-  for (const { overdue, verdict } of candidates) {
+  const doubts = { avoidsOverdue: false, avoidsSuspects: false, hasDead: false, hasBarred: false }
+  for (const { overdue, standing, verdict } of candidates) {
+    if (standing !== undefined) doubts.hasBarred = true
     if (overdue) doubts.avoidsOverdue = true
     if (verdict === undefined) continue
     if (verdict === 'dead') doubts.hasDead = true

@@ -21,6 +21,8 @@ export interface Demand {
   readonly avoidsOverdue: boolean
   /** The mesh holds one of the candidates for dead. */
   readonly hasDead: boolean
+  /** Something serious stands against one of the candidates. */
+  readonly hasBarred: boolean
   /** Whom the mesh suspects is left out, as long as there are others. */
   readonly avoidsSuspects: boolean
   /** Tokens that the answer is expected to have. */

@@ -118,6 +118,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     continuation: null,
     avoidsOverdue: true,
     hasDead: true,
+    hasBarred: true,
     avoidsSuspects: true,
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),

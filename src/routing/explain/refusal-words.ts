@@ -27,6 +27,8 @@ function none(decision: Decision, gate: string): string {
       return 'is connected now'
     case 'alive':
       return 'is alive, as the mesh sees it'
+    case 'standing':
+      return `is in good standing (${atGate(decision, gate)[0]?.actual ?? 'see the decision'})`
     case 'features':
       return `can do ${missing(decision)}`
     case 'region':
@@ -57,6 +59,8 @@ function some(decision: Decision, gate: string, single: boolean): string {
       return `${are} not connected now`
     case 'alive':
       return `${are} dead, as the mesh sees it`
+    case 'standing':
+      return `${are} barred (${atGate(decision, gate)[0]?.actual ?? 'see the decision'})`
     case 'features':
       return `cannot do ${missing(decision)}`
     case 'context':

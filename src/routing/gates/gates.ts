@@ -20,6 +20,7 @@ import { modelGate } from './model.ts'
 import { priceGate } from './price.ts'
 import { regionGate } from './region.ts'
 import { slotsGate } from './slots.ts'
+import { standingGate } from './standing.ts'
 import { triedGate } from './tried.ts'
 import { unsuspectedGate } from './unsuspected.ts'
 
@@ -27,6 +28,7 @@ export const gates: readonly Gate[] = [
   modelGate,
   connectedGate,
   aliveGate,
+  standingGate,
   featuresGate,
   continuationGate,
   contextGate,
