@@ -90,6 +90,8 @@ export const clusterTimes = Object.freeze({
   /** Clusters that were deserted are not joined again for so long. */
   desertedMs: 600_000,
   standingEveryMs: 3_000,
+  /** Fellow members that were never measured: 64 within 16 s, before a violation is old. */
+  firstMeasureEveryMs: 250,
   /** Fellow members are measured again, the one measured longest ago first. */
   refreshEveryMs: 5_000,
   refreshAfterMs: 120_000,

@@ -36,7 +36,7 @@ export class Refresher {
       if (trip !== undefined && nowMs - trip.atMs < clusterTimes.refreshAfterMs) continue
       this.#idle = 0
       this.#context.measure(id)
-      if (trip === undefined) this.#dueMs = nowMs + clusterTimes.exploreEveryMs
+      if (trip === undefined) this.#dueMs = nowMs + clusterTimes.firstMeasureEveryMs
       return
     }
   }
