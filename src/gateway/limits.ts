@@ -17,6 +17,11 @@ export interface GatewayLimits {
    * Between two batches of a running answer; a worker that is silent for longer is taken for dead.
    */
   readonly silenceMs: number
+  /**
+   * A running answer that is silent for so long, and for ten times as long as ever before, goes on
+   * elsewhere where it can: twice the longest time that nodes read prompts between two tokens.
+   */
+  readonly stallMs: number
   /** From the request's arrival to the end of the answer, all attempts together. */
   readonly totalMs: number
   /**
@@ -25,6 +30,8 @@ export interface GatewayLimits {
   readonly clientStallMs: number
   /** Workers tried for one request, the first included. */
   readonly attemptsMax: number
+  /** Workers that go on with one answer: more deaths than that are no accident. */
+  readonly continuationsMax: number
   /** Requests under way in the whole gateway: about 20 KB each, so 80 MB at most. */
   readonly requestsInFlightMax: number
   /** For keys without limits of their own: a bound against runaway clients, not a quota. */
@@ -59,9 +66,11 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   firstTokenMs: 30_000,
   wholeAnswerMs: 300_000,
   silenceMs: 60_000,
+  stallMs: 5_000,
   totalMs: 600_000,
   clientStallMs: 60_000,
   attemptsMax: 3,
+  continuationsMax: 16,
   requestsInFlightMax: 4096,
   requestsPerMinute: 1_000_000,
   tokensPerMinute: 1_000_000_000,

@@ -46,6 +46,7 @@ export class GatewayMetrics {
   readonly #decisionDuration = this.#registry.histograms(table.decisionDuration)
   readonly #attempts = this.#registry.counters(table.attempts)
   readonly #retries = this.#registry.counters(table.retries)
+  readonly #continuationPause = this.#registry.histograms(table.continuationPause)
   readonly #joins = this.#registry.counters(table.joins)
 
   constructor(gauges: Gauges) {
@@ -119,6 +120,10 @@ export class GatewayMetrics {
 
   retry(): void {
     this.#retries.of().add()
+  }
+
+  continuation(pauseMs: number): void {
+    this.#continuationPause.of().observe(pauseMs / 1000)
   }
 
   join(result: 'accepted' | ErrorCode): void {

@@ -60,6 +60,8 @@ describe('what a request asks of a model', () => {
     assert.deepEqual(requiredFeatures(countingRequest()), ['chat'])
     assert.deepEqual(requiredFeatures(countingRequest({ kind: 'completion' })), ['completion'])
     assert.deepEqual(requiredFeatures(countingRequest({ topLogprobs: 0 })), ['chat', 'logprobs'])
+    const continued = countingRequest({ continued: [[1]] })
+    assert.deepEqual(requiredFeatures(continued), ['chat', 'continuation'])
     const image = { type: 'image_url', image_url: { url: 'data:,' } }
     const messages = [{ role: 'user', content: [image] }] as const
     assert.deepEqual(requiredFeatures(countingRequest({ messages })), ['chat', 'images'])

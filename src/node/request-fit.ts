@@ -19,6 +19,7 @@ export function requiredFeatures(
   if (request.responseFormat.type !== 'text') features.push('structured_output')
   if (request.topLogprobs !== null) features.push('logprobs')
   if (hasImages(request)) features.push('images')
+  if (request.continued !== undefined) features.push('continuation')
   return features
 }
 

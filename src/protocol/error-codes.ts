@@ -208,6 +208,14 @@ const rows = {
     'nobody',
     'The node was quarantined while it worked; the incident says why.',
   ],
+  continuation_differs: [
+    'failedPrecondition',
+    502,
+    'server_error',
+    true,
+    'nobody',
+    'A node that was to go on with an answer begins it otherwise than the one before it.',
+  ],
   capability_missing: [
     'failedPrecondition',
     400,

@@ -111,6 +111,13 @@ export const metrics = {
     help: 'Attempts that followed a failed one for the same request.',
     labels: [],
   },
+  continuationPause: {
+    name: 'isochrone_continuation_pause_seconds',
+    type: 'histogram',
+    help: 'Pauses of answers that another worker went on with, by length.',
+    labels: [],
+    buckets: durationBuckets,
+  },
   workers: {
     name: 'isochrone_workers',
     type: 'gauge',

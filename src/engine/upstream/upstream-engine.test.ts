@@ -98,6 +98,15 @@ test('the request carries what was set, and leaves the server’s own defaults a
   })
 })
 
+test('an answer that somebody else began is refused, and the server is not asked', async () => {
+  await withMock(chatReply(...hello, finish, done), async (engine, mock) => {
+    const asked = generate(engine, { continued: [[1, 2]] })
+    await assert.rejects(asked, { code: 'capability_missing' })
+    assert.equal(mock.bodies.length, 0)
+    assert.equal(engine.load().running, 0)
+  })
+})
+
 test('completions are asked for and read in their own layout', async () => {
   const chunk = data({
     choices: [

@@ -20,6 +20,8 @@ const doubtedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'context_length_exceeded',
   'model_not_found',
   'capability_missing',
+  // The one before it may have lied about its tokens.
+  'continuation_differs',
 ])
 
 interface Open {

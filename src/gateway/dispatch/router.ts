@@ -2,6 +2,7 @@
 import type { Clock, Random } from '../../base/index.ts'
 import { decisionIdOf, IsochroneError } from '../../protocol/index.ts'
 import {
+  type Continuation,
   chooseAgain,
   couldMove,
   type Decision,
@@ -40,15 +41,25 @@ export class Router {
     )
   }
 
-  /** Another worker, after the last attempt failed. */
-  routeAgain(decision: Decision): Decision {
+  /**
+   * Another worker, after the last attempt failed.
+   * @param continuation where it has to go on with the answer
+   */
+  routeAgain(decision: Decision, continuation?: Continuation): Decision {
     const { random } = this.#modules
-    return this.#measured(() => chooseAgain(decision, { ...this.#present(decision.model), random }))
+    return this.#measured(() =>
+      chooseAgain(decision, {
+        ...this.#present(decision.model),
+        random,
+        ...(continuation === undefined ? {} : { continuation }),
+      }),
+    )
   }
 
   /** Whether another worker could take the request now, with the attempt that runs given up. */
-  couldMove(decision: Decision): boolean {
-    return couldMove(decision, this.#present(decision.model))
+  couldMove(decision: Decision, continuation?: Continuation): boolean {
+    const present = this.#present(decision.model)
+    return couldMove(decision, continuation === undefined ? present : { ...present, continuation })
   }
 
   #present(model: string) {

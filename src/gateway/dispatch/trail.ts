@@ -11,7 +11,13 @@ import {
   type IsochroneError,
   type WorkerId,
 } from '../../protocol/index.ts'
-import { type Decision, endAttempt, withAttempt } from '../../routing/index.ts'
+import {
+  type AttemptStart,
+  type Decision,
+  endAttempt,
+  withAttempt,
+  withPause,
+} from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import { offerOf, type WorkerRegistry } from '../workers/registry.ts'
 import { recordedCode } from './attribution.ts'
@@ -73,7 +79,7 @@ export class Trail {
     return this.#refusals.isInDoubt
   }
 
-  /** Monotonic ms at which the latest attempt began. */
+  /** Monotonic ms at which the latest attempt began that was to begin the answer. */
   get startedAtMs(): number {
     return this.#startedAtMs
   }
@@ -89,12 +95,28 @@ export class Trail {
   }
 
   begin(worker: WorkerId): void {
-    this.#worker = worker
-    if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
-    const startedAtMs = this.#modules.clock.now()
     this.#startedAtMs = this.#modules.clock.monotonic()
-    this.#inFlightBefore = this.#modules.registry.begin(worker)
-    this.#decision = withAttempt(this.#decision, { worker, startedAtMs })
+    this.#begin({ worker, startedAtMs: this.#modules.clock.now() })
+  }
+
+  /** @param tokens that were there, of all choices */
+  beginContinuation(worker: WorkerId, tokens: number): void {
+    const startedAtMs = this.#modules.clock.now()
+    const splice = { tokens, pauseMs: null }
+    this.#begin({ worker, startedAtMs, cause: 'continuation', splice })
+  }
+
+  /** The client got something again. */
+  wentOn(pauseMs: number): void {
+    this.#modules.metrics.continuation(pauseMs)
+    this.#decision = withPause(this.#decision, pauseMs)
+  }
+
+  #begin(start: AttemptStart): void {
+    this.#worker = start.worker
+    if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
+    this.#inFlightBefore = this.#modules.registry.begin(start.worker)
+    this.#decision = withAttempt(this.#decision, start)
   }
 
   completed(figures: Figures): void {

@@ -1,11 +1,11 @@
 /** One call at one worker: when an answer is complete, and whose time was used up. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock } from '../../base/index.ts'
+import { ManualClock, sleep } from '../../base/index.ts'
 import { type GenerationEvent, type GenerationRequest, hasCode } from '../../protocol/index.ts'
 import type { Worker } from '../workers/worker.ts'
 import { Departure } from './departure.ts'
-import { WorkerCall } from './worker-call.ts'
+import { WorkerCall, type WorkerCallOptions } from './worker-call.ts'
 
 const delta: GenerationEvent = {
   type: 'delta',
@@ -15,38 +15,69 @@ const delta: GenerationEvent = {
   logprobs: [],
   extra: null,
 }
+const two = { choices: 2 } as GenerationRequest
 const finish = (choice: number): GenerationEvent => ({ type: 'finish', choice, reason: 'stop' })
 
-function callOf(batches: readonly (readonly GenerationEvent[])[], choices = 1) {
-  const clock = new ManualClock()
+const deadlineAtMs = 100_000
+
+interface Changes extends Partial<WorkerCallOptions> {
+  /** Before each batch. */
+  readonly waitMs?: number
+}
+
+/** Also one that stood still for a while, as its whole process did. */
+class HaltingClock extends ManualClock {
+  #skippedMs = 0
+
+  skip(ms: number): void {
+    this.#skippedMs += ms
+  }
+
+  override monotonic(): number {
+    return super.monotonic() + this.#skippedMs
+  }
+}
+
+function callOf(
+  batches: readonly (readonly GenerationEvent[])[],
+  { waitMs = 0, ...changes }: Changes = {},
+) {
+  const clock = new HaltingClock()
   const worker = {
     describe: () => ({ overdue: false }),
     async *generate(_request: unknown, { signal }: { signal: AbortSignal }) {
-      yield* batches
+      for (const batch of batches) {
+        if (waitMs > 0) await sleep(clock, waitMs)
+        yield batch
+      }
       if (batches.flat().some(({ type }) => type === 'finish')) return
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
     },
   } as unknown as Worker
-  const options = {
-    request: { choices } as GenerationRequest,
+  const options: WorkerCallOptions = {
+    request: { choices: 1 } as GenerationRequest,
     worker,
     inOnePiece: false,
     firstTokenMs: 100_000,
     silenceMs: 100_000,
+    stallMs: 100_000,
+    goesOn: false,
+    takenOver: 0,
     deadlineAtMs: 10_000,
     departure: new Departure(),
     further: [],
     canMove: () => true,
+    ...changes,
   }
-  return { clock, call: new WorkerCall(options, clock) }
+  return { clock, call: new WorkerCall({ ...options }, clock) }
 }
 
 test('a choice that ends twice does not stand for another one', async () => {
-  const twice = callOf([[delta, finish(0)], [finish(0)]], 2).call
+  const twice = callOf([[delta, finish(0)], [finish(0)]], { request: two }).call
   await twice.next()
   await twice.next()
   await assert.rejects(twice.next(), (error) => hasCode(error, 'node_failed'))
-  const each = callOf([[delta, finish(0)], [finish(1)]], 2).call
+  const each = callOf([[delta, finish(0)], [finish(1)]], { request: two }).call
   await each.next()
   await each.next()
   assert.equal(await each.next(), undefined)
@@ -64,4 +95,53 @@ test('time that the reader used up is not the worker’s', async () => {
   slowWorker.clock.advance(10_000)
   await assert.rejects(waiting, (error) => hasCode(error, 'deadline_exceeded'))
   slowWorker.call.stop(undefined)
+})
+
+test('a gateway that stood still itself does not take its worker for stalled', async () => {
+  const { clock, call } = callOf([[delta]], { goesOn: true, stallMs: 3_000, deadlineAtMs })
+  await call.next()
+  const waiting = call.next()
+  clock.skip(9_000)
+  clock.advance(2_000)
+  await Promise.resolve()
+  call.stop(new Error('not moved yet'))
+  await assert.rejects(waiting, /not moved yet/)
+  const other = callOf([[delta]], { goesOn: true, stallMs: 3_000, deadlineAtMs })
+  await other.call.next()
+  const stalled = other.call.next()
+  other.clock.advance(5_000)
+  await assert.rejects(stalled, /stood still for 3000 ms/)
+})
+
+test('a worker that is slow by its own pace has not stalled', async () => {
+  const { clock, call } = callOf([[delta], [delta]], {
+    goesOn: true,
+    stallMs: 1_000,
+    waitMs: 500,
+    deadlineAtMs,
+  })
+  for (let i = 0; i < 2; i += 1) {
+    const next = call.next()
+    await clock.advanceAsync(500)
+    await next
+  }
+  const third = call.next()
+  await clock.advanceAsync(4_000)
+  call.stop(new Error('not moved yet'))
+  await assert.rejects(third, /not moved yet/)
+})
+
+test('the tokens that were there are no pace of the worker that goes on', async () => {
+  const usage = { type: 'usage', promptTokens: 1, completionTokens: 12, cachedTokens: 0 } as const
+  const { clock, call } = callOf([[delta], [delta, finish(0), usage]], {
+    takenOver: 10,
+    waitMs: 50,
+  })
+  const first = call.next()
+  await clock.advanceAsync(50)
+  await first
+  const rest = call.next()
+  await clock.advanceAsync(50)
+  await rest
+  assert.equal(call.figures().tpotMs, 50)
 })

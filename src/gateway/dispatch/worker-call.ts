@@ -24,6 +24,12 @@ export interface WorkerCallOptions {
   readonly worker: Worker
   readonly firstTokenMs: number
   readonly silenceMs: number
+  /** A running answer that is silent for so long may have stalled. */
+  readonly stallMs: number
+  /** Another worker can go on with it once it has begun. */
+  readonly goesOn: boolean
+  /** Tokens that are repeated first, of all choices. */
+  readonly takenOver: number
   /** The answer comes at once when it is complete: there is no first token to be seen. */
   readonly inOnePiece: boolean
   /** Monotonic ms. */
@@ -36,10 +42,12 @@ export interface WorkerCallOptions {
 
 /** A reader that holds an answer up for longer than this blurs the time per token. */
 const readerPauseMs = 5
-/** How often a call whose client has nothing yet looks whether its worker still answers. */
+/** How often a call that could move looks whether its worker still answers. */
 const haltLookMs = 1_000
 /** A worker that is late twice has been silent for two seconds at the least. */
 const lateLooksMax = 2
+/** A gap so many times as long as any before it is no matter of pace. */
+const stallGaps = 10
 const tooSlow = 'The client took the answer so slowly that the request’s time was used up.'
 
 export class WorkerCall {
@@ -61,6 +69,11 @@ export class WorkerCall {
   #readerMs = 0
   #usage: GenerationUsage | undefined
   #lateLooks = 0
+  /** The longest wait for a batch behind the first one, ms. */
+  #gapMaxMs = 0
+  /** Looks in a row that found the same batch awaited, and since when it is. */
+  #quietLooks = 0
+  #quietSinceMs: number | undefined
 
   constructor(options: WorkerCallOptions, clock: Clock) {
     this.#options = options
@@ -91,8 +104,12 @@ export class WorkerCall {
   take(
     step: IteratorResult<readonly GenerationEvent[], unknown>,
   ): readonly GenerationEvent[] | undefined {
+    const askedAtMs = this.#awaitingSinceMs
     this.#awaitingSinceMs = undefined
     this.#returnedAtMs = this.#clock.monotonic()
+    if (this.#firstAtMs !== undefined && askedAtMs !== undefined) {
+      this.#gapMaxMs = Math.max(this.#gapMaxMs, this.#returnedAtMs - askedAtMs)
+    }
     if (step.done !== true) {
       for (const event of step.value) this.#count(event)
       return step.value
@@ -109,10 +126,16 @@ export class WorkerCall {
     this.#iterator.return?.()?.catch(() => {})
   }
 
+  /** Monotonic ms at which the latest text came, or the call began. */
+  get lastTokenAtMs(): number {
+    return this.#firstAtMs === undefined ? this.#startMs : this.#lastTokenAtMs
+  }
+
   figures(): Figures {
     const usage = this.#usage
     if (this.#firstAtMs === undefined) return { ...noFigures, usage }
-    const tokens = (usage?.completionTokens ?? this.#deltas) / this.#choices
+    const written = (usage?.completionTokens ?? this.#deltas) - this.#options.takenOver
+    const tokens = written / this.#choices
     if (this.#options.inOnePiece) {
       const wholeMs = this.#lastTokenAtMs - this.#startMs
       const tpotMs = tokens < 1 ? null : wholeMs / tokens
@@ -153,23 +176,42 @@ export class WorkerCall {
       this.#interruption.interrupt(this.#timeoutError(nowMs))
       return
     }
-    const nextMs = this.#isUnseen ? Math.min(dueMs, nowMs + haltLookMs) : dueMs
+    const nextMs = this.#canMove ? Math.min(dueMs, nowMs + haltLookMs) : dueMs
     this.#timer = this.#clock.after(nextMs - nowMs, () => {
-      if (this.#hasHalted()) this.#interruption.interrupt(halted())
+      const reason = this.#reasonToMove()
+      if (reason !== undefined) this.#interruption.interrupt(reason)
       else this.#watch(this.#clock.monotonic())
     })
   }
 
-  /** The client has nothing of the answer yet. */
-  get #isUnseen(): boolean {
-    return this.#firstAtMs === undefined || this.#options.request.whole
+  /** The client has nothing of the answer yet, or somebody else could go on with it. */
+  get #canMove(): boolean {
+    const { request, goesOn } = this.#options
+    return this.#firstAtMs === undefined || request.whole || goesOn
   }
 
   /** A worker that may come back is left only for one that is there. */
-  #hasHalted(): boolean {
-    if (!this.#isUnseen) return false
+  #reasonToMove(): IsochroneError | undefined {
+    if (!this.#canMove) return undefined
     this.#lateLooks = this.#options.worker.describe().overdue ? this.#lateLooks + 1 : 0
-    return this.#lateLooks >= lateLooksMax && this.#options.canMove()
+    const hasHalted = this.#lateLooks >= lateLooksMax
+    const hasStalled = this.#hasStalled()
+    if (!(hasHalted || hasStalled) || !this.#options.canMove()) return undefined
+    return hasHalted ? halted() : stalled(this.#quietLooks * haltLookMs)
+  }
+
+  /**
+   * Whether a running answer stands still, by its own pace. Looks are counted, not time: a gateway
+   * that stood still itself looks only once.
+   */
+  #hasStalled(): boolean {
+    const sinceMs = this.#awaitingSinceMs
+    const isQuiet = sinceMs !== undefined && sinceMs === this.#quietSinceMs
+    this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0
+    this.#quietSinceMs = sinceMs
+    if (!this.#options.goesOn || this.#firstAtMs === undefined) return false
+    const limitMs = Math.max(this.#options.stallMs, stallGaps * this.#gapMaxMs)
+    return this.#quietLooks * haltLookMs >= limitMs
   }
 
   #timeoutError(nowMs: number): IsochroneError {
@@ -196,6 +238,11 @@ export class WorkerCall {
     this.#timer?.cancel()
     this.#options.departure.unwatch(this.#interruption)
   }
+}
+
+function stalled(quietMs: number): IsochroneError {
+  const message = `The node’s answer stood still for ${quietMs} ms.`
+  return new IsochroneError('node_failed', message)
 }
 
 function halted(): IsochroneError {

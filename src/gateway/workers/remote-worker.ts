@@ -107,7 +107,7 @@ export class RemoteWorker implements Worker {
     // A failure to send shows in the responses too.
     call.send(encodeGenerateCall({ envelope, body })).catch(() => {})
     call.end().catch(() => {})
-    const answer = new SignedAnswer(request, body.length)
+    const answer = new SignedAnswer(request, body.length - continuedBytes(request))
     for await (const messages of call.responses()) {
       const events = answer.read(messages)
       if (events.length > 0) yield events
@@ -178,6 +178,11 @@ class SignedAnswer {
     if (!hasUsage) return events
     return events.map((event) => (event.type === 'usage' ? this.#bounds.bounded(event) : event))
   }
+}
+
+/** What was taken over is no part of the prompt. */
+function continuedBytes({ continued }: GenerationRequest): number {
+  return continued === undefined ? 0 : JSON.stringify(continued).length
 }
 
 function malformed(what: string): IsochroneError {
