@@ -47,7 +47,7 @@ export function renderNodes(nodes: readonly NodeView[], { style, width }: Screen
     { title: 'BUSY', align: 'right' },
     { title: 'TOKENS/S', align: 'right' },
     { title: 'SEEN', align: 'right' },
-    { title: 'COMPLETED', align: 'right' },
+    { title: 'RELIABILITY', align: 'right' },
     { title: 'MODELS' },
   ] as const
   return renderTable(
