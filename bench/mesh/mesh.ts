@@ -37,11 +37,16 @@ const quickFederation = {
 export const meshBench: Bench = {
   name: 'mesh',
   summary: 'who is near and who is alive: coordinates, membership, clusters, simulated by seed',
-  options: { latency: { type: 'string' }, seed: { type: 'string' } },
+  options: {
+    latency: { type: 'string' },
+    seed: { type: 'string' },
+    'large-nodes': { type: 'string' },
+  },
   optionsHelp: [
     '--latency FILE   square matrix of round trips in ms, tab-separated, also gzipped;',
     '                 unless told, PlanetLab’s in ../shared/data/latency, if it is there',
     '--seed S         the first of the seeds; 1 unless told',
+    '--large-nodes N  nodes of the large federation; 10000 unless told, which takes some minutes',
   ],
   run: async (options, print) => run(options, print),
 }
@@ -68,9 +73,11 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
       : { seeds, crashesPerSeed: 40, stallMinutes: 5, lossMinutes: 60 },
     print,
   )
+  const plan = isQuick ? quickFederation : fullFederation
+  const largeNodes = largeNodesOf(options['large-nodes'] ?? plan.largeNodes)
   const federation = await federationChecks(
     measured ?? synthetic,
-    isQuick ? { seed: firstSeed, ...quickFederation } : { seed: firstSeed, ...fullFederation },
+    { ...plan, seed: firstSeed, largeNodes },
     print,
   )
   const latencyMap = await latencyMapChecks(dataFolder, firstSeed, print)
@@ -94,6 +101,12 @@ function seedOf(text: unknown): number {
   const seed = Number(text ?? 1)
   if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31) return seed
   throw new Error(`--seed is a whole number from 0, not “${String(text)}”`)
+}
+
+function largeNodesOf(given: unknown): number {
+  const nodes = Number(given)
+  if (Number.isInteger(nodes) && nodes >= 10 && nodes <= 100_000) return nodes
+  throw new Error(`--large-nodes is a whole number from 10 to 100000, not “${String(given)}”`)
 }
 
 function measuredMatrix(option: unknown, print: (line: string) => void): NamedMatrix | undefined {
