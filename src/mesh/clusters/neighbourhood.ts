@@ -279,7 +279,7 @@ export class Neighbourhood {
     }
     if (this.#sketch.tick(nowMs)) this.#renewCard(nowMs)
     if (nowMs >= this.#search.nextDueMs) {
-      this.#search.tick(this.#standpoint(), this.#cluster.canSpareOneself, nowMs)
+      this.#search.tick(this.#standpoint(), () => this.#cluster.canSpareOneself, nowMs)
     }
     this.#moveIn(nowMs)
     this.#noteChange(nowMs)

@@ -87,12 +87,12 @@ export class Search {
   }
 
   /** @param mayMove whether one's present cluster holds its bound without oneself */
-  tick(standpoint: Standpoint, mayMove: boolean, nowMs: number): void {
+  tick(standpoint: Standpoint, mayMove: () => boolean, nowMs: number): void {
     if (nowMs >= this.#exploreAtMs) this.#explore(standpoint, nowMs)
     if (this.#attempt !== undefined && nowMs >= this.#attempt.dueMs) this.#retry(nowMs)
     if (nowMs < this.#seekAtMs) return
     this.#seekAtMs = nowMs + around(this.#everyMs(standpoint.size), this.#context.random)
-    if (this.#attempt !== undefined || !mayMove) return
+    if (this.#attempt !== undefined || !mayMove()) return
     const proposal = propose(standpoint, (cluster) => this.#refusals.isRefused(cluster, nowMs))
     if (proposal !== undefined) this.#begin(proposal, nowMs, clusterTimes.replyTimeoutMs)
   }
