@@ -7,13 +7,14 @@
 import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'
 import { engineBench } from './engine/engine.ts'
+import { faultsBench } from './faults/faults.ts'
 import { gatewayBench } from './gateway/gateway.ts'
 import { meshBench } from './mesh/mesh.ts'
 import { progressDone } from './progress.ts'
 import { renderChecks, renderLastLine } from './report.ts'
 import { routingBench } from './routing/routing.ts'
 
-const benches: readonly Bench[] = [gatewayBench, engineBench, routingBench, meshBench]
+const benches: readonly Bench[] = [gatewayBench, engineBench, routingBench, faultsBench, meshBench]
 const common = { quick: { type: 'boolean' }, help: { type: 'boolean' } } as const
 
 process.exitCode = await main(process.argv.slice(2))
