@@ -58,6 +58,9 @@ export const clusterTimes = Object.freeze({
   exploreEveryMs: 1_000,
   /** One further exploration each: neighbourhoods change. */
   exploreRefillMs: 60_000,
+  /** What held up a first echo is over by then: a process that starts, a queue. Then doubled. */
+  doubtAfterMs: 10_000,
+  doubtAfterMsMax: 640_000,
   /** How often those look for a larger cluster who are alone, in a small one, in a large one. */
   seekAloneMs: 1_500,
   seekSmallMs: 8_000,

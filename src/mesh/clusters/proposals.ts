@@ -85,13 +85,26 @@ export function isSizeNews(
   return isFarOff || ageMs >= clusterTimes.cardSizeSettledMs
 }
 
-/** The nearest neighbour that was never measured, when it is likely enough to be near. */
-export function unexplored({ neighbours, trips }: Standpoint, boundMs: number): NodeId | undefined {
+/**
+ * The nearest neighbour that was never measured, when it is likely enough to be near; when there is
+ * none, one that was found far although the witnesses see it near: an echo may have been held up.
+ */
+export function unexplored(
+  { neighbours, trips }: Standpoint,
+  boundMs: number,
+  nowMs: number,
+): NodeId | undefined {
+  let doubted: NodeId | undefined
   for (const { card, apartMs: awayMs } of neighbours) {
-    if (awayMs > clusterLimits.exploreBoundsMax * boundMs) return undefined
-    if (trips.get(card.id) === undefined) return card.id
+    if (awayMs > clusterLimits.exploreBoundsMax * boundMs) break
+    const trip = trips.get(card.id)
+    if (trip === undefined) return card.id
+    if (!trip.isFar || awayMs > boundMs || doubted !== undefined) continue
+    const { doubtAfterMs, doubtAfterMsMax } = clusterTimes
+    const afterMs = Math.min(doubtAfterMsMax, doubtAfterMs * 2 ** (trip.samples - 1))
+    if (nowMs - trip.atMs >= afterMs) doubted = card.id
   }
-  return undefined
+  return doubted
 }
 
 export interface Ranking {

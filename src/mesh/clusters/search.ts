@@ -111,7 +111,9 @@ export class Search {
     }
     const isSatisfied = standpoint.size >= clusterLimits.exploreBelow
     const id =
-      isSatisfied || this.#explorations < 1 ? undefined : unexplored(standpoint, rules.boundMs)
+      isSatisfied || this.#explorations < 1
+        ? undefined
+        : unexplored(standpoint, rules.boundMs, nowMs)
     const pauseMs = id === undefined ? clusterTimes.seekSmallMs : clusterTimes.exploreEveryMs
     this.#exploreAtMs = nowMs + around(pauseMs, random)
     if (id === undefined || !this.#context.measure(id)) return
