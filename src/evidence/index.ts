@@ -23,6 +23,7 @@ export {
 export { classOf, type FaultClass, type FaultKind, faultKinds } from './standing/fault.ts'
 export {
   causeInWords,
+  classOfCause,
   decisions as operatorDecisions,
   type Incident,
   type IncidentCause,
@@ -32,6 +33,7 @@ export {
   incidentStates,
   isIncidentId,
   type OperatorDecision,
+  type Ruling,
   type SignedStep,
   type Standing,
   type Step,

@@ -60,9 +60,9 @@ export class LatencyRecord {
       for (const timing of ['ttft', 'tpot'] as const) {
         const sketch = this.#sketches[timing][load]
         const medianMs = sketch?.quantile(0.5)
-        const p95Ms = sketch?.quantile(0.95)
-        if (sketch === undefined || medianMs === undefined || p95Ms === undefined) continue
-        all.push({ load, timing, medianMs, p95Ms, samples: sketch.samples(now) })
+        const highMs = sketch?.quantile(0.95)
+        if (sketch === undefined || medianMs === undefined || highMs === undefined) continue
+        all.push({ load, timing, medianMs, highMs, samples: sketch.samples(now) })
       }
     }
     return all
@@ -73,6 +73,7 @@ export interface LatencySummary {
   readonly load: LoadClass
   readonly timing: Timing
   readonly medianMs: number
-  readonly p95Ms: number
+  /** The 95th percentile. */
+  readonly highMs: number
   readonly samples: number
 }

@@ -1,5 +1,6 @@
 /** Composes a gateway from its options and modules. */
 import { systemTurn } from '../base/index.ts'
+import type { ObservationStore } from '../evidence/index.ts'
 import { methods } from '../protocol/index.ts'
 import { healthHandler, serveCalls } from '../transport/index.ts'
 import { Admission } from './admission/admission.ts'
@@ -20,7 +21,10 @@ import { Joining } from './workers/joining.ts'
 import { LatencyWatch } from './workers/latency-watch.ts'
 import { MeshWatch } from './workers/mesh-watch.ts'
 import { WorkerRegistry } from './workers/registry.ts'
+import { SelfWatch } from './workers/self-watch.ts'
+import { SessionWatch } from './workers/session-watch.ts'
 import { SignedCalls } from './workers/signed-calls.ts'
+import { StandingKeeper } from './workers/standing-keeper.ts'
 import { createUpstreamWorker } from './workers/upstream-worker.ts'
 
 export async function createGateway(
@@ -29,26 +33,24 @@ export async function createGateway(
 ): Promise<Gateway> {
   const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
   const registry = new WorkerRegistry(limits, modules)
-  const admission = new Admission(
-    {
-      requireApiKey: options.requireApiKey ?? true,
-      keyCommand: options.keyCommand,
-      ...limits,
-    },
-    modules,
-  )
+  const { keyCommand, network, requireApiKey = true } = options
+  const admission = new Admission({ requireApiKey, keyCommand, ...limits }, modules)
   const gateway = modules.identity.id
   const watch = { self: gateway, cell: options.cell ?? '' }
   const latencies = new LatencyWatch(watch, { ...modules, registry })
   const foresight = new Foresight({ ...modules, registry, latencies })
+  const standings = standingsOf(modules, registry)
+  const { faults, selfWatch, sessions } = standings
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     workers: () => registry.counts(),
     latencies: gaugesOf(latencies),
     federation: federationGaugesOf(modules),
+    standing: { incidents: () => faults.counts(), faults: () => faults.faults() },
   })
   const decisionLog = new DecisionLog(modules.decisions)
-  const common = { ...modules, registry, admission, metrics, decisionLog, latencies }
+  const own = { registry, admission, metrics, decisionLog, latencies }
+  const common = { ...modules, ...own, ...standings }
   const router = new Router(common)
   const dispatch = new Dispatch(limits, { ...common, router })
   const journey = new Journey({ ...common, router, dispatch })
@@ -64,7 +66,7 @@ export async function createGateway(
   ]
   const server = new HttpServer(routes, limits, common)
   const isReady = () => registry.offers().size > 0
-  const { network } = options
+  const watches = [latencies, foresight, selfWatch, sessions]
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
   const joining = new Joining({ network, gateway, ...limits }, { ...common, calls, foresight })
   const callHandlers = {
@@ -74,24 +76,45 @@ export async function createGateway(
   }
   return {
     listen() {
-      for (const one of [latencies, foresight]) one.start()
+      for (const one of watches) one.start()
       return server.listen(options.httpAddress)
     },
     callHandlers,
     onStream: serveCalls(callHandlers, modules),
     onConnection: (connection) => joining.expect(connection),
+    onPeerFault: (peer, found) => faults.gossip(peer, found),
     addUpstream(upstream) {
       const worker = createUpstreamWorker(upstream)
       registry.put(worker)
+      sessions.began(worker.id)
       return worker.id
     },
     isReady,
     workerCount: () => registry.counts().connected,
     close() {
-      for (const one of [latencies, foresight]) one.stop()
+      for (const one of [...watches, faults]) one.stop()
       return server.close()
     },
   }
+}
+
+/** Who stands how, who is there, and whether this gateway may judge. */
+function standingsOf(modules: GatewayModules, registry: WorkerRegistry) {
+  const selfWatch = new SelfWatch(modules.clock)
+  const faults = new StandingKeeper({ ...modules, registry, selfWatch })
+  faults.start()
+  const sessions = new SessionWatch({
+    ...modules,
+    selfWatch,
+    onLostTogether: (workers, population) => faults.lostTogether(workers, population),
+  })
+  const observations: Pick<ObservationStore, 'append'> = {
+    append(observation) {
+      modules.observations.append(observation)
+      faults.seen(observation)
+    },
+  }
+  return { faults, observations, selfWatch, sessions }
 }
 
 function gaugesOf(latencies: LatencyWatch) {

@@ -1,7 +1,12 @@
 /** For tests: a gateway on loopback with scripted engines behind it, everything in memory. */
 import { createHash } from 'node:crypto'
 import { type Clock, secureRandom, silentLog, systemClock } from '../base/index.ts'
-import { EvidenceBook, type Observation, type ObservationStore } from '../evidence/index.ts'
+import {
+  EvidenceBook,
+  type IncidentStore,
+  type Observation,
+  type ObservationStore,
+} from '../evidence/index.ts'
 import {
   createIdentity,
   type EmbeddingRequest,
@@ -70,6 +75,7 @@ export interface TestGatewayOptions {
   readonly requireApiKey?: boolean
   readonly httpAddress?: string
   readonly identity?: Identity
+  readonly incidents?: IncidentStore
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -95,6 +101,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       evidence: new EvidenceBook({ clock }),
       observations,
       decisions,
+      ...(options.incidents === undefined ? {} : { incidents: options.incidents }),
     },
   )
   const address = await gateway.listen()

@@ -1,8 +1,13 @@
 /** The gateway: what it is made of, and what its owner can do with it. */
 import type { Clock, Log, Random } from '../base/index.ts'
-import type { EvidenceBook, ObservationStore } from '../evidence/index.ts'
-import type { MeshAgent } from '../mesh/index.ts'
-import type { Identity, WorkerId } from '../protocol/index.ts'
+import type {
+  EvidenceBook,
+  IncidentStore,
+  ObservationStore,
+  SightingStore,
+} from '../evidence/index.ts'
+import type { LieKind, MeshAgent, PeerFault } from '../mesh/index.ts'
+import type { Identity, NodeId, WorkerId } from '../protocol/index.ts'
 import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
 import type { CallHandler, Connection, Stream } from '../transport/index.ts'
 import type { ApiKeys, JoinTokens } from './admission/credentials.ts'
@@ -37,6 +42,9 @@ export interface GatewayModules {
   readonly evidence: EvidenceBook
   readonly observations: ObservationStore
   readonly decisions: DecisionStore
+  /** Where sightings and incidents are kept; without them, they are forgotten with the process. */
+  readonly sightings?: SightingStore
+  readonly incidents?: IncidentStore
   /** Where the latency map is kept; without it, it is learned anew in every run. */
   readonly latencyStore?: LatencyStore
   /** The mesh of which this gateway is a member; its owner starts and closes it. */
@@ -55,6 +63,8 @@ export interface Gateway {
   readonly onStream: (stream: Stream, connection: Connection) => void
   /** For the transport's events: a peer that does not join in time is shown out. */
   readonly onConnection: (connection: Connection) => void
+  /** For the mesh: what it found wrong in what a peer sent. */
+  readonly onPeerFault: (peer: NodeId, fault: PeerFault | LieKind) => void
   /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */
   addUpstream(options: UpstreamOptions): WorkerId
   /** Whether a model is served, as /readyz says. */

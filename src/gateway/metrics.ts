@@ -1,5 +1,6 @@
 /** The gateway's metrics, made from the table in `telemetry`, on a registry of their own. */
 
+import type { FaultKind, IncidentState } from '../evidence/index.ts'
 import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { DecisionOutcome } from '../routing/index.ts'
@@ -30,6 +31,10 @@ export interface Gauges {
   readonly federation?: {
     readonly states: () => Readonly<Record<NodeState, number>> | undefined
     readonly lies: () => ReadonlyMap<LieKind, number> | undefined
+  }
+  readonly standing?: {
+    readonly incidents: () => ReadonlyMap<IncidentState, number>
+    readonly faults: () => ReadonlyMap<FaultKind, number>
   }
 }
 
@@ -75,6 +80,15 @@ export class GatewayMetrics {
       })
       this.#registry.gauge(table.federationLies, () => {
         return Array.from(federation.lies() ?? [], ([kind, count]) => [[kind], count] as const)
+      })
+    }
+    const { standing } = gauges
+    if (standing !== undefined) {
+      this.#registry.gauge(table.incidents, () => {
+        return Array.from(standing.incidents(), ([state, count]) => [[state], count] as const)
+      })
+      this.#registry.gauge(table.faults, () => {
+        return Array.from(standing.faults(), ([kind, count]) => [[kind], count] as const)
       })
     }
     this.#registry.gauge(table.residentMemory, residentMemory)

@@ -160,6 +160,18 @@ export const metrics = {
     help: 'What was found to be untrue in what peers told of load, since the start, by kind.',
     labels: ['kind'],
   },
+  incidents: {
+    name: 'isochrone_incidents',
+    type: 'gauge',
+    help: 'Incidents that this gateway keeps, by what they are now.',
+    labels: ['state'],
+  },
+  faults: {
+    name: 'isochrone_worker_faults',
+    type: 'gauge',
+    help: 'What broke the rules in what workers sent, since the start, by kind.',
+    labels: ['kind'],
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

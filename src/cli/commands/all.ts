@@ -7,6 +7,7 @@ import { chatCommand } from './chat.ts'
 import { doctorCommand } from './doctor.ts'
 import { explainCommand } from './explain.ts'
 import { gatewayCommand } from './gateway.ts'
+import { incidentsCommand } from './incidents.ts'
 import { keysCommand } from './keys.ts'
 import { meshCommand } from './mesh.ts'
 import { modelsCommand } from './models.ts'
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   startCommand,
   chatCommand,
   explainCommand,
+  incidentsCommand,
   nodesCommand,
   meshCommand,
   gatewayCommand,

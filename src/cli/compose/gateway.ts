@@ -140,7 +140,8 @@ async function openGateway(
   const keys = new ApiKeyFile(folder.apiKeys, base)
   const storage = await openSqliteStorage(folder.records, base)
   const evidence = new EvidenceBook({ clock: systemClock })
-  evidence.restore(storage.observations.since(systemClock.now() - evidenceKeptMs))
+  const since = systemClock.now() - evidenceKeptMs
+  evidence.restore(storage.observations.since(since), storage.sightings.since(since))
   const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
     { network: options.network, token, region: options.region, role: 'gateway', rules },
@@ -149,6 +150,7 @@ async function openGateway(
       identity,
       contacts: openMeshView(folder.gateway, log),
       transport: { dial: (...args) => transport.dial(...args) },
+      onFault: (peer, fault) => gateway.onPeerFault(peer, fault),
     },
   )
   const cell = await declaredCell(options.location)
@@ -163,6 +165,8 @@ async function openGateway(
       evidence,
       observations: storage.observations,
       decisions: storage.decisions,
+      sightings: storage.sightings,
+      incidents: storage.incidents,
       latencyStore: openLatencyMap(folder.gateway, log),
       mesh,
     },

@@ -3,7 +3,7 @@
  * now follows from them.
  */
 import type { JsonObject, NodeId, WorkerId } from '../../protocol/index.ts'
-import { type FaultKind, faultInWords } from './fault.ts'
+import { classOf, type FaultKind, faultInWords } from './fault.ts'
 
 export type IncidentId = `inc_${string}`
 
@@ -113,6 +113,11 @@ export interface IncidentStore {
   flush(): Promise<void>
   /** In the order in which they were appended; what waits for the disk is not among them. */
   all(): Iterable<SignedStep>
+}
+
+export function classOfCause(cause: IncidentCause): 'degraded' | 'severe' {
+  if (cause === 'repeated-faults' || cause.endsWith('-together')) return 'degraded'
+  return classOf(cause as FaultKind) === 'severe' ? 'severe' : 'degraded'
 }
 
 export function causeInWords(cause: IncidentCause): string {

@@ -14,6 +14,7 @@ const passed: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'capability_missing',
   'all_nodes_busy',
   'node_draining',
+  'node_quarantined',
   'node_failed',
   'engine_failed',
   'engine_unavailable',

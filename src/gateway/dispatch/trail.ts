@@ -31,6 +31,8 @@ export interface TrailModules {
   readonly observations: { append(observation: Observation): void }
   readonly decisionLog: DecisionLog
   readonly metrics: GatewayMetrics
+  /** Whether this gateway itself was in trouble: then what it saw is void. */
+  readonly selfWatch?: { wasTroubledSince(atMs: number): boolean }
 }
 
 /** What was measured of the answer. */
@@ -56,6 +58,7 @@ export class Trail {
   /** Of the attempt that runs. */
   #worker: WorkerId | undefined
   #inFlightBefore = 0
+  #loadBefore: number | null = null
   #startedAtMs = 0
   #figures: Figures = noFigures
   readonly #refusals: DoubtedRefusals
@@ -115,6 +118,7 @@ export class Trail {
   #begin(start: AttemptStart): void {
     this.#worker = start.worker
     if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
+    this.#loadBefore = this.#modules.registry.loadOf(start.worker, this.#decision.model)
     this.#inFlightBefore = this.#modules.registry.begin(start.worker)
     this.#decision = withAttempt(this.#decision, start)
   }
@@ -159,16 +163,23 @@ export class Trail {
       decision: this.#decision.id,
       attempt: this.#decision.attempts.length - 1,
       outcome,
-      blame: blameOf(outcome.kind, code),
+      blame: this.#isVoid(code) ? 'gateway' : blameOf(outcome.kind, code),
       ttftMs: figures.ttftMs,
       tpotMs: figures.tpotMs,
       promptTokens: figures.usage?.promptTokens ?? null,
       completionTokens: figures.usage?.completionTokens ?? null,
       inFlight: this.#inFlightBefore,
+      load: this.#loadBefore,
     }
     this.#observe(this.#refusals.judge(observation))
     const end = { outcome: outcome.kind, endedAtMs: observation.atMs, code, ttftMs: figures.ttftMs }
     this.#decision = endAttempt(this.#decision, end)
+  }
+
+  /** A forged signature is one, however busy this gateway was. */
+  #isVoid(code: ErrorCode | null): boolean {
+    if (code === 'invalid_signature' || code === 'identity_mismatch') return false
+    return this.#modules.selfWatch?.wasTroubledSince(this.#startedAtMs) ?? false
   }
 
   #observe(judged: readonly Observation[]): void {

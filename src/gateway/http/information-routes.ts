@@ -19,6 +19,7 @@ import type { LatencyWatch } from '../workers/latency-watch.ts'
 import type { MeshWatch } from '../workers/mesh-watch.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
 import { type Client, jsonType } from './client.ts'
+import { type IncidentRouteModules, incidentRoutes } from './incident-routes.ts'
 import { latencyMapRoute } from './latency-map-route.ts'
 import { meshRoutes } from './mesh-routes.ts'
 import {
@@ -34,7 +35,7 @@ import type { Route, RouteDocument } from './route-table.ts'
 import { snakeCased } from './snake-case.ts'
 import { modelView, nodeView } from './views.ts'
 
-export interface InformationRouteModules {
+export interface InformationRouteModules extends IncidentRouteModules {
   readonly registry: WorkerRegistry
   readonly evidence: EvidenceBook
   readonly decisionLog: DecisionLog
@@ -58,6 +59,7 @@ export function informationRoutes(modules: InformationRouteModules): readonly Ro
     ...meshRoutes(modules),
     latencyMapRoute(modules.latencies),
     ...decisionRoutes(modules),
+    ...incidentRoutes(modules),
     ...openRoutes(modules),
   ]
 }
@@ -91,7 +93,8 @@ function modelRoutes({ registry, startedAtMs }: InformationRouteModules): readon
   ]
 }
 
-function nodeRoutes({ registry, ...about }: InformationRouteModules): readonly Route[] {
+function nodeRoutes(about: InformationRouteModules): readonly Route[] {
+  const { registry } = about
   return [
     {
       ...information('/v1/nodes', {

@@ -201,6 +201,8 @@ test('the OpenAPI document describes every route and body', async (t) => {
     'get /v1/clusters/{id}',
     'get /v1/decisions',
     'get /v1/decisions/{id}',
+    'get /v1/incidents',
+    'get /v1/incidents/{id}',
     'get /v1/latency-map',
     'get /v1/mesh',
     'get /v1/models',
@@ -210,6 +212,7 @@ test('the OpenAPI document describes every route and body', async (t) => {
     'post /v1/chat/completions',
     'post /v1/completions',
     'post /v1/embeddings',
+    'post /v1/incidents/{id}/decision',
   ])
   assert.ok(document.paths['/v1/chat/completions']?.['post']?.requestBody)
 })

@@ -33,7 +33,7 @@ export function openApiDocument(routes: readonly Route[], softwareVersion: strin
 function operation({ document, open, path }: Route): object {
   const { summary, tag, body, query = [] } = document
   const parameters = [
-    ...(path.endsWith(':id')
+    ...(path.includes(':id')
       ? [{ in: 'path', name: 'id', required: true, schema: { type: 'string' } }]
       : []),
     ...query.map((parameter) => ({ in: 'query', required: false, ...parameter })),

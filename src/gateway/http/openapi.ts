@@ -115,15 +115,37 @@ const duration = json.object({
   samples: json.number(),
 })
 
+const probability = json.object({
+  mean: json.number(),
+  lower_bound: json.number(),
+  upper_bound: json.number(),
+  samples: json.number(),
+})
+
 const evidence = json.object(
   {
     model: text,
-    completion: json.object({
-      mean: json.number(),
-      lower_bound: json.number(),
-      upper_bound: json.number(),
-      samples: json.number(),
-    }),
+    completion: probability,
+    clean: probability,
+    hazard: json.object(
+      {
+        mean: json.number(),
+        upper: json.number(),
+        lower: json.number(),
+        ends: json.number(),
+        seen_ms: json.number(),
+      },
+      { description: 'How soon it goes without a word: ends per ms, from its sessions here.' },
+    ),
+    latency: json.array(
+      json.object({
+        load: json.enum(['idle', 'busy', 'queued']),
+        timing: json.enum(['ttft', 'tpot']),
+        median_ms: json.number(),
+        high_ms: json.number({ description: 'The 95th percentile.' }),
+        samples: json.number(),
+      }),
+    ),
     ttft: json.optional(duration),
     tpot: json.optional(duration),
   },
@@ -168,6 +190,13 @@ export const nodeAnswer = json.object(
     connected: json.boolean(),
     round_trip_ms: nullable(json.number()),
     in_flight: count,
+    standing: nullable(
+      json.object({
+        state: json.enum(['quarantined', 'degraded']),
+        incident: text,
+        words: text,
+      }),
+    ),
     load: json.object({
       running: count,
       waiting: count,

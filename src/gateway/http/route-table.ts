@@ -24,7 +24,7 @@ export interface RouteDocument {
 
 export interface Route {
   readonly method: Method
-  /** `:id` as its last part stands for any one name. */
+  /** `:id` as its last part, or the one before it, stands for any one name. */
   readonly path: string
   /** Whoever reaches the port may ask: health and metrics. */
   readonly open?: boolean
@@ -44,13 +44,14 @@ export class RouteTable {
   readonly #exact = new Map<string, Route[]>()
   /** By what stands before the id. */
   readonly #byId = new Map<string, Route[]>()
+  /** Those with something behind the id, by what stands before it. */
+  readonly #byIdAnd = new Map<string, Route[]>()
 
   constructor(routes: readonly Route[]) {
     this.routes = routes
     for (const route of routes) {
-      const isById = route.path.endsWith(idPart)
-      const table = isById ? this.#byId : this.#exact
-      const key = isById ? route.path.slice(0, -idPart.length) : route.path
+      const [key = '', tail] = route.path.split(idPart, 2)
+      const table = tail === undefined ? this.#exact : tail === '' ? this.#byId : this.#byIdAnd
       table.set(key, [...(table.get(key) ?? []), route])
     }
   }
@@ -61,14 +62,29 @@ export class RouteTable {
     if (exact !== undefined) return exact
     const end = path.lastIndexOf('/')
     const isId = end + 1 < path.length && path.length - end - 1 <= idLengthMax
-    return (isId ? this.#byId.get(path.slice(0, end)) : undefined) ?? []
+    const byId = isId ? this.#byId.get(path.slice(0, end)) : undefined
+    return byId ?? this.#atWithin(path, end)
+  }
+
+  /** @param end of the id */
+  #atWithin(path: string, end: number): readonly Route[] {
+    const start = path.lastIndexOf('/', end - 1)
+    if (start < 0 || end - start < 2 || end - start - 1 > idLengthMax) return []
+    const routes = this.#byIdAnd.get(path.slice(0, start)) ?? []
+    return routes.filter((route) => route.path.endsWith(`${idPart}${path.slice(end)}`))
   }
 }
 
+/** Whether a part of the route's path stands for any one name. */
+export function hasId(route: Pick<Route, 'path'>): boolean {
+  return route.path.includes(idPart)
+}
+
 /** The part of a path that stands for `:id`; undefined where it is no valid encoding. */
-export function idIn(path: string): string | undefined {
+export function idIn(path: string, route: Pick<Route, 'path'>): string | undefined {
+  const [before = '', behind = ''] = route.path.split(idPart, 2)
   try {
-    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1))
+    return decodeURIComponent(path.slice(before.length + 1, path.length - behind.length))
   } catch {
     return undefined
   }

@@ -15,7 +15,9 @@ const table = new RouteTable([
   route('GET', '/v1/things'),
   route('POST', '/v1/things'),
   route('GET', '/v1/things/:id'),
+  route('POST', '/v1/things/:id/end'),
 ])
+const byId = { path: '/v1/models/:id' }
 const at = (path: string) => table.at(path).map((one) => `${one.method} ${one.path}`)
 
 test('a path is found exactly, or by the id at its end', () => {
@@ -28,15 +30,32 @@ test('a path is found exactly, or by the id at its end', () => {
   assert.deepEqual(at(`/v1/things/${'x'.repeat(257)}`), [])
 })
 
+test('an id may stand before the last part', () => {
+  assert.deepEqual(at('/v1/things/a%2Fb/end'), ['POST /v1/things/:id/end'])
+  for (const path of [
+    '/v1/things//end',
+    '/v1/things/a/b/end',
+    '/v1/things/end/',
+    '/end',
+    '/a/end',
+  ]) {
+    assert.deepEqual(at(path), [], path)
+  }
+  assert.deepEqual(at(`/v1/things/${'x'.repeat(257)}/end`), [])
+  const within = { path: '/v1/things/:id/end' }
+  assert.equal(idIn('/v1/things/a%2Fb/end', within), 'a/b')
+  assert.equal(idIn('/v1/things/%zz/end', within), undefined)
+})
+
 test('names of an object’s prototype are no paths', () => {
   for (const path of ['__proto__', 'constructor', '/v1/__proto__/x']) assert.deepEqual(at(path), [])
 })
 
 test('an id is decoded; what is no encoding is none', () => {
-  assert.equal(idIn('/v1/models/meta%2Fllama'), 'meta/llama')
-  assert.equal(idIn('/v1/models/%E2%82%AC'), '€')
-  assert.equal(idIn('/v1/models/%zz'), undefined)
-  assert.equal(idIn('/v1/models/%80'), undefined)
+  assert.equal(idIn('/v1/models/meta%2Fllama', byId), 'meta/llama')
+  assert.equal(idIn('/v1/models/%E2%82%AC', byId), '€')
+  assert.equal(idIn('/v1/models/%zz', byId), undefined)
+  assert.equal(idIn('/v1/models/%80', byId), undefined)
 })
 
 test('a query gives what is asked for, and says what is wrong with it', () => {

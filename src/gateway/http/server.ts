@@ -15,7 +15,7 @@ import type { GatewayMetrics } from '../metrics.ts'
 import { Answer, Client, type ClientContext } from './client.ts'
 import { rawRefusal, sendError } from './errors.ts'
 import { readJson } from './request-body.ts'
-import { idIn, type Route, RouteTable } from './route-table.ts'
+import { hasId, idIn, type Route, RouteTable } from './route-table.ts'
 import { discardBody } from './unread-body.ts'
 
 export interface ServerModules {
@@ -160,8 +160,8 @@ export class HttpServer {
     const route = routes.find((one) => one.method === asked)
     if (route === undefined) throw routes.length > 0 ? wrongMethod(client, routes) : noRoute(path)
     client.route = route.path
-    if (!route.path.endsWith(':id')) return route
-    const id = idIn(path)
+    if (!hasId(route)) return route
+    const id = idIn(path, route)
     if (id === undefined) throw new IsochroneError('invalid_request', 'The address is malformed.')
     client.id = id
     return route

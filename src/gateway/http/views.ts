@@ -2,7 +2,7 @@
 import type { EvidenceBook } from '../../evidence/index.ts'
 import type { JsonObject, OfferedModel } from '../../protocol/index.ts'
 import type { LatencyWatch } from '../workers/latency-watch.ts'
-import type { KnownWorker } from '../workers/registry.ts'
+import type { KnownWorker, WorkerRegistry } from '../workers/registry.ts'
 import { snakeCased } from './snake-case.ts'
 
 export function modelView(
@@ -29,11 +29,12 @@ export function modelView(
 export interface NodeViewModules {
   readonly evidence: EvidenceBook
   readonly latencies: LatencyWatch
+  readonly registry: Pick<WorkerRegistry, 'standing'>
 }
 
 export function nodeView(
   { worker, view, inFlight }: KnownWorker,
-  { evidence, latencies }: NodeViewModules,
+  { evidence, latencies, registry }: NodeViewModules,
 ): object {
   return snakeCased({
     id: worker.id,
@@ -45,10 +46,12 @@ export function nodeView(
     inFlight,
     load: view.load,
     models: view.models,
-    evidence: view.models.map(({ name }) => ({
-      model: name,
-      ...evidence.evidence(worker.id, name),
-    })),
+    standing: registry.standing(worker.id) ?? null,
+    evidence: view.models.map(({ name }) => {
+      const { clean, completion, hazard, latency, tpot, ttft } = evidence.evidence(worker.id, name)
+      const times = latency?.record.summary(latency.now) ?? []
+      return { model: name, completion, clean, hazard, latency: times, ttft, tpot }
+    }),
     record: view.record,
   })
 }

@@ -11,7 +11,7 @@ export const checkChatBody = checkOf(chatBody)
 export const checkCompletionBody = checkOf(completionBody)
 export const checkEmbeddingBody = checkOf(embeddingBody)
 
-function checkOf(schema: Schema): Check {
+export function checkOf(schema: Schema): Check {
   const validator = new Validator(schema)
   return (value) => (validator.fits(value) ? undefined : describe(validator.faults(value)))
 }

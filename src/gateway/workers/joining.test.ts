@@ -179,7 +179,9 @@ test('a node that misbehaves is blamed for it, and another answers', async (t) =
       assert.equal(alone.status, 502, alone.text)
       assert.equal(gateway.observations.all[0]?.blame, 'node')
       const streamed = await ask(gateway, { stream: true })
-      assert.ok(streamed.status === 502 || /stream_interrupted/.test(streamed.text))
+      // After what is proven wrong there is no second time.
+      const isRefused = streamed.status === 502 || streamed.status === 503
+      assert.ok(isRefused || /stream_interrupted/.test(streamed.text))
       assert.doesNotMatch(streamed.text, /\[DONE\]/)
       const sound = node(saying(['right']))
       await sound.join(address, testToken)

@@ -20,7 +20,7 @@ import {
   shortId,
   verifyNodeRecord,
 } from '../../protocol/index.ts'
-import type { CallHandler, Connection, IncomingCall } from '../../transport/index.ts'
+import type { CallHandler, CloseReason, Connection, IncomingCall } from '../../transport/index.ts'
 import type { JoinTokens } from '../admission/credentials.ts'
 import { TokenBucket } from '../admission/token-bucket.ts'
 import type { GatewayMetrics } from '../metrics.ts'
@@ -28,7 +28,9 @@ import type { Foresight } from './foresight.ts'
 import type { LatencyWatch } from './latency-watch.ts'
 import type { WorkerRegistry } from './registry.ts'
 import { RemoteWorker } from './remote-worker.ts'
+import type { SessionWatch } from './session-watch.ts'
 import type { SignedCalls } from './signed-calls.ts'
+import type { StandingKeeper } from './standing-keeper.ts'
 
 export interface JoiningOptions {
   readonly network: string
@@ -50,6 +52,10 @@ export interface JoiningModules {
   readonly latencies?: Pick<LatencyWatch, 'hear'>
   /** Learns how busy nodes are. */
   readonly foresight?: Pick<Foresight, 'joined' | 'reported'>
+  /** Hears what breaks the rules. */
+  readonly faults?: Pick<StandingKeeper, 'answer' | 'conduct' | 'joined'>
+  /** Learns who is there, and who goes. */
+  readonly sessions?: Pick<SessionWatch, 'began' | 'ended'>
   /** A peer of the mesh may stay without joining. */
   readonly mesh?: Pick<MeshAgent, 'isKnown'>
 }
@@ -105,6 +111,7 @@ export class Joining {
     } catch (error) {
       const failure = asIsochroneError(error)
       metrics.join(failure.code)
+      this.#judge(call.peer, failure)
       log.warn('node refused', { node: shortId(call.peer), code: failure.code })
       throw failure
     }
@@ -145,23 +152,47 @@ export class Joining {
     }
     const worker = new RemoteWorker(connection, record, this.#modules)
     this.#modules.registry.put(worker)
+    this.#modules.faults?.joined(worker.id)
     this.#modules.foresight?.joined(worker)
     this.#workers.set(record.id, worker)
     this.#remember(record)
     if (before !== undefined) {
       before.disconnected()
       before.connection.close().catch(() => {})
+      // What ran over the connection before is gone.
+      this.#noteEnd(before, 'lost')
     }
+    this.#modules.sessions?.began(record.id)
     guest.worker = worker
-    void connection.closed.then((reason) => this.#leave(worker, reason.kind))
+    void connection.closed.then((reason) => this.#leave(worker, reason))
   }
 
-  #leave(worker: RemoteWorker, reason: string): void {
+  #leave(worker: RemoteWorker, reason: CloseReason): void {
     worker.disconnected()
     this.#modules.registry.markGone(worker)
     if (this.#workers.get(worker.id) !== worker) return
     this.#workers.delete(worker.id)
-    this.#modules.log.info('node left', { node: shortId(worker.id), reason })
+    this.#modules.log.info('node left', { node: shortId(worker.id), reason: reason.kind })
+    if (reason.kind === 'protocol-error') {
+      this.#modules.faults?.conduct(worker.id, 'connection-broken', { found: reason.detail })
+    }
+    const isBroken = reason.kind === 'lost' || reason.kind === 'protocol-error'
+    this.#noteEnd(worker, isBroken ? 'lost' : reason.kind)
+  }
+
+  /** Who says that it goes, or goes in order with nothing under way, costs nobody an answer. */
+  #noteEnd(worker: RemoteWorker, how: 'lost' | 'remote' | 'local'): void {
+    const isBusy = (this.#modules.registry.find(worker.id)?.inFlight ?? 0) > 0
+    const isAnnounced = worker.describe().load.draining
+    const isOrderly = how === 'local' || isAnnounced || (how === 'remote' && !isBusy)
+    this.#modules.sessions?.ended(worker.id, isOrderly ? 'left' : 'lost')
+  }
+
+  /** A token that is wrong, or a record of another network, are mistakes; these are not. */
+  #judge(peer: NodeId, { code, message }: IsochroneError): void {
+    const { faults } = this.#modules
+    if (code === 'identity_mismatch') faults?.conduct(peer, 'record-identity', { found: message })
+    if (code === 'invalid_signature') faults?.conduct(peer, 'record-signature', { found: message })
   }
 
   #guest(connection: Connection): Guest {

@@ -3,7 +3,7 @@
  * gets.
  */
 import type { Clock } from '../../base/index.ts'
-import type { EvidenceBook, WorkerEvidence } from '../../evidence/index.ts'
+import type { EvidenceBook, Standing, WorkerEvidence } from '../../evidence/index.ts'
 import { IsochroneError, isNodeId, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
 import type { Candidate } from '../../routing/index.ts'
 import { Foreseen } from './foreseen.ts'
@@ -23,6 +23,8 @@ export interface RegistryModules {
 interface Entry {
   readonly worker: Worker
   inFlight: number
+  /** undefined: nothing stands against it. */
+  standing: Standing | undefined
   /** undefined: an upstream, whose load is always as it is now, and which is in no mesh. */
   readonly foreseen: Foreseen | undefined
   /** Monotonic ms; undefined while it is connected. */
@@ -67,6 +69,7 @@ export class WorkerRegistry {
     this.#entries.set(worker.id, {
       worker,
       inFlight,
+      standing: before?.standing,
       foreseen: before?.foreseen ?? (isNodeId(worker.id) ? new Foreseen() : undefined),
       goneSinceMs: undefined,
       candidate: undefined,
@@ -78,6 +81,21 @@ export class WorkerRegistry {
     const entry = this.#entries.get(worker.id)
     if (entry?.worker !== worker) return
     entry.goneSinceMs = this.#modules.clock.monotonic()
+  }
+
+  /** What stands against it from now on; a quarantine ends what it does for this gateway. */
+  stand(id: WorkerId, standing: Standing | undefined): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    entry.standing = standing
+    const { worker } = entry
+    if (!(worker instanceof RemoteWorker)) return
+    if (standing?.state === 'quarantined') worker.bar(standing.words)
+    else worker.unbar()
+  }
+
+  standing(id: WorkerId): Standing | undefined {
+    return this.#entries.get(id)?.standing
   }
 
   node(id: WorkerId): KnownNode | undefined {
@@ -112,6 +130,19 @@ export class WorkerRegistry {
     let connected = 0
     for (const { worker } of this.#entries.values()) if (worker.describe().connected) connected += 1
     return { connected, disconnected: this.#entries.size - connected }
+  }
+
+  /** Requests there per slot, as they are foreseen; null: it does not offer the model. */
+  loadOf(id: WorkerId, model: string): number | null {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return null
+    const view = entry.worker.describe()
+    const slots = offerOf(view, model)?.slots
+    if (slots === undefined) return null
+    const { inFlight, foreseen } = entry
+    const { running, waiting } = view.load
+    const others = foreseen?.others ?? Math.max(0, running + waiting - inFlight)
+    return (inFlight + others) / Math.max(1, slots)
   }
 
   /** Another request is under way there; returns how many were before. */
@@ -177,7 +208,7 @@ export class WorkerRegistry {
 const unforeseen = new Foreseen()
 
 function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Candidate {
-  const { worker, inFlight } = entry
+  const { worker, inFlight, standing } = entry
   const foreseen = entry.foreseen ?? unforeseen
   const { others, kvTokensFree, verdict } = foreseen
   const view = worker.describe()
@@ -190,7 +221,7 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   if (kept === undefined) {
     const own = { id: worker.id, inFlight, others, kvTokensFree, verdict, evidence }
     const link = { roundTripMs, roundTripSource, connected, overdue }
-    entry.candidate = { ...own, ...link, region, offer, load, integerExact }
+    entry.candidate = { ...own, ...link, standing, region, offer, load, integerExact }
     return entry.candidate
   }
   kept.region = region
@@ -204,6 +235,7 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   kept.roundTripSource = roundTripSource
   kept.connected = connected
   kept.overdue = overdue
+  kept.standing = standing
   kept.integerExact = integerExact
   kept.evidence = evidence
   return kept

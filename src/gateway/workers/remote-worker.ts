@@ -1,5 +1,6 @@
 /** A joined node, asked over the connection that it opened. */
-import type { Clock } from '../../base/index.ts'
+import { type Clock, SlotList } from '../../base/index.ts'
+import type { FaultKind } from '../../evidence/index.ts'
 import {
   decodeEmbedReply,
   decodeGenerateReply,
@@ -13,6 +14,7 @@ import {
   type GenerationEvent,
   type GenerationRequest,
   IsochroneError,
+  type JsonObject,
   type LoadReport,
   methods,
   type NodeId,
@@ -20,7 +22,14 @@ import {
   OutputHash,
   type SignedEnvelope,
 } from '../../protocol/index.ts'
-import { type Connection, callUnary, type LinkQuality, openCall } from '../../transport/index.ts'
+import {
+  type Connection,
+  callUnary,
+  type LinkQuality,
+  type OutgoingCall,
+  openCall,
+} from '../../transport/index.ts'
+import { faultEvidence, faultOf, type Shown } from './answer-faults.ts'
 import type { SignedCalls } from './signed-calls.ts'
 import { embeddingTokensMax, UsageBounds } from './usage-bounds.ts'
 import type { CallLimits, Worker, WorkerView } from './worker.ts'
@@ -28,6 +37,10 @@ import type { CallLimits, Worker, WorkerView } from './worker.ts'
 export interface RemoteWorkerModules {
   readonly clock: Clock
   readonly calls: SignedCalls
+  /** Told what a node's answer breaks the rules with. */
+  readonly faults?: {
+    answer(worker: NodeId, kind: FaultKind, evidence: JsonObject): void
+  }
 }
 
 const idle: LoadReport = { running: 0, waiting: 0, kvTokensFree: 0, draining: false }
@@ -40,6 +53,9 @@ export class RemoteWorker implements Worker {
   #load: LoadReport = idle
   #connected = true
   #locationRefuted = false
+  readonly #running = new SlotList<OutgoingCall>()
+  /** Why it is quarantined. */
+  #barred: string | undefined
 
   constructor(connection: Connection, record: NodeRecord, modules: RemoteWorkerModules) {
     this.id = record.id
@@ -74,6 +90,16 @@ export class RemoteWorker implements Worker {
     this.#locationRefuted = refuted
   }
 
+  /** Ends what runs there; whoever waits for it hears why, and asks somebody else. */
+  bar(why: string): void {
+    this.#barred = why
+    for (const call of this.#running) call.cancel(why)
+  }
+
+  unbar(): void {
+    this.#barred = undefined
+  }
+
   disconnected(): void {
     this.#connected = false
   }
@@ -103,17 +129,27 @@ export class RemoteWorker implements Worker {
     const envelope = await this.#modules.calls.request(this.id, body, request.modelDigest)
     const { signal, deadlineMs } = limits
     const { clock } = this.#modules
+    this.#refuseBarred()
     const call = await openCall(this.#connection, methods.generate, { signal, deadlineMs, clock })
-    // A failure to send shows in the responses too.
-    call.send(encodeGenerateCall({ envelope, body })).catch(() => {})
-    call.end().catch(() => {})
+    const slot = this.#running.add(call)
     const answer = new SignedAnswer(request, body.length - continuedBytes(request))
-    for await (const messages of call.responses()) {
-      const events = answer.read(messages)
-      if (events.length > 0) yield events
+    const shown: Shown = { asked: envelope, requestId: request.requestId }
+    try {
+      this.#refuseBarred()
+      // A failure to send shows in the responses too.
+      call.send(encodeGenerateCall({ envelope, body })).catch(ignore)
+      call.end().catch(ignore)
+      for await (const messages of call.responses()) {
+        const events = this.#read(answer, messages, shown)
+        if (events.length > 0) yield events
+      }
+    } catch (error) {
+      if (this.#barred !== undefined) call.cancel(this.#barred)
+      throw this.#told(error)
+    } finally {
+      this.#running.remove(slot)
     }
-    const { result, hash } = answer.end()
-    this.#modules.calls.checkResult(result, envelope, hash)
+    this.#check(answer, shown)
   }
 
   async embed(request: EmbeddingRequest, limits: CallLimits): Promise<EmbeddingResult> {
@@ -122,11 +158,68 @@ export class RemoteWorker implements Worker {
     const { signal, deadlineMs } = limits
     const message = encodeEmbedCall({ envelope, body })
     const options = { signal, deadlineMs, clock: this.#modules.clock }
-    const answer = await callUnary(this.#connection, methods.embed, message, options)
-    const { result, ...embedding } = decodeEmbedReply(answer)
-    this.#modules.calls.checkResult(result, envelope, embeddingHash(embedding))
+    this.#refuseBarred()
+    let answer: Uint8Array
+    try {
+      answer = await callUnary(this.#connection, methods.embed, message, options)
+    } catch (error) {
+      throw this.#told(error)
+    }
+    this.#refuseBarred()
+    const shown: Shown = { asked: envelope, requestId: request.requestId }
+    const { result, ...embedding } = this.#decoded(answer, shown)
+    const hash = embeddingHash(embedding)
+    try {
+      this.#modules.calls.checkResult(result, envelope, hash)
+    } catch (error) {
+      throw this.#faulty(error, { ...shown, result, hash })
+    }
     const promptTokens = Math.min(embedding.promptTokens, embeddingTokensMax(request))
     return { ...embedding, promptTokens }
+  }
+
+  #read(answer: SignedAnswer, messages: readonly Uint8Array[], shown: Shown) {
+    try {
+      return answer.read(messages)
+    } catch (error) {
+      throw this.#faulty(error, shown)
+    }
+  }
+
+  #decoded(answer: Uint8Array, shown: Shown) {
+    try {
+      return decodeEmbedReply(answer)
+    } catch (error) {
+      throw this.#faulty(error, shown)
+    }
+  }
+
+  #check(answer: SignedAnswer, shown: Shown): void {
+    let end: ReturnType<SignedAnswer['end']> | undefined
+    try {
+      end = answer.end()
+      this.#modules.calls.checkResult(end.result, shown.asked, end.hash)
+    } catch (error) {
+      throw this.#faulty(error, { ...shown, ...end })
+    }
+  }
+
+  /** What was found here, not what the node says of itself. */
+  #faulty(error: unknown, shown: Shown): unknown {
+    const kind = faultOf(error)
+    if (kind !== undefined) this.#modules.faults?.answer(this.id, kind, faultEvidence(error, shown))
+    return error
+  }
+
+  /** Only this gateway knows whether it has quarantined it. */
+  #told(error: unknown): unknown {
+    if (this.#barred !== undefined) return quarantined(this.#barred)
+    if (!(error instanceof IsochroneError) || error.code !== 'node_quarantined') return error
+    return new IsochroneError('node_failed', `The node failed: ${error.message}`)
+  }
+
+  #refuseBarred(): void {
+    if (this.#barred !== undefined) throw quarantined(this.#barred)
   }
 }
 
@@ -179,6 +272,12 @@ class SignedAnswer {
     return events.map((event) => (event.type === 'usage' ? this.#bounds.bounded(event) : event))
   }
 }
+
+function quarantined(why: string): IsochroneError {
+  return new IsochroneError('node_quarantined', `The node was ${why}.`)
+}
+
+function ignore(): void {}
 
 /** What was taken over is no part of the prompt. */
 function continuedBytes({ continued }: GenerationRequest): number {

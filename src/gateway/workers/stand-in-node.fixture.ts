@@ -59,11 +59,13 @@ export interface StandInOptions {
   readonly script: Script
   readonly createTransport: (identity: Identity, events: TransportEvents) => Transport
   readonly misdeed?: Misdeed
+  /** A new one where none is given. */
+  readonly identity?: Identity
   readonly record?: Partial<NodeRecord>
 }
 
 export class StandInNode {
-  readonly identity = createIdentity()
+  readonly identity: Identity
   readonly transport: Transport
   readonly #options: StandInOptions
   readonly #nonces = new NonceStore({ entriesMax: 10_000, clock: systemClock })
@@ -74,6 +76,7 @@ export class StandInNode {
 
   constructor(options: StandInOptions) {
     this.#options = options
+    this.identity = options.identity ?? createIdentity()
     const handlers = {
       [methods.generate]: (call: IncomingCall) => this.#generate(call),
       [methods.embed]: (call: IncomingCall) => this.#embed(call),

@@ -92,7 +92,7 @@ export class MeshAgent {
       addressOf: (id) => this.#peers.addressOf(id) ?? book.addressesOf(id)[0],
     })
     this.#guests = new Guests(this.#limits, {
-      clock,
+      ...modules,
       log: this.#log,
       standingOf: (id) => this.#standingOf(id),
     })

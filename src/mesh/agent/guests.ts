@@ -5,6 +5,7 @@
 import type { Clock } from '../../base/index.ts'
 import { type NodeId, shortId } from '../../protocol/index.ts'
 import type { ClusterFault } from '../clusters/context.ts'
+import type { LieKind } from '../digests/conduct.ts'
 import type { RejectionFault } from '../membership/step.ts'
 import type { AgentLimits } from './limits.ts'
 import type { RationedLog } from './rationed-log.ts'
@@ -39,6 +40,8 @@ export interface GuestsModules {
   readonly clock: Clock
   readonly log: RationedLog
   readonly standingOf: (peer: NodeId) => Standing
+  /** Told of every fault. */
+  readonly onFault?: (peer: NodeId, fault: PeerFault | LieKind) => void
 }
 
 export class Guests {
@@ -99,7 +102,9 @@ export class Guests {
     return this.#guest(peer).allowance.isSpent
   }
 
-  note(peer: NodeId, fault: PeerFault): void {
+  /** @param lie which one, where it is one */
+  note(peer: NodeId, fault: PeerFault, lie?: LieKind): void {
+    this.#modules.onFault?.(peer, lie ?? fault)
     this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
     const guest = this.#guest(peer)
     const nowMs = this.#modules.clock.monotonic()

@@ -3,11 +3,13 @@ import type { Clock, Log, Random } from '../../base/index.ts'
 import type { Identity, MemberState, NodeId } from '../../protocol/index.ts'
 import type { Transport } from '../../transport/index.ts'
 import type { ClusterRules } from '../clusters/limits.ts'
+import type { LieKind } from '../digests/conduct.ts'
 import type { LinkEstimate } from '../links/link-table.ts'
 import type { LinkMeasure } from '../links/link-window.ts'
 import type { MembershipPreset } from '../membership/presets.ts'
 import type { MemberRole } from './card.ts'
 import type { ContactStore } from './contacts.ts'
+import type { PeerFault } from './guests.ts'
 import type { AgentLimits } from './limits.ts'
 import type { LoadFacts } from './load-keeper.ts'
 
@@ -32,6 +34,8 @@ export interface AgentModules {
   readonly contacts: ContactStore
   /** Of a node: its load, and what it can do. Without it, it says none. */
   readonly facts?: () => LoadFacts
+  /** Told of every fault in what a peer sent. */
+  readonly onFault?: (peer: NodeId, fault: PeerFault | LieKind) => void
 }
 
 export interface MeshMember {

@@ -1,0 +1,66 @@
+/** What a person reads of incidents, and how a decision is asked for. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CommandContext } from '../options/command.ts'
+import { type IncidentView, renderIncident, renderIncidents, runIncidents } from './incidents.ts'
+
+const plain = (text: string) => text
+const style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain }
+const id = `inc_${'a'.repeat(26)}`
+
+const incident: IncidentView = {
+  id,
+  class: 'severe',
+  subject: { kind: 'worker', worker: 'b'.repeat(52) },
+  cause_in_words: 'a result whose signature is not its own',
+  state: 'quarantined',
+  opened_at_ms: 1_700_000_000_000,
+  closed_at_ms: null,
+  shut_until_ms: null,
+  recurrences: 0,
+  because: null,
+  rulings: [],
+}
+
+test('the list names each one, what it is about, and what was found', () => {
+  const shared = { kind: 'shared', trait: 'engine', value: 'onnx/cpu' }
+  const other = { ...incident, subject: shared, state: 'asked' }
+  const text = renderIncidents([incident, other], { style, width: 200 })
+  assert.match(
+    text,
+    new RegExp(`${id} +2023-11-14 22:13:20 +quarantined +bbbbbbbb +a result whose`),
+  )
+  assert.match(text, /asked +all of engine onnx\/cpu/)
+})
+
+test('one of them is shown with its evidence, its steps and what was decided', () => {
+  const ruling = { decision: 'lift', reason: 'mended', appeal: 'a bug', by: 'key_1' }
+  const json = JSON.stringify({ step: 1, atMs: 1_700_000_000_000, kind: 'opened', state: 'shut' })
+  const whole = {
+    ...incident,
+    rulings: [ruling],
+    evidence: { found: 'it' },
+    steps: [{ json, signature: 'x' }],
+  }
+  const text = renderIncident(whole, { style })
+  for (const part of [
+    /About {5}b{52}\n/,
+    /appeal: a bug\n +lift by key_1: mended/,
+    /1\. 2023-11-14 22:13:20 opened: shut/,
+    /"found": "it"/,
+  ]) {
+    assert.match(text, part)
+  }
+})
+
+test('a decision without a reason, or about nothing, is not sent', async () => {
+  const client = { url: 'http://127.0.0.1:1', 'api-key': 'iso_x', data: '/nowhere', json: false }
+  const asked = { ...client, all: false, appeal: undefined, subject: id }
+  const run = (action: string, more: object) =>
+    runIncidents({ ...asked, reason: undefined, action, ...more }, {
+      folder: '/',
+    } as CommandContext)
+  await assert.rejects(run('lift', {}), /lift needs --reason/)
+  await assert.rejects(run('uphold', { reason: ' ' }), /uphold needs --reason/)
+  await assert.rejects(run('show', { subject: 'dec_x' }), /begin with inc_/)
+})

@@ -1,0 +1,160 @@
+/** `isochrone incidents`: as a table, one by one, and what an operator decides. */
+import { type CommandContext, exitCode } from '../options/command.ts'
+import { usageError } from '../options/usage-error.ts'
+import { renderTable } from '../terminal/table.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+import { type ClientOptions, type GatewayClient, openGatewayClient } from './gateway-client.ts'
+
+export interface IncidentsOptions extends ClientOptions {
+  readonly action: string
+  readonly subject: string | undefined
+  readonly all: boolean
+  readonly reason: string | undefined
+  readonly appeal: string | undefined
+}
+
+/** What is shown of `GET /v1/incidents`. */
+export interface IncidentView {
+  readonly id: string
+  readonly class: string
+  readonly subject: {
+    readonly kind: string
+    readonly worker?: string
+    readonly trait?: string
+    readonly value?: string
+  }
+  readonly cause_in_words: string
+  readonly state: string
+  readonly opened_at_ms: number
+  readonly closed_at_ms: number | null
+  readonly shut_until_ms: number | null
+  readonly recurrences: number
+  readonly because: string | null
+  readonly rulings: readonly {
+    readonly decision: string
+    readonly reason: string
+    readonly appeal: string | null
+    readonly by: string
+  }[]
+}
+
+export interface WholeIncidentView extends IncidentView {
+  readonly evidence: object
+  readonly steps: readonly { readonly json: string; readonly signature: string }[]
+}
+
+type Screen = Pick<Terminal, 'style' | 'width'>
+
+export async function runIncidents(
+  options: IncidentsOptions,
+  context: CommandContext,
+): Promise<number> {
+  const { action, all, json } = options
+  const { terminal } = context
+  // What is wrong with the command line is said before anything is asked.
+  const path = action === 'list' ? '' : pathOf(options)
+  const client = openGatewayClient(options, context.folder)
+  if (action === 'list') {
+    const answer = await client.get(`/v1/incidents?limit=1000${all ? '&which=all' : ''}`)
+    const { data } = (await answer.json()) as { readonly data: readonly IncidentView[] }
+    if (json) terminal.out(`${JSON.stringify(data)}\n`)
+    else if (data.length === 0) terminal.note(`There is no ${all ? '' : 'open '}incident.\n`)
+    else terminal.out(renderIncidents(data, terminal))
+    return exitCode.ok
+  }
+  const incident = action === 'show' ? await get(client, path) : await decide(client, path, options)
+  terminal.out(json ? `${JSON.stringify(incident)}\n` : renderIncident(incident, terminal))
+  return exitCode.ok
+}
+
+/** @throws a usage error, where something is missing */
+function pathOf({ action, reason, subject }: IncidentsOptions): string {
+  if (subject === undefined || !/^inc_[a-z2-7]{26}$/.test(subject)) {
+    throw usageError(`${subject ?? ''} is not an incident id; they begin with inc_.`)
+  }
+  if (action !== 'show' && (reason ?? '').trim() === '') {
+    throw usageError(`${action} needs --reason TEXT: it stays on record with the decision.`)
+  }
+  return `/v1/incidents/${subject}`
+}
+
+async function get(client: GatewayClient, path: string): Promise<WholeIncidentView> {
+  return (await client.get(path)).json() as Promise<WholeIncidentView>
+}
+
+async function decide(
+  client: GatewayClient,
+  path: string,
+  { action, appeal, reason }: IncidentsOptions,
+): Promise<WholeIncidentView> {
+  const body = { decision: action, reason, appeal: appeal ?? null }
+  return (await client.post(`${path}/decision`, body)).json() as Promise<WholeIncidentView>
+}
+
+export function renderIncidents(all: readonly IncidentView[], { style, width }: Screen): string {
+  const columns = [
+    { title: 'INCIDENT' },
+    { title: 'SINCE' },
+    { title: 'STATE' },
+    { title: 'ABOUT' },
+    { title: 'WHAT' },
+  ] as const
+  const rows = all.map((one) => [
+    one.id,
+    dateOf(one.opened_at_ms),
+    one.state,
+    subjectOf(one),
+    one.cause_in_words,
+  ])
+  return renderTable(columns, rows, { paintTitle: style.bold, width })
+}
+
+export function renderIncident(
+  incident: WholeIncidentView,
+  { style }: Pick<Terminal, 'style'>,
+): string {
+  const { because, evidence, recurrences, rulings, shut_until_ms: until, steps } = incident
+  const lines = [
+    style.bold(`Incident ${incident.id}`),
+    `About     ${incident.subject.worker ?? subjectOf(incident)}`,
+    `What      ${incident.cause_in_words} (${incident.class})`,
+    `State     ${incident.state}${until === null ? '' : `, until ${dateOf(until)}`}`,
+    `Opened    ${dateOf(incident.opened_at_ms)}`,
+    ...(incident.closed_at_ms === null ? [] : [`Closed    ${dateOf(incident.closed_at_ms)}`]),
+    ...(recurrences === 0 ? [] : [`Again     ${recurrences} times`]),
+    ...(because === null ? [] : [`Because   ${because}`]),
+    '',
+    style.bold('What was decided'),
+    ...(rulings.length === 0 ? ['  nothing yet'] : rulings.flatMap(rulingLines)),
+    '',
+    style.bold('Steps, each signed by the gateway'),
+    ...steps.map(stepLine),
+    '',
+    style.bold('Evidence'),
+    ...JSON.stringify(evidence, null, 2)
+      .split('\n')
+      .map((line) => `  ${line}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function rulingLines({ appeal, by, decision, reason }: IncidentView['rulings'][number]): string[] {
+  const line = `  ${decision} by ${by}: ${reason}`
+  return appeal === null ? [line] : [`  appeal: ${appeal}`, line]
+}
+
+function stepLine({ json }: WholeIncidentView['steps'][number]): string {
+  const { atMs, kind, state, step } = JSON.parse(json) as Readonly<Record<string, unknown>>
+  return `  ${step}. ${dateOf(Number(atMs))} ${kind}: ${state}`
+}
+
+function subjectOf({ subject }: IncidentView): string {
+  if (subject.worker !== undefined) {
+    return subject.worker.startsWith('upstream-') ? subject.worker : subject.worker.slice(0, 8)
+  }
+  return `all of ${subject.trait} ${subject.value}`
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().replace('T', ' ').slice(0, 19)
+}

@@ -1,0 +1,44 @@
+/** `isochrone incidents`: who broke the rules, what followed, and what an operator decides. */
+import { defineCommand } from '../options/command.ts'
+import { flag, text } from '../options/option.ts'
+import { clientOptions } from '../options/recurring.ts'
+
+const id = { name: 'ID', help: 'inc_…, from the list', required: true } as const
+
+export const incidentsCommand = defineCommand({
+  name: 'incidents',
+  summary: 'show who broke the rules and what followed; lift a quarantine, or uphold it',
+  actions: [
+    {
+      name: 'list',
+      help: 'those that are open; with --all, those that are closed too',
+      arguments: [],
+    },
+    { name: 'show', help: 'one of them, with its evidence and its steps', arguments: [id] },
+    { name: 'lift', help: 'nothing stands against it any more; needs --reason', arguments: [id] },
+    { name: 'uphold', help: 'it stays as it is; needs --reason', arguments: [id] },
+  ],
+  options: {
+    all: flag('with list: closed ones too'),
+    reason: text('with lift and uphold: why, for the record', { placeholder: 'TEXT' }),
+    appeal: text('with lift and uphold: what the owner of the worker had to say', {
+      placeholder: 'TEXT',
+    }),
+    ...clientOptions,
+  },
+  examples: [
+    { command: 'isochrone incidents list', meaning: 'a table' },
+    { command: 'isochrone incidents show inc_…', meaning: 'what was found, and what followed' },
+    {
+      command: 'isochrone incidents lift inc_… --reason "a faulty build, replaced"',
+      meaning: 'its node gets requests again; needs an operator’s key',
+    },
+  ],
+  run: async (input, context) => {
+    const { runIncidents } = await import('../client/incidents.ts')
+    return runIncidents(
+      { ...input.options, action: input.action, subject: input.arguments[0] },
+      context,
+    )
+  },
+})

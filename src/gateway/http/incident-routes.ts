@@ -1,0 +1,128 @@
+/** Incidents: the list, one of them, and what an operator decides. */
+import { json } from '../../base/index.ts'
+import {
+  causeInWords,
+  classOfCause,
+  type Incident,
+  type IncidentId,
+  isIncidentId,
+} from '../../evidence/index.ts'
+import { IsochroneError } from '../../protocol/index.ts'
+import { checkOf } from '../openai/validation.ts'
+import type { StandingKeeper } from '../workers/standing-keeper.ts'
+import { type Client, jsonType } from './client.ts'
+import { incidentAnswer, incidentList, type RulingBody, rulingBody } from './incident-schemas.ts'
+import { Query } from './query.ts'
+import type { Route } from './route-table.ts'
+import { snakeCased } from './snake-case.ts'
+
+/** Some 500 bytes each. */
+const incidentsMax = 1_000
+const incidentsDefault = 100
+const which = ['open', 'all'] as const
+
+export interface IncidentRouteModules {
+  readonly faults: Pick<StandingKeeper, 'book' | 'rule'>
+}
+
+export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/incidents',
+      document: {
+        tag: 'information',
+        summary: 'The incidents that this gateway keeps, newest first.',
+        answer: incidentList,
+        errorStatuses: [400, 401],
+        query: [
+          { name: 'which', schema: json.enum(which), description: 'Default: open.' },
+          { name: 'limit', schema: json.string({ pattern: '^[0-9]{1,4}$' }) },
+        ],
+      },
+      handle(client) {
+        const query = new Query(client.url)
+        const isAll = query.oneOf('which', which) === 'all'
+        const limit = Math.min(query.number('limit') ?? incidentsDefault, incidentsMax)
+        const found = faults.book.incidents().filter(({ state }) => isAll || state !== 'closed')
+        send(client, { object: 'list', data: found.slice(0, limit).map(summaryOf) })
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/incidents/:id',
+      document: {
+        tag: 'information',
+        summary: 'One incident: its evidence, its signed steps, what was decided.',
+        answer: incidentAnswer,
+        errorStatuses: [401, 404],
+      },
+      handle: (client) => send(client, viewOf(known(faults.book.find(idOf(client)), client.id))),
+    },
+    {
+      method: 'POST',
+      path: '/v1/incidents/:id/decision',
+      check: checkOf(rulingBody),
+      document: {
+        tag: 'operation',
+        summary: 'An operator lifts an incident, or upholds it.',
+        body: rulingBody,
+        answer: incidentAnswer,
+        errorStatuses: [400, 401, 403, 404, 413, 415],
+      },
+      async handle(client, body) {
+        const { role, keyId } = client.account
+        if (role !== 'operator') throw notOperator()
+        const { appeal = null, decision, reason } = body as RulingBody
+        known(faults.book.find(idOf(client)), client.id)
+        if (decision === 'attest') throw noAttestation()
+        const ruling = { decision, reason, appeal, by: keyId }
+        send(client, viewOf(await faults.rule(idOf(client), ruling)))
+      },
+    },
+  ]
+}
+
+function idOf({ id }: Client): IncidentId {
+  if (isIncidentId(id)) return id
+  const message = 'This is no incident id. One looks like inc_ and 26 letters and digits.'
+  throw new IsochroneError('not_found', message)
+}
+
+function known(incident: Incident | undefined, id: string): Incident {
+  if (incident !== undefined) return incident
+  const message = `There is no incident ${id} here; GET /v1/incidents?which=all lists them.`
+  throw new IsochroneError('not_found', message)
+}
+
+function notOperator(): IsochroneError {
+  return new IsochroneError(
+    'permission_denied',
+    'Only an operator decides about incidents. Whoever runs this gateway makes an operator’s key ' +
+      'with: isochrone keys create --operator',
+  )
+}
+
+function noAttestation(): IsochroneError {
+  return new IsochroneError(
+    'capability_missing',
+    'This version verifies no attestation, so a quarantine cannot end by attestation and ' +
+      'probation. An operator can lift it: send the decision "lift" with a reason.',
+  )
+}
+
+function summaryOf(incident: Incident): object {
+  const { evidence: _, steps: __, ...plain } = incident
+  const { cause } = incident
+  const about = { class: classOfCause(cause), causeInWords: causeInWords(cause) }
+  return { object: 'incident', ...plain, ...about }
+}
+
+function viewOf(incident: Incident): object {
+  const { evidence, steps } = incident
+  return { ...summaryOf(incident), evidence, steps: steps.map(({ signed }) => signed) }
+}
+
+function send(client: Client, value: object): void {
+  client.send(200, jsonType, JSON.stringify(snakeCased(value)))
+}
