@@ -3,6 +3,7 @@
  */
 import type { LatencyRecord } from './latency-record.ts'
 import type { HazardEstimate } from './presence.ts'
+import type { Response } from './response-curve.ts'
 
 /** A decayed Bayesian estimate of a probability. */
 export interface ProbabilityEstimate {
@@ -38,6 +39,8 @@ export interface WorkerEvidence {
   readonly hazard: HazardEstimate
   /** undefined: never seen. */
   readonly latency: LatencyEvidence | undefined
+  /** How the time to the first token grows with the prompt and the load; undefined: never seen. */
+  readonly response: Response | undefined
   /** undefined: never seen. */
   readonly ttft: DurationEstimate | undefined
   readonly tpot: DurationEstimate | undefined

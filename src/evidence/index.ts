@@ -13,6 +13,7 @@ export { LatencyRecord, type LatencySummary } from './latency-record.ts'
 export type { Observation, ObservationStore, ObservedOutcome } from './observation.ts'
 export { type HazardEstimate, hazardOf, presenceWindowMs, survival } from './presence.ts'
 export { evidenceWindowMs, newcomer } from './record.ts'
+export { type Response, respond } from './response-curve.ts'
 export {
   type Sighting,
   type SightingKind,

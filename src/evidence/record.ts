@@ -15,6 +15,7 @@ import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './ev
 import { LatencyRecord } from './latency-record.ts'
 import type { Observation } from './observation.ts'
 import { hazardOf, Presence } from './presence.ts'
+import { ResponseCurve } from './response-curve.ts'
 import { uncleanCodes } from './sighting.ts'
 
 /**
@@ -54,6 +55,7 @@ export interface Entry {
   readonly bounds: FadingBounds
   readonly cleanBounds: FadingBounds
   readonly latency: LatencyRecord
+  readonly curve: ResponseCurve
   readonly of: WorkerRecord
   estimate: WorkerEvidence | undefined
   estimateAtMs: number
@@ -96,13 +98,16 @@ export function addObservation(
   observation: Observation,
   { atMs, now }: { readonly atMs: number; readonly now: number },
 ): void {
-  const { ttftMs, tpotMs, load = null } = observation
+  const { ttftMs, tpotMs, promptTokens: tokens, load = null } = observation
   comeBack(entry, now)
   addCompletion(entry, atMs, completionOf(observation))
   addDuration(entry.ttft, atMs, ttftMs)
   addDuration(entry.tpot, atMs, tpotMs)
   entry.latency.add({ timing: 'ttft', atMs }, ttftMs, load)
   entry.latency.add({ timing: 'tpot', atMs }, tpotMs, load)
+  if (ttftMs !== null && tokens !== null && load !== null) {
+    entry.curve.add(ttftMs, { tokens, load }, atMs)
+  }
   entry.bounds.forget()
   entry.cleanBounds.forget()
   entry.estimate = undefined
@@ -120,6 +125,7 @@ export function newEntry(phase: number, of: WorkerRecord): Entry {
     bounds: new FadingBounds(),
     cleanBounds: new FadingBounds(),
     latency: new LatencyRecord(latencyHalfLifeMs),
+    curve: new ResponseCurve(latencyHalfLifeMs),
     of,
     estimate: undefined,
     estimateAtMs: 0,
@@ -136,6 +142,7 @@ function comeBack(entry: Entry, now: number): void {
   entry.atMs = Math.min(entry.atMs, now)
   entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
   entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
+  entry.curve.comeBack(now)
 }
 
 /** Only what the worker itself did is held against it. */
@@ -199,6 +206,7 @@ export function estimateOf(entry: Entry, now: number): WorkerEvidence {
     clean: cleanEstimate(entry, now),
     hazard: of.presence.hazard(now),
     latency: { record: entry.latency, now },
+    response: entry.curve.response(now),
     ttft: durationEstimate(entry.ttft, now),
     tpot: durationEstimate(entry.tpot, now),
   }
@@ -275,6 +283,7 @@ export const newcomer: WorkerEvidence = Object.freeze({
   clean: unproven,
   hazard: Object.freeze(hazardOf(0, 0)),
   latency: undefined,
+  response: undefined,
   ttft: undefined,
   tpot: undefined,
 })

@@ -11,6 +11,8 @@ import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates, passesUsual, usualGates } from './gates/gates.ts'
+import { latestTtftMs } from './gates/latency-at-load.ts'
+import { isSound } from './gates/record.ts'
 import { unsuspectedGate } from './gates/unsuspected.ts'
 import { compareRank, loadOf, type Order, orderOf } from './order.ts'
 import { type Pick as Picked, pick } from './pick.ts'
@@ -93,6 +95,13 @@ function decideWith(input: DecideInput, before: Before): Decision {
     demand = { ...demand, avoidsOverdue: false, avoidsSuspects: false }
     sifted = sift(candidates, demand)
   }
+  if (sifted.retryAfterMs !== null && holdsUnsoundOnly(sifted.pool)) {
+    // Where all whose work succeeds are busy, one whose work mostly fails is no refuge.
+    const soundOnly = { ...demand, avoidsUnsound: true }
+    const among = sift(candidates, soundOnly)
+    if (among.retryAfterMs !== null) demand = soundOnly
+    sifted = among.retryAfterMs !== null ? among : sift(candidates, demand)
+  }
   const base = {
     id: input.decisionId,
     requestId: request.requestId,
@@ -130,6 +139,10 @@ function decideWith(input: DecideInput, before: Before): Decision {
   return newDecision({ ...base, ...decided }, sifted.rejected, demand)
 }
 
+function holdsUnsoundOnly({ size, candidates }: Pool): boolean {
+  return size > 0 && !candidates.some(isSound)
+}
+
 function avoidsSomeone(counts: Readonly<Record<string, number>>): boolean {
   return (counts[answeringGate.name] ?? 0) + (counts[unsuspectedGate.name] ?? 0) > 0
 }
@@ -153,6 +166,7 @@ function demandOf(
     excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
     tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
     continuation: null,
+    avoidsUnsound: false,
     ...doubtsOf(candidates),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),
@@ -237,8 +251,8 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   const slots = slotsOf(candidate)
   const answersAhead = presentOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
   const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
-  const objectiveMs = demand.request.objective.ttftMs ?? Number.POSITIVE_INFINITY
-  return Math.ceil(Math.max(roomMs, prediction.ttftMs - objectiveMs))
+  const mostMs = latestTtftMs(prediction, demand) ?? Number.POSITIVE_INFINITY
+  return Math.ceil(Math.max(roomMs, prediction.ttftMs - mostMs))
 }
 
 /** The best few, the chosen one, and whom it was compared with. */

@@ -105,16 +105,16 @@ function markGroup(pool: Pool, policy: RoutingPolicy): number {
  * answer (as in peak EWMA with a failure penalty, but by evidence).
  */
 function believeTimes(pool: Pool, { claimSamples }: RoutingPolicy): void {
-  const { inGroup, timedSamples, totalMs, timeMs, completionMean } = pool
+  const { inGroup, timedSamples, aimMs, timeMs, completionMean } = pool
   let seenMs = 0
   for (let i = 0; i < pool.size; i += 1) {
     if (inGroup[i] === 0 || (timedSamples[i] ?? 0) < claimSamples) continue
-    const seen = totalMs[i] ?? 0
+    const seen = aimMs[i] ?? 0
     seenMs = seenMs === 0 ? seen : Math.min(seenMs, seen)
   }
   const usualMean = newcomer.completion.mean
   for (let i = 0; i < pool.size; i += 1) {
-    const predictedMs = totalMs[i] ?? 0
+    const predictedMs = aimMs[i] ?? 0
     const wasSeen = (timedSamples[i] ?? 0) >= claimSamples
     const believedMs = wasSeen ? predictedMs : Math.max(predictedMs, seenMs)
     const mean = completionMean[i] ?? 0

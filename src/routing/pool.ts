@@ -22,6 +22,8 @@ export interface Pool {
   readonly queueMs: Float64Array
   readonly ttftMs: Float64Array
   readonly totalMs: Float64Array
+  /** What is to be soon: the first token, where there is an objective for it, else the last. */
+  readonly aimMs: Float64Array
   readonly price: Float64Array
   /** Expected probability of a complete answer. */
   readonly completionMean: Float64Array
@@ -53,6 +55,7 @@ function newPool(capacity: number): Pool {
     queueMs: column(),
     ttftMs: column(),
     totalMs: column(),
+    aimMs: column(),
     price: column(),
     completionMean: column(),
     samples: column(),
@@ -98,6 +101,7 @@ export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): voi
   pool.queueMs[i] = prediction.queueMs
   pool.ttftMs[i] = prediction.ttftMs
   pool.totalMs[i] = prediction.totalMs
+  pool.aimMs[i] = demand.request.objective.ttftMs === null ? totalMs : prediction.ttftMs
   pool.price[i] = priceOf(candidate, demand)
   pool.completionMean[i] = completion.mean
   pool.samples[i] = completion.samples

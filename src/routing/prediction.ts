@@ -4,8 +4,8 @@
  * From work seen wherever there is some; a worker's own statement of its speed counts like a few
  * observations and so is soon outweighed; without either, a pessimistic assumption.
  */
-import type { DurationEstimate } from '../evidence/index.ts'
-import { type Candidate, presentOf, slotsOf } from './candidate.ts'
+import { type DurationEstimate, respond } from '../evidence/index.ts'
+import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
 import type { Continuation, RouteRequest } from './request.ts'
 
@@ -25,6 +25,8 @@ export interface Demand {
   readonly hasBarred: boolean
   /** Whom the mesh suspects is left out, as long as there are others. */
   readonly avoidsSuspects: boolean
+  /** Whose work mostly fails is left out: those whose work does not have too much to do. */
+  readonly avoidsUnsound: boolean
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number
   /** The last prediction, which the gates and the order share. */
@@ -63,23 +65,40 @@ export function predict(candidate: Candidate, demand: Demand): Readonly<Predicti
   const linkMs = candidate.roundTripMs ?? policy.assumedRoundTripMs
   const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
   const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
+  const { promptTokens } = demand.request
   // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
   // took.
-  const leastMs =
-    prefillSpeed > 0 ? linkMs + (demand.request.promptTokens * 1e3) / prefillSpeed : linkMs
+  const leastMs = prefillSpeed > 0 ? linkMs + (promptTokens * 1e3) / prefillSpeed : linkMs
   const claimedTtftMs = prefillSpeed > 0 ? leastMs : linkMs + policy.assumedTtftMs
   const claimedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : policy.assumedTpotMs
-  const idleTtftMs = Math.max(leastMs, blend(evidence.ttft, claimedTtftMs, policy.claimSamples))
   const tpotMs = blend(evidence.tpot, claimedTpotMs, policy.claimSamples)
   const decodeMs = tpotMs * (demand.completionTokens - 1)
-  // Whoever is ahead in the queue is taken to ask for as much as this request.
   const turns = turnsBefore(candidate, demand)
-  const queueMs = turns * (idleTtftMs - linkMs + decodeMs)
+  const { response } = evidence
+  const seenShare =
+    response === undefined ? 0 : response.samples / (response.samples + policy.claimSamples)
+  let idleTtftMs = blend(evidence.ttft, claimedTtftMs, policy.claimSamples)
+  if (response !== undefined) {
+    idleTtftMs = claimedTtftMs + (respond(response, promptTokens, 0) - claimedTtftMs) * seenShare
+  }
+  idleTtftMs = Math.max(leastMs, idleTtftMs)
+  // Whoever is ahead in the queue is taken to ask for as much as this request.
+  const prefillMs = idleTtftMs - linkMs
+  let ttftMs = idleTtftMs + turns * (prefillMs + decodeMs)
+  if (response !== undefined) {
+    // How it answers when it is this busy was seen. Before much was, those who have slots are taken
+    // to have their prompts read for as much of their time as this request would.
+    const present = occupancyOf(candidate)
+    const reading = prefillMs <= 0 ? 0 : prefillMs / (prefillMs + decodeMs)
+    const seenMs = respond(response, promptTokens, present / slotsOf(candidate))
+    ttftMs += present * reading * prefillMs
+    ttftMs = Math.max(idleTtftMs, ttftMs + (seenMs - ttftMs) * seenShare)
+  }
   into.idleTtftMs = bounded(idleTtftMs)
-  into.queueMs = bounded(queueMs)
-  into.ttftMs = bounded(idleTtftMs + queueMs)
+  into.queueMs = turns === 0 ? 0 : bounded(ttftMs - idleTtftMs)
+  into.ttftMs = bounded(ttftMs)
   into.tpotMs = bounded(tpotMs)
-  into.totalMs = bounded(idleTtftMs + queueMs + decodeMs)
+  into.totalMs = bounded(ttftMs + decodeMs)
   return into
 }
 
@@ -116,7 +135,7 @@ const unseenVariation = 0.5
 
 /** How far single times lie from the predicted one. */
 export function spread(
-  observed: DurationEstimate | undefined,
+  observed: Pick<DurationEstimate, 'deviationMs' | 'samples'> | undefined,
   meanMs: number,
   samples: number,
 ): number {

@@ -78,6 +78,7 @@ export function sampleEvidence(completion: number, samples: number, ttftMs = 200
     clean: sampleProbability(1, samples),
     hazard: hazardOf(0, samples * 60_000),
     latency: undefined,
+    response: undefined,
     ttft: { meanMs: ttftMs, deviationMs: ttftMs / 10, samples },
     tpot: { meanMs: 20, deviationMs: 2, samples },
   }
@@ -117,6 +118,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     tried: new Set(),
     continuation: null,
     avoidsOverdue: true,
+    avoidsUnsound: false,
     hasDead: true,
     hasBarred: true,
     avoidsSuspects: true,

@@ -57,9 +57,11 @@ function multiply(
 ): void {
   const { claimSamples } = demand.policy
   const { evidence } = candidate
-  const observed = evidence[timing]
+  const { response } = evidence
+  const observed = timing === 'ttft' && response !== undefined ? response : evidence[timing]
   const predicted = within(limitMs, expectedMs, spread(observed, expectedMs, claimSamples))
-  const seen = seenAt(evidence.latency, timing, load)
+  const seen =
+    timing === 'ttft' && response !== undefined ? undefined : seenAt(evidence.latency, timing, load)
   const samples = seen?.samples(evidence.latency?.now ?? 0) ?? 0
   const weight = seen === undefined ? claimSamples + (observed?.samples ?? 0) : claimSamples
   const total = samples + weight

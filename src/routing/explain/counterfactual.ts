@@ -7,8 +7,8 @@ import {
   type Decided,
   fixed,
   inList,
-  milliseconds,
   percent,
+  soonerInWords,
   workerName,
 } from './reason.ts'
 
@@ -54,8 +54,8 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'time':
       return (
-        `${name} would have taken turns with it if it were predicted to be done in about ` +
-        `${milliseconds(chosen.predictedTotalMs)}, not ${milliseconds(other.predictedTotalMs)}.`
+        `${name} would have taken turns with it if it were predicted to ` +
+        `${soonerInWords(chosen, other, ' or so, not ')}.`
       )
     case 'load':
       return anotherDraw(

@@ -51,9 +51,8 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'time':
       return (
-        `It is as reliable as ${name} as far as can be told, and is predicted to be done in ` +
-        `${milliseconds(chosen.predictedTotalMs)} rather than ` +
-        `${milliseconds(other.predictedTotalMs)}.`
+        `It is as reliable as ${name} as far as can be told, and is predicted to ` +
+        `${soonerInWords(chosen, other, ' rather than ')}.`
       )
     case 'load':
       return (
@@ -76,13 +75,24 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'spill':
       return (
-        'Every more reliable worker has a queue; it has a free slot and is predicted to be done ' +
-        `in ${milliseconds(chosen.predictedTotalMs)}, ${name} only in ` +
-        `${milliseconds(other.predictedTotalMs)}.`
+        'Every more reliable worker has a queue; it has a free slot and is predicted to ' +
+        `${soonerInWords(chosen, other, `, ${name} only in `)}.`
       )
     default:
       return `What set it before ${name} is not on record.`
   }
+}
+
+/** Whole answers that differ by more than this were not what was compared. */
+const wholeAlikeMax = 1.3
+
+/** For example `be done in 2 s rather than 3 s`; by the first token where only that is sooner. */
+export function soonerInWords(chosen: Ranking, other: Ranking, than: string): string {
+  const isWhole = chosen.predictedTotalMs <= other.predictedTotalMs
+  const [what, soon, late] = isWhole
+    ? ['be done', chosen.predictedTotalMs, other.predictedTotalMs]
+    : ['give its first token', chosen.predictedTtftMs, other.predictedTtftMs]
+  return `${what} in ${milliseconds(soon)}${than}${milliseconds(late)}`
 }
 
 /** Who took turns, and why they do. */
@@ -95,9 +105,14 @@ function drawnAmong(decision: Decided): string {
 }
 
 function whyAlike(turns: readonly Ranking[]): string {
-  const times = turns.map((one) => one.predictedTotalMs)
+  const totals = turns.map((one) => one.predictedTotalMs)
+  const firsts = turns.map((one) => one.predictedTtftMs)
+  // They are alike in what the request asked for: the first token, or the whole answer.
+  const isWhole = Math.max(...totals) / Math.min(...totals) <= wholeAlikeMax
+  const times = isWhole ? totals : firsts
   const [soonest, latest] = [Math.min(...times), Math.max(...times)].map(milliseconds)
-  const when = soonest === latest ? `${soonest}` : `${soonest} to ${latest}`
+  const of = isWhole ? '' : 'first token '
+  const when = `${of}${soonest === latest ? `${soonest}` : `${soonest} to ${latest}`}`
   const fast = `and they are about equally fast (predicted: ${when}).`
   if (turns.every(isNewcomer)) {
     return `Nobody has seen any of them at work yet, ${fast}`

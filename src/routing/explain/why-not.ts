@@ -87,6 +87,10 @@ function slower(other: Ranking, chosen: Ranking): string {
       `${milliseconds(chosen.predictedTotalMs)}).`
     )
   }
+  if (other.predictedTtftMs > chosen.predictedTtftMs) {
+    const [late, soon] = [other, chosen].map((one) => milliseconds(one.predictedTtftMs))
+    return `as reliable, but slower (first token after ${late}, not ${soon}).`
+  }
   if (other.predictedFrom !== 'observed' || isNewcomer(other)) {
     return `as reliable, but nobody has seen it be as fast as it says (${doneAfter(other)}).`
   }

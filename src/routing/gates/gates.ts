@@ -18,6 +18,7 @@ import { latencyGate } from './latency.ts'
 import { latencyAtLoadGate } from './latency-at-load.ts'
 import { modelGate } from './model.ts'
 import { priceGate } from './price.ts'
+import { recordGate } from './record.ts'
 import { regionGate } from './region.ts'
 import { slotsGate } from './slots.ts'
 import { standingGate } from './standing.ts'
@@ -39,6 +40,7 @@ export const gates: readonly Gate[] = [
   triedGate,
   answeringGate,
   unsuspectedGate,
+  recordGate,
   latencyGate,
   latencyAtLoadGate,
   slotsGate,
