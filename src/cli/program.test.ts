@@ -66,6 +66,15 @@ test('a failure that a command mends names it as it is typed here', async () => 
   assert.ok(notes.endsWith(`isochrone${inClone} models import DIR --data 'my data'\n`), notes)
 })
 
+test('a command with a usual thing to do does it where nothing is said', async () => {
+  for (const args of [['incidents'], ['incidents', 'list']]) {
+    const { code, notes } = await run([...args, '--data', 'nowhere'])
+    assert.equal(code, 1)
+    assert.match(notes, /no network runs from/)
+  }
+  assert.equal((await run(['keys'])).code, 2)
+})
+
 describe('exit codes', () => {
   test('0 for help and version, on standard output', async () => {
     for (const args of [['--help'], ['help'], ['help', 'node'], ['--version']]) {

@@ -13,6 +13,7 @@ export const incidentsCommand = defineCommand({
       name: 'list',
       help: 'those that are open; with --all, those that are closed too',
       arguments: [],
+      isDefault: true,
     },
     { name: 'show', help: 'one of them, with its evidence and its steps', arguments: [id] },
     { name: 'lift', help: 'nothing stands against it any more; needs --reason', arguments: [id] },
@@ -27,7 +28,7 @@ export const incidentsCommand = defineCommand({
     ...clientOptions,
   },
   examples: [
-    { command: 'isochrone incidents list', meaning: 'a table' },
+    { command: 'isochrone incidents', meaning: 'a table' },
     { command: 'isochrone incidents show inc_…', meaning: 'what was found, and what followed' },
     {
       command: 'isochrone incidents lift inc_… --reason "a faulty build, replaced"',

@@ -101,7 +101,7 @@ function parseWords(
   if (command.actions.length === 0) {
     return { action: '', arguments: checkWords(command, command, words) }
   }
-  const [given, ...rest] = words
+  const [given = command.actions.find(({ isDefault }) => isDefault)?.name, ...rest] = words
   const names = command.actions.map((action) => action.name)
   const action = command.actions.find((candidate) => candidate.name === given)
   if (action === undefined) {

@@ -26,6 +26,8 @@ export interface Action {
   readonly name: string
   readonly help: string
   readonly arguments: readonly Argument[]
+  /** What is done where none is named. */
+  readonly isDefault?: boolean
 }
 
 export interface CommandInput<TTable extends OptionTable> {

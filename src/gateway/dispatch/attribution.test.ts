@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ErrorCode, errorCodes, IsochroneError } from '../../protocol/index.ts'
-import { recordedCode, workerError } from './attribution.ts'
+import { blameFor, recordedCode, workerError } from './attribution.ts'
 
 const errorOf = (code: ErrorCode) => new IsochroneError(code, `because of ${code}`)
 
@@ -41,4 +41,13 @@ test('whatever else a worker says is its failure, and the record keeps what it s
     assert.equal(recordedCode(error), code)
   }
   assert.equal(workerError(new TypeError('a bug')).code, 'node_failed')
+})
+
+test('a worker does not get off with a word that it cannot rightly say', () => {
+  const excuses: readonly ErrorCode[] = ['rate_limited', 'cancelled', 'invalid_api_key', 'internal']
+  for (const code of excuses)
+    assert.equal(blameFor(recordedCode(workerError(errorOf(code)))), 'node')
+  assert.equal(blameFor('node_draining'), 'nobody')
+  assert.equal(blameFor('connection_lost'), 'network')
+  assert.equal(blameFor('invalid_request'), 'client')
 })

@@ -5,7 +5,13 @@
  * give for a well-formed request pass; everything else is a failure of the node. Of those that
  * pass, the ones that put the fault on the request are doubted: see `doubted-refusals.ts`.
  */
-import { asIsochroneError, type ErrorCode, IsochroneError } from '../../protocol/index.ts'
+import {
+  asIsochroneError,
+  type Blame,
+  type ErrorCode,
+  errorCodes,
+  IsochroneError,
+} from '../../protocol/index.ts'
 
 const passed: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'invalid_request',
@@ -33,6 +39,17 @@ export function workerError(error: unknown): IsochroneError {
     cause: original,
     detail: { nodeCode: original.code },
   })
+}
+
+/**
+ * Whose fault a recorded failure is. The table speaks of errors where they arise: what a worker
+ * cannot rightly say is the worker's own, or one that always answers “rate limited” or “cancelled”
+ * would never be blamed.
+ */
+export function blameFor(code: ErrorCode): Blame {
+  if (!passed.has(code)) return 'node'
+  const { blame } = errorCodes[code]
+  return blame === 'gateway' ? 'node' : blame
 }
 
 /** The code for the record: what really went wrong, not what the client is told. */

@@ -4,13 +4,7 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, Observation, ObservedOutcome } from '../../evidence/index.ts'
-import {
-  type ErrorCode,
-  errorCodes,
-  type GenerationUsage,
-  type IsochroneError,
-  type WorkerId,
-} from '../../protocol/index.ts'
+import type { ErrorCode, GenerationUsage, IsochroneError, WorkerId } from '../../protocol/index.ts'
 import {
   type AttemptStart,
   type Decision,
@@ -20,7 +14,7 @@ import {
 } from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import { offerOf, type WorkerRegistry } from '../workers/registry.ts'
-import { recordedCode } from './attribution.ts'
+import { blameFor, recordedCode } from './attribution.ts'
 import type { DecisionLog } from './decision-log.ts'
 import { DoubtedRefusals } from './doubted-refusals.ts'
 
@@ -194,8 +188,5 @@ export class Trail {
 function blameOf(kind: ObservedOutcome['kind'], code: ErrorCode | null): Observation['blame'] {
   if (kind === 'abandoned') return 'client'
   if (code === null) return 'nobody'
-  const { blame } = errorCodes[code]
-  // The table speaks of errors where they arise; an internal error that came from a worker is the
-  // worker's.
-  return blame === 'gateway' ? 'node' : blame
+  return blameFor(code)
 }
