@@ -41,13 +41,16 @@ export function workerError(error: unknown): IsochroneError {
   })
 }
 
+/** What this gateway finds itself, and judges by what others answer (`doubted-refusals.ts`). */
+const judgedHere: ErrorCode = 'continuation_differs'
+
 /**
  * Whose fault a recorded failure is. The table speaks of errors where they arise: what a worker
  * cannot rightly say is the worker's own, or one that always answers “rate limited” or “cancelled”
  * would never be blamed.
  */
 export function blameFor(code: ErrorCode): Blame {
-  if (!passed.has(code)) return 'node'
+  if (!passed.has(code) && code !== judgedHere) return 'node'
   const { blame } = errorCodes[code]
   return blame === 'gateway' ? 'node' : blame
 }
