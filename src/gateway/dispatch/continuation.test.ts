@@ -245,6 +245,40 @@ test('three workers in a row that add nothing are enough', async () => {
   assert.ok(steady.trail.decision.attempts.length > 1 + gatewayLimits.attemptsMax)
 })
 
+test('where all who could go on are busy, it waits for room, and not without end', async () => {
+  const busy = { running: 1_000, waiting: 1_000, kvTokensFree: 0, draining: false }
+  const room = { ...busy, running: 0, waiting: 0 }
+  const begin = async () => {
+    const workers = workersOf({ failsAfter: 4 }, {})
+    const [, second] = workers
+    assert.ok(second !== undefined)
+    second.view.load = busy
+    const { stream, clock, departure, trail } = setUp({ workers })
+    const reading = read((await stream()).batches)
+    await clock.advanceAsync(20_000)
+    assert.equal(second.requests.length, 0)
+    return { second, reading, clock, departure, trail }
+  }
+  const patient = await begin()
+  patient.second.view.load = room
+  await patient.clock.advanceAsync(1_000)
+  const { events, error } = await patient.reading
+  assert.equal(error, undefined)
+  assert.deepEqual(byChoice(events), byChoice(wholeAnswer()))
+  assert.ok((patient.trail.decision.attempts[1]?.splice?.pauseMs ?? 0) >= 20_000)
+
+  const late = await begin()
+  await late.clock.advanceAsync(gatewayLimits.silenceMs)
+  assert.ok(hasCode((await late.reading).error, 'stream_interrupted'))
+
+  const left = await begin()
+  left.departure.depart(clientGone())
+  left.second.view.load = room
+  await left.clock.advanceAsync(1_000)
+  assert.ok(hasCode((await left.reading).error, 'client_closed_request'))
+  assert.equal(left.second.requests.length, 0)
+})
+
 test('a client that leaves, or whose time is over, gets nobody to go on', async () => {
   const { stream, departure, trail, clock } = setUp({
     workers: workersOf({ failsAfter: 4, stalls: true }, {}),

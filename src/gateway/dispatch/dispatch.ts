@@ -6,7 +6,7 @@
  * has confirmed. Afterwards another worker goes on with the answer where it broke off; where nobody
  * can, it is an explicit `stream_interrupted`.
  */
-import type { Clock, Log } from '../../base/index.ts'
+import { type Clock, type Log, sleep } from '../../base/index.ts'
 import {
   type EmbeddingRequest,
   type EmbeddingResult,
@@ -74,6 +74,10 @@ export interface WholeAnswer {
   completed(): Figures
 }
 
+/** How often it is looked for room at whoever could go on. */
+const roomLookMinMs = 50
+const roomLookMaxMs = 1_000
+
 type Batch = readonly GenerationEvent[]
 
 /** What a call is about. */
@@ -123,9 +127,15 @@ export class Dispatch {
       const passage = this.#passage(request, target, journeying)
       try {
         for (;;) {
-          const batch = await this.#next(passage, journeying)
-          if (batch === undefined) break
-          collected.batch(batch)
+          let fresh: Batch | undefined
+          try {
+            fresh = this.#fresh(await passage.call.next(), passage, journeying)
+          } catch (error) {
+            await this.#goOn(error, passage, journeying)
+            continue
+          }
+          if (fresh === undefined) break
+          collected.batch(fresh)
         }
       } catch (error) {
         throw this.#failed(error, passage, journeying)
@@ -265,9 +275,15 @@ export class Dispatch {
     try {
       yield first
       for (;;) {
-        const batch = await this.#next(passage, journeying)
-        if (batch === undefined) break
-        yield batch
+        let fresh: Batch | undefined
+        try {
+          fresh = this.#fresh(await passage.call.next(), passage, journeying)
+        } catch (error) {
+          await this.#goOn(error, passage, journeying)
+          continue
+        }
+        if (fresh === undefined) break
+        if (fresh.length > 0) yield fresh
       }
       running = false
       journeying.trail.completed(passage.call.figures())
@@ -284,31 +300,17 @@ export class Dispatch {
     }
   }
 
-  /** What is new to the client; undefined at the end. Whoever is at it, and whoever goes on. */
-  #next(passage: Passage, journeying: Journeying): Promise<Batch | undefined> {
-    return passage.written === undefined ? passage.call.next() : this.#nextOf(passage, journeying)
-  }
-
-  async #nextOf(passage: Passage, journeying: Journeying): Promise<Batch | undefined> {
-    for (;;) {
-      try {
-        const batch = await passage.call.next()
-        if (batch === undefined) return undefined
-        const fresh = passage.take(batch)
-        if (fresh.length === 0) continue
-        const sinceMs = passage.takePause()
-        if (sinceMs !== undefined) {
-          journeying.trail.wentOn(this.#modules.clock.monotonic() - sinceMs)
-        }
-        return fresh
-      } catch (error) {
-        this.#goOn(error, passage, journeying)
-      }
-    }
+  /** What is new to the client; undefined at the end. */
+  #fresh(batch: Batch | undefined, passage: Passage, { trail }: Journeying): Batch | undefined {
+    if (batch === undefined || passage.written === undefined) return batch
+    const fresh = passage.take(batch)
+    const sinceMs = fresh.length === 0 ? undefined : passage.takePause()
+    if (sinceMs !== undefined) trail.wentOn(this.#modules.clock.monotonic() - sinceMs)
+    return fresh
   }
 
   /** Begins an attempt at whoever goes on where a call failed; throws where nobody can. */
-  #goOn(error: unknown, passage: Passage, journeying: Journeying): void {
+  async #goOn(error: unknown, passage: Passage, journeying: Journeying): Promise<void> {
     const { trail, departure } = journeying
     const isGone = error instanceof IsochroneError && error.code === 'client_closed_request'
     if (passage.continuation === undefined || departure.reason !== undefined || isGone) throw error
@@ -317,8 +319,7 @@ export class Dispatch {
       const { continuation } = passage
       if (continuation === undefined || this.#leftMs(journeying) <= 1) throw failure
       passage.breakOff()
-      trail.reroute(this.#modules.router.routeAgain(trail.decision, continuation))
-      if (trail.decision.chosen === null) throw failure
+      await this.#successor(continuation, failure, journeying)
       const target = this.#target(trail, continuation)
       try {
         if (target === undefined) throw this.#vanished(trail)
@@ -329,6 +330,31 @@ export class Dispatch {
       } catch (refusal) {
         failure = this.#ended(refusal, noFigures, journeying)
       }
+    }
+  }
+
+  /**
+   * Chooses who goes on. Where all who could are busy, there will be room: a client that waits is
+   * better off than one that is left with half an answer.
+   */
+  async #successor(
+    continuation: Continuation,
+    failure: IsochroneError,
+    journeying: Journeying,
+  ): Promise<void> {
+    const { router, clock } = this.#modules
+    const { trail, departure } = journeying
+    const untilMs = clock.monotonic() + this.#limits.silenceMs
+    for (;;) {
+      trail.reroute(router.routeAgain(trail.decision, continuation))
+      const { chosen, retryAfterMs } = trail.decision
+      if (chosen !== null) return
+      if (retryAfterMs === null) throw failure
+      const lookMs = Math.min(Math.max(retryAfterMs, roomLookMinMs), roomLookMaxMs)
+      const isLate = clock.monotonic() + lookMs >= untilMs || this.#leftMs(journeying) <= lookMs
+      if (isLate) throw failure
+      await sleep(clock, lookMs)
+      if (departure.reason !== undefined) throw failure
     }
   }
 
