@@ -39,8 +39,14 @@ export interface IncidentView {
 }
 
 export interface WholeIncidentView extends IncidentView {
-  readonly evidence: object
-  readonly steps: readonly { readonly json: string; readonly signature: string }[]
+  /** null: for operators only. */
+  readonly evidence: object | null
+  readonly steps: readonly SignedStep[] | null
+}
+
+interface SignedStep {
+  readonly json: string
+  readonly signature: string
 }
 
 type Screen = Pick<Terminal, 'style' | 'width'>
@@ -127,13 +133,9 @@ export function renderIncident(
     style.bold('What was decided'),
     ...(rulings.length === 0 ? ['  nothing yet'] : rulings.flatMap(rulingLines)),
     '',
-    style.bold('Steps, each signed by the gateway'),
-    ...steps.map(stepLine),
-    '',
-    style.bold('Evidence'),
-    ...JSON.stringify(evidence, null, 2)
-      .split('\n')
-      .map((line) => `  ${line}`),
+    ...(steps === null || evidence === null
+      ? ['Its evidence and its steps are shown to an operator’s key.']
+      : provenLines(steps, evidence)),
   ]
   return `${lines.join('\n')}\n`
 }
@@ -143,7 +145,18 @@ function rulingLines({ appeal, by, decision, reason }: IncidentView['rulings'][n
   return appeal === null ? [line] : [`  appeal: ${appeal}`, line]
 }
 
-function stepLine({ json }: WholeIncidentView['steps'][number]): string {
+function provenLines(steps: readonly SignedStep[], evidence: object): string[] {
+  const shown = JSON.stringify(evidence, null, 2).split('\n')
+  return [
+    'Steps, each signed by the gateway',
+    ...steps.map(stepLine),
+    '',
+    'Evidence',
+    ...shown.map((line) => `  ${line}`),
+  ]
+}
+
+function stepLine({ json }: SignedStep): string {
   const { atMs, kind, state, step } = JSON.parse(json) as Readonly<Record<string, unknown>>
   return `  ${step}. ${dateOf(Number(atMs))} ${kind}: ${state}`
 }

@@ -10,6 +10,7 @@ interface NodeView {
   readonly kind: string
   readonly region: string
   readonly connected: boolean
+  readonly standing?: { readonly state: string } | null
   readonly round_trip_ms: number | null
   readonly in_flight: number
   readonly load: { readonly running: number; readonly draining: boolean }
@@ -83,5 +84,6 @@ function rowOf(node: NodeView, style: Style): readonly string[] {
 
 function stateOf(node: NodeView, style: Style): string {
   if (!node.connected) return style.red('gone')
+  if (node.standing) return style.red(node.standing.state)
   return node.load.draining ? style.yellow('leaving') : style.green('up')
 }

@@ -38,13 +38,14 @@ const incidentFields = {
 export const incidentAnswer = json.object(
   {
     ...incidentFields,
-    evidence: free,
-    steps: json.array(json.object({ json: text, signature: text })),
+    evidence: nullable(free),
+    steps: nullable(json.array(json.object({ json: text, signature: text }))),
   },
   {
     description:
       'An incident: what was found, what followed from it, and what was decided. Each step is ' +
-      'signed by the gateway over `isochrone.v1.incident-step`, a zero byte, and its text.',
+      'signed by the gateway over `isochrone.v1.incident-step`, a zero byte, and its text. ' +
+      'Evidence and steps are for operators; null for others.',
   },
 )
 

@@ -6,10 +6,10 @@ import type { Clock, Timer } from '../../base/index.ts'
 
 const lookMs = 250
 /**
- * Later than this is overload: a healthy gateway is never late by more than some tens of ms, and a
- * node whose answer lay there for this long would look slow.
+ * Later than this is overload: a healthy gateway is late by some tens of ms at most, and a link's
+ * patience is a second, so that verdicts rest on the gateway from here on.
  */
-const lagMsMax = 500
+const lagMsMax = 1_000
 /** Beyond what clocks are corrected by without anybody noticing. */
 const clockJumpMs = 2_000
 

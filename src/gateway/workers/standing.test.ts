@@ -138,15 +138,17 @@ for (const [misdeed, cause] of severe) {
     assert.match(explained.text, new RegExp(`standing \\(1\\)[^]*incident ${incident.id}`))
 
     const path = `/v1/incidents/${incident.id}`
-    const whole = JSON.parse((await call(gateway, path)).text) as IncidentView
+    const key = 'iso_operator'
+    const whole = JSON.parse((await call(gateway, path, { key })).text) as IncidentView
     assert.equal(whole.steps.length, 1)
     assert.ok(whole.evidence.result?.sender)
+    const forClients = JSON.parse((await call(gateway, path)).text) as IncidentView
+    assert.deepEqual([forClients.id, forClients.evidence, forClients.steps], [whole.id, null, null])
     const body = { decision: 'lift', reason: 'its owner mended it', appeal: 'it was a bug' }
     const byClient = await call(gateway, `${path}/decision`, { body })
     assert.equal(byClient.status, 403)
     assert.match(byClient.text, /permission_denied/)
     assert.equal((await ask(gateway)).status, 503)
-    const key = 'iso_operator'
     const attest = { ...body, decision: 'attest' }
     const attested = await call(gateway, `${path}/decision`, { body: attest, key })
     assert.equal(attested.status, 400)
