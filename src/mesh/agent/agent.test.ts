@@ -99,6 +99,13 @@ test('the last view is kept, and brings a member back when the first contact is 
   const [first, , , last] = world.places
   assert.ok(first && last)
   assert.deepEqual(last.saved.map(({ id }) => id).sort(), idsBesides(world.places).sort())
+  for (const { agent, identity, saved } of world.places) {
+    const [own] = saved
+    assert.deepEqual(
+      [own?.id, own?.role],
+      [identity.id, agent === first.agent ? 'gateway' : 'node'],
+    )
+  }
   await world.crash(last)
   await world.crash(first)
   await world.run(30_000)
@@ -135,6 +142,29 @@ test('one who comes back needs nobody it joined by, and is placed in seconds', a
   )
   t.diagnostic(`one view after ${all} ms more`)
   assert.ok(all <= 8_000, `${all} ms`)
+  await world.close()
+})
+
+test('one who is killed a moment after it was placed comes back where it was', async (t) => {
+  const world = new AgentWorld(1)
+  const gateway = await world.add({ role: 'gateway' })
+  const node = await world.add()
+  await world.meet(node, gateway)
+  await untilHolds(world, () => gateway.agent.place?.members.length === 2)
+  const { cluster = '' } = gateway.agent.place ?? {}
+  const founder = cluster.slice(0, 8)
+  const moved = [gateway, node].find(({ identity }) => !identity.id.startsWith(founder))
+  assert.ok(moved)
+  await world.run(1_500)
+  // What a process that is killed leaves on the disk is what lay there before.
+  const contacts = moved.saved
+  await world.crash(moved)
+  await world.run(3_000)
+  const again = await world.add({ identity: moved.identity, contacts })
+  const tookMs = await untilHolds(world, () => alive(again).length === 1)
+  t.diagnostic(`back after ${tookMs} ms`)
+  assert.ok(tookMs <= 2_000, `${tookMs} ms`)
+  assert.equal(again.agent.place?.cluster, cluster)
   await world.close()
 })
 

@@ -106,14 +106,14 @@ export class MeshAgent {
       isKnown: (id) => book.isProven(id),
     })
     const machine = () => this.#machine
-    this.#view = new ViewKeeper(this.#limits, { ...modules, self: identity.id, book, machine })
+    this.#view = new ViewKeeper(this.#limits, { ...modules, role: options.role, book, machine })
     this.#states = new MemberStates(this.#limits.peersMax)
     this.#wallClock = new WallClockWatch(clock)
     this.#happenings = new Happenings({
       ...modules,
       ...this.#parts(),
       rationed: this.#log,
-      onChange: () => this.#view.changed(),
+      view: this.#view,
       onPlace: () => this.#load?.look(),
       onDeparted: () => this.#onDeparted?.(),
       onCard: (id) => this.#learnCard(id),

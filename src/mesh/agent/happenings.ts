@@ -9,6 +9,7 @@ import type { MachineEvent } from './machine.ts'
 import type { Measurements } from './measurements.ts'
 import type { RationedLog } from './rationed-log.ts'
 import { sayings } from './sayings.ts'
+import type { ViewKeeper } from './view-keeper.ts'
 
 export interface HappeningsModules {
   readonly clock: Clock
@@ -18,8 +19,7 @@ export interface HappeningsModules {
   readonly choice: GatewayChoice
   readonly guests: Guests
   readonly measurements: Measurements
-  /** The view is another. */
-  readonly onChange: () => void
+  readonly view: Pick<ViewKeeper, 'changed' | 'placed'>
   /** The cluster or who is near it may be others. */
   readonly onPlace: () => void
   readonly onDeparted: () => void
@@ -35,14 +35,14 @@ export class Happenings {
   }
 
   take(event: MachineEvent): void {
-    const { guests, log, measurements, onCard, onChange, onDeparted, onPlace } = this.#modules
+    const { guests, log, measurements, onCard, onDeparted, onPlace, view } = this.#modules
     switch (event.kind) {
       case 'round-trip':
         this.#takeRoundTrip(event)
         return
       case 'placed':
       case 'changed':
-        onChange()
+        view.placed()
         onPlace()
         if (event.kind === 'placed') this.#notePlace(event)
         return
@@ -76,7 +76,7 @@ export class Happenings {
         return
     }
     if (event.kind === 'updated') return
-    onChange()
+    view.changed()
     const { id: member, incarnation } = event
     this.#say(event.kind, `a member ${sayings[event.kind]}`, { member, incarnation })
   }

@@ -38,8 +38,10 @@ export interface AgentLimits {
   readonly peersMax: number
   /** A relayed packet is as old as this at most. */
   readonly relayedAgeMaxMs: number
-  /** What is kept on disk is written no more often than this. */
+  /** What is kept on disk is written no more often than this... */
   readonly saveIntervalMs: number
+  /** ...but one's cluster as soon as this: who is killed then comes back into it. */
+  readonly savePlaceMs: number
   /** A third of a card's life: what is kept is good for ten minutes at least. */
   readonly keepFreshMs: number
   /** A leaving member stays for three rounds of gossip: nine others know, and tell the rest. */
@@ -77,6 +79,7 @@ export const agentLimits: AgentLimits = Object.freeze({
   peersMax: 1_024,
   relayedAgeMaxMs: 30_000,
   saveIntervalMs: 5_000,
+  savePlaceMs: 1_000,
   keepFreshMs: 300_000,
   leaveWaitMs: 600,
   faultLogIntervalMs: 60_000,

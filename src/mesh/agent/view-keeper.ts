@@ -14,10 +14,12 @@ import type { Neighbourhood } from '../clusters/neighbourhood.ts'
 import type { Card } from '../directory/card.ts'
 import type { Membership } from '../membership/membership.ts'
 import type { AddressBook } from './address-book.ts'
+import type { MemberRole } from './card.ts'
 import type { Contact, ContactStore } from './contacts.ts'
 
 export interface ViewKeeperModules {
-  readonly self: NodeId
+  readonly identity: { readonly id: NodeId }
+  readonly role: MemberRole
   readonly clock: Clock
   readonly log: Log
   readonly contacts: ContactStore
@@ -32,8 +34,10 @@ export interface ViewKeeperModules {
 }
 
 export interface ViewTimes {
-  /** What changes is written no more often than this. */
+  /** What changes is written no more often than this... */
   readonly saveIntervalMs: number
+  /** ...but the cluster, which is where to come back to, as soon as this. */
+  readonly savePlaceMs: number
   /** What does not is written anew after this. */
   readonly keepFreshMs: number
 }
@@ -50,6 +54,8 @@ export class ViewKeeper {
   readonly #times: ViewTimes
   readonly #modules: ViewKeeperModules
   #timer: Timer | undefined
+  #dueMs = Number.POSITIVE_INFINITY
+  #isPlaceNew = false
   #freshTimer: Timer | undefined
   #isClosed = false
 
@@ -60,7 +66,8 @@ export class ViewKeeper {
 
   /** What was kept. */
   restore(): KeptView {
-    const { contacts, self } = this.#modules
+    const { contacts, identity } = this.#modules
+    const self = identity.id
     const kept = contacts.load()
     const cards = kept.map(cardOf).filter((card) => card !== undefined)
     const own = cards.find(({ id }) => id === self)
@@ -68,22 +75,40 @@ export class ViewKeeper {
   }
 
   changed(): void {
-    if (this.#isClosed) return
-    this.#timer ??= this.#modules.clock.after(this.#times.saveIntervalMs, () => this.#save())
+    this.#saveWithin(this.#times.saveIntervalMs)
+  }
+
+  /** The cluster is another, or has others in it. */
+  placed(): void {
+    this.#isPlaceNew = true
+    this.#saveWithin(this.#times.savePlaceMs)
   }
 
   /** Keeps it as it is now, for the last time. */
   close(): void {
     if (this.#isClosed) return
-    if (this.#timer !== undefined || this.#freshTimer !== undefined) this.#save()
     this.#isClosed = true
+    if (this.#timer !== undefined || this.#freshTimer !== undefined) this.#save()
     this.#freshTimer?.cancel()
+  }
+
+  #saveWithin(waitMs: number): void {
+    const { clock } = this.#modules
+    const dueMs = clock.monotonic() + waitMs
+    if (this.#isClosed || dueMs >= this.#dueMs) return
+    this.#timer?.cancel()
+    this.#dueMs = dueMs
+    this.#timer = clock.after(waitMs, () => this.#save())
   }
 
   #save(): void {
     const { clock, contacts, log } = this.#modules
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#dueMs = Number.POSITIVE_INFINITY
+    // The others' cards come to say so a little later.
+    if (this.#isPlaceNew) this.changed()
+    this.#isPlaceNew = false
     this.#freshTimer?.cancel()
     this.#freshTimer = clock.after(this.#times.keepFreshMs, () => this.#save())
     const known = this.#known()
@@ -99,7 +124,7 @@ export class ViewKeeper {
 
   /** Oneself first, then the cluster, then others; nobody, where none of them can be reached. */
   #known(): readonly Contact[] {
-    const { book, machine, self } = this.#modules
+    const { book, identity, machine, role: ownRole } = this.#modules
     const { membership, neighbourhood } = machine() ?? {}
     if (membership === undefined || neighbourhood === undefined) return []
     const cards = new Map<NodeId, Card | undefined>()
@@ -115,11 +140,11 @@ export class ViewKeeper {
     }
     if (known.length === 0) return known
     const own = {
-      id: self,
-      role: 'node',
+      id: identity.id,
+      role: ownRole,
       addresses: [],
       card: encoded(neighbourhood.card),
-    } as const
+    }
     return [own, ...known]
   }
 }
