@@ -232,16 +232,18 @@ test('a worker that goes on otherwise is not let through, and the next one is', 
 })
 
 test('three workers in a row that add nothing are enough', async () => {
-  const workers = workersOf({ failsAfter: 4 }, ...new Array(5).fill({ failsAfter: 1 }))
+  const workers = workersOf({ failsAfter: 4 }, ...new Array(5).fill({ failsAfter: 0 }))
   const { stream, trail } = setUp({ workers })
-  const { events, error } = await read((await stream()).batches)
+  const answer = await stream()
+  const { events, error } = await read(answer.batches)
   assert.ok(hasCode(error, 'stream_interrupted'))
   assert.deepEqual(events, wholeAnswer().slice(0, 4))
   assert.equal(trail.decision.attempts.length, 1 + gatewayLimits.attemptsMax)
+  assert.deepEqual([answer.figures().ttftMs, answer.figures().deltaTokens], [0, 4])
   const further = new Array(8).fill({ failsAfter: 3 })
   const steady = setUp({ workers: workersOf({ failsAfter: 1 }, ...further) })
-  const answer = await read((await steady.stream()).batches)
-  assert.deepEqual(byChoice(answer.events), byChoice(wholeAnswer()))
+  const whole = await read((await steady.stream()).batches)
+  assert.deepEqual(byChoice(whole.events), byChoice(wholeAnswer()))
   assert.ok(steady.trail.decision.attempts.length > 1 + gatewayLimits.attemptsMax)
 })
 

@@ -117,6 +117,9 @@ export class Passage {
 
   figures(): Figures {
     const figures = this.call.figures()
-    return this.#ttftMs === undefined ? figures : { ...figures, ttftMs: this.#ttftMs }
+    if (this.#ttftMs === undefined) return figures
+    // Who was to go on and did not has counted less than what the client has.
+    const deltaTokens = Math.max(figures.deltaTokens, this.written?.tokens ?? 0)
+    return { ...figures, ttftMs: this.#ttftMs, deltaTokens }
   }
 }
