@@ -12,7 +12,7 @@ const rooms = {
   protocol: ['base'],
   transport: ['base', 'protocol'],
   mesh: ['base', 'protocol', 'transport'],
-  simulation: ['base', 'protocol', 'mesh'],
+  simulation: ['base', 'protocol', 'mesh', 'evidence', 'routing'],
   models: ['base', 'protocol'],
   engine: ['base', 'protocol', 'models'],
   evidence: ['base', 'protocol'],

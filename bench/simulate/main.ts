@@ -1,5 +1,6 @@
 /**
- * Runs a simulation: `npm run --silent simulate -- mesh --nodes N --latency FILE --seed S`.
+ * Runs a simulation: `npm run --silent simulate -- mesh --nodes N --latency FILE --seed S`, or
+ * `npm run --silent simulate -- routing --policy NAME --seed S`.
  *
  * Tables go to stdout, the last line there is one line of JSON in the benchmarks' form
  * (bench/report.ts). The same options give the same bytes. Progress goes to stderr. The exit code
@@ -9,6 +10,13 @@ import { parseArgs } from 'node:util'
 import { IsochroneError } from '../../src/protocol/index.ts'
 import { progressDone } from '../progress.ts'
 import { meshHelp, meshOptions, runMesh } from './mesh.ts'
+import { routingHelp, routingOptions, runRouting } from './routing.ts'
+
+const simulations = {
+  mesh: { options: meshOptions, run: runMesh },
+  routing: { options: routingOptions, run: runRouting },
+} as const
+type Name = keyof typeof simulations
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -17,18 +25,19 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     console.log(help())
     return name === undefined ? 2 : 0
   }
-  if (name !== 'mesh') {
-    console.error(`There is no simulation “${name}”; there is “mesh”.\n\n${help()}`)
+  if (!isName(name)) {
+    const known = Object.keys(simulations).map((one) => `“${one}”`)
+    console.error(`There is no simulation “${name}”; there are ${known.join(', ')}.\n\n${help()}`)
     return 2
   }
-  const values = parse(args)
+  const values = parse(name, args)
   if (values === undefined) return 2
   if (values['help'] === true) {
     console.log(help())
     return 0
   }
   try {
-    await runMesh(values, (line) => console.log(line))
+    await simulations[name].run(values, (line) => console.log(line))
     return 0
   } catch (error) {
     progressDone()
@@ -39,9 +48,13 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
 }
 
-function parse(args: readonly string[]): Readonly<Record<string, unknown>> | undefined {
+function isName(name: string): name is Name {
+  return Object.hasOwn(simulations, name)
+}
+
+function parse(name: Name, args: readonly string[]): Readonly<Record<string, unknown>> | undefined {
   try {
-    const options = { ...meshOptions, help: { type: 'boolean', short: 'h' } } as const
+    const options = { ...simulations[name].options, help: { type: 'boolean', short: 'h' } } as const
     return parseArgs({ args: [...args], options }).values
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help()}`)
@@ -50,5 +63,7 @@ function parse(args: readonly string[]): Readonly<Record<string, unknown>> | und
 }
 
 function help(): string {
-  return ['npm run --silent simulate -- NAME [options]', '', ...meshHelp].join('\n')
+  return ['npm run --silent simulate -- NAME [options]', '', ...meshHelp, '', ...routingHelp].join(
+    '\n',
+  )
 }

@@ -14,6 +14,7 @@ import {
 } from '../../src/simulation/index.ts'
 import { progress, progressDone } from '../progress.ts'
 import { type Check, check, renderChecks, renderLastLine, renderTable } from '../report.ts'
+import { numberIn, type Range, refuse, type Values } from './values.ts'
 
 export const meshOptions = {
   nodes: { type: 'string' },
@@ -42,15 +43,6 @@ export const meshHelp: readonly string[] = [
   '      --bound MS       of a cluster, 1 to 1,000; 15 unless told',
   '      --threads T      1 to 8; the machine’s cores unless told. The bytes are the same',
 ]
-
-type Values = Readonly<Record<string, unknown>>
-
-interface Range {
-  readonly least: number
-  readonly most: number
-  readonly whole?: boolean
-  readonly otherwise?: number
-}
 
 const ranges = {
   nodes: { least: 2, most: 20_000, whole: true },
@@ -206,16 +198,7 @@ function readMatrix(file: string): LatencyMatrix {
 }
 
 function numberOf(values: Values, name: keyof typeof ranges): number {
-  const range: Range = ranges[name]
-  const { least, most, whole = false, otherwise } = range
-  const given = values[name]
-  if (given === undefined && otherwise !== undefined) return otherwise
-  const text = typeof given === 'string' ? given.trim() : ''
-  const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value
-  const kind = whole ? 'a whole number' : 'a number'
-  const what = given === undefined ? `--${name} is missing` : `--${name} ${String(given)}`
-  refuse(`${what}: it is ${kind} from ${least} to ${most}`)
+  return numberIn(values, name, ranges[name])
 }
 
 function textOf(values: Values, name: string): string {
@@ -228,8 +211,4 @@ function faultsOf(name: unknown): MeshRunOptions['faults'] {
   const known = Object.entries(faultPresets).find(([preset]) => preset === name)
   if (known !== undefined) return known[1]
   refuse(`--faults ${String(name)}: it is one of ${Object.keys(faultPresets).join(', ')}`)
-}
-
-function refuse(what: string): never {
-  throw new IsochroneError('invalid_configuration', `${what}. --help lists the options.`)
 }

@@ -1,6 +1,7 @@
 /**
  * simulation: the mesh's own state machines on a simulated network, by seed: thousands of nodes on
  * a matrix of round trips, with loss, partitions, pauses, crashes and churn; checkers throughout.
+ * And routing's decisions over simulated nodes, beside other ways to choose.
  */
 export type { Actor, ActorInput, ActorOutputs } from './actor.ts'
 export { type Fault, type FaultPreset, type FaultRates, faultPresets } from './faults.ts'
@@ -15,5 +16,26 @@ export {
 } from './network/latency-matrix.ts'
 export { type LinkOptions, Links } from './network/links.ts'
 export { Placement } from './network/placement.ts'
+export { type BalancerName, balancerNames } from './routing/balancers.ts'
+export {
+  type AvailabilityTrace,
+  readAvailabilityTrace,
+} from './routing/inputs/availability-trace.ts'
+export { type GpuKind, readGpuTable } from './routing/inputs/gpu-table.ts'
+export { type RequestTrace, readRequestTrace } from './routing/inputs/request-trace.ts'
+export {
+  standInAvailability,
+  standInGpus,
+  standInLatency,
+  standInTrace,
+} from './routing/inputs/stand-ins.ts'
+export { type FaultyPresetName, faultyPresets } from './routing/misbehaviour.ts'
+export {
+  type RoutingInputs,
+  type RoutingRun,
+  type RoutingRunOptions,
+  simulateRouting,
+} from './routing/simulate-routing.ts'
+export type { RoutingFigures } from './routing/tally.ts'
 export { CheapSeal } from './seal.ts'
 export { World, type WorldOptions } from './world.ts'

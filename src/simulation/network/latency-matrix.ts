@@ -7,8 +7,8 @@
  * a round trip is taken from the other direction, else from the shortest way over one other site;
  * what was done is said in `notes`.
  */
-import { gunzipSync } from 'node:zlib'
 import { IsochroneError } from '../../protocol/index.ts'
+import { plainText } from '../plain-text.ts'
 
 export interface LatencyMatrix {
   readonly sites: number
@@ -34,7 +34,7 @@ const plainNumber = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$/i
 
 /** @param name for messages, such as the file's path */
 export function readLatencyMatrix(bytes: Uint8Array, name: string): LatencyMatrix {
-  const lines = textOf(bytes, name).split('\n')
+  const lines = plainText(bytes, { name, bytesMax: matrixLimits.textBytesMax }).split('\n')
   while (lines.length > 0 && isBlank(lines.at(-1))) lines.pop()
   const first = lines[0]
   if (first === undefined) fail(name, 'is empty; it should hold a square matrix of round trips')
@@ -58,29 +58,6 @@ export function readLatencyMatrix(bytes: Uint8Array, name: string): LatencyMatri
   const notes = complete(roundTripsMs, sites, name)
   checkUnit(roundTripsMs, name)
   return { sites, roundTripsMs, notes }
-}
-
-function textOf(bytes: Uint8Array, name: string): string {
-  const { textBytesMax } = matrixLimits
-  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
-  const plain = isGzip ? unzip(bytes, name) : bytes
-  if (plain.length > textBytesMax) fail(name, `is larger than ${textBytesMax} bytes`)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(plain)
-  } catch (cause) {
-    fail(name, 'is not text (or in an unknown compression); tab-separated text is needed', cause)
-  }
-}
-
-function unzip(bytes: Uint8Array, name: string): Uint8Array {
-  const { textBytesMax } = matrixLimits
-  try {
-    return gunzipSync(bytes, { maxOutputLength: textBytesMax })
-  } catch (cause) {
-    const tooLarge = cause instanceof RangeError
-    const what = tooLarge ? `unpacks to more than ${textBytesMax} bytes` : 'is damaged: gzip ends'
-    fail(name, what, cause)
-  }
 }
 
 function isBlank(line: string | undefined): boolean {

@@ -1,0 +1,227 @@
+/**
+ * The routing that ships, as a gateway uses it: an evidence book, a snapshot of candidates with
+ * what is foreseen of their loads, decisions and their attempts. What a gateway's registry, router
+ * and trail do around it is done here in their place.
+ */
+import { EvidenceBook, type Observation } from '../../evidence/index.ts'
+import { OwnRequests, type SaidLoad } from '../../mesh/index.ts'
+import { decisionIdOf, errorCodes, requestIdOf, type WorkerId } from '../../protocol/index.ts'
+import {
+  type Candidate,
+  chooseAgain,
+  type Decision,
+  decide,
+  defaultPolicy,
+  endAttempt,
+  type RouteRequest,
+  type RoutingPolicy,
+  withAttempt,
+} from '../../routing/index.ts'
+import type { Ask, Balancer, BalancerModules, EndedAttempt, LoadWord, Sight } from './balancer.ts'
+
+const model = 'simulated'
+const decisionId = decisionIdOf(new Uint8Array(16))
+const requestId = requestIdOf(new Uint8Array(16))
+/** The median answer of public chat traces, until answers were seen; then the latest sixteen. */
+const firstTokensPerRequest = 256
+const tokensGain = 1 / 16
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+interface Known {
+  readonly candidate: Writable<Candidate>
+  own: OwnRequests
+  said: SaidLoad | undefined
+  tokensPerRequest: number
+}
+
+export class ShippingBalancer implements Balancer {
+  readonly #modules: BalancerModules
+  readonly #policy: RoutingPolicy
+  readonly #book: EvidenceBook
+  readonly #known: Known[] = []
+  readonly #candidates: Candidate[] = []
+  readonly #nodeOf = new Map<WorkerId, number>()
+  readonly #decisions = new Map<number, Decision>()
+  /** By ticket: requests per slot before the one that was sent. */
+  readonly #loads = new Map<number, number>()
+
+  constructor(modules: BalancerModules, policy: RoutingPolicy = defaultPolicy) {
+    this.#modules = modules
+    this.#policy = policy
+    this.#book = new EvidenceBook({ clock: modules.clock })
+  }
+
+  choose(ask: Ask): number | undefined {
+    const { random, clock } = this.#modules
+    const before = this.#decisions.get(ask.ticket)
+    const present = {
+      candidates: this.#present(),
+      policy: this.#policy,
+      random,
+      now: clock.now(),
+    }
+    const decision =
+      before === undefined
+        ? decide({ ...present, request: requestOf(ask), decisionId, keyId: null })
+        : chooseAgain(before, present)
+    this.#decisions.set(ask.ticket, decision)
+    return decision.chosen === null ? undefined : this.#nodeOf.get(decision.chosen)
+  }
+
+  sent(ticket: number, node: number): void {
+    const { clock } = this.#modules
+    const known = this.#of(node)
+    const { candidate } = known
+    const present = candidate.inFlight + (candidate.others ?? 0)
+    this.#loads.set(ticket, present / Math.max(1, candidate.offer?.slots ?? 1))
+    known.own.sent(clock.monotonic())
+    const decision = this.#decisions.get(ticket)
+    if (decision === undefined) return
+    const start = { worker: known.candidate.id, startedAtMs: clock.now() }
+    this.#decisions.set(ticket, withAttempt(decision, start))
+  }
+
+  ended(attempt: EndedAttempt): void {
+    const { clock } = this.#modules
+    const { ticket, node, kind: outcome, code, tokens, ttftMs } = attempt
+    const known = this.#of(node)
+    known.own.ended(clock.monotonic())
+    if (tokens > 0) known.tokensPerRequest += tokensGain * (tokens - known.tokensPerRequest)
+    const load = this.#loads.get(ticket) ?? null
+    const seen = { ...observationOf(attempt, known.candidate.id, clock.now()), load }
+    this.#book.observe(seen)
+    const decision = this.#decisions.get(ticket)
+    if (decision === undefined) return
+    const end = { outcome, endedAtMs: clock.now(), code, ttftMs }
+    this.#decisions.set(ticket, endAttempt(decision, end))
+  }
+
+  closed(ticket: number): void {
+    this.#decisions.delete(ticket)
+    this.#loads.delete(ticket)
+  }
+
+  reported(node: number, load: LoadWord): void {
+    const known = this.#of(node)
+    const { running, waiting } = load
+    known.said = { ...load, slots: this.#sight(node).claim.slots }
+    known.candidate.load = { running, waiting, kvTokensFree: 1_000_000, draining: false }
+    known.own.learn(known.said, this.#optionsOf(known))
+    this.#foresee(known)
+  }
+
+  joined(node: number): void {
+    const known = this.#of(node)
+    known.own.startAnew()
+    known.said = undefined
+    known.candidate.others = undefined
+    known.candidate.load = idle
+  }
+
+  look(): void {
+    for (const known of this.#known) this.#foresee(known)
+  }
+
+  #foresee(known: Known): void {
+    if (known.said === undefined) return
+    const nowMs = this.#modules.clock.monotonic()
+    known.candidate.others = known.own.predict(known.said, nowMs, this.#optionsOf(known)).others
+  }
+
+  #optionsOf({ candidate, tokensPerRequest }: Known) {
+    return { roundTripMs: candidate.roundTripMs ?? 0, tokensPerRequest }
+  }
+
+  #present(): readonly Candidate[] {
+    const evidenceOf = this.#book.of(model)
+    for (const sight of this.#modules.sights) {
+      const { candidate } = this.#of(sight.node)
+      candidate.inFlight = sight.inFlight
+      candidate.connected = sight.connected
+      candidate.overdue = sight.overdue
+      candidate.evidence = evidenceOf(sight.id)
+    }
+    return this.#candidates
+  }
+
+  #sight(node: number): Sight {
+    return this.#modules.sights[node] as Sight
+  }
+
+  #of(node: number): Known {
+    while (this.#known.length <= node) {
+      const sight = this.#sight(this.#known.length)
+      const candidate = candidateOf(sight, this.#book.evidence(sight.id, model))
+      this.#nodeOf.set(sight.id, sight.node)
+      this.#candidates.push(candidate)
+      const own = new OwnRequests()
+      const tokensPerRequest = firstTokensPerRequest
+      this.#known.push({ candidate, own, said: undefined, tokensPerRequest })
+    }
+    return this.#known[node] as Known
+  }
+}
+
+const idle = { running: 0, waiting: 0, kvTokensFree: 1_000_000, draining: false }
+
+function candidateOf(sight: Sight, evidence: Candidate['evidence']): Writable<Candidate> {
+  const { id, claim, roundTripMs } = sight
+  return {
+    id,
+    region: 'simulated',
+    offer: {
+      name: model,
+      digest: null,
+      runtime: 'onnx/cpu',
+      quantisation: 'int8',
+      contextTokensMax: 1_000_000,
+      features: ['chat', 'completion', 'seed', 'logprobs'],
+      ...claim,
+    },
+    load: idle,
+    inFlight: 0,
+    others: undefined,
+    kvTokensFree: undefined,
+    roundTripMs,
+    roundTripSource: 'measured',
+    connected: true,
+    overdue: false,
+    verdict: undefined,
+    integerExact: false,
+    evidence,
+  }
+}
+
+function requestOf({ promptTokens, ttftMs, tpotMs }: Ask): RouteRequest {
+  return {
+    requestId,
+    model,
+    features: ['chat'],
+    promptTokens,
+    maxTokens: null,
+    objective: { ttftMs, tpotMs },
+    maxPrice: null,
+    region: null,
+    exclude: [],
+  }
+}
+
+function observationOf(attempt: EndedAttempt, worker: WorkerId, nowMs: number): Observation {
+  const { code, isMidStream, ttftMs, tpotMs, promptTokens, tokens, inFlight } = attempt
+  const phase = isMidStream ? 'mid-stream' : 'before-first-token'
+  return {
+    atMs: nowMs,
+    worker,
+    model,
+    decision: decisionId,
+    attempt: 0,
+    outcome: code === null ? { kind: 'completed' } : { kind: 'failed', code, phase },
+    blame: code === null ? 'nobody' : errorCodes[code].blame,
+    ttftMs,
+    tpotMs,
+    promptTokens,
+    completionTokens: tokens === 0 ? null : tokens,
+    inFlight,
+  }
+}
