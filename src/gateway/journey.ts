@@ -8,8 +8,8 @@
  *          └ evidence   what was seen, at the end of every attempt
  *
  * By then the HTTP layer has authenticated the caller and checked the body against its schema. An
- * error anywhere before the first token leaves as an HTTP error in OpenAI's shape; after it, as an
- * event in the stream.
+ * error anywhere before the first token leaves as an HTTP error in OpenAI's shape; after it, where
+ * nobody can go on with the answer, as an event in the stream.
  */
 import type { Clock, Log, Random } from '../base/index.ts'
 import { asIsochroneError, type GenerationRequest, type IsochroneError } from '../protocol/index.ts'

@@ -198,7 +198,7 @@ const rows = {
     'server_error',
     false,
     'node',
-    'The node died in mid-stream; what was sent before is valid but incomplete.',
+    'The node died in mid-stream and nobody could go on; what was sent is valid but incomplete.',
   ],
   node_quarantined: [
     'unavailable',
