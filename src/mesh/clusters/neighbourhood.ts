@@ -46,7 +46,7 @@ export class Neighbourhood {
   readonly #allowance = new PeerAllowance()
   #cluster: Cluster
   #card: Card
-  #cardAtMs: number
+  #cardDueMs: number
   #directoryDueMs = 0
   #contact: Uint8Array
   #hasLeft = false
@@ -77,7 +77,7 @@ export class Neighbourhood {
     this.#context = this.#makeContext()
     const roster = this.#alone(options.epoch)
     this.#card = seal.sign(this.#cardBody(roster, [], 1))
-    this.#cardAtMs = nowMs
+    this.#cardDueMs = nowMs + clusterTimes.cardEveryMs
     this.#directory = new Directory(
       this.#card,
       { random, verify: (card) => seal.verify(card) },
@@ -320,15 +320,15 @@ export class Neighbourhood {
 
   #noteChange(nowMs: number): void {
     if (this.#cluster.takeChange()) this.#events.push({ kind: 'changed', ...this.place })
-    const ageMs = nowMs - this.#cardAtMs
     const sizes = { said: this.#card.clusterSize, is: this.#cluster.size }
-    if (ageMs >= clusterTimes.cardEveryMs || isSizeNews(sizes, ageMs)) this.#renewCard(nowMs)
+    const ageMs = clusterTimes.cardEveryMs - (this.#cardDueMs - nowMs)
+    if (nowMs >= this.#cardDueMs || isSizeNews(sizes, ageMs)) this.#renewCard(nowMs)
   }
 
   #renewCard(nowMs: number): void {
     const { roster, size } = this.#cluster
     this.#card = this.#modules.seal.sign(this.#cardBody(roster, this.#sketch.trips, size))
-    this.#cardAtMs = nowMs
+    this.#cardDueMs = nowMs + clusterTimes.cardEveryMs
     this.#directory.renew(this.#card, nowMs)
   }
 
@@ -365,7 +365,7 @@ export class Neighbourhood {
       this.#cluster.nextDueMs,
       this.#search.nextDueMs,
       this.#sketch.nextDueMs,
-      this.#cardAtMs + clusterTimes.cardEveryMs,
+      this.#cardDueMs,
     )
     return Math.max(nowMs, dueMs)
   }
