@@ -11,7 +11,7 @@ import { betaQuantile } from './beta.ts'
 /** Beta(1, 1): a newcomer's mean is 0.5 and its lower bound 0.05, far below any proven worker's. */
 export const priorSuccesses = 1
 export const priorFailures = 1
-const boundProbability = 0.05
+export const boundProbability = 0.05
 /** So little of a record fades in this time that it counts as fresh: 0.02 %. */
 const freshMs = 1_000
 /**

@@ -151,3 +151,17 @@ test('sightings in another order, or told in pieces, come to the same record', (
   assert.ok(Math.abs(one.clean.mean - other.clean.mean) < 1e-9)
   assert.ok(one.hazard.ends > 0.9 && one.clean.mean < newcomer.clean.mean)
 })
+
+test('without a fault, cleanliness is as sure as completion without a failure', () => {
+  fc.assert(
+    fc.property(counts, fc.nat({ max: 10_000_000 }), (successes, waitMs) => {
+      const { clock, read } = bookOf(successes)
+      clock.advance(waitMs)
+      const { clean, completion } = read()
+      assert.ok(Math.abs(clean.lowerBound - completion.lowerBound) < 1e-3)
+      assert.ok(Math.abs(clean.upperBound - completion.upperBound) < 1e-3)
+      assert.ok(Math.abs(clean.mean - completion.mean) < 1e-9)
+    }),
+    { numRuns: 50 },
+  )
+})

@@ -5,6 +5,7 @@
  * left of it by then. So the order does not matter, and neither does who reads when.
  */
 import {
+  boundProbability,
   type CompletionBounds,
   FadingBounds,
   priorFailures,
@@ -14,7 +15,7 @@ import {
 import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
 import { LatencyRecord } from './latency-record.ts'
 import type { Observation } from './observation.ts'
-import { hazardOf, Presence } from './presence.ts'
+import { type HazardEstimate, hazardOf, Presence } from './presence.ts'
 import { ResponseCurve } from './response-curve.ts'
 import { uncleanCodes } from './sighting.ts'
 
@@ -36,6 +37,8 @@ const successesAndFailuresMax = 1_000
  * or down to half as long, so that those of many workers are not all made anew for one request.
  */
 const estimateAgeMaxMs = 1_000
+/** So little of a presence fades in a minute that it counts as fresh: 0.05 %. */
+const hazardAgeMaxMs = 60_000
 
 /** A decayed mean and variance (West, 1979, with exponential forgetting). */
 interface Duration {
@@ -70,6 +73,10 @@ export interface WorkerRecord {
   readonly presence: Presence
   faults: number
   faultsAtMs: number
+  /** Of all its models alike. */
+  hazard: HazardEstimate | undefined
+  hazardAtMs: number
+  hazardVersion: number
   /** Counts changes: entries hold estimates that rest on this. */
   version: number
   /** For models that it was not seen to serve. */
@@ -87,6 +94,9 @@ export function newWorkerRecord(): WorkerRecord {
     presence: new Presence(),
     faults: 0,
     faultsAtMs: 0,
+    hazard: undefined,
+    hazardAtMs: 0,
+    hazardVersion: -1,
     version: 0,
     unseen: { version: -1, atMs: 0, estimate: undefined },
   }
@@ -203,8 +213,8 @@ export function estimateOf(entry: Entry, now: number): WorkerEvidence {
   entry.version = of.version
   const fresh: WorkerEvidence = {
     completion: probabilityEstimate(entry, now),
-    clean: cleanEstimate(entry, now),
-    hazard: of.presence.hazard(now),
+    clean: of.faults === 0 ? faultless(entry, now) : cleanEstimate(entry, now),
+    hazard: hazardNow(of, now),
     latency: { record: entry.latency, now },
     response: entry.curve.response(now),
     ttft: durationEstimate(entry.ttft, now),
@@ -224,6 +234,21 @@ function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
   return completionEstimate(entry.successes * left, entry.failures * left, bounds)
 }
 
+/** Of Beta(a, 1), as almost all are: what `betaQuantile` would give. */
+function faultless(entry: Entry, now: number): ProbabilityEstimate {
+  const samples = entry.successes * fade(entry.atMs, now, completionHalfLifeMs)
+  const successes = priorSuccesses + samples
+  return {
+    mean: successes / (successes + priorFailures),
+    lowerBound: Math.exp(logOfBound / successes),
+    upperBound: Math.exp(logOfComplement / successes),
+    samples,
+  }
+}
+
+const logOfBound = Math.log(boundProbability)
+const logOfComplement = Math.log(1 - boundProbability)
+
 /** Answers that were right, against faults; the two fade at different rates. */
 function cleanEstimate(entry: Entry, now: number): ProbabilityEstimate {
   const { of } = entry
@@ -237,6 +262,16 @@ function cleanEstimate(entry: Entry, now: number): ProbabilityEstimate {
   return completionEstimate(successes, failures, bounds)
 }
 
+function hazardNow(record: WorkerRecord, now: number): HazardEstimate {
+  const { hazardAtMs, hazardVersion, version } = record
+  const isFresh = hazardVersion === version && Math.abs(now - hazardAtMs) < hazardAgeMaxMs
+  if (record.hazard !== undefined && isFresh) return record.hazard
+  record.hazard = record.presence.hazard(now)
+  record.hazardAtMs = now
+  record.hazardVersion = version
+  return record.hazard
+}
+
 /** Of a worker that was seen, though not at this. */
 export function unseenEstimate(record: WorkerRecord, now: number): WorkerEvidence {
   const { unseen, version } = record
@@ -247,7 +282,7 @@ export function unseenEstimate(record: WorkerRecord, now: number): WorkerEvidenc
   unseen.estimate = {
     ...newcomer,
     clean: completionEstimate(0, failures, bounds),
-    hazard: record.presence.hazard(now),
+    hazard: hazardNow(record, now),
   }
   unseen.version = version
   unseen.atMs = now

@@ -4,6 +4,7 @@
  * Pure: the same input and the same state of the random source give the same decision.
  */
 import type { Random } from '../base/index.ts'
+import { survival } from '../evidence/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
 import { type Candidate, presentOf, slotsOf } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
@@ -276,7 +277,7 @@ function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index
 
 function rankingOf(pool: Pool, index: number, rank: number): Ranking {
   const candidate = pool.candidates[index] as Candidate
-  const { clean, completion, ttft } = candidate.evidence
+  const { clean, completion, hazard, ttft } = candidate.evidence
   return {
     worker: candidate.id,
     rank,
@@ -287,7 +288,7 @@ function rankingOf(pool: Pool, index: number, rank: number): Ranking {
     completionUpperBound: completion.upperBound,
     completionSamples: completion.samples,
     clean: clean.lowerBound,
-    availability: pool.availability[index] ?? 0,
+    availability: survival(hazard.upper, pool.totalMs[index] ?? 0),
     timely: pool.timely[index] ?? 0,
     indistinguishable: pool.inGroup[index] === 1,
     alike: pool.alike[index] === 1,

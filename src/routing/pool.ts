@@ -5,7 +5,7 @@
 import { survival } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
 import { type Demand, predict } from './prediction.ts'
-import { timelinessOf } from './timeliness.ts'
+import { type Timeliness, timelinessOf } from './timeliness.ts'
 
 /** Only the first `size` values of a column are this decision's. */
 export interface Pool {
@@ -13,8 +13,6 @@ export interface Pool {
   size: number
   /** Probability that the objective is met. */
   readonly timely: Float64Array
-  /** Lower bound of the probability that it is there until the request is done. */
-  readonly availability: Float64Array
   /** Lower bound of the probability of a complete and right answer in time. */
   readonly reliability: Float64Array
   /** Upper bound of the same. */
@@ -49,7 +47,6 @@ function newPool(capacity: number): Pool {
     candidates: [],
     size: 0,
     timely: column(),
-    availability: column(),
     reliability: column(),
     reliabilityAtBest: column(),
     queueMs: column(),
@@ -89,19 +86,20 @@ export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): voi
   const i = pool.size
   const prediction = predict(candidate, demand)
   const { totalMs } = prediction
-  const timely = timelinessOf(candidate, demand, prediction)
+  const { objective } = demand.request
+  const hasObjective = objective.ttftMs !== null || objective.tpotMs !== null
+  const timely = hasObjective ? timelinessOf(candidate, demand, prediction) : surely
   const { clean, completion, hazard, ttft } = candidate.evidence
   const availability = survival(hazard.upper, totalMs)
   const least = completion.lowerBound * clean.lowerBound * availability
   const most = completion.upperBound * clean.upperBound * survival(hazard.lower, totalMs)
   pool.timely[i] = timely.mean
-  pool.availability[i] = availability
   pool.reliability[i] = least * timely.lower
   pool.reliabilityAtBest[i] = most * timely.upper
   pool.queueMs[i] = prediction.queueMs
   pool.ttftMs[i] = prediction.ttftMs
   pool.totalMs[i] = prediction.totalMs
-  pool.aimMs[i] = demand.request.objective.ttftMs === null ? totalMs : prediction.ttftMs
+  pool.aimMs[i] = objective.ttftMs === null ? totalMs : prediction.ttftMs
   pool.price[i] = priceOf(candidate, demand)
   pool.completionMean[i] = completion.mean
   pool.samples[i] = completion.samples
@@ -109,6 +107,8 @@ export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): voi
   pool.candidates.push(candidate)
   pool.size = i + 1
 }
+
+const surely: Timeliness = { mean: 1, lower: 1, upper: 1 }
 
 /** Expected price of the request, micro-dollars. */
 function priceOf(candidate: Candidate, demand: Demand): number {

@@ -21,7 +21,7 @@ const into: Timeliness = { mean: 1, lower: 1, upper: 1 }
 /** The 95th percentile of the normal distribution. */
 const z = 1.645
 
-/** 1 where there is no objective. */
+/** Of what the request asks for: the first token's time, the further ones', or both. */
 export function timelinessOf(
   candidate: Candidate,
   demand: Demand,
@@ -31,7 +31,6 @@ export function timelinessOf(
   into.mean = 1
   into.lower = 1
   into.upper = 1
-  if (ttftMs === null && tpotMs === null) return into
   const about = { candidate, demand, load: occupancyOf(candidate) / slotsOf(candidate) }
   if (ttftMs !== null) multiply(about, 'ttft', { limitMs: ttftMs, expectedMs: prediction.ttftMs })
   if (tpotMs !== null) multiply(about, 'tpot', { limitMs: tpotMs, expectedMs: prediction.tpotMs })
