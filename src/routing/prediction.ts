@@ -4,7 +4,7 @@
  * From work seen wherever there is some; a worker's own statement of its speed counts like a few
  * observations and so is soon outweighed; without either, a pessimistic assumption.
  */
-import { type DurationEstimate, respond } from '../evidence/index.ts'
+import { type DurationEstimate, type Response, respond } from '../evidence/index.ts'
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
 import type { Continuation, RouteRequest } from './request.ts'
@@ -74,25 +74,30 @@ export function predict(candidate: Candidate, demand: Demand): Readonly<Predicti
   const tpotMs = blend(evidence.tpot, claimedTpotMs, policy.claimSamples)
   const decodeMs = tpotMs * (demand.completionTokens - 1)
   const turns = turnsBefore(candidate, demand)
-  const { response } = evidence
-  const seenShare =
-    response === undefined ? 0 : response.samples / (response.samples + policy.claimSamples)
-  let idleTtftMs = blend(evidence.ttft, claimedTtftMs, policy.claimSamples)
-  if (response !== undefined) {
-    idleTtftMs = claimedTtftMs + (respond(response, promptTokens, 0) - claimedTtftMs) * seenShare
-  }
-  idleTtftMs = Math.max(leastMs, idleTtftMs)
-  // Whoever is ahead in the queue is taken to ask for as much as this request.
-  const prefillMs = idleTtftMs - linkMs
-  let ttftMs = idleTtftMs + turns * (prefillMs + decodeMs)
-  if (response !== undefined) {
-    // How it answers when it is this busy was seen. Before much was, those who have slots are taken
-    // to have their prompts read for as much of their time as this request would.
+  let idleTtftMs: number
+  let ttftMs: number
+  if (evidence.response === undefined) {
+    idleTtftMs = Math.max(leastMs, blend(evidence.ttft, claimedTtftMs, policy.claimSamples))
+    // Whoever is ahead in the queue is taken to ask for as much as this request.
+    ttftMs = idleTtftMs + turns * (idleTtftMs - linkMs + decodeMs)
+    if (demand.request.objective.ttftMs !== null && evidence.ttft === undefined) {
+      // Nor is a newcomer's first token soon while it reads the prompts of others.
+      const prefillMs = idleTtftMs - linkMs
+      ttftMs += occupancyOf(candidate) * prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
+    }
+  } else {
+    const { response } = evidence
+    const slots = slotsOf(candidate)
     const present = occupancyOf(candidate)
-    const reading = prefillMs <= 0 ? 0 : prefillMs / (prefillMs + decodeMs)
-    const seenMs = respond(response, promptTokens, present / slotsOf(candidate))
-    ttftMs += present * reading * prefillMs
-    ttftMs = Math.max(idleTtftMs, ttftMs + (seenMs - ttftMs) * seenShare)
+    const prefillMs = claimedTtftMs - linkMs
+    const stated = { linkMs, prefillMs, decodeMs, promptTokens, slots }
+    const kept = keptShare(response, stated, policy)
+    const share = response.samples / (response.samples + curveSamples)
+    const seen = (load: number) => respond(response, promptTokens, load)
+    const idleMs = linkMs + prefillMs * kept
+    const busyMs = linkMs + (prefillMs + aheadMs(stated, response, present)) * kept
+    idleTtftMs = Math.max(leastMs, idleMs + (seen(0) - idleMs) * share)
+    ttftMs = Math.max(idleTtftMs, busyMs + (seen(present / slots) - busyMs) * share)
   }
   into.idleTtftMs = bounded(idleTtftMs)
   into.queueMs = turns === 0 ? 0 : bounded(ttftMs - idleTtftMs)
@@ -128,6 +133,45 @@ function blend(observed: DurationEstimate | undefined, claimedMs: number, sample
   if (observed === undefined) return claimedMs
   const weight = observed.samples / (observed.samples + samples)
   return claimedMs + (observed.meanMs - claimedMs) * weight
+}
+
+/** A straight line in two things needs more to go by than a mean. */
+const curveSamples = 6
+/** What is seen of statements that nobody could keep, or that were far too modest. */
+const keptLeast = 0.5
+const keptMost = 100
+
+interface Stated {
+  readonly linkMs: number
+  /** For this request. */
+  readonly prefillMs: number
+  readonly decodeMs: number
+  readonly promptTokens: number
+  readonly slots: number
+}
+
+/**
+ * What those who are there cost this request, by what the worker states: who has a slot has its
+ * prompt read for as much of its time as that takes of it; who has none yet waits for a turn. They
+ * are taken to ask for what was seen on the mean.
+ */
+function aheadMs(stated: Stated, response: Response, present: number): number {
+  const { prefillMs, decodeMs, promptTokens, slots } = stated
+  const othersMs = (prefillMs * response.promptTokens) / Math.max(1, promptTokens)
+  const reading = othersMs <= 0 ? 0 : othersMs / (othersMs + decodeMs)
+  const turns = Math.max(0, present + 1 - slots) / slots
+  return present * reading * othersMs + turns * (othersMs + decodeMs)
+}
+
+/** By how much longer than stated it took, of what was seen. */
+function keptShare(response: Response, stated: Stated, { claimSamples }: RoutingPolicy): number {
+  const prefillMs = (stated.prefillMs * response.promptTokens) / Math.max(1, stated.promptTokens)
+  const present = response.load * stated.slots
+  const wholeMs = prefillMs + aheadMs(stated, response, present)
+  if (wholeMs <= 0) return 1
+  const ratio = Math.max(0, response.meanMs - stated.linkMs) / wholeMs
+  const bounded = Math.min(keptMost, Math.max(keptLeast, ratio))
+  return 1 + ((bounded - 1) * response.samples) / (response.samples + claimSamples)
 }
 
 /** Unseen workers are taken to vary by half of their mean. */

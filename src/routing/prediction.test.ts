@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { predict } from './prediction.ts'
+import { sampleCandidate, sampleDemand, sampleEvidence } from './samples.fixture.ts'
+
+const evidence = sampleEvidence(1, 100)
+const response = {
+  meanMs: 1_020,
+  promptTokens: 500,
+  load: 0,
+  msPerPromptToken: 2,
+  msPerLoad: 800,
+  deviationMs: 10,
+  samples: 1_000,
+}
+
+function ttftOf(promptTokens: number, running: number, change: Partial<typeof response> = {}) {
+  const seen = { ...evidence, response: { ...response, ...change } }
+  const candidate = sampleCandidate(0, { evidence: seen, load: { running } })
+  return predict(candidate, sampleDemand({ promptTokens })).ttftMs
+}
+
+test('what was seen of prompts and loads is expected of this one', () => {
+  assert.ok(Math.abs(ttftOf(500, 0) - 1_020) < 10)
+  assert.ok(Math.abs(ttftOf(1_500, 0) - 3_020) < 20)
+  assert.ok(Math.abs(ttftOf(500, 2) - 1_420) < 20)
+})
+
+test('little was seen: what is stated counts, as much longer as it took so far', () => {
+  // It states 1 s for 500 tokens over a link of 20 ms; of ten seen, it took twice that.
+  const few = { samples: 10, meanMs: 2_020, msPerPromptToken: 0, msPerLoad: 0 }
+  const [kept, late] = [ttftOf(2_000, 0, { ...few, meanMs: 1_020 }), ttftOf(2_000, 0, few)]
+  assert.ok(late > 1.5 * kept, `${kept} ${late}`)
+  // Nor is it believed to be faster than it says itself.
+  assert.equal(ttftOf(2_000, 0, { ...few, meanMs: 10 }), 4_020)
+})
+
+test('a newcomer that has prompts to read gives no first token at once', () => {
+  const objective = { ttftMs: 5_000, tpotMs: null }
+  const ttft = (running: number) =>
+    predict(sampleCandidate(0, { load: { running } }), sampleDemand({ objective })).ttftMs
+  assert.ok(ttft(2) > ttft(1) && ttft(1) > ttft(0))
+})
