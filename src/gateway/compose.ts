@@ -59,7 +59,7 @@ export async function createGateway(
     ...informationRoutes({
       ...common,
       gateway,
-      mesh: meshWatchOf(modules, registry),
+      mesh: meshWatchOf(options, modules, registry),
       startedAtMs: modules.clock.now(),
       description: () => openApiDocument(routes, options.softwareVersion),
     }),
@@ -132,9 +132,14 @@ function federationGaugesOf({ clock, mesh }: GatewayModules) {
   }
 }
 
-function meshWatchOf(modules: GatewayModules, registry: WorkerRegistry): MeshWatch {
+function meshWatchOf(
+  { region = '' }: GatewayOptions,
+  modules: GatewayModules,
+  registry: WorkerRegistry,
+): MeshWatch {
   const { identity, mesh } = modules
   // The view begins when the mesh does.
   const federation = { regions: (nowMs: number) => mesh?.federation?.regions(nowMs) ?? [] }
-  return new MeshWatch({ ...modules, self: identity.id, registry, federation })
+  const self = { id: identity.id, region }
+  return new MeshWatch({ ...modules, self, registry, federation })
 }

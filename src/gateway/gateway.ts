@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>
   /** The H3 cell that it is in; empty (the default): not declared, and no latency map is kept. */
   readonly cell?: string
+  /** As its operator names it; empty (the default): none. */
+  readonly region?: string
 }
 
 export interface GatewayModules {

@@ -8,7 +8,7 @@ const idOf = (i: number) => nodeIdOf(new Uint8Array(32).fill(i))
 
 function member(i: number, medianMs: number, more: Partial<MeshMember> = {}): MeshMember {
   const link = { medianMs, p95Ms: medianMs * 2, jitterMs: 1, loss: 0, samples: 5, atMs: 0 }
-  const said = { role: 'node', state: 'alive', incarnation: 1, addresses: [] } as const
+  const said = { role: 'node', region: '', state: 'alive', incarnation: 1, addresses: [] } as const
   return { id: idOf(i), ...said, link, estimate: null, ...more }
 }
 

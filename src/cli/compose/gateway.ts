@@ -213,6 +213,7 @@ function gatewayOptions(options: GatewayCommandOptions): GatewayOptions {
   return {
     httpAddress: joinHostPort(options.host, options.port),
     network: options.network,
+    region: options.region,
     softwareVersion: softwareVersion(),
     requireApiKey: options.auth,
     keyCommand: isLoopback(options.host)

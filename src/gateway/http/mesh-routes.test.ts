@@ -29,12 +29,17 @@ function viewed(id: NodeId, cluster: string): RegionView['clusters'][number]['no
   }
 }
 
-function worker(id: NodeId, change: object = {}): KnownWorker {
+function worker(
+  id: NodeId,
+  change: object = {},
+  more: Partial<Pick<KnownWorker, 'foreseen' | 'goneSinceMs'>> = {},
+): KnownWorker {
   const load = { running: 1, waiting: 0, kvTokensFree: 9, draining: false }
   const models = [{ slots: 2, decodeTokensPerSecond: 10 }]
   const base = { region: 'east', models, load, roundTripMs: 7.5, connected: true, overdue: false }
   const view = { ...base, record: {}, ...change } as unknown as KnownWorker['view']
-  return { worker: { id } as unknown as KnownWorker['worker'], view, inFlight: 0 }
+  const shown = { worker: { id } as unknown as KnownWorker['worker'], view, inFlight: 0 }
+  return { ...shown, foreseen: undefined, goneSinceMs: undefined, ...more }
 }
 
 const regions: RegionView[] = [
@@ -46,6 +51,7 @@ const regions: RegionView[] = [
 const gone: MeshMember = {
   id: d,
   role: 'node',
+  region: 'north',
   state: 'dead',
   incarnation: 1,
   addresses: [],
@@ -55,7 +61,7 @@ const gone: MeshMember = {
 
 function get(modules: Partial<ConstructorParameters<typeof MeshWatch>[0]>, path = '/v1/mesh') {
   const watch = new MeshWatch({
-    self,
+    self: { id: self, region: 'east' },
     registry: { all: () => [worker(b), worker(c)] },
     clock: new ManualClock(),
     federation: { regions: () => regions },
@@ -83,8 +89,10 @@ test('the mesh is a tree of regions, clusters and members', () => {
   assert.equal(answer.members, 3)
   const [east, west] = answer.regions
   assert.deepEqual([east.name, west.name], ['east', 'west'])
-  assert.equal(east.clusters[0].id, null)
-  assert.equal(east.clusters[0].members[0].id, c)
+  const [{ id: none, members }] = east.clusters
+  assert.deepEqual([none, members[0].id, members[0].slots], [null, c, 2])
+  // Of one generation, as digests have it.
+  assert.equal(members[0].tokens_per_second, 10)
   assert.deepEqual(west.clusters[0].coordinators, [a])
   const [first, second] = west.clusters[0].members
   assert.deepEqual(first, {
@@ -106,11 +114,84 @@ test('the mesh is a tree of regions, clusters and members', () => {
   assert.equal(second.age_ms, null)
 })
 
-test('a node that is gone from here is what digests say; without them it is dead', () => {
-  const all = () => [worker(b, { connected: false }), worker(c, { connected: false })]
-  const answer = get({ registry: { all } })
-  assert.equal(answer.regions[0].clusters[0].members[0].state, 'dead')
-  assert.equal(answer.regions[1].clusters[0].members[1].state, 'alive')
+/** The state and the cluster of one member. */
+function stateAndCluster(answer: ReturnType<typeof get>, id: NodeId): readonly unknown[] {
+  for (const { clusters } of answer.regions) {
+    for (const { members } of clusters) {
+      for (const one of members) if (one.id === id) return [one.state, one.cluster, one.region]
+    }
+  }
+  return []
+}
+
+/** A gateway to which node `a`, alone in its cluster, was connected until ten seconds. */
+function afterEnd(atMs: number, { ageMs, draining }: { ageMs?: number; draining?: boolean } = {}) {
+  const clock = new ManualClock()
+  clock.advance(atMs)
+  const load = { running: 0, waiting: 0, kvTokensFree: 0, draining: draining ?? false }
+  const foreseen = { verdict: undefined, cluster: 'one' }
+  const gone = worker(a, { connected: false, load }, { foreseen, goneSinceMs: 10_000 })
+  const state = (ageMs ?? 0) > 4_000 ? 'late' : 'alive'
+  const node = { ...viewed(a, 'one'), state, ageMs: ageMs ?? 0 } as const
+  const clusters = [{ id: 'one', coordinators: [], nodes: [node] }]
+  const told = ageMs === undefined ? [] : [{ name: 'west', clusters }]
+  const federation = { regions: () => told }
+  return stateAndCluster(get({ clock, federation, registry: { all: () => [gone] } }), a)
+}
+
+test('a node whose connection has ended and that nobody else sees is dead after a bound', () => {
+  assert.deepEqual(afterEnd(10_100, { ageMs: 900 }), ['late', 'one', 'west'])
+  assert.deepEqual(afterEnd(15_000, { ageMs: 5_800 }), ['late', 'one', 'west'])
+  assert.deepEqual(afterEnd(18_000, { ageMs: 8_800 }), ['dead', 'one', 'west'])
+  // Stopped: it was silent before its connection ended.
+  assert.deepEqual(afterEnd(10_100, { ageMs: 11_000 }), ['dead', 'one', 'west'])
+  // Digests have forgotten it.
+  assert.deepEqual(afterEnd(90_000), ['dead', 'one', 'east'])
+  assert.deepEqual(afterEnd(12_000), ['late', 'one', 'east'])
+})
+
+test('a node that has said goodbye here has left at once', () => {
+  assert.deepEqual(afterEnd(10_000, { ageMs: 900, draining: true }), ['left', 'one', 'west'])
+  assert.deepEqual(afterEnd(90_000, { draining: true }), ['left', 'one', 'east'])
+})
+
+test('a node that is gone from here and speaks elsewhere is what digests say', () => {
+  assert.deepEqual(afterEnd(20_000, { ageMs: 900 }), ['alive', 'one', 'west'])
+  assert.deepEqual(afterEnd(20_000, { ageMs: 900, draining: true }), ['alive', 'one', 'west'])
+  // Until it falls silent there too.
+  assert.deepEqual(afterEnd(60_000, { ageMs: 6_000 }), ['late', 'one', 'west'])
+  assert.deepEqual(afterEnd(60_000, { ageMs: 9_000 }), ['dead', 'one', 'west'])
+  const answer = get({ registry: { all: () => [worker(c, { connected: false })] } })
+  assert.deepEqual(stateAndCluster(answer, c), ['dead', null, 'east'])
+})
+
+/** Of a node that is connected here, and of which the gateway's own cluster says something. */
+function whileSaid(state: MeshMember['state'], verdict?: 'suspect' | 'dead', overdue = false) {
+  const place = { cluster: 'one', epoch: 1, coordinator: e, members: [self, e] }
+  const mesh = { members: () => [{ ...gone, id: b, state }], place }
+  const foreseen = { verdict, cluster: 'one' }
+  const all = () => [worker(b, { overdue }, { foreseen, goneSinceMs: undefined })]
+  return stateAndCluster(get({ registry: { all }, mesh }), b)[0]
+}
+
+test('a connected node that leaves the gateway’s cluster for another one is alive', () => {
+  assert.equal(whileSaid('left'), 'alive')
+  assert.equal(whileSaid('left', 'suspect'), 'alive')
+  // It has said so, and is silent since.
+  assert.equal(whileSaid('left', 'dead', true), 'left')
+  const mesh = {
+    members: () => [{ ...gone, id: a, state: 'left' as const }],
+    place: { cluster: 'home', epoch: 1, coordinator: e, members: [self, e] },
+  }
+  assert.deepEqual(stateAndCluster(get({ mesh }), a), ['alive', 'one', 'west'])
+})
+
+test('a connected node that is doubted is what the gateway itself makes of it', () => {
+  assert.equal(whileSaid('suspect', 'suspect', true), 'suspect')
+  assert.equal(whileSaid('dead', 'dead', true), 'dead')
+  // It answers here: gossip alone makes nobody dead.
+  assert.equal(whileSaid('dead'), 'alive')
+  assert.equal(whileSaid('alive', undefined, true), 'late')
 })
 
 test('a late link, a leaving node and an upstream are told apart', () => {
@@ -143,7 +224,9 @@ test('the gateway’s own cluster: its members’ states and round trips, itself
     [shown['state'], shown['round_trip_ms'], shown['round_trip_source']],
     ['dead', 40, 'predicted'],
   )
-  assert.equal((byId.get(self) as { role: string }).role, 'gateway')
+  assert.equal(shown['region'], 'north')
+  const own = byId.get(self) as { role: string; region: string }
+  assert.deepEqual([own.role, own.region], ['gateway', 'east'])
 })
 
 test('members over the limit are counted, all clusters are named', () => {

@@ -49,6 +49,8 @@ export class Foreseen {
   verdict: Candidate['verdict']
   others: number | undefined
   kvTokensFree: number | undefined
+  /** Where the mesh saw it last. */
+  cluster: string | undefined
   /** For as long as the link has no measurement of its own. */
   roundTripMs: number | undefined
   roundTripSource: RoundTripSource = 'assumed'

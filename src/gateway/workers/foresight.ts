@@ -114,7 +114,10 @@ export class Foresight {
     foreseen.held(mesh?.states.of(id) ?? stateOf(viewed), nowMs)
     const link = worker.link()
     if (foreseen.seen(link, nowMs)) worker.connection.probe()
-    if (viewed !== undefined) foreseen.told(loadOf(viewed, nowMs))
+    if (viewed !== undefined) {
+      foreseen.cluster = viewed.cluster
+      foreseen.told(loadOf(viewed, nowMs))
+    }
     foreseen.foresee(nowMs)
     if (link?.roundTripMs === undefined) this.#place(worker, foreseen)
   }

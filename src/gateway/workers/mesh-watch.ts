@@ -7,9 +7,10 @@
 import type { MeshMember, NodeState, RegionView, ViewedNode } from '../../mesh/index.ts'
 import { isNodeId, type NodeHealth, type NodeId } from '../../protocol/index.ts'
 import type { KnownWorker, WorkerRegistry } from './registry.ts'
+import { hearsay, type MeshHearsay, workerState } from './watched-state.ts'
 
 export interface MeshWatchModules {
-  readonly self: NodeId
+  readonly self: { readonly id: NodeId; readonly region: string }
   readonly registry: Pick<WorkerRegistry, 'all'>
   readonly clock: { monotonic(): number }
   readonly mesh?:
@@ -67,11 +68,14 @@ export class MeshWatch {
   /** Each level in the order of its name; what has none comes last. */
   regions(): readonly WatchedRegion[] {
     const members = new Map<NodeId, WatchedMember>()
+    const fellows = new Map<NodeId, MeshMember>()
+    for (const member of this.#modules.mesh?.members() ?? []) fellows.set(member.id, member)
     const coordinators = new Map<string, readonly NodeId[]>()
     const regionOfCluster = new Map<string, string>()
     this.#addFederation({ members, coordinators, regionOfCluster })
-    this.#addWorkers(members)
-    this.#addMesh(members, coordinators)
+    const joined = this.#addWorkers(members, fellows)
+    this.#addSelf(members, coordinators)
+    for (const fellow of fellows.values()) this.#addFellow(members, fellow, joined)
     return grouped(members.values(), { coordinators, regionOfCluster })
   }
 
@@ -93,42 +97,59 @@ export class MeshWatch {
     }
   }
 
-  /** A connection's own figures are newer than any digest's. */
-  #addWorkers(members: Map<NodeId, WatchedMember>): void {
-    for (const { worker, view } of this.#modules.registry.all()) {
-      const { id } = worker
-      if (view.record === null || !isNodeId(id)) continue
-      members.set(id, ofWorker(id, view, members.get(id)))
+  /** A connection's own figures are newer than any digest's. @returns whose these are */
+  #addWorkers(
+    members: Map<NodeId, WatchedMember>,
+    fellows: ReadonlyMap<NodeId, MeshMember>,
+  ): ReadonlySet<NodeId> {
+    const { clock, mesh, registry } = this.#modules
+    const joined = new Set<NodeId>()
+    const nowMs = clock.monotonic()
+    for (const known of registry.all()) {
+      const { id } = known.worker
+      if (known.view.record === null || !isNodeId(id)) continue
+      const viewed = members.get(id)
+      const heard = { viewed, member: fellows.get(id)?.state, home: mesh?.place?.cluster }
+      members.set(id, ofWorker(id, known, { heard, viewed, nowMs }))
+      joined.add(id)
     }
+    return joined
   }
 
-  #addMesh(
+  #addSelf(
     members: Map<NodeId, WatchedMember>,
     coordinators: Map<string, readonly NodeId[]>,
   ): void {
     const { mesh, self } = this.#modules
-    const place = mesh?.place
+    if (mesh === undefined) return
+    const { place } = mesh
     if (place !== undefined && !coordinators.has(place.cluster)) {
       coordinators.set(place.cluster, [place.coordinator])
     }
     const cluster = place?.cluster ?? null
-    const unseen = { ...unknown, region: '', cluster }
-    if (mesh !== undefined) {
-      members.set(self, { ...unseen, id: self, role: 'gateway', state: 'alive' })
-    }
-    for (const { id, link, estimate, role, state } of mesh?.members() ?? []) {
-      const known = members.get(id)
-      const measuredMs = known?.roundTripMs ?? link?.medianMs
-      members.set(id, {
-        ...(known ?? unseen),
-        id,
-        role,
-        state,
-        cluster: known?.cluster ?? cluster,
-        roundTripMs: measuredMs ?? estimate?.ms ?? null,
-        roundTripSource: measuredMs === undefined ? (estimate?.source ?? null) : 'measured',
-      })
-    }
+    members.set(self.id, { ...unknown, ...self, cluster, role: 'gateway', state: 'alive' })
+  }
+
+  /** What the gateway's own cluster knows of a member. */
+  #addFellow(
+    members: Map<NodeId, WatchedMember>,
+    { estimate, id, link, region, role, state }: MeshMember,
+    joined: ReadonlySet<NodeId>,
+  ): void {
+    const home = this.#modules.mesh?.place?.cluster
+    const known = members.get(id)
+    const measuredMs = known?.roundTripMs ?? link?.medianMs
+    const heard = hearsay({ viewed: known, member: state, home }) ?? state
+    members.set(id, {
+      ...(known ?? { ...unknown, region }),
+      id,
+      role,
+      // Where it has a connection, that was weighed already.
+      state: known !== undefined && joined.has(id) ? known.state : heard,
+      cluster: known?.cluster ?? home ?? null,
+      roundTripMs: measuredMs ?? estimate?.ms ?? null,
+      roundTripSource: measuredMs === undefined ? (estimate?.source ?? null) : 'measured',
+    })
   }
 }
 
@@ -154,34 +175,37 @@ function ofView(node: ViewedNode): WatchedMember {
   return { ...unknown, ...figures, id, role: 'node', state, region, cluster }
 }
 
-function ofWorker(
-  id: NodeId,
-  view: KnownWorker['view'],
-  known: WatchedMember | undefined,
-): WatchedMember {
-  const { connected, load, models, overdue, region, roundTripMs } = view
+interface WorkerSights {
+  readonly heard: MeshHearsay
+  /** What digests tell of it. */
+  readonly viewed: WatchedMember | undefined
+  readonly nowMs: number
+}
+
+function ofWorker(id: NodeId, known: KnownWorker, sights: WorkerSights): WatchedMember {
+  const { foreseen, view } = known
+  const { connected, load, models, region, roundTripMs } = view
+  const { heard, nowMs, viewed } = sights
   const { kvTokensFree, running, waiting } = load
-  const slots = Math.max(0, ...models.map((model) => model.slots))
-  const speeds = models.map((model) => model.decodeTokensPerSecond * model.slots)
-  const own: WatchedMember = {
+  const state = workerState(known, heard, nowMs)
+  const cluster = viewed?.cluster ?? foreseen?.cluster ?? null
+  // Gone from here, it says its load to others.
+  if (!connected && viewed !== undefined) return { ...viewed, state }
+  const speeds = models.map((model) => model.decodeTokensPerSecond)
+  return {
     id,
     role: 'node',
-    state: connected ? (overdue ? 'late' : 'alive') : 'dead',
+    state,
     region,
-    cluster: null,
+    cluster,
     health: load.draining ? 'draining' : 'good',
     roundTripMs: roundTripMs ?? null,
     roundTripSource: roundTripMs === undefined ? null : 'measured',
     load: { running, waiting, kvTokensFree },
-    slots,
-    tokensPerSecond: Math.max(0, ...speeds),
+    slots: Math.max(0, ...models.map((model) => model.slots)),
+    tokensPerSecond: viewed?.tokensPerSecond ?? Math.max(0, ...speeds),
     ageMs: null,
   }
-  if (known === undefined) return own
-  // Gone from here it may still be well elsewhere.
-  if (!connected) return known
-  const { cluster, tokensPerSecond } = known
-  return { ...own, cluster, tokensPerSecond }
 }
 
 function grouped(

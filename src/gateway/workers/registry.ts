@@ -39,6 +39,10 @@ export interface KnownWorker {
   readonly worker: Worker
   readonly view: WorkerView
   readonly inFlight: number
+  /** undefined: an upstream. */
+  readonly foreseen: Pick<Foreseen, 'cluster' | 'verdict'> | undefined
+  /** When its connection ended, monotonic ms; undefined while it is connected. */
+  readonly goneSinceMs: number | undefined
 }
 
 /** A joined node, and what is foreseen of it. */
@@ -246,6 +250,6 @@ export function offerOf(view: WorkerView, model: string): OfferedModel | null {
   return null
 }
 
-function known({ worker, inFlight }: Entry): KnownWorker {
-  return { worker, view: worker.describe(), inFlight }
+function known({ worker, inFlight, foreseen, goneSinceMs }: Entry): KnownWorker {
+  return { worker, view: worker.describe(), inFlight, foreseen, goneSinceMs }
 }

@@ -165,10 +165,10 @@ export class MeshAgent {
     const members = this.#machine?.membership.members() ?? []
     return members.map(({ id, state, incarnation }) => {
       const card = this.#book.card(id)
-      const { role = 'node', addresses = [] } = card ?? {}
+      const { role = 'node', region = '', addresses = [] } = card ?? {}
       const link = this.#measurements.measure(id, nowMs) ?? null
       const estimate = this.#measurements.estimate(id, nowMs) ?? null
-      return { id, role, state, incarnation, addresses, link, estimate }
+      return { id, role, region, state, incarnation, addresses, link, estimate }
     })
   }
 

@@ -41,6 +41,8 @@ export interface AgentModules {
 export interface MeshMember {
   readonly id: NodeId
   readonly role: MemberRole
+  /** As its operator names it; empty: none. */
+  readonly region: string
   readonly state: MemberState
   readonly incarnation: number
   readonly addresses: readonly string[]
