@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { createLog, ManualClock, silentLog } from '../../base/index.ts'
-import { EvidenceBook } from '../../evidence/index.ts'
-import { hasCode } from '../../protocol/index.ts'
+import { createLog, ManualClock, seededRandom, silentLog } from '../../base/index.ts'
+import { EvidenceBook, StandingBook } from '../../evidence/index.ts'
+import { createIdentity, hasCode } from '../../protocol/index.ts'
 import { sampleWorker } from '../../routing/samples.fixture.ts'
 import {
   sampleDecision,
@@ -19,7 +19,7 @@ import {
   sampleObservation,
   storesContract,
 } from '../stores.contract.ts'
-import { openSqliteStorage, type SqliteStorageOptions } from './sqlite-storage.ts'
+import { openSqliteStorage, type SqliteStorageOptions, type Storage } from './sqlite-storage.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'isochrone-storage-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -82,6 +82,37 @@ test('a restart keeps sightings and the steps of incidents, each once', async ()
   assert.deepEqual([...storage.sightings.since(0)], sightings)
   assert.deepEqual([...storage.sightings.since(atMs)], sightings.slice(1))
   assert.deepEqual([...storage.incidents.all()], [step, { ...step, json: '{"second":1}' }])
+  await storage.close()
+})
+
+test('a restart keeps who is quarantined, and what was lifted', async () => {
+  const file = newFile()
+  const identity = createIdentity()
+  const random = seededRandom(1)
+  const stand = (storage: Storage) =>
+    new StandingBook({
+      clock,
+      random,
+      identity,
+      populationOf: () => 100,
+      onStep: ({ id, steps }, signed) =>
+        storage.incidents.append(signed, { incident: id, step: steps.length }),
+    })
+  let storage = openSqliteStorage(file, options)
+  const before = stand(storage)
+  for (const number of [1, 2]) {
+    before.report(sampleWorker(number), { kind: 'result-signature', evidence: {} }, {})
+  }
+  const [second] = before.incidents()
+  const ruling = { decision: 'lift', reason: 'mended', appeal: null, by: 'key_1' } as const
+  before.rule(second?.id ?? 'inc_', ruling)
+  await storage.close()
+  storage = openSqliteStorage(file, options)
+  const after = stand(storage)
+  assert.equal(after.restore(storage.incidents.all()), 0)
+  assert.deepEqual(after.incidents(), before.incidents())
+  assert.equal(after.of(sampleWorker(1))?.state, 'quarantined')
+  assert.equal(after.of(sampleWorker(2)), undefined)
   await storage.close()
 })
 
