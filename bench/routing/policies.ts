@@ -41,7 +41,7 @@ export interface PolicyPlan {
 export const fullPlan: PolicyPlan = {
   seeds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
   loads: [0.5, 0.6, 0.7, 0.8, 0.9, 0.95],
-  lengthMs: 4 * 60_000,
+  lengthMs: 3 * 60_000,
   nodes: 40,
 }
 

@@ -27,10 +27,10 @@ test('what was seen of prompts and loads is expected of this one', () => {
 })
 
 test('little was seen: what is stated counts, as much longer as it took so far', () => {
-  // It states 1 s for 500 tokens over a link of 20 ms; of ten seen, it took twice that.
-  const few = { samples: 10, meanMs: 2_020, msPerPromptToken: 0, msPerLoad: 0 }
+  // It states 1 s for 500 tokens over a link of 20 ms; the two seen took twice that.
+  const few = { samples: 2, meanMs: 2_020, msPerPromptToken: 0, msPerLoad: 0 }
   const [kept, late] = [ttftOf(2_000, 0, { ...few, meanMs: 1_020 }), ttftOf(2_000, 0, few)]
-  assert.ok(late > 1.5 * kept, `${kept} ${late}`)
+  assert.ok(late > 1.2 * kept, `${kept} ${late}`)
   // Nor is it believed to be faster than it says itself.
   assert.equal(ttftOf(2_000, 0, { ...few, meanMs: 10 }), 4_020)
 })
