@@ -9,12 +9,17 @@
 import { parseArgs } from 'node:util'
 import { IsochroneError } from '../../src/protocol/index.ts'
 import { progressDone } from '../progress.ts'
-import { meshHelp, meshOptions, runMesh } from './mesh.ts'
+import { meshOptions, runMesh } from './mesh.ts'
+import { meshHelp, meshWords } from './mesh-help.ts'
 import { routingHelp, routingOptions, runRouting } from './routing.ts'
 
 const simulations = {
-  mesh: { options: meshOptions, run: runMesh },
-  routing: { options: routingOptions, run: runRouting },
+  mesh: {
+    options: meshOptions,
+    run: runMesh,
+    help: [...meshHelp, '', ...meshWords],
+  },
+  routing: { options: routingOptions, run: runRouting, help: routingHelp },
 } as const
 type Name = keyof typeof simulations
 
@@ -33,7 +38,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const values = parse(name, args)
   if (values === undefined) return 2
   if (values['help'] === true) {
-    console.log(help())
+    console.log(help(simulations[name].help))
     return 0
   }
   try {
@@ -57,13 +62,12 @@ function parse(name: Name, args: readonly string[]): Readonly<Record<string, unk
     const options = { ...simulations[name].options, help: { type: 'boolean', short: 'h' } } as const
     return parseArgs({ args: [...args], options }).values
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help()}`)
+    const what = error instanceof Error ? error.message : String(error)
+    console.error(`${what}\n\n${help(simulations[name].help)}`)
     return undefined
   }
 }
 
-function help(): string {
-  return ['npm run --silent simulate -- NAME [options]', '', ...meshHelp, '', ...routingHelp].join(
-    '\n',
-  )
+function help(about: readonly string[] = [...meshHelp, '', ...routingHelp]): string {
+  return ['npm run --silent simulate -- NAME [options]', '', ...about].join('\n')
 }

@@ -1,7 +1,5 @@
 /** The simulation of a mesh as a command: its options, its tables, its last line. */
-import { readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { IsochroneError } from '../../src/protocol/index.ts'
 import {
   faultPresets,
   type LatencyMatrix,
@@ -14,6 +12,7 @@ import {
 } from '../../src/simulation/index.ts'
 import { progress, progressDone } from '../progress.ts'
 import { type Check, check, renderChecks, renderLastLine, renderTable } from '../report.ts'
+import { readBytes } from './files.ts'
 import { numberIn, type Range, refuse, type Values } from './values.ts'
 
 export const meshOptions = {
@@ -29,21 +28,6 @@ export const meshOptions = {
   threads: { type: 'string' },
 } as const
 
-export const meshHelp: readonly string[] = [
-  '  mesh       nodes that find each other and form clusters, on a matrix of round trips',
-  '',
-  '      --nodes N        how many nodes: 2 to 20,000; more than the matrix has sites share them',
-  '      --latency FILE   square matrix of round trips in ms, tab-separated, also gzipped',
-  '      --seed S         a whole number from 0; the same seed gives the same bytes',
-  '      --minutes M      simulated time, 0.5 to 1,440; 10 unless told',
-  '      --gateways G     how many of the nodes are gateways, 1 to 64; 4 unless told',
-  '      --faults NAME    none, usual (unless told) or harsh: crashes, pauses, partitions',
-  '      --loss SHARE     of messages, 0 to 0.5; 0.001 unless told',
-  '      --jitter SHARE   mean jitter as a share of the way, 0 to 1; 0.02 unless told',
-  '      --bound MS       of a cluster, 1 to 1,000; 15 unless told',
-  '      --threads T      1 to 8; the machine’s cores unless told. The bytes are the same',
-]
-
 const ranges = {
   nodes: { least: 2, most: 20_000, whole: true },
   seed: { least: 0, most: 2 ** 32 - 1, whole: true },
@@ -55,6 +39,7 @@ const ranges = {
   threads: { least: 1, most: 8, whole: true, otherwise: Math.min(8, availableParallelism()) },
 } satisfies Readonly<Record<string, Range>>
 
+const matrixWords = 'a square matrix of round trips in ms'
 const progressEveryMs = 30_000
 
 export async function runMesh(values: Values, print: (line: string) => void): Promise<void> {
@@ -184,17 +169,11 @@ function renderTraffic(rows: readonly MinuteRow[]): readonly string[] {
 }
 
 function readMatrix(file: string): LatencyMatrix {
-  try {
-    const { size } = statSync(file)
-    if (size > matrixLimits.textBytesMax) {
-      refuse(`${file} has ${size} bytes; a matrix has at most ${matrixLimits.textBytesMax}`)
-    }
-    return readLatencyMatrix(readFileSync(file), file)
-  } catch (error) {
-    if (error instanceof IsochroneError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    refuse(`--latency ${file} cannot be read (${reason}); it names a matrix of round trips`)
-  }
+  const bytesMax = matrixLimits.textBytesMax
+  return readLatencyMatrix(
+    readBytes(file, { option: 'latency', what: matrixWords, bytesMax }),
+    file,
+  )
 }
 
 function numberOf(values: Values, name: keyof typeof ranges): number {
@@ -204,7 +183,7 @@ function numberOf(values: Values, name: keyof typeof ranges): number {
 function textOf(values: Values, name: string): string {
   const given = values[name]
   if (typeof given === 'string' && given !== '') return given
-  refuse(`--${name} is missing: it names a file, a square matrix of round trips in ms`)
+  refuse(`--${name} is missing: it names a file, ${matrixWords}`)
 }
 
 function faultsOf(name: unknown): MeshRunOptions['faults'] {

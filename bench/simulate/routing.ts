@@ -1,6 +1,4 @@
 /** The simulation of routing policies as a command: its options, its table, its last line. */
-import { readFileSync } from 'node:fs'
-import { IsochroneError } from '../../src/protocol/index.ts'
 import {
   type BalancerName,
   balancerNames,
@@ -19,6 +17,7 @@ import {
 } from '../../src/simulation/index.ts'
 import { progress, progressDone } from '../progress.ts'
 import { renderLastLine, renderTable } from '../report.ts'
+import { readBytes } from './files.ts'
 import { numberIn, oneOf, refuse, type Values } from './values.ts'
 
 export const routingOptions = {
@@ -126,11 +125,18 @@ function toFaulty({ faulty }: RoutingFigures): number {
   return Object.values(faulty).reduce((sum, one) => sum + one, 0)
 }
 
+const fileWords = {
+  trace: 'requests, as CSV or lines of JSON',
+  availability: 'who comes and goes, a line each',
+  latency: 'a square matrix of round trips in ms',
+  gpus: 'processors, as CSV',
+} as const
+
 /** What a run needs, from files or made up. */
 export function readInputs(values: Values) {
   const files: Record<string, string> = {}
   const one = <T>(
-    name: string,
+    name: keyof typeof fileWords,
     read: (bytes: Uint8Array, file: string) => T,
     standIn: () => T,
   ): T => {
@@ -141,7 +147,7 @@ export function readInputs(values: Values) {
     }
     if (typeof file !== 'string' || file === '') refuse(`--${name} names a file`)
     files[name] = file
-    return read(bytesOf(name, file), file)
+    return read(readBytes(file, { option: name, what: fileWords[name] }), file)
   }
   const trace = one('trace', readRequestTrace, standInTrace)
   const availability = one('availability', readAvailabilityTrace, standInAvailability)
@@ -149,13 +155,4 @@ export function readInputs(values: Values) {
   const gpus = one('gpus', readGpuTable, standInGpus)
   const inputs: RoutingInputs = { trace, availability, matrix, gpus }
   return { inputs, files, notes: [...trace.notes, ...matrix.notes] }
-}
-
-function bytesOf(name: string, file: string): Uint8Array {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    if (error instanceof IsochroneError) throw error
-    refuse(`--${name} ${file} cannot be read (${(error as Error).message})`)
-  }
 }

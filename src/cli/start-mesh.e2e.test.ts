@@ -22,7 +22,8 @@ test('regions are far from each other, the gateway is near the node of its own',
   assert.ok(home !== undefined)
   const until = performance.now() + clustersLimitMs
   for (;;) {
-    const clusters = await clustersOfMembers()
+    const { clusters, regions } = await membersShown()
+    assert.equal(regions.get(gatewayId), 'eu-west')
     const ofNodes = nodes.map(({ id }) => clusters.get(id) ?? null)
     // Nobody is ever with a member of another region, and near ones find each other.
     const told = ofNodes.filter((cluster) => cluster !== null)
@@ -33,12 +34,18 @@ test('regions are far from each other, the gateway is near the node of its own',
   }
 })
 
-async function clustersOfMembers(): Promise<ReadonlyMap<string, string | null>> {
+async function membersShown() {
   const { folder } = started
   const { out } = await runCli(['mesh', '--json', '--data', folder], { folder })
-  const found = new Map<string, string | null>()
-  for (const { clusters } of JSON.parse(out).regions) {
-    for (const { id, members } of clusters) for (const member of members) found.set(member.id, id)
+  const clusters = new Map<string, string | null>()
+  const regions = new Map<string, string>()
+  for (const region of JSON.parse(out).regions) {
+    for (const cluster of region.clusters) {
+      for (const member of cluster.members) {
+        clusters.set(member.id, cluster.id)
+        regions.set(member.id, member.region)
+      }
+    }
   }
-  return found
+  return { clusters, regions }
 }

@@ -60,6 +60,20 @@ test('one who leaves is known to have left', async () => {
   await world.close()
 })
 
+test('members know the region that each names', async () => {
+  const world = new AgentWorld(6)
+  const gateway = await world.add({ role: 'gateway', region: 'eu-west' })
+  const node = await world.add({ region: 'eu-north' })
+  await world.meet(node, gateway)
+  await world.untilTogether()
+  const regionsOf = ({ agent }: Place) => agent.members().map(({ region }) => region)
+  assert.deepEqual([regionsOf(gateway), regionsOf(node)], [['eu-north'], ['eu-west']])
+  await world.crash(node)
+  await world.run(20_000)
+  assert.deepEqual(regionsOf(gateway), ['eu-north'])
+  await world.close()
+})
+
 test('one without the join token is no member', async () => {
   const world = await settled(3, 3)
   const stranger = await world.add({ token: 'join_other' })

@@ -45,6 +45,7 @@ const subjects = [
     'echo',
     'roster-wanted',
     'roster',
+    'roster-change',
     'ask',
     'answer',
   ],

@@ -32,6 +32,14 @@ describe('a matrix of round trips', () => {
     }
   })
 
+  it('says by what its cells are parted, where that is no tab', () => {
+    const notesOf = (parting: string) =>
+      readLatencyMatrix(Buffer.from(three.replaceAll('\t', parting)), 'm').notes.join()
+    assert.equal(notesOf('\t'), '')
+    assert.match(notesOf(','), /parted by commas, not tabs/)
+    assert.match(notesOf(' '), /parted by blanks/)
+  })
+
   for (const missing of ['', '0', 'NaN', 'nan', '-1', 'NA', '-', 'null', 'Infinity']) {
     it(`takes “${missing}” from the other direction, or over the shortest detour`, () => {
       const oneSide = readLatencyMatrix(text([`0\t${missing}\t20`, '10\t0\t15', '20\t15\t0']), 'm')

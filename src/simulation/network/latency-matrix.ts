@@ -55,7 +55,7 @@ export function readLatencyMatrix(bytes: Uint8Array, name: string): LatencyMatri
       roundTripsMs[row * sites + column] = row === column ? diagonal(cell, place) : ms(cell, place)
     }
   }
-  const notes = complete(roundTripsMs, sites, name)
+  const notes = [...notesOf(separator), ...complete(roundTripsMs, sites, name)]
   checkUnit(roundTripsMs, name)
   return { sites, roundTripsMs, notes }
 }
@@ -66,9 +66,18 @@ function isBlank(line: string | undefined): boolean {
 
 type Separator = '\t' | ',' | 'blanks'
 
+const separatorWords = { ',': 'commas', blanks: 'blanks' } as const
+
 function separatorOf(line: string): Separator {
   if (line.includes('\t')) return '\t'
   return line.includes(',') ? ',' : 'blanks'
+}
+
+/** What a person may not have meant. */
+function notesOf(separator: Separator): readonly string[] {
+  return separator === '\t'
+    ? []
+    : [`its cells are parted by ${separatorWords[separator]}, not tabs`]
 }
 
 function cellsOf(line: string, separator: Separator, sites: number): readonly string[] {
