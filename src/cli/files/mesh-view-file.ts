@@ -50,17 +50,21 @@ interface KeptContact {
   readonly id: NodeId
   readonly role?: Contact['role']
   readonly addresses: readonly string[]
+  /** true, where it was in the same cluster. */
+  readonly fellow?: boolean
   /** Base64. */
   readonly card?: string
 }
 
-function keptOf({ id, role, addresses, card }: Contact): KeptContact {
-  const kept = { id, role: role ?? 'node', addresses }
+function keptOf({ id, role, addresses, card, isFellow = false }: Contact): KeptContact {
+  const fellow = isFellow ? { fellow: true } : {}
+  const kept = { id, role: role ?? 'node', addresses, ...fellow }
   return card === undefined ? kept : { ...kept, card: Buffer.from(card).toString('base64') }
 }
 
-function contactOf({ id, role = 'node', addresses, card }: KeptContact): Contact {
-  return { id, role, addresses, card: card === undefined ? undefined : bytesOf(card) }
+function contactOf({ id, role = 'node', addresses, card, fellow }: KeptContact): Contact {
+  const kept = { id, role, addresses, card: card === undefined ? undefined : bytesOf(card) }
+  return fellow === true ? { ...kept, isFellow: true } : kept
 }
 
 function bytesOf(card: string): Uint8Array {
@@ -69,13 +73,14 @@ function bytesOf(card: string): Uint8Array {
 
 function isKept(value: unknown): value is KeptContact {
   if (!isObject(value)) return false
-  const { id, addresses, card, role = 'node' } = value
+  const { id, addresses, card, fellow, role = 'node' } = value
   const isAddress = (address: unknown) =>
     typeof address === 'string' && address.length <= addressLengthMax
   return (
     typeof id === 'string' &&
     isNodeId(id) &&
     (role === 'node' || role === 'gateway') &&
+    (fellow === undefined || typeof fellow === 'boolean') &&
     (card === undefined || (typeof card === 'string' && card.length <= cardCharactersMax)) &&
     Array.isArray(addresses) &&
     addresses.length <= addressesMax &&

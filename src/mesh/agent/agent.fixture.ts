@@ -122,6 +122,15 @@ export class AgentWorld {
   }
 }
 
+/** @returns the ms it took */
+export async function untilHolds(world: AgentWorld, holds: () => boolean): Promise<number> {
+  for (let ms = 0; ms < 60_000; ms += 50) {
+    if (holds()) return ms
+    await world.run(50)
+  }
+  throw new Error('not within a minute')
+}
+
 export function alive({ agent }: Place): NodeId[] {
   const members = agent.members().filter(({ state }) => state === 'alive')
   return members.map(({ id }) => id).sort()

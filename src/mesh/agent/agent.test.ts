@@ -10,7 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { type OutgoingCall, openCall } from '../../transport/index.ts'
 import { predictMs } from '../coordinates/coordinate.ts'
-import { AgentWorld, alive, idsBesides, type Place } from './agent.fixture.ts'
+import { AgentWorld, alive, idsBesides, type Place, untilHolds } from './agent.fixture.ts'
 
 /** Some places that all began with the first. */
 async function settled(seed: number, count: number): Promise<AgentWorld> {
@@ -159,29 +159,6 @@ test('one who comes back needs nobody it joined by, and is placed in seconds', a
   await world.close()
 })
 
-test('one who is killed a moment after it was placed comes back where it was', async (t) => {
-  const world = new AgentWorld(1)
-  const gateway = await world.add({ role: 'gateway' })
-  const node = await world.add()
-  await world.meet(node, gateway)
-  await untilHolds(world, () => gateway.agent.place?.members.length === 2)
-  const { cluster = '' } = gateway.agent.place ?? {}
-  const founder = cluster.slice(0, 8)
-  const moved = [gateway, node].find(({ identity }) => !identity.id.startsWith(founder))
-  assert.ok(moved)
-  await world.run(1_500)
-  // What a process that is killed leaves on the disk is what lay there before.
-  const contacts = moved.saved
-  await world.crash(moved)
-  await world.run(3_000)
-  const again = await world.add({ identity: moved.identity, contacts })
-  const tookMs = await untilHolds(world, () => alive(again).length === 1)
-  t.diagnostic(`back after ${tookMs} ms`)
-  assert.ok(tookMs <= 2_000, `${tookMs} ms`)
-  assert.equal(again.agent.place?.cluster, cluster)
-  await world.close()
-})
-
 test('two who go at once: the one who comes back does not wait for the other', async (t) => {
   const world = await settled(15, 6)
   await world.run(30_000)
@@ -263,15 +240,6 @@ test('states of members are told as they change, and the ways to them are known'
   assert.equal(home.agent.states.of(dying.identity.id), 'dead')
   await world.close()
 })
-
-/** @returns the ms it took */
-async function untilHolds(world: AgentWorld, holds: () => boolean): Promise<number> {
-  for (let ms = 0; ms < 60_000; ms += 50) {
-    if (holds()) return ms
-    await world.run(50)
-  }
-  throw new Error('not within a minute')
-}
 
 test('what is malformed is counted and changes nothing', async () => {
   const world = await settled(6, 3)

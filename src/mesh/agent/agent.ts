@@ -123,7 +123,7 @@ export class MeshAgent {
 
   /** @param addresses where other members can dial this one */
   start(addresses: readonly string[]): void {
-    const { cards, contacts, own } = this.#view.restore()
+    const { cards, contacts, fellows, own } = this.#view.restore()
     for (const contact of contacts) {
       this.#book.putContact(contact)
       if (this.#seeds.size < membershipLimits.seedsMax) this.#seeds.add(contact.id)
@@ -133,7 +133,7 @@ export class MeshAgent {
     this.#machine = this.#createMachine()
     this.#load = this.#createLoadKeeper()
     this.#sweep()
-    this.#step({ kind: 'restore', cards })
+    this.#step({ kind: 'restore', cards, fellows })
     this.#step({ kind: 'seeds', seeds: [...this.#seeds] })
   }
 

@@ -7,6 +7,8 @@ export interface Contact {
   /** As it said; a node, where this is not known. */
   readonly role?: MemberRole | undefined
   readonly addresses: readonly string[]
+  /** It was in the same cluster, whatever its card says yet. */
+  readonly isFellow?: boolean | undefined
   /** What it said of itself and signed, encoded; undefined: not known. */
   readonly card?: Uint8Array | undefined
 }

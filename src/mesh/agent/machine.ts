@@ -75,7 +75,12 @@ export type MachineInput =
   | { readonly kind: 'part'; readonly from: NodeId; readonly part: MachineSend['part'] }
   | { readonly kind: 'seeds'; readonly seeds: readonly NodeId[] }
   /** From an earlier life, its own card among them. */
-  | { readonly kind: 'restore'; readonly cards: readonly Card[] }
+  | {
+      readonly kind: 'restore'
+      readonly cards: readonly Card[]
+      /** Who was in the same cluster, whatever their cards say yet. */
+      readonly fellows?: readonly NodeId[]
+    }
   /** How one is reached is another now. */
   | { readonly kind: 'contact' }
   | { readonly kind: 'leave' }

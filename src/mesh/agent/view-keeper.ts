@@ -48,6 +48,8 @@ export interface KeptView {
   /** Still to be checked, its own among them. */
   readonly cards: readonly Card[]
   readonly own: Card | undefined
+  /** Who was in the same cluster. */
+  readonly fellows: readonly NodeId[]
 }
 
 export class ViewKeeper {
@@ -71,7 +73,8 @@ export class ViewKeeper {
     const kept = contacts.load()
     const cards = kept.map(cardOf).filter((card) => card !== undefined)
     const own = cards.find(({ id }) => id === self)
-    return { contacts: kept.filter(({ id }) => id !== self), cards, own }
+    const fellows = kept.filter(({ isFellow }) => isFellow).map(({ id }) => id)
+    return { contacts: kept.filter(({ id }) => id !== self), cards, own, fellows }
   }
 
   changed(): void {
@@ -128,15 +131,19 @@ export class ViewKeeper {
     const { membership, neighbourhood } = machine() ?? {}
     if (membership === undefined || neighbourhood === undefined) return []
     const cards = new Map<NodeId, Card | undefined>()
+    const fellows = new Set<NodeId>()
     for (const { id, state } of membership.members()) {
-      if (state === 'alive' || state === 'suspect') cards.set(id, undefined)
+      if (state !== 'alive' && state !== 'suspect') continue
+      cards.set(id, undefined)
+      fellows.add(id)
     }
     for (const card of neighbourhood.cards()) cards.set(card.id, card)
     const known: Contact[] = []
     for (const [id, card] of cards) {
       const addresses = book.addressesOf(id)
       const role = book.card(id)?.role ?? 'node'
-      if (addresses.length > 0) known.push({ id, role, addresses, card: encoded(card) })
+      const isFellow = fellows.has(id)
+      if (addresses.length > 0) known.push({ id, role, addresses, card: encoded(card), isFellow })
     }
     if (known.length === 0) return known
     const own = {

@@ -33,6 +33,8 @@ export type * from './step.ts'
 const tick = { kind: 'tick' } as const
 const noContact = new Uint8Array(0)
 
+type Restored = Extract<NeighbourhoodInput, { kind: 'restore' }>
+
 export class Neighbourhood {
   readonly #options: NeighbourhoodOptions
   readonly #modules: NeighbourhoodModules
@@ -158,7 +160,7 @@ export class Neighbourhood {
         this.#stepDirectory(input, nowMs)
         return
       case 'restore':
-        this.#restore(input.cards, nowMs)
+        this.#restore(input, nowMs)
         return
       case 'alive':
         this.#cluster.noteHeard(input.id, nowMs)
@@ -178,7 +180,7 @@ export class Neighbourhood {
   }
 
   /** One's own card says what one was a member of: whoever is left of that is asked first. */
-  #restore(cards: readonly Card[], nowMs: number): void {
+  #restore({ cards, fellows = [] }: Restored, nowMs: number): void {
     const { self } = this.#options
     const others = cards.filter(({ id }) => id !== self)
     this.#stepDirectory({ kind: 'restore', cards: others }, nowMs)
@@ -187,7 +189,8 @@ export class Neighbourhood {
     this.#sketch.restore(own.sketch)
     this.#renewCard(nowMs)
     const { cluster } = own
-    const contacts = others.filter((card) => card.cluster === cluster && this.cardOf(card.id))
+    const isFellow = (card: Card) => card.cluster === cluster || fellows.includes(card.id)
+    const contacts = others.filter((card) => isFellow(card) && this.cardOf(card.id))
     contacts.sort((a, b) => b.issuedAtMs - a.issuedAtMs)
     // The seat of the earlier life is empty; who coordinated then does not any more.
     for (const { id } of contacts) this.#send(id, { kind: 'moved', card: this.#card })

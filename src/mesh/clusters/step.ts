@@ -31,7 +31,12 @@ export type NeighbourhoodInput =
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: NeighbourhoodMessage }
   | { readonly kind: 'seeds'; readonly seeds: readonly NodeId[] }
   /** Cards from an earlier life. */
-  | { readonly kind: 'restore'; readonly cards: readonly Card[] }
+  | {
+      readonly kind: 'restore'
+      readonly cards: readonly Card[]
+      /** Who was in the same cluster, whatever their cards say yet. */
+      readonly fellows?: readonly NodeId[]
+    }
   /** What membership says of fellow members. */
   | { readonly kind: 'alive' | 'lost'; readonly id: NodeId }
   /** Measured by someone else, such as membership's probes. */
