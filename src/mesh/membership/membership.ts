@@ -306,6 +306,9 @@ export class Membership {
   }
 
   #buryOverdue(nowMs: number): void {
+    for (const accusation of this.#roster.reminders(nowMs)) {
+      if (this.#preset.mechanisms.buddy) this.#tell(accusation.subject, accusation)
+    }
     for (const member of this.#roster.overdue(nowMs)) {
       const { id: subject, alive } = member
       const accuser = this.#options.self

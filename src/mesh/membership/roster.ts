@@ -151,12 +151,23 @@ export class Roster {
     return found
   }
 
-  /** When the next suspicion is over; Infinity without one. */
+  /** What suspects are to be told now, because their time runs out here. */
+  reminders(nowMs: number): Accusation[] {
+    const found: Accusation[] = []
+    if (this.#suspectCount === 0) return found
+    for (const { suspicion } of this.#members.values()) {
+      const accusation = suspicion?.takeReminder(nowMs)
+      if (accusation !== undefined) found.push(accusation)
+    }
+    return found
+  }
+
+  /** When something is to be done about a suspicion; Infinity without one. */
   get nextDeadlineMs(): number {
     let next = Number.POSITIVE_INFINITY
     if (this.#suspectCount === 0) return next // nearly always, and asked at every step
     for (const { suspicion } of this.#members.values()) {
-      if (suspicion !== undefined) next = Math.min(next, suspicion.deadlineMs)
+      if (suspicion !== undefined) next = Math.min(next, suspicion.nextDueMs)
     }
     return next
   }

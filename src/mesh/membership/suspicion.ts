@@ -29,6 +29,7 @@ export class Suspicion {
   readonly #times: SuspicionTimes
   readonly #accusations = new Map<NodeId, Accusation>()
   #startedAtMs: number
+  #isReminded = false
 
   constructor(times: SuspicionTimes, nowMs: number) {
     this.#times = times
@@ -36,7 +37,27 @@ export class Suspicion {
   }
 
   get deadlineMs(): number {
-    return this.#startedAtMs + suspicionMs(this.#times, Math.max(0, this.#accusations.size - 1))
+    return this.#startedAtMs + this.#lengthMs
+  }
+
+  /** When something is to be done about it: at half of its time, and at its end. */
+  get nextDueMs(): number {
+    return this.#startedAtMs + (this.#isReminded ? 1 : 0.5) * this.#lengthMs
+  }
+
+  /**
+   * The suspect is told from here as well, once, at half of its time: gossip may have lost its
+   * refutation on the way here alone.
+   * @returns what it is to be told, when it is time
+   */
+  takeReminder(nowMs: number): Accusation | undefined {
+    if (this.#isReminded || nowMs < this.nextDueMs) return undefined
+    this.#isReminded = true
+    return this.accusations[0]
+  }
+
+  get #lengthMs(): number {
+    return suspicionMs(this.#times, Math.max(0, this.#accusations.size - 1))
   }
 
   get accusations(): readonly Accusation[] {
