@@ -44,21 +44,32 @@ export interface SaidCoordinate {
 export interface MeshCardBody {
   readonly kind: 'card'
   readonly id: NodeId
+  /** Raised with each change of cluster, also across restarts: the latest epoch is the place. */
   readonly epoch: number
   readonly cluster: string
   readonly clusterSize: number
   /** Where it can be reached, and that it was admitted; `mesh` reads it. */
   readonly contact: Uint8Array
+  /** Its round trips to the witnesses, in the order of their ids, each once. */
   readonly sketch: readonly SketchedTrip[]
   readonly coordinate: SaidCoordinate
+}
+
+/** Who is in. */
+export interface ClusterSeat {
+  readonly id: NodeId
+  /** Of the member's place: a seat with an older one is void. */
+  readonly epoch: number
 }
 
 export interface ClusterRosterBody {
   readonly kind: 'roster'
   readonly cluster: string
+  /** Raised with each change. */
   readonly version: number
   readonly coordinator: NodeId
-  readonly seats: readonly { readonly id: NodeId; readonly epoch: number }[]
+  /** In the order of admission: the first of those present is the coordinator. */
+  readonly seats: readonly ClusterSeat[]
 }
 
 export interface ClusterStandingBody {
@@ -66,6 +77,7 @@ export interface ClusterStandingBody {
   readonly id: NodeId
   readonly cluster: string
   readonly epoch: number
+  /** Members to whom its measured round trip is above the bound. */
   readonly far: readonly NodeId[]
 }
 
@@ -75,7 +87,14 @@ export type SignedClusterRoster = ClusterRosterBody & ClaimedSeal
 export type SignedClusterStanding = ClusterStandingBody & ClaimedSeal
 export type MeshClaim = SignedMeshCard | SignedClusterRoster | SignedClusterStanding
 
-export type AdmissionVerdict = 'admitted' | 'stale' | 'full' | 'too-far' | 'elsewhere'
+export type AdmissionVerdict =
+  | 'admitted'
+  /** Others have come meanwhile: to be measured first. */
+  | 'stale'
+  | 'full'
+  | 'too-far'
+  /** Ask the one named in the roster. */
+  | 'elsewhere'
 
 export type NeighbourhoodMessage =
   | {
@@ -85,7 +104,9 @@ export type NeighbourhoodMessage =
       readonly random: readonly SignedMeshCard[]
       /** Further random ones, which the receiver has: hashes of their versions. */
       readonly marks: readonly number[]
+      /** Those nearest to the receiver; and witnesses, where the two disagree on them. */
       readonly near: readonly SignedMeshCard[]
+      /** Which witnesses the sender has. */
       readonly witnesses: number
       readonly holdings: SaidHoldings
     }
@@ -102,6 +123,7 @@ export type NeighbourhoodMessage =
       readonly cluster: string
       readonly coordinate: SaidCoordinate
     }
+  /** With the card of one who wants to join: the cards of those farthest from it come along. */
   | {
       readonly kind: 'roster-wanted'
       readonly cluster: string
@@ -110,14 +132,19 @@ export type NeighbourhoodMessage =
   | {
       readonly kind: 'roster'
       readonly roster: SignedClusterRoster
+      /** Who it is in the sender's eyes; the roster may be of another's time. */
       readonly coordinator: NodeId
+      /** Of members that call someone far. */
       readonly standings: readonly SignedClusterStanding[]
+      /** Of members, for one who wants to join. */
       readonly cards: readonly SignedMeshCard[]
     }
+  /** The same as what has changed in it, for who has the version before. */
   | {
       readonly kind: 'roster-change'
-      /** Without the seats that `base` has. */
+      /** With none but the new seats; the signature is over all. */
       readonly roster: SignedClusterRoster
+      /** The version that it changes, by the same coordinator. */
       readonly base: number
       /** Whose seats end. */
       readonly gone: readonly NodeId[]
@@ -139,6 +166,7 @@ export type NeighbourhoodMessage =
       readonly standings: readonly SignedClusterStanding[]
     }
   | { readonly kind: 'standing'; readonly standing: SignedClusterStanding }
+  /** "I am in, at this epoch, and have this version by that coordinator"; to the present one. */
   | {
       readonly kind: 'here'
       readonly cluster: string
@@ -147,6 +175,7 @@ export type NeighbourhoodMessage =
       readonly epoch: number
     }
   | { readonly kind: 'here-ack'; readonly cluster: string; readonly version: number }
+  /** "I have moved": my card, with another cluster and a later epoch. */
   | { readonly kind: 'moved'; readonly card: SignedMeshCard }
 
 /** Who must have signed it. */

@@ -3,43 +3,28 @@
  * standing. A member's place is its own word (the standing and its card), with an epoch: the
  * latest counts, so that no two clusters share a member.
  */
-import type { NodeId, Verification } from '../../protocol/index.ts'
-import type { Card, CardBody, Seal } from '../directory/card.ts'
+import type {
+  MeshClaim as Claim,
+  MeshClaimBody as ClaimBody,
+  NodeId,
+  SignedClusterRoster as Roster,
+  ClusterRosterBody as RosterBody,
+  ClusterSeat as Seat,
+  Verification,
+} from '../../protocol/index.ts'
+import type { Seal } from '../directory/card.ts'
 import { clusterLimits } from './limits.ts'
 
-/** Who is in, in the order of admission. The first of those present is the coordinator. */
-export interface Seat {
-  readonly id: NodeId
-  /** Of the member's place: a seat with an older one is void. */
-  readonly epoch: number
-}
-
-export interface RosterBody {
-  readonly kind: 'roster'
-  readonly cluster: string
-  /** Raised with each change. */
-  readonly version: number
-  readonly coordinator: NodeId
-  readonly seats: readonly Seat[]
-}
-
-export interface StandingBody {
-  readonly kind: 'standing'
-  readonly id: NodeId
-  readonly cluster: string
-  readonly epoch: number
-  /** Members to whom its measured round trip is above the bound. */
-  readonly far: readonly NodeId[]
-}
-
-export type Roster = RosterBody & Seal
-export type Standing = StandingBody & Seal
-export type ClaimBody = CardBody | RosterBody | StandingBody
-export type Claim = Card | Roster | Standing
-
-export function claimantOf(claim: ClaimBody): NodeId {
-  return claim.kind === 'roster' ? claim.coordinator : claim.id
-}
+export {
+  type ClusterRosterBody as RosterBody,
+  type ClusterSeat as Seat,
+  type ClusterStandingBody as StandingBody,
+  claimantOf,
+  type MeshClaim as Claim,
+  type MeshClaimBody as ClaimBody,
+  type SignedClusterRoster as Roster,
+  type SignedClusterStanding as Standing,
+} from '../../protocol/index.ts'
 
 export interface ClaimSeal {
   /** With one's own key. */

@@ -1,7 +1,9 @@
 /** For tests: neighbourhoods on a simulated network, by seed; every signature is a cheap seal. */
+
 import { type Random, seededRandom } from '../../base/index.ts'
 import { type NodeId, nodeIdOf, type Verification } from '../../protocol/index.ts'
 import { type Coordinate, origin } from '../coordinates/coordinate.ts'
+import { insert, takeFirst } from '../due-heap.fixture.ts'
 import { type Claim, type ClaimBody, type ClaimSeal, claimantOf } from './claims.ts'
 import { farAllowed } from './fit.ts'
 import type { ClusterRules } from './limits.ts'
@@ -271,39 +273,4 @@ function hashed(start: number, text: string): number {
   let hash = start
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash
-}
-
-function isBefore(one: Occurrence, other: Occurrence): boolean {
-  return one.atMs < other.atMs || (one.atMs === other.atMs && one.order < other.order)
-}
-
-/** A binary heap in an array. */
-function insert(heap: Occurrence[], added: Occurrence): void {
-  let place = heap.length
-  heap.push(added)
-  while (place > 0) {
-    const parent = (place - 1) >> 1
-    const above = heap[parent] as Occurrence
-    if (!isBefore(added, above)) break
-    heap[place] = above
-    place = parent
-  }
-  heap[place] = added
-}
-
-function takeFirst(heap: Occurrence[]): void {
-  const moved = heap.pop() as Occurrence
-  if (heap.length === 0) return
-  let place = 0
-  for (;;) {
-    let child = 2 * place + 1
-    if (child >= heap.length) break
-    const right = heap[child + 1]
-    if (right !== undefined && isBefore(right, heap[child] as Occurrence)) child += 1
-    const below = heap[child] as Occurrence
-    if (!isBefore(below, moved)) break
-    heap[place] = below
-    place = child
-  }
-  heap[place] = moved
 }

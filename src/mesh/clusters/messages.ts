@@ -1,83 +1,17 @@
 /** What nodes send each other about clusters, beside what the directory sends. */
-import type { NodeId } from '../../protocol/index.ts'
-import { type Coordinate, coordinateBytes } from '../coordinates/coordinate.ts'
-import { type Card, cardBytes, type Trip } from '../directory/card.ts'
+import type { NeighbourhoodMessage, NodeId } from '../../protocol/index.ts'
+import { coordinateBytes } from '../coordinates/coordinate.ts'
+import { cardBytes } from '../directory/card.ts'
 import type { DirectoryMessage } from '../directory/directory.ts'
 import { directoryMessageBytes } from '../directory/messages.ts'
 import type { Roster, Standing } from './claims.ts'
 
-export type Verdict =
-  | 'admitted'
-  /** Others have come meanwhile: to be measured first. */
-  | 'stale'
-  | 'full'
-  | 'too-far'
-  /** Ask the one named in the roster. */
-  | 'elsewhere'
+export type { AdmissionVerdict as Verdict, NeighbourhoodMessage } from '../../protocol/index.ts'
 
-export type ClusterMessage =
-  | { readonly kind: 'probe'; readonly nonce: number }
-  | {
-      readonly kind: 'echo'
-      readonly nonce: number
-      readonly cluster: string
-      readonly coordinate: Coordinate
-    }
-  /** With the card of one who wants to join: the cards of those farthest from it come along. */
-  | { readonly kind: 'roster-wanted'; readonly cluster: string; readonly card: Card | undefined }
-  | {
-      readonly kind: 'roster'
-      readonly roster: Roster
-      /** Who it is in the sender's eyes; the roster may be of another's time. */
-      readonly coordinator: NodeId
-      /** Of members that call someone far. */
-      readonly standings: readonly Standing[]
-      /** Of members, for one who wants to join. */
-      readonly cards: readonly Card[]
-    }
-  /** The same as what has changed in it, for who has the version before. */
-  | {
-      readonly kind: 'roster-change'
-      /** With none but the new seats; the signature is over all. */
-      readonly roster: Roster
-      /** The version that it changes, by the same coordinator. */
-      readonly base: number
-      /** Whose seats end. */
-      readonly gone: readonly NodeId[]
-      readonly standings: readonly Standing[]
-    }
-  | {
-      readonly kind: 'ask'
-      readonly cluster: string
-      readonly version: number
-      readonly card: Card
-      readonly trips: readonly Trip[]
-    }
-  | {
-      readonly kind: 'answer'
-      readonly cluster: string
-      readonly verdict: Verdict
-      readonly roster: Roster
-      readonly coordinator: NodeId
-      readonly standings: readonly Standing[]
-    }
-  | { readonly kind: 'standing'; readonly standing: Standing }
-  /** "I am in, at this epoch, and have this version by that coordinator"; to the present one. */
-  | {
-      readonly kind: 'here'
-      readonly cluster: string
-      readonly version: number
-      readonly coordinator: NodeId
-      readonly epoch: number
-    }
-  | { readonly kind: 'here-ack'; readonly cluster: string; readonly version: number }
-  /** "I have moved": my card, with another cluster and a later epoch. */
-  | { readonly kind: 'moved'; readonly card: Card }
+export type ClusterMessage = Exclude<NeighbourhoodMessage, DirectoryMessage>
 
 /** The message of this kind. */
 export type MessageOf<Kind extends ClusterMessage['kind']> = Extract<ClusterMessage, { kind: Kind }>
-
-export type NeighbourhoodMessage = DirectoryMessage | ClusterMessage
 
 export function isDirectoryMessage(message: NeighbourhoodMessage): message is DirectoryMessage {
   const { kind } = message

@@ -2,7 +2,13 @@
  * A node's card: who it is, which cluster it is in, and where it is in the space of round trips.
  * Signed by the node itself, so that others can hand it on but not change it.
  */
-import type { NodeId, NodeKey, SketchedTrip, Verification } from '../../protocol/index.ts'
+import type {
+  SignedMeshCard as Card,
+  MeshCardBody as CardBody,
+  NodeKey,
+  SketchedTrip,
+  Verification,
+} from '../../protocol/index.ts'
 import {
   type Coordinate,
   coordinateBytes,
@@ -12,38 +18,15 @@ import {
 import { directoryLimits } from './limits.ts'
 import { rankOf } from './witnesses.ts'
 
-/** A measured round trip. */
-export interface Trip {
-  readonly id: NodeId
-  readonly ms: number
-}
-
-export interface Seal {
-  /** Wall-clock ms since 1970, by the signer. */
-  readonly issuedAtMs: number
-  /** Ed25519, 64 bytes. */
-  readonly signature: Uint8Array
-}
+export type {
+  ClaimedSeal as Seal,
+  MeshCardBody as CardBody,
+  SaidTrip as Trip,
+  SignedMeshCard as Card,
+} from '../../protocol/index.ts'
 
 /** From where a node sees the federation. */
-export interface Viewpoint {
-  /** Its round trips to the witnesses, in the order of their ids, each once. */
-  readonly sketch: readonly SketchedTrip[]
-  readonly coordinate: Coordinate
-}
-
-export interface CardBody extends Viewpoint {
-  readonly kind: 'card'
-  readonly id: NodeId
-  /** Raised with each change of cluster, also across restarts: the latest epoch is the place. */
-  readonly epoch: number
-  readonly cluster: string
-  readonly clusterSize: number
-  /** Where it can be reached, and that it was admitted: opaque here. */
-  readonly contact: Uint8Array
-}
-
-export type Card = CardBody & Seal
+export type Viewpoint = Pick<CardBody, 'sketch' | 'coordinate'>
 
 export type VerifyCard = (card: Card) => Verification
 

@@ -7,7 +7,7 @@
  * A state machine: `step(input, now)`, as membership is. Messages come from authenticated peers.
  */
 import type { Random } from '../../base/index.ts'
-import type { NodeId, SaidHoldings } from '../../protocol/index.ts'
+import type { NeighbourhoodMessage, NodeId } from '../../protocol/index.ts'
 import { type Card, isWellFormed, type VerifyCard } from './card.ts'
 import { CardBook, type Neighbour } from './card-book.ts'
 import { Holdings, markOf } from './holdings.ts'
@@ -17,29 +17,11 @@ import { directoryLimits, directoryTimes } from './limits.ts'
  * A shuffle says what its sender holds. The answer brings what that one lacks, and says what the
  * answerer holds; the rest brings that one what it lacks, and its share of the cards at random.
  */
-export type DirectoryMessage = Shuffle | ShuffleRest
-
-interface ShuffledCards {
-  /** Some at random. */
-  readonly random: readonly Card[]
-  /** Further ones at random, which the recipient holds. */
-  readonly marks: readonly number[]
-  /** Those nearest to the recipient; and witnesses, where the two disagree on them. */
-  readonly near: readonly Card[]
-}
-
-export interface Shuffle extends ShuffledCards {
-  readonly kind: 'shuffle' | 'shuffle-reply'
-  /** The sender's own; undefined: the recipient holds it. */
-  readonly card: Card | undefined
-  /** Which witnesses the sender has. */
-  readonly witnesses: number
-  readonly holdings: SaidHoldings
-}
-
-interface ShuffleRest extends ShuffledCards {
-  readonly kind: 'shuffle-rest'
-}
+export type DirectoryMessage = Extract<
+  NeighbourhoodMessage,
+  { readonly kind: 'shuffle' | 'shuffle-reply' | 'shuffle-rest' }
+>
+export type Shuffle = Extract<NeighbourhoodMessage, { readonly kind: 'shuffle' | 'shuffle-reply' }>
 
 export type DirectoryInput =
   | { readonly kind: 'tick' }
@@ -280,7 +262,7 @@ export class Directory {
   /** @param given what the sender got: what it gives takes its place */
   #takeCards(
     from: NodeId,
-    { random, marks, near }: ShuffledCards,
+    { random, marks, near }: Pick<DirectoryMessage, 'random' | 'marks' | 'near'>,
     { given, nowMs }: { readonly given: readonly Card[]; readonly nowMs: number },
   ): void {
     const known = marks.map((mark) => this.#book.marked(mark)).filter((one) => one !== undefined)

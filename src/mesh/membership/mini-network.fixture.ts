@@ -3,8 +3,10 @@
  * partitions, all from one seed. A paused member hears nothing until it resumes; then its timers
  * are late, and all that was sent to it is there at once, as after SIGSTOP.
  */
+
 import { type Random, seededRandom } from '../../base/index.ts'
 import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
+import { insert, takeFirst } from '../due-heap.fixture.ts'
 import { Membership } from './membership.ts'
 import { type Message, messageBytes } from './messages.ts'
 import type { MembershipPreset } from './presets.ts'
@@ -283,39 +285,4 @@ export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const index = Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)
   return sorted[Math.max(0, index)] ?? Number.NaN
-}
-
-function isBefore(one: Occurrence, other: Occurrence): boolean {
-  return one.atMs < other.atMs || (one.atMs === other.atMs && one.order < other.order)
-}
-
-/** A binary heap in an array. */
-function insert(heap: Occurrence[], added: Occurrence): void {
-  let place = heap.length
-  heap.push(added)
-  while (place > 0) {
-    const parent = (place - 1) >> 1
-    const above = heap[parent] as Occurrence
-    if (!isBefore(added, above)) break
-    heap[place] = above
-    place = parent
-  }
-  heap[place] = added
-}
-
-function takeFirst(heap: Occurrence[]): void {
-  const moved = heap.pop() as Occurrence
-  if (heap.length === 0) return
-  let place = 0
-  for (;;) {
-    let child = 2 * place + 1
-    if (child >= heap.length) break
-    const right = heap[child + 1]
-    if (right !== undefined && isBefore(right, heap[child] as Occurrence)) child += 1
-    const below = heap[child] as Occurrence
-    if (!isBefore(below, moved)) break
-    heap[place] = below
-    place = child
-  }
-  heap[place] = moved
 }

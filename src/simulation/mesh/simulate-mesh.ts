@@ -20,7 +20,7 @@ export interface MeshRunModules {
 const hostsPerThreadMin = 250
 /** With shorter windows threads wait for each other more than they work. */
 const windowMsMin = 1
-/** Messages die young: with half as much, collecting them takes twice the time. */
+/** Messages die young: with a third of it, collecting them takes twice the time. */
 const youngGenerationMb = 96
 /** For all threads together: a host takes some 150 KB. Nearer to it, more garbage is collected. */
 const oldGenerationMb = 3_072
