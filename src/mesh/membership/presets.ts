@@ -137,7 +137,7 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
 /**
  * A cluster whose round trips are bounded by some tens of ms. A lost answer is known for lost
  * sooner than over the wide area, so fewer probes find a crash as fast; and probes are most of what
- * members cost each other all day. Of 64, all know a crash after 3.5 s, at the median.
+ * members cost each other all day. How soon all know of a crash: `bench -- mesh` measures it.
  */
 export const near: Readonly<MembershipPreset> = Object.freeze({
   ...wan,
