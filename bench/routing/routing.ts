@@ -182,6 +182,8 @@ function network(size: number) {
       overdue: false,
       verdict: undefined,
       integerExact: true,
+      hardwareClass: 'other',
+      memoryBytes: undefined,
       evidence: evidenceOf(id),
     }
   })

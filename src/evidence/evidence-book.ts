@@ -111,6 +111,14 @@ export class EvidenceBook {
     }
   }
 
+  /** From now on its rate is measured anew: it is re-checked by what it does from here on. */
+  remeasure(worker: WorkerId, model: string): void {
+    const entry = this.#models.get(model)?.get(worker)
+    if (entry === undefined) return
+    entry.rate.forget()
+    entry.estimate = undefined
+  }
+
   #worker(worker: WorkerId): WorkerRecord {
     const known = this.#workers.get(worker)
     if (known !== undefined) return known

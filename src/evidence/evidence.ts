@@ -3,6 +3,7 @@
  */
 import type { LatencyRecord } from './latency-record.ts'
 import type { HazardEstimate } from './presence.ts'
+import type { RateEstimate } from './rate.ts'
 import type { Response } from './response-curve.ts'
 
 /** A decayed Bayesian estimate of a probability. */
@@ -44,4 +45,9 @@ export interface WorkerEvidence {
   /** undefined: never seen. */
   readonly ttft: DurationEstimate | undefined
   readonly tpot: DurationEstimate | undefined
+  /**
+   * Of answers that found a free slot; undefined: too few were seen, or too few since it is
+   * re-checked.
+   */
+  readonly rate: RateEstimate | undefined
 }

@@ -12,6 +12,7 @@ export { EvidenceBook, type EvidenceBookOptions } from './evidence-book.ts'
 export { LatencyRecord, type LatencySummary } from './latency-record.ts'
 export type { Observation, ObservationStore, ObservedOutcome } from './observation.ts'
 export { type HazardEstimate, hazardOf, presenceWindowMs, survival } from './presence.ts'
+export { type RateEstimate, rateAnswersMin } from './rate.ts'
 export { evidenceWindowMs, newcomer } from './record.ts'
 export { type Response, respond } from './response-curve.ts'
 export {

@@ -16,6 +16,7 @@ import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './ev
 import { LatencyRecord } from './latency-record.ts'
 import type { Observation } from './observation.ts'
 import { type HazardEstimate, hazardOf, Presence } from './presence.ts'
+import { RateRecord } from './rate.ts'
 import { ResponseCurve } from './response-curve.ts'
 import { uncleanCodes } from './sighting.ts'
 
@@ -59,6 +60,7 @@ export interface Entry {
   readonly cleanBounds: FadingBounds
   readonly latency: LatencyRecord
   readonly curve: ResponseCurve
+  readonly rate: RateRecord
   readonly of: WorkerRecord
   estimate: WorkerEvidence | undefined
   estimateAtMs: number
@@ -118,6 +120,8 @@ export function addObservation(
   if (ttftMs !== null && tokens !== null && load !== null) {
     entry.curve.add(ttftMs, { tokens, load }, atMs)
   }
+  // Who writes for as many as it has slots for is to keep its rate; who is sent more, is not.
+  if (tpotMs !== null && (load ?? 0) < 1) entry.rate.add(tpotMs, atMs)
   entry.bounds.forget()
   entry.cleanBounds.forget()
   entry.estimate = undefined
@@ -136,6 +140,7 @@ export function newEntry(phase: number, of: WorkerRecord): Entry {
     cleanBounds: new FadingBounds(),
     latency: new LatencyRecord(latencyHalfLifeMs),
     curve: new ResponseCurve(latencyHalfLifeMs),
+    rate: new RateRecord(latencyHalfLifeMs),
     of,
     estimate: undefined,
     estimateAtMs: 0,
@@ -153,6 +158,7 @@ function comeBack(entry: Entry, now: number): void {
   entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
   entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
   entry.curve.comeBack(now)
+  entry.rate.comeBack(now)
 }
 
 /** Only what the worker itself did is held against it. */
@@ -219,6 +225,7 @@ export function estimateOf(entry: Entry, now: number): WorkerEvidence {
     response: entry.curve.response(now),
     ttft: durationEstimate(entry.ttft, now),
     tpot: durationEstimate(entry.tpot, now),
+    rate: entry.rate.estimate(now),
   }
   entry.estimate = fresh
   entry.estimateAtMs = now
@@ -321,4 +328,5 @@ export const newcomer: WorkerEvidence = Object.freeze({
   response: undefined,
   ttft: undefined,
   tpot: undefined,
+  rate: undefined,
 })

@@ -33,11 +33,10 @@ export async function createGateway(
 ): Promise<Gateway> {
   const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
   const registry = new WorkerRegistry(limits, modules)
-  const { keyCommand, network, requireApiKey = true } = options
+  const { cell = '', keyCommand, network, requireApiKey = true } = options
   const admission = new Admission({ requireApiKey, keyCommand, ...limits }, modules)
   const gateway = modules.identity.id
-  const watch = { self: gateway, cell: options.cell ?? '' }
-  const latencies = new LatencyWatch(watch, { ...modules, registry })
+  const latencies = new LatencyWatch({ self: gateway, cell }, { ...modules, registry })
   const foresight = new Foresight({ ...modules, registry, latencies })
   const standings = standingsOf(modules, registry)
   const { faults, selfWatch, sessions } = standings
@@ -89,6 +88,7 @@ export async function createGateway(
       sessions.began(worker.id)
       return worker.id
     },
+    usePolicy: (policy) => router.usePolicy(policy),
     isReady,
     workerCount: () => registry.counts().connected,
     close() {

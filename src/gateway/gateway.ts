@@ -39,6 +39,7 @@ export interface GatewayModules {
   readonly identity: Identity
   readonly apiKeys: ApiKeys
   readonly joinTokens: JoinTokens
+  /** Until `usePolicy` gives another. */
   readonly policy: RoutingPolicy
   /** Restored from the store by the composition root. */
   readonly evidence: EvidenceBook
@@ -69,6 +70,8 @@ export interface Gateway {
   readonly onPeerFault: (peer: NodeId, fault: PeerFault | LieKind) => void
   /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */
   addUpstream(options: UpstreamOptions): WorkerId
+  /** Every decision from now on follows it. */
+  usePolicy(policy: RoutingPolicy): void
   /** Whether a model is served, as /readyz says. */
   isReady(): boolean
   /** Connected workers. */

@@ -43,6 +43,10 @@ export interface Candidate {
   /** What stands against it; undefined: nothing. */
   readonly standing?: Standing | undefined
   readonly integerExact: boolean
+  /** Of the policy, by what it states of its machine. */
+  readonly hardwareClass: string
+  /** That the model runs in, as it states; undefined: it states nothing of its machine. */
+  readonly memoryBytes: number | undefined
   readonly evidence: WorkerEvidence
 }
 

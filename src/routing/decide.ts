@@ -11,7 +11,7 @@ import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from '.
 import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import type { Fact, Gate } from './gates/gate.ts'
-import { gates, passesUsual, usualGates } from './gates/gates.ts'
+import { gates, isWrittenOut, passesTier, passesUsual } from './gates/gates.ts'
 import { latestTtftMs } from './gates/latency-at-load.ts'
 import { isSound } from './gates/record.ts'
 import { unsuspectedGate } from './gates/unsuspected.ts'
@@ -21,6 +21,7 @@ import type { RoutingPolicy } from './policy.ts'
 import { addToPool, leavePool, type Pool, takePool } from './pool.ts'
 import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
 import type { Continuation, RouteRequest } from './request.ts'
+import { tierOf } from './tier.ts'
 
 export interface DecideInput {
   readonly request: RouteRequest
@@ -109,6 +110,7 @@ function decideWith(input: DecideInput, before: Before): Decision {
     keyId: input.keyId,
     atMs: input.now,
     policyVersion: policy.version,
+    tier: demand.tier?.name ?? null,
     model: request.model,
     request,
     completionTokens: demand.completionTokens,
@@ -164,6 +166,7 @@ function demandOf(
   return {
     request,
     policy,
+    tier: tierOf(policy, request.model),
     excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
     tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
     continuation: null,
@@ -206,13 +209,17 @@ interface Sifted {
 
 function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
   const asked = gates.filter((gate) => gate.applies(demand))
-  const unusual = asked.filter((gate) => !usualGates.has(gate))
+  const unusual = asked.filter((gate) => !isWrittenOut(gate))
   const counts = new Array<number>(asked.length).fill(0)
   const pool = takePool(candidates.length)
   const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
   let retryAfterMs: number | null = null
   for (const candidate of candidates) {
-    if (passesUsual(candidate, demand) && passes(candidate, demand, unusual)) {
+    const isFit =
+      passesUsual(candidate, demand) &&
+      (demand.tier === null || passesTier(candidate, demand)) &&
+      passes(candidate, demand, unusual)
+    if (isFit) {
       addToPool(pool, candidate, demand)
       continue
     }

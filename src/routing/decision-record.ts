@@ -62,6 +62,7 @@ class DecisionRecord implements DecisionFields {
   readonly keyId: string | null
   readonly atMs: number
   readonly policyVersion: string
+  readonly tier: string | null
   readonly model: string
   readonly request: DecisionFields['request']
   readonly completionTokens: number
@@ -86,6 +87,7 @@ class DecisionRecord implements DecisionFields {
     this.keyId = fields.keyId
     this.atMs = fields.atMs
     this.policyVersion = fields.policyVersion
+    this.tier = fields.tier
     this.model = fields.model
     this.request = fields.request
     this.completionTokens = fields.completionTokens

@@ -120,6 +120,8 @@ export interface Decision {
   readonly keyId: string | null
   readonly atMs: number
   readonly policyVersion: string
+  /** Of the model, by the policy; null: in none. */
+  readonly tier: string | null
   readonly model: string
   /** What was asked for; no text of the prompt. */
   readonly request: RouteRequest

@@ -30,6 +30,20 @@ export type {
 export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
 export { renderDecision } from './explain/render.ts'
 export { columnsMin } from './explain/wrap.ts'
-export { defaultPolicy, type RoutingPolicy } from './policy.ts'
+export { defaultPolicy, type PolicyValues, policyOf, type RoutingPolicy } from './policy.ts'
 export type { Continuation, Objective, RouteRequest } from './request.ts'
 export { decisionSchema, reviveDecision } from './revive.ts'
+export {
+  anyGpu,
+  type ClassRule,
+  type HardwareClass,
+  hardwareClassOf,
+  manyModels,
+  memoryOf,
+  otherClass,
+  ruleOf,
+  type Tier,
+  type TierRule,
+  tierOf,
+  upstreamClass,
+} from './tier.ts'

@@ -1,9 +1,13 @@
-/**
- * The numbers that decisions follow. `version` is recorded in every decision, so change it with
- * them.
- */
-export interface RoutingPolicy {
+/** What decisions follow. Its version is recorded in each of them. */
+import { createHash } from 'node:crypto'
+import type { HardwareClass, Tier } from './tier.ts'
+
+export interface RoutingPolicy extends PolicyValues {
+  /** Names these very values. */
   readonly version: string
+}
+
+export interface PolicyValues {
   /** Requests that may wait per slot before a worker counts as busy. */
   readonly waitingPerSlotMax: number
   /**
@@ -33,10 +37,23 @@ export interface RoutingPolicy {
   readonly rankingsMax: number
   /** How many rejections a decision keeps word by word; the counts per gate are always complete. */
   readonly rejectionsMax: number
+  /** The first whose conditions a worker meets is its class. */
+  readonly hardwareClasses: readonly HardwareClass[]
+  readonly tiers: readonly Tier[]
+  /** Models that are in no tier are served, and nothing more is asked of their workers. */
+  readonly servesOtherModels: boolean
 }
 
-export const defaultPolicy: RoutingPolicy = Object.freeze({
-  version: 'default-2',
+/** 64 bits tell policies apart; more would only be longer to read. */
+const versionDigits = 16
+
+/** @param name of the policy, as people know it */
+export function policyOf(name: string, values: PolicyValues): RoutingPolicy {
+  const hash = createHash('sha256').update(JSON.stringify(values)).digest('hex')
+  return Object.freeze({ ...values, version: `${name}-${hash.slice(0, versionDigits)}` })
+}
+
+export const defaultPolicy: RoutingPolicy = policyOf('default', {
   // A short queue keeps a batch full; a long one only turns a quick "busy" into a late answer.
   waitingPerSlotMax: 4,
   // The rest is for what nobody foresees, such as others' long prompts. Simulated with real
@@ -64,4 +81,7 @@ export const defaultPolicy: RoutingPolicy = Object.freeze({
   rankingsMax: 16,
   // Likewise, at about 150 bytes each.
   rejectionsMax: 1_000,
+  hardwareClasses: [],
+  tiers: [],
+  servesOtherModels: true,
 })

@@ -8,11 +8,14 @@ import { type DurationEstimate, type Response, respond } from '../evidence/index
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
 import type { Continuation, RouteRequest } from './request.ts'
+import type { Tier } from './tier.ts'
 
 /** What every candidate is asked alike, computed once per decision. */
 export interface Demand {
   readonly request: RouteRequest
   readonly policy: RoutingPolicy
+  /** Of the request’s model; null: the policy has it in none. */
+  readonly tier: Tier | null
   readonly excluded: ReadonlySet<string>
   readonly tried: ReadonlySet<string>
   /** null: a new answer. */

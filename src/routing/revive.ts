@@ -95,6 +95,7 @@ export const decisionSchema = json.object({
   // Within what `Date` can show.
   atMs: json.number({ minimum: 0, maximum: 8.64e15 }),
   policyVersion: text,
+  tier: nullable(text),
   model: text,
   request: requestSchema,
   completionTokens: number,
@@ -122,7 +123,7 @@ const validator = new Validator(decisionSchema)
  * @param json text, or what was parsed from it
  */
 export function reviveDecision(json: unknown): Decision {
-  const value = withFactors(upToDate(typeof json === 'string' ? parse(json) : json))
+  const value = withTier(withFactors(upToDate(typeof json === 'string' ? parse(json) : json)))
   if (!validator.fits(value)) {
     const where = validator.faults(value).map((fault) => pointerOf(fault.path) || '/')
     const what = validator.faults(value).map(faultPhrase)
@@ -156,6 +157,11 @@ function upToDate(value: unknown): unknown {
     rankings: Array.isArray(rankings) ? rankings.map(completed) : rankings,
     first: null,
   }
+}
+
+/** Policies had no tiers before decisions named theirs. */
+function withTier(value: unknown): unknown {
+  return isObject(value) && !('tier' in value) ? { ...value, tier: null } : value
 }
 
 /**

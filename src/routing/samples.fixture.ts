@@ -13,6 +13,7 @@ import type { DecideInput } from './decide.ts'
 import { defaultPolicy } from './policy.ts'
 import { type Demand, emptyPrediction, expectedCompletionTokens } from './prediction.ts'
 import type { RouteRequest } from './request.ts'
+import type { Tier, TierRule } from './tier.ts'
 
 export function sampleWorker(number: number): WorkerId {
   return nodeIdOf(seededRandom(number + 1).bytes(32))
@@ -64,6 +65,8 @@ export function sampleCandidate(number: number, change: CandidateChange = {}): C
     overdue: false,
     verdict: undefined,
     integerExact: true,
+    hardwareClass: 'other',
+    memoryBytes: 8 * 1024 ** 3,
     evidence: newcomer,
     ...rest,
     offer: offer === null ? null : { ...sampleOffer, ...offer },
@@ -81,6 +84,7 @@ export function sampleEvidence(completion: number, samples: number, ttftMs = 200
     response: undefined,
     ttft: { meanMs: ttftMs, deviationMs: ttftMs / 10, samples },
     tpot: { meanMs: 20, deviationMs: 2, samples },
+    rate: sampleRate(50, samples),
   }
 }
 
@@ -114,6 +118,7 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
   return {
     request: asked,
     policy: defaultPolicy,
+    tier: null,
     excluded: new Set(asked.exclude),
     tried: new Set(),
     continuation: null,
@@ -125,4 +130,31 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),
   }
+}
+
+/** Asks for nothing, to be changed in one thing. */
+export function sampleTier(change: Partial<Tier> = {}): Tier {
+  return {
+    name: 'sample-tier',
+    models: ['sample-model'],
+    digests: [],
+    runtimes: [],
+    quantisations: [],
+    memoryBytes: 0,
+    kvBytesPerToken: 0,
+    rule: anyRule,
+    classes: [],
+    ...change,
+  }
+}
+
+export const anyRule: TierRule = {
+  tokensPerSecondMin: 0,
+  promptPriceMax: null,
+  completionPriceMax: null,
+}
+
+/** As measured in so many answers, each like the others. */
+export function sampleRate(perSecond: number, samples = 100): WorkerEvidence['rate'] {
+  return { median: perSecond, lower: perSecond, upper: perSecond, samples }
 }

@@ -27,9 +27,16 @@ const timeBytes = 6
 
 export class Router {
   readonly #modules: RouterModules
+  #policy: RoutingPolicy
 
   constructor(modules: RouterModules) {
     this.#modules = modules
+    this.#policy = modules.policy
+  }
+
+  /** What is decided from now on follows it; also of requests that are under way. */
+  usePolicy(policy: RoutingPolicy): void {
+    this.#policy = policy
   }
 
   /** @param keyId of the API key that asks */
@@ -63,8 +70,13 @@ export class Router {
   }
 
   #present(model: string) {
-    const { registry, policy, clock } = this.#modules
-    return { candidates: registry.candidates(model), policy, now: clock.now() }
+    const { registry, clock } = this.#modules
+    const policy = this.#policy
+    return {
+      candidates: registry.candidates(model, policy.hardwareClasses),
+      policy,
+      now: clock.now(),
+    }
   }
 
   #measured(make: () => Decision): Decision {

@@ -125,7 +125,7 @@ describe('how busy nodes are', () => {
     const mesh = new ToldMesh()
     const gateway = new SightedGateway(clock, { mesh })
     const node = gateway.join({ decodeTokensPerSecond: 0 })
-    const others = () => gateway.registry.candidates('sample-model')[0]?.others
+    const others = () => gateway.registry.candidates('sample-model', [])[0]?.others
     clock.advance(10_000)
     gateway.report(node, { running: 1 })
     mesh.nodes.set(node.id, viewed({ running: 4, ageMs: 3_000 }))

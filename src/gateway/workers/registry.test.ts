@@ -10,7 +10,10 @@ import type { Worker } from './worker.ts'
 const keptMs = 1000
 const idOf = (number: number): WorkerId => nodeIdOf(new Uint8Array(32).fill(number))
 const workerOf = (number: number): Worker =>
-  ({ id: idOf(number), describe: () => ({ connected: true, models: [] }) }) as unknown as Worker
+  ({
+    id: idOf(number),
+    describe: () => ({ connected: true, models: [], record: null }),
+  }) as unknown as Worker
 
 function newRegistry() {
   const clock = new ManualClock()
@@ -58,13 +61,13 @@ test('candidates are as they are now, also where the same objects are filled aga
   const { registry } = newRegistry()
   const worker = workerOf(1)
   registry.put(worker)
-  assert.equal(registry.candidates('m')[0]?.inFlight, 0)
+  assert.equal(registry.candidates('m', [])[0]?.inFlight, 0)
   registry.begin(worker.id)
-  const [second] = registry.candidates('m')
+  const [second] = registry.candidates('m', [])
   assert.deepEqual([second?.inFlight, second?.others, second?.verdict], [1, undefined, undefined])
   // One of the same id is another worker's view, with what is under way there still counted.
   registry.put(workerOf(1))
-  const [third] = registry.candidates('m')
+  const [third] = registry.candidates('m', [])
   assert.notEqual(third, second)
   assert.equal(third?.inFlight, 1)
 })

@@ -4,8 +4,19 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, Standing, WorkerEvidence } from '../../evidence/index.ts'
-import { IsochroneError, isNodeId, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
-import type { Candidate } from '../../routing/index.ts'
+import {
+  type HardwareReport,
+  IsochroneError,
+  isNodeId,
+  type OfferedModel,
+  type WorkerId,
+} from '../../protocol/index.ts'
+import {
+  type Candidate,
+  type HardwareClass,
+  hardwareClassOf,
+  memoryOf,
+} from '../../routing/index.ts'
 import { Foreseen } from './foreseen.ts'
 import { RemoteWorker } from './remote-worker.ts'
 import type { Worker, WorkerView } from './worker.ts'
@@ -31,6 +42,16 @@ interface Entry {
   goneSinceMs: number | undefined
   /** Filled anew for every decision: a thousand new objects for each would be work to collect. */
   candidate: Writable<Candidate> | undefined
+  machine: Machine | undefined
+}
+
+/** What is said of a worker's machine, and what that was made from. */
+interface Machine {
+  readonly classes: readonly HardwareClass[]
+  readonly stated: HardwareReport | null
+  readonly offer: OfferedModel | null
+  readonly hardwareClass: string
+  readonly memoryBytes: number | undefined
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
@@ -77,6 +98,7 @@ export class WorkerRegistry {
       foreseen: before?.foreseen ?? (isNodeId(worker.id) ? new Foreseen() : undefined),
       goneSinceMs: undefined,
       candidate: undefined,
+      machine: undefined,
     })
   }
 
@@ -174,12 +196,16 @@ export class WorkerRegistry {
     return false
   }
 
-  /** For one decision, to be made at once: the next call fills the same objects. */
-  candidates(model: string): readonly Candidate[] {
+  /**
+   * For one decision, to be made at once: the next call fills the same objects.
+   * @param classes the policy's
+   */
+  candidates(model: string, classes: readonly HardwareClass[]): readonly Candidate[] {
     const candidates: Candidate[] = []
     const evidenceOf = this.#modules.evidence.of(model)
     for (const entry of this.#entries.values()) {
-      candidates.push(candidateOf(entry, model, evidenceOf(entry.worker.id)))
+      const evidence = evidenceOf(entry.worker.id)
+      candidates.push(candidateOf(entry, { model, classes }, evidence))
     }
     return candidates
   }
@@ -211,7 +237,12 @@ export class WorkerRegistry {
 
 const unforeseen = new Foreseen()
 
-function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Candidate {
+interface Asked {
+  readonly model: string
+  readonly classes: readonly HardwareClass[]
+}
+
+function candidateOf(entry: Entry, { model, classes }: Asked, evidence: WorkerEvidence): Candidate {
   const { worker, inFlight, standing } = entry
   const foreseen = entry.foreseen ?? unforeseen
   const { others, kvTokensFree, verdict } = foreseen
@@ -221,11 +252,13 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   const isMeasured = view.roundTripMs !== undefined
   const roundTripMs = isMeasured ? view.roundTripMs : foreseen.roundTripMs
   const roundTripSource = isMeasured ? 'measured' : foreseen.roundTripSource
+  const { hardwareClass, memoryBytes } = machineOf(entry, view, { classes, offer })
   const kept = entry.candidate
   if (kept === undefined) {
     const own = { id: worker.id, inFlight, others, kvTokensFree, verdict, evidence }
     const link = { roundTripMs, roundTripSource, connected, overdue }
-    entry.candidate = { ...own, ...link, standing, region, offer, load, integerExact }
+    const machine = { integerExact, hardwareClass, memoryBytes }
+    entry.candidate = { ...own, ...link, standing, region, offer, load, ...machine }
     return entry.candidate
   }
   kept.region = region
@@ -241,8 +274,25 @@ function candidateOf(entry: Entry, model: string, evidence: WorkerEvidence): Can
   kept.overdue = overdue
   kept.standing = standing
   kept.integerExact = integerExact
+  kept.hardwareClass = hardwareClass
+  kept.memoryBytes = memoryBytes
   kept.evidence = evidence
   return kept
+}
+
+/** Made anew only when the worker, the model or the policy is another. */
+function machineOf(
+  entry: Entry,
+  { record }: WorkerView,
+  { classes, offer }: Pick<Machine, 'classes' | 'offer'>,
+): Machine {
+  const stated = record === null ? null : record.hardware
+  const kept = entry.machine
+  if (kept?.classes === classes && kept.stated === stated && kept.offer === offer) return kept
+  const hardwareClass = hardwareClassOf(classes, stated)
+  const memoryBytes = memoryOf(stated, offer?.runtime ?? '')
+  entry.machine = { classes, stated, offer, hardwareClass, memoryBytes }
+  return entry.machine
 }
 
 export function offerOf(view: WorkerView, model: string): OfferedModel | null {

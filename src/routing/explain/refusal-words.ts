@@ -2,6 +2,8 @@
 import type { Decision, Rejection } from '../decision.ts'
 import { inList, workerName } from './reason.ts'
 
+/** One who failed at them shows how far off it is. */
+const exampleGates = ['price', 'latency', 'memory', 'throughput', 'tier-price', 'hardware', 'build']
 /** Enough to choose from in one line. */
 const alternativesMax = 5
 
@@ -43,6 +45,18 @@ function none(decision: Decision, gate: string): string {
       return 'is left, since all of them failed at this request'
     case 'continuation':
       return 'can go on where the answer broke off'
+    case 'tier':
+      return 'may serve it: this gateway’s policy has it in no tier'
+    case 'hardware':
+      return `has ${requiredBy(decision, gate)}`
+    case 'build':
+      return `runs it as its tier demands (${requiredBy(decision, gate)})`
+    case 'memory':
+      return `has ${requiredBy(decision, gate)}`
+    case 'throughput':
+      return `is as fast as its tier demands (${requiredBy(decision, gate)})`
+    case 'tier-price':
+      return `costs what its tier allows (${requiredBy(decision, gate)})`
     case 'latency':
       return `is fast enough (${requiredBy(decision, gate)})`
     default:
@@ -77,6 +91,18 @@ function some(decision: Decision, gate: string, single: boolean): string {
       return 'failed at this request'
     case 'continuation':
       return 'cannot go on where the answer broke off'
+    case 'tier':
+      return `${are} not allowed to serve it, since it is in no tier of the policy`
+    case 'hardware':
+      return `${single ? 'has' : 'have'} other hardware than its tier allows`
+    case 'build':
+      return `${single ? 'runs' : 'run'} it otherwise than its tier demands`
+    case 'memory':
+      return `${single ? 'has' : 'have'} too little memory`
+    case 'throughput':
+      return `${are} slower than its tier demands`
+    case 'tier-price':
+      return `${single ? 'costs' : 'cost'} more than its tier allows`
     case 'latency':
       return `${are} too slow (${requiredBy(decision, gate)})`
     default:
@@ -106,7 +132,7 @@ function instead(decision: Decision, gate: string): string {
     return ` There are nodes in: ${shown.map((one) => one.replace(/^region /, '')).join(', ')}.`
   }
   if (gate === 'features') return ` What they can do: ${shown.join('; or ')}.`
-  if (gate !== 'price' && gate !== 'latency') return ''
+  if (!exampleGates.includes(gate)) return ''
   const [example] = atGate(decision, gate)
   return example === undefined
     ? ''

@@ -44,10 +44,11 @@ export function renderDecision(decision: Decision, columns = columnsDefault): st
 
 function heading(decision: Decision): string {
   const time = new Date(decision.atMs).toISOString()
+  const tier = decision.tier === null ? '' : ` (tier ${decision.tier})`
   return [
     `Decision ${decision.id}`,
     `Request  ${decision.requestId}`,
-    `${decision.model}, ${demandInWords(decision)}, at ${time} under policy ` +
+    `${decision.model}${tier}, ${demandInWords(decision)}, at ${time} under policy ` +
       `${decision.policyVersion}`,
   ].join('\n')
 }

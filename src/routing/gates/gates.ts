@@ -7,6 +7,7 @@ import type { Candidate } from '../candidate.ts'
 import type { Demand } from '../prediction.ts'
 import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
+import { buildGate } from './build.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'
 import { continuationGate } from './continuation.ts'
@@ -14,14 +15,19 @@ import { drainingGate } from './draining.ts'
 import { excludeGate } from './exclude.ts'
 import { featuresGate } from './features.ts'
 import type { Gate } from './gate.ts'
+import { hardwareGate } from './hardware.ts'
 import { latencyGate } from './latency.ts'
 import { latencyAtLoadGate } from './latency-at-load.ts'
+import { memoryGate } from './memory.ts'
 import { modelGate } from './model.ts'
 import { priceGate } from './price.ts'
 import { recordGate } from './record.ts'
 import { regionGate } from './region.ts'
 import { slotsGate } from './slots.ts'
 import { standingGate } from './standing.ts'
+import { throughputGate } from './throughput.ts'
+import { tierGate } from './tier.ts'
+import { tierPriceGate } from './tier-price.ts'
 import { triedGate } from './tried.ts'
 import { unsuspectedGate } from './unsuspected.ts'
 
@@ -29,6 +35,12 @@ export const gates: readonly Gate[] = [
   modelGate,
   connectedGate,
   aliveGate,
+  tierGate,
+  hardwareGate,
+  buildGate,
+  memoryGate,
+  throughputGate,
+  tierPriceGate,
   standingGate,
   featuresGate,
   continuationGate,
@@ -47,7 +59,7 @@ export const gates: readonly Gate[] = [
 ]
 
 /** Asked of every candidate, whatever the request is. */
-export const usualGates: ReadonlySet<Gate> = new Set([
+const usualGates: ReadonlySet<Gate> = new Set([
   modelGate,
   connectedGate,
   featuresGate,
@@ -56,6 +68,30 @@ export const usualGates: ReadonlySet<Gate> = new Set([
   answeringGate,
   slotsGate,
 ])
+
+/** Asked of every candidate for a model of a tier. */
+const tierGates: ReadonlySet<Gate> = new Set([
+  hardwareGate,
+  buildGate,
+  memoryGate,
+  throughputGate,
+  tierPriceGate,
+])
+
+export function isWrittenOut(gate: Gate): boolean {
+  return usualGates.has(gate) || tierGates.has(gate)
+}
+
+/** As `passesUsual`, of the gates of a tier: each passes whoever it does not apply to. */
+export function passesTier(candidate: Candidate, demand: Demand): boolean {
+  return (
+    hardwareGate.check(candidate, demand) === undefined &&
+    throughputGate.check(candidate, demand) === undefined &&
+    tierPriceGate.check(candidate, demand) === undefined &&
+    memoryGate.check(candidate, demand) === undefined &&
+    buildGate.check(candidate, demand) === undefined
+  )
+}
 
 /**
  * Whether none of the usual gates rejects the candidate. Written out, since a call by name is

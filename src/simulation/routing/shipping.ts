@@ -13,6 +13,7 @@ import {
   decide,
   defaultPolicy,
   endAttempt,
+  otherClass,
   type RouteRequest,
   type RoutingPolicy,
   withAttempt,
@@ -189,6 +190,8 @@ function candidateOf(sight: Sight, evidence: Candidate['evidence']): Writable<Ca
     overdue: false,
     verdict: undefined,
     integerExact: false,
+    hardwareClass: otherClass,
+    memoryBytes: undefined,
     evidence,
   }
 }

@@ -1,0 +1,16 @@
+/** The worker is of a class of hardware that the model’s tier allows, by what it states. */
+import { ruleOf } from '../tier.ts'
+import type { Gate } from './gate.ts'
+
+export const hardwareGate: Gate = {
+  name: 'hardware',
+  temporary: false,
+  applies: ({ tier }) => tier !== null && tier.classes.length > 0,
+  check: ({ hardwareClass }, { tier }) =>
+    tier === null || ruleOf(tier, hardwareClass) !== undefined ? undefined : hardwareClass,
+  required({ tier }) {
+    const names = tier?.classes.map((one) => one.hardwareClass) ?? []
+    return `hardware of class ${names.join(' or ')} for the tier ${tier?.name}`
+  },
+  actual: (fact) => `class ${fact}, by its own statement`,
+}
