@@ -7,12 +7,13 @@ import type { LieKind, PeerFault } from '../../mesh/index.ts'
  *
  * A forged statement of membership is no more than refused gossip: a member that has another join
  * token looks like a forger to those that have the new one, and honest ones hand on what it said.
- * What is told of load is signed by identities alone, and every honest bearer has verified it.
+ * What is told of load is signed by identities alone, and every honest bearer has verified it;
+ * except for ticks, which are verified by an anchor: a node that signs two anchors with one
+ * sequence makes an honest bearer of the one look like a forger to those that have the other.
  */
 const kinds: Readonly<Partial<Record<PeerFault | LieKind, FaultKind>>> = {
   'forged-digest': 'forged-statement',
   'forged-anchor': 'forged-statement',
-  'forged-tick': 'forged-statement',
   contradiction: 'contradiction',
   'not-its-own': 'gossip-refused',
   misplaced: 'gossip-refused',

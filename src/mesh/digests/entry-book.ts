@@ -155,6 +155,7 @@ export class EntryBook {
       known.renew(anchor, known.heardAtMs)
       this.#enter(known)
     }
+    known.isTwofold = true
     return 'contradiction'
   }
 

@@ -266,23 +266,6 @@ test('a node of another cluster is misplaced; nobody speaks for others', () => {
   ])
 })
 
-test('a node that shows two levels for one tick is caught itself; all keep the same', () => {
-  const views = [0, 1].map((order) => {
-    const setting = new Setting()
-    const { member, peer } = setting
-    setting.begin()
-    setting.at(1_000)
-    const said = [member.tick(1, 0xf01), member.tick(1, 0xf06)]
-    if (order === 1) said.reverse()
-    for (const tick of said) {
-      setting.hear({ kind: 'news', news: { anchors: [], ticks: [tick], offers: [] } }, peer)
-    }
-    assert.deepEqual(setting.caught(), [['contradiction', member.id]])
-    return setting.view.node(member.id, 1_000)?.load.running
-  })
-  assert.deepEqual(views, [8, 8])
-})
-
 test('who lies three times is not listened to for a while', () => {
   const setting = new Setting()
   const { coordinator, member, view } = setting

@@ -78,6 +78,8 @@ export class NodeEntry {
   follower: NodeEntry | undefined
   /** Whether it has spoken and nobody was told. */
   isDue = false
+  /** The node signed two anchors with this sequence: ticks of the other one are no lie. */
+  isTwofold = false
   #chains: KnownChains<LoadTick>
   anchor: Sealed<LoadAnchor>
   /** The peer that made it known first. */
@@ -146,6 +148,7 @@ export class NodeEntry {
     this.tick = 0
     this.levels = levelsOf(value.load, value)
     this.gone = undefined
+    this.isTwofold = false
     this.#chains = new KnownChains(value.node, value.sequence, value.tops)
   }
 
@@ -156,7 +159,7 @@ export class NodeEntry {
     if (said.tick < this.tick) return 'stale'
     if (said.tick === this.tick) return this.#compare(said, step)
     if (said.tick > this.ticksMax || said.levels > levelsMax) return 'forged'
-    if (!this.#chains.take(said, step)) return 'forged'
+    if (!this.#chains.take(said, step)) return this.#unproven
     this.tick = said.tick
     this.levels = said.levels
     this.#heard(nowMs)
@@ -186,17 +189,22 @@ export class NodeEntry {
     this.heardAtMs = Math.max(this.heardAtMs, atMs)
   }
 
+  get #unproven(): TickOutcome {
+    return this.isTwofold ? 'stale' : 'forged'
+  }
+
   /**
-   * A node that shows two levels for one tick contradicts itself. Of the two everyone keeps the
-   * larger number, so that all hold the same.
+   * Two levels for one tick. If the node itself said both, it contradicts itself. From anybody else
+   * it proves nothing: the values of a tick follow from those of the next one. Of the two everyone
+   * keeps the larger number, so that all hold the same.
    */
   #compare(said: LoadTick, step: ChainStep): TickOutcome {
     if (said.levels === this.levels || this.tick === 0) return 'known'
     if (said.levels > levelsMax) return 'forged'
     if (said.levels < this.levels) {
-      return this.#chains.isProven(said, step) ? 'contradiction' : 'forged'
+      return this.#chains.isProven(said, step) ? 'contradiction' : this.#unproven
     }
-    if (!this.#chains.take(said, step)) return 'forged'
+    if (!this.#chains.take(said, step)) return this.#unproven
     this.levels = said.levels
     return 'contradiction'
   }

@@ -29,10 +29,11 @@ export class Member {
   readonly chains: OwnChains
   readonly anchor: Sealed<LoadAnchor>
 
-  constructor(identity: Identity, change: Partial<LoadAnchor> = {}) {
+  /** @param seed of its chains */
+  constructor(identity: Identity, change: Partial<LoadAnchor> = {}, seed = 1) {
     this.identity = identity
     const sequence = change.sequence ?? 100
-    const seeds = seededRandom(1).bytes(loadTopsBytes)
+    const seeds = seededRandom(seed).bytes(loadTopsBytes)
     const { step, sealAnchor } = ed25519Seals(identity, network)
     this.chains = new OwnChains({ node: identity.id, sequence, ticksMax: 60, seeds }, step)
     this.anchor = sealAnchor({
