@@ -71,3 +71,25 @@ test('what is dropped leaves its room to what comes after', () => {
   assert.ok(buffer.bytes.shared.byteLength < 1_000_000)
   assert.equal(read(buffer.bytes).length, 100)
 })
+
+test('steps of incidents are dropped last, and what is left keeps its order', () => {
+  const buffer = new GroupBuffer()
+  const rows = [['s1'], ['o1'], ['s2'], ['o2'], ['s3']] as const
+  for (const row of rows) {
+    if (row[0].startsWith('s')) buffer.addIncidentStep(row)
+    else buffer.addObservation(row)
+  }
+  const left: string[][] = []
+  while (buffer.count > 0) {
+    left.push(read(buffer.bytes).map((one) => ('row' in one ? String(one.row[0]) : '')))
+    buffer.dropOldest()
+  }
+  assert.deepEqual(left, [
+    ['s1', 'o1', 's2', 'o2', 's3'],
+    ['s1', 's2', 'o2', 's3'],
+    ['s1', 's2', 's3'],
+    ['s2', 's3'],
+    ['s3'],
+  ])
+  assert.deepEqual(read(buffer.bytes), [])
+})

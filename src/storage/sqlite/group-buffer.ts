@@ -88,9 +88,18 @@ export class GroupBuffer {
     this.#count += other.#count
   }
 
+  /**
+   * The oldest entry but steps of incidents: they are few, each means something by itself, and
+   * without one of them those behind it are void.
+   */
   dropOldest(): void {
     if (this.#count === 0) return
-    this.#start += headerBytes + (this.#bytes.readUInt32LE(this.#start) >>> kindBits)
+    let at = this.#start
+    while (at < this.#end && this.#kindAt(at) === incidentStepKind) at = this.#behind(at)
+    if (at === this.#end) at = this.#start
+    const length = this.#behind(at) - at
+    this.#bytes.copyWithin(this.#start + length, this.#start, at)
+    this.#start += length
     this.#count -= 1
   }
 
@@ -99,6 +108,14 @@ export class GroupBuffer {
     this.#end = 0
     this.#count = 0
     if (this.#shared.byteLength > capacityKeptBytes) this.#replace(capacityMinBytes)
+  }
+
+  #kindAt(at: number): number {
+    return this.#bytes.readUInt32LE(at) & kindMask
+  }
+
+  #behind(at: number): number {
+    return at + headerBytes + (this.#bytes.readUInt32LE(at) >>> kindBits)
   }
 
   #addRow(kind: number, row: Row): void {

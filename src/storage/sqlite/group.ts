@@ -23,8 +23,10 @@ export const insertSighting =
   'INSERT OR IGNORE INTO sightings (worker, kind, from_ms, at_ms) VALUES (?, ?, ?, ?)'
 export const selectSightings =
   'SELECT worker, kind, from_ms, at_ms FROM sightings WHERE at_ms >= ? ORDER BY at_ms, sequence'
+/** One that is taken anew stands where a damaged one stood, or it would be lost without a word. */
 export const insertIncidentStep =
-  'INSERT OR IGNORE INTO incident_steps (incident, step, json, signature) VALUES (?, ?, ?, ?)'
+  'INSERT INTO incident_steps (incident, step, json, signature) VALUES (?, ?, ?, ?) ' +
+  'ON CONFLICT (incident, step) DO UPDATE SET json = excluded.json, signature = excluded.signature'
 export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps ORDER BY sequence'
 
 export interface WriterOptions {

@@ -72,7 +72,7 @@ test('a restart keeps sightings and the steps of incidents, each once', async ()
   for (const one of [...sightings, ...sightings]) storage.sightings.append(one)
   storage.incidents.append(step, { incident, step: 1 })
   await storage.incidents.flush()
-  storage.incidents.append({ ...step, json: '{}' }, { incident, step: 1 })
+  storage.incidents.append(step, { incident, step: 1 })
   storage.incidents.append({ ...step, json: '{"second":1}' }, { incident, step: 2 })
   await storage.close()
   const database = new DatabaseSync(file)
@@ -114,6 +114,42 @@ test('a restart keeps who is quarantined, and what was lifted', async () => {
   assert.equal(after.of(sampleWorker(1))?.state, 'quarantined')
   assert.equal(after.of(sampleWorker(2)), undefined)
   await storage.close()
+})
+
+test('what is decided after a damaged step is kept all the same', async () => {
+  const file = newFile()
+  const modules = { clock, random: seededRandom(1), identity: createIdentity() }
+  const stand = (storage: Storage) =>
+    new StandingBook({
+      ...modules,
+      populationOf: () => 100,
+      onStep: ({ id, steps }, signed) =>
+        storage.incidents.append(signed, { incident: id, step: steps.length }),
+    })
+  const opened = async (change: (book: StandingBook, refused: number) => void) => {
+    const storage = openSqliteStorage(file, options)
+    const book = stand(storage)
+    change(book, book.restore(storage.incidents.all()))
+    await storage.close()
+    return book.incidents()
+  }
+  const ruling = { decision: 'uphold', reason: 'seen', appeal: null, by: 'key_1' } as const
+  const [incident] = await opened((book) => {
+    book.report(sampleWorker(1), { kind: 'result-signature', evidence: {} }, {})
+    const id = book.incidents()[0]?.id ?? 'inc_'
+    for (let i = 0; i < 3; i += 1) book.rule(id, ruling)
+  })
+  assert.ok(incident !== undefined)
+  const database = new DatabaseSync(file)
+  database.exec("UPDATE incident_steps SET json = '{}' WHERE step = 2")
+  database.close()
+  const decided = await opened((book, refused) => {
+    assert.equal(refused, 3)
+    book.rule(incident.id, { ...ruling, decision: 'lift' })
+  })
+  assert.equal(decided[0]?.state, 'closed')
+  const after = await opened(() => {})
+  assert.deepEqual(after, decided)
 })
 
 test('what flush resolved for survives a kill of the process', async () => {
