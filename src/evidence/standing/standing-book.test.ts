@@ -100,6 +100,20 @@ test('a shut gate opens for a trial, shuts for longer after a fault, ends by goo
   assert.equal(book.incidents().length, 1)
 })
 
+test('right answers end a trial in a row only', () => {
+  const { book, clock, report } = newBook()
+  report(1, 'contradiction')
+  clock.advance(10_000)
+  book.tick()
+  for (let i = 0; i < 4; i += 1) book.answered(nodeOf(1))
+  book.failed(nodeOf(1))
+  book.failed(nodeOf(2))
+  for (let i = 0; i < 4; i += 1) book.answered(nodeOf(1))
+  assert.equal(only(book).state, 'trial')
+  book.answered(nodeOf(1))
+  assert.equal(only(book).state, 'closed')
+})
+
 test('many of one engine that fail together are suspended, and an operator is asked', () => {
   const { book, report } = newBook(4)
   const of = { engine: 'onnx/cpu', version: '1.0' }

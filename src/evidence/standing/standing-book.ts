@@ -150,6 +150,12 @@ export class StandingBook {
     if (incident !== undefined) this.#take(incident, { kind: 'passed', state: 'closed' })
   }
 
+  /** It failed at a request: right answers are counted anew. */
+  failed(worker: WorkerId): void {
+    const trial = this.#trials.get(worker)
+    if (trial !== undefined) trial.answers = 0
+  }
+
   /** Gates whose time is over open for a trial. */
   tick(): void {
     const now = this.#modules.clock.now()

@@ -61,3 +61,8 @@ export function recordedCode(error: IsochroneError): ErrorCode {
     ? error.cause.code
     : error.code
 }
+
+/** What it was found by proves that the worker forged something, whatever else went wrong. */
+export function provesForgery(code: ErrorCode | null): boolean {
+  return code === 'invalid_signature' || code === 'identity_mismatch'
+}

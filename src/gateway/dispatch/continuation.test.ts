@@ -77,6 +77,26 @@ test('an answer that is asked for whole goes on as well, and is not begun anew',
   ])
 })
 
+test('nobody completes what a proven forger wrote', async () => {
+  for (const failsAs of ['invalid_signature', 'identity_mismatch', 'node_quarantined'] as const) {
+    for (const failsAfter of [5, wholeAnswer().length]) {
+      const ways = { failsAfter, failsAs }
+      const workers = workersOf(ways, {})
+      const { whole } = setUp({ workers })
+      assert.deepEqual((await whole()).collected.events, wholeAnswer())
+      assert.equal(workers[1]?.requests[0]?.continued, undefined, `${failsAs}: begun anew`)
+
+      const { stream, trail } = setUp({ workers: workersOf(ways, {}) })
+      const { error, events } = await read((await stream()).batches)
+      const wasCaughtElsewhere = failsAs === 'node_quarantined'
+      assert.equal(hasCode(error, 'stream_interrupted'), !wasCaughtElsewhere, String(error))
+      assert.equal(trail.decision.attempts.length, wasCaughtElsewhere ? 2 : 1)
+      // What the client has of it cannot be taken back.
+      if (wasCaughtElsewhere) assert.deepEqual(byChoice(events), byChoice(wholeAnswer()))
+    }
+  }
+})
+
 test('where nobody can go on, a stream says so, and a whole answer begins anew', async () => {
   const other = modelDigestOf('2'.repeat(64))
   const unable: readonly Ways[] = [

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { ManualClock, seededRandom, silentLog } from '../../base/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
 import {
+  type ErrorCode,
   type GenerationDelta,
   type GenerationEvent,
   type GenerationRequest,
@@ -80,6 +81,8 @@ function continuedAnswer(continued: readonly (readonly number[])[]): readonly Ge
 export interface Ways {
   /** Events that it gives before it fails; absent: it does not. */
   readonly failsAfter?: number
+  /** As what; default: its connection broke. */
+  readonly failsAs?: ErrorCode
   /** Instead of failing it says nothing any more, and the rest when it is told to stop. */
   readonly stalls?: boolean
   /** Events per batch. */
@@ -126,12 +129,12 @@ export class ContinuingWorker implements Worker {
   async *generate(request: GenerationRequest, { signal }: CallLimits) {
     this.requests.push(request)
     const { continued, choices } = request
-    const { batch = 1, failsAfter, lie = (events) => events, stalls } = this.#ways
+    const { batch = 1, failsAfter, failsAs, lie = (events) => events, stalls } = this.#ways
     const all = lie(continued === undefined ? wholeAnswer(choices) : continuedAnswer(continued))
     const given = all.slice(0, failsAfter ?? all.length)
     for (let at = 0; at < given.length; at += batch) yield given.slice(at, at + batch)
     if (failsAfter === undefined) return
-    if (stalls !== true) throw new IsochroneError('connection_lost', 'The connection broke.')
+    if (stalls !== true) throw new IsochroneError(failsAs ?? 'connection_lost', 'It broke.')
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
     this.cancelled += 1
     yield all.slice(failsAfter)

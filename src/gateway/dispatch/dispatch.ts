@@ -312,8 +312,7 @@ export class Dispatch {
   /** Begins an attempt at whoever goes on where a call failed; throws where nobody can. */
   async #goOn(error: unknown, passage: Passage, journeying: Journeying): Promise<void> {
     const { trail, departure } = journeying
-    const isGone = error instanceof IsochroneError && error.code === 'client_closed_request'
-    if (passage.continuation === undefined || departure.reason !== undefined || isGone) throw error
+    if (departure.reason !== undefined || !passage.goesOnAfter(error)) throw error
     let failure = this.#failed(error, passage, journeying)
     for (;;) {
       const { continuation } = passage

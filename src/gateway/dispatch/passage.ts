@@ -5,8 +5,14 @@
  * What the client has is noted only where it is of use: of answers by workers that say they can go
  * on, with a model that is known by its digest.
  */
-import type { GenerationEvent, GenerationRequest, OfferedModel } from '../../protocol/index.ts'
+import {
+  asIsochroneError,
+  type GenerationEvent,
+  type GenerationRequest,
+  type OfferedModel,
+} from '../../protocol/index.ts'
 import type { Continuation } from '../../routing/index.ts'
+import { provesForgery } from './attribution.ts'
 import { Splice } from './splice.ts'
 import type { Figures } from './trail.ts'
 import type { WorkerCall } from './worker-call.ts'
@@ -80,6 +86,17 @@ export class Passage {
     const { maxTokens } = this.asked.request
     const contextTokensMax = maxTokens === null ? offer.contextTokensMax : null
     return { digest: offer.digest, tokens: written.tokens, contextTokensMax }
+  }
+
+  /**
+   * Whether somebody may go on after this failure. What a proven forger wrote is not completed
+   * under another one's signature; of one that was caught elsewhere, only what the client has.
+   */
+  goesOnAfter(error: unknown): boolean {
+    const { code } = asIsochroneError(error)
+    if (code === 'client_closed_request' || provesForgery(code)) return false
+    if (code === 'node_quarantined' && this.asked.request.whole) return false
+    return this.continuation !== undefined
   }
 
   /** The worker that was at it failed: another one's turn to go on. */

@@ -14,7 +14,7 @@ import {
 } from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import { offerOf, type WorkerRegistry } from '../workers/registry.ts'
-import { blameFor, recordedCode } from './attribution.ts'
+import { blameFor, provesForgery, recordedCode } from './attribution.ts'
 import type { DecisionLog } from './decision-log.ts'
 import { DoubtedRefusals } from './doubted-refusals.ts'
 
@@ -172,7 +172,7 @@ export class Trail {
 
   /** A forged signature is one, however busy this gateway was. */
   #isVoid(code: ErrorCode | null): boolean {
-    if (code === 'invalid_signature' || code === 'identity_mismatch') return false
+    if (provesForgery(code)) return false
     return this.#modules.selfWatch?.wasTroubledSince(this.#startedAtMs) ?? false
   }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock, sleep } from '../../base/index.ts'
 import { type GenerationEvent, type GenerationRequest, hasCode } from '../../protocol/index.ts'
-import type { Worker } from '../workers/worker.ts'
+import type { CallLimits, Worker } from '../workers/worker.ts'
 import { Departure } from './departure.ts'
 import { WorkerCall, type WorkerCallOptions } from './worker-call.ts'
 
@@ -43,14 +43,18 @@ function callOf(
   { waitMs = 0, ...changes }: Changes = {},
 ) {
   const clock = new HaltingClock()
+  let given: CallLimits | undefined
   const worker = {
     describe: () => ({ overdue: false }),
-    async *generate(_request: unknown, { signal }: { signal: AbortSignal }) {
+    async *generate(_request: unknown, limits: CallLimits) {
+      given = limits
+      const { signal } = limits
       for (const batch of batches) {
         if (waitMs > 0) await sleep(clock, waitMs)
         yield batch
       }
-      if (batches.flat().some(({ type }) => type === 'finish')) return
+      const ends = batches.flat().filter(({ type }) => type === 'finish')
+      if (ends.length >= options.request.choices) return
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
     },
   } as unknown as Worker
@@ -69,7 +73,7 @@ function callOf(
     canMove: () => true,
     ...changes,
   }
-  return { clock, call: new WorkerCall({ ...options }, clock) }
+  return { clock, call: new WorkerCall({ ...options }, clock), limits: () => given }
 }
 
 test('a choice that ends twice does not stand for another one', async () => {
@@ -144,4 +148,30 @@ test('the tokens that were there are no pace of the worker that goes on', async 
   await clock.advanceAsync(50)
   await rest
   assert.equal(call.figures().tpotMs, 50)
+})
+
+test('an answer that has not begun is waited for, however long another is complete', async () => {
+  const options = { goesOn: true, stallMs: 3_000, deadlineAtMs, request: two }
+  const { clock, call } = callOf([[delta, finish(0)]], options)
+  await call.next()
+  const waiting = call.next()
+  await clock.advanceAsync(9_000)
+  call.stop(new Error('not moved yet'))
+  await assert.rejects(waiting, /not moved yet/)
+  const begun = [[delta, finish(0)], [{ ...delta, choice: 1 }]]
+  const other = callOf(begun, options)
+  await other.call.next()
+  await other.call.next()
+  const stalled = assert.rejects(other.call.next(), /stood still for 3000 ms/)
+  await other.clock.advanceAsync(5_000)
+  await stalled
+})
+
+test('a worker can learn how long its answer was held up', async () => {
+  const { call, clock, limits } = callOf([[delta], [delta, finish(0)]])
+  await call.next()
+  assert.equal(limits()?.readerMs?.(), 0)
+  clock.advance(3_000)
+  await call.next()
+  assert.equal(limits()?.readerMs?.(), 3_000)
 })

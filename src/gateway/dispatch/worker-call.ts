@@ -65,6 +65,8 @@ export class WorkerCall {
   #returnedAtMs = 0
   #deltas = 0
   readonly #finished = new Set<number>()
+  /** Answers of which something came, where there are several. */
+  readonly #begun = new Set<number>()
   #slowReader = false
   #readerMs = 0
   #usage: GenerationUsage | undefined
@@ -84,6 +86,7 @@ export class WorkerCall {
     const limits = {
       signal: this.#interruption.signal,
       deadlineMs: Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs)),
+      readerMs: () => this.#readerMs,
     }
     this.#iterator =
       further.length === 0
@@ -151,6 +154,7 @@ export class WorkerCall {
   }
 
   #count(event: GenerationEvent): void {
+    if (event.type !== 'usage' && this.#choices > 1) this.#begun.add(event.choice)
     if (event.type === 'delta') {
       this.#deltas += Math.max(1, event.tokenIds.length)
       this.#firstAtMs ??= this.#returnedAtMs
@@ -210,8 +214,15 @@ export class WorkerCall {
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0
     this.#quietSinceMs = sinceMs
     if (!this.#options.goesOn || this.#firstAtMs === undefined) return false
+    if (this.#isBetweenAnswers) return false
     const limitMs = Math.max(this.#options.stallMs, stallGaps * this.#gapMaxMs)
     return this.#quietLooks * haltLookMs >= limitMs
+  }
+
+  /** All that began are complete, and others wait for a slot, or their prompts are being read. */
+  get #isBetweenAnswers(): boolean {
+    const { size } = this.#begun
+    return this.#choices > 1 && size < this.#choices && size === this.#finished.size
   }
 
   #timeoutError(nowMs: number): IsochroneError {

@@ -71,6 +71,7 @@ export class Foreseen {
     this.#said = undefined
     this.others = undefined
     this.kvTokensFree = undefined
+    this.#kvTokensMost = 0
     this.own.startAnew()
     this.#spokeAtMs = nowMs
     this.verdict = undefined

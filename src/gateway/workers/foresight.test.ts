@@ -224,3 +224,12 @@ function viewed(more: Partial<ViewedNode> & { readonly running?: number }): View
   const base = { state: 'alive', slots: 4, tokensPerSecond: 0, ageMs: 500, load } as const
   return { ...base, ...change } as ViewedNode
 }
+
+it('a node that comes back with another engine has the cache that this one has', () => {
+  const gateway = new SightedGateway(new ManualClock())
+  const before = gateway.join()
+  gateway.report(before, { kvTokensFree: 1_000 })
+  const after = gateway.join({ id: before.id })
+  gateway.report(after, { kvTokensFree: 0 })
+  assert.equal(gateway.registry.candidates('sample-model')[0]?.kvTokensFree, undefined)
+})

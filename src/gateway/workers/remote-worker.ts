@@ -53,7 +53,7 @@ export class RemoteWorker implements Worker {
   #load: LoadReport = idle
   #connected = true
   #locationRefuted = false
-  readonly #running = new SlotList<OutgoingCall>()
+  readonly #running = new SlotList<Pick<OutgoingCall, 'cancel'>>()
   /** Why it is quarantined. */
   #barred: string | undefined
 
@@ -149,33 +149,43 @@ export class RemoteWorker implements Worker {
     } finally {
       this.#running.remove(slot)
     }
-    this.#check(answer, shown)
+    this.#check(answer, shown, limits.readerMs?.())
   }
 
   async embed(request: EmbeddingRequest, limits: CallLimits): Promise<EmbeddingResult> {
     const body = encodeEmbeddingRequest(request)
     const envelope = await this.#modules.calls.request(this.id, body, request.modelDigest)
-    const { signal, deadlineMs } = limits
-    const message = encodeEmbedCall({ envelope, body })
-    const options = { signal, deadlineMs, clock: this.#modules.clock }
-    this.#refuseBarred()
-    let answer: Uint8Array
-    try {
-      answer = await callUnary(this.#connection, methods.embed, message, options)
-    } catch (error) {
-      throw this.#told(error)
-    }
-    this.#refuseBarred()
+    const answer = await this.#callEmbed(encodeEmbedCall({ envelope, body }), limits)
     const shown: Shown = { asked: envelope, requestId: request.requestId }
     const { result, ...embedding } = this.#decoded(answer, shown)
     const hash = embeddingHash(embedding)
     try {
-      this.#modules.calls.checkResult(result, envelope, hash)
+      this.#modules.calls.checkResult(result, envelope, { hash })
     } catch (error) {
       throw this.#faulty(error, { ...shown, result, hash })
     }
     const promptTokens = Math.min(embedding.promptTokens, embeddingTokensMax(request))
     return { ...embedding, promptTokens }
+  }
+
+  async #callEmbed(message: Uint8Array, { deadlineMs, signal }: CallLimits): Promise<Uint8Array> {
+    this.#refuseBarred()
+    const cut = new AbortController()
+    const cancel = () => cut.abort()
+    signal.addEventListener('abort', cancel, { once: true })
+    const slot = this.#running.add({ cancel })
+    try {
+      const options = { signal: cut.signal, deadlineMs, clock: this.#modules.clock }
+      signal.throwIfAborted()
+      const answer = await callUnary(this.#connection, methods.embed, message, options)
+      this.#refuseBarred()
+      return answer
+    } catch (error) {
+      throw this.#told(error)
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      this.#running.remove(slot)
+    }
   }
 
   #read(answer: SignedAnswer, messages: readonly Uint8Array[], shown: Shown) {
@@ -194,11 +204,11 @@ export class RemoteWorker implements Worker {
     }
   }
 
-  #check(answer: SignedAnswer, shown: Shown): void {
+  #check(answer: SignedAnswer, shown: Shown, heldUpMs: number | undefined): void {
     let end: ReturnType<SignedAnswer['end']> | undefined
     try {
       end = answer.end()
-      this.#modules.calls.checkResult(end.result, shown.asked, end.hash)
+      this.#modules.calls.checkResult(end.result, shown.asked, { hash: end.hash, heldUpMs })
     } catch (error) {
       throw this.#faulty(error, { ...shown, ...end })
     }

@@ -40,7 +40,7 @@ function setUp() {
       modelDigest: asked.envelope.modelDigest,
       ...more,
     })
-  return { calls, answer }
+  return { calls, answer, clock }
 }
 
 function assertRefused(check: () => void, code: ErrorCode): void {
@@ -56,14 +56,33 @@ test('a result counts once, for its own request, answer and model', async () => 
   const asked = await calls.request(node.id, body, digest)
   const other = await calls.request(node.id, Buffer.from('another request'), digest)
   const result = answer(node, asked)
-  assertRefused(() => calls.checkResult(result, other, output), 'invalid_signature')
-  assertRefused(() => calls.checkResult(result, asked, new Uint8Array(32)), 'invalid_signature')
+  assertRefused(() => calls.checkResult(result, other, { hash: output }), 'invalid_signature')
+  assertRefused(
+    () => calls.checkResult(result, asked, { hash: new Uint8Array(32) }),
+    'invalid_signature',
+  )
   const wrongModel = answer(node, asked, { modelDigest: modelDigestOf('cd'.repeat(32)) })
-  assertRefused(() => calls.checkResult(wrongModel, asked, output), 'invalid_signature')
+  assertRefused(() => calls.checkResult(wrongModel, asked, { hash: output }), 'invalid_signature')
   const stranger = answer(createIdentity(), asked)
-  assertRefused(() => calls.checkResult(stranger, asked, output), 'identity_mismatch')
-  calls.checkResult(result, asked, output)
-  assertRefused(() => calls.checkResult(result, asked, output), 'envelope_replayed')
+  assertRefused(() => calls.checkResult(stranger, asked, { hash: output }), 'identity_mismatch')
+  calls.checkResult(result, asked, { hash: output })
+  assertRefused(() => calls.checkResult(result, asked, { hash: output }), 'envelope_replayed')
+})
+
+test('how slowly its reader reads makes no result late', async () => {
+  const { calls, answer, clock } = setUp()
+  const node = createIdentity()
+  const asked = await calls.request(node.id, body, digest)
+  const result = answer(node, asked)
+  const early = answer(node, asked, { issuedAtMs: clock.now() + 400_000 })
+  clock.advance(200_000)
+  const late = () => calls.checkResult(result, asked, { hash: output, heldUpMs: 100_000 })
+  assertRefused(late, 'envelope_expired')
+  const hasty = () => calls.checkResult(early, asked, { hash: output, heldUpMs: 900_000 })
+  assertRefused(hasty, 'envelope_expired')
+  calls.checkResult(result, asked, { hash: output, heldUpMs: 150_000 })
+  const again = () => calls.checkResult(result, asked, { hash: output, heldUpMs: 900_000 })
+  assertRefused(again, 'envelope_replayed')
 })
 
 test('requests of one turn share a signature, to whichever nodes they go', async () => {
@@ -83,7 +102,7 @@ test('where the gateway knows no digest, a node may name the one that it has', a
   const { calls, answer } = setUp()
   const node = createIdentity()
   const asked = await calls.request(node.id, body, null)
-  calls.checkResult(answer(node, asked, { modelDigest: digest }), asked, output)
+  calls.checkResult(answer(node, asked, { modelDigest: digest }), asked, { hash: output })
 })
 
 test('a node that uses up its share of nonces shuts out nobody but itself', async () => {
@@ -91,7 +110,7 @@ test('a node that uses up its share of nonces shuts out nobody but itself', asyn
   const [greedy, modest] = [createIdentity(), createIdentity()]
   const from = async (node: Identity) => {
     const asked = await calls.request(node.id, body, null)
-    calls.checkResult(answer(node, asked), asked, output)
+    calls.checkResult(answer(node, asked), asked, { hash: output })
   }
   for (let i = 0; i < 4; i += 1) await from(greedy)
   await assert.rejects(from(greedy), (error) => hasCode(error, 'all_nodes_busy'))

@@ -33,6 +33,13 @@ export interface SignedCallsModules {
   readonly turn: Turn
 }
 
+/** An answer as it came. */
+export interface Came {
+  readonly hash: Uint8Array
+  /** By whoever read it. */
+  readonly heldUpMs?: number | undefined
+}
+
 export class SignedCalls {
   readonly #options: SignedCallsOptions
   readonly #modules: SignedCallsModules
@@ -76,9 +83,8 @@ export class SignedCalls {
    * Throws when the result is not of the node that was asked, speaks of another request, answer or
    * model, or was seen before.
    * @param asked the envelope of the request
-   * @param outputDigest of the answer as it came
    */
-  checkResult(result: SignedEnvelope, asked: SignedEnvelope, outputDigest: Uint8Array): void {
+  checkResult(result: SignedEnvelope, asked: SignedEnvelope, { hash, heldUpMs = 0 }: Came): void {
     const { bodyHash, modelDigest, recipient } = asked.envelope
     assert(recipient !== null, 'a request has a recipient')
     verifyEnvelope(result, {
@@ -86,12 +92,20 @@ export class SignedCalls {
       network: this.#options.network,
       self: this.#modules.identity.id,
       peer: recipient,
-      bodyHash: resultHash(bodyHash, outputDigest),
+      bodyHash: resultHash(bodyHash, hash),
       // Where the gateway knows no digest, a node may still name the one that it has.
       ...(modelDigest === null ? {} : { modelDigest }),
-      now: this.#modules.clock.now(),
+      now: takenAtMs(result, this.#modules.clock.now(), heldUpMs),
       nonces: this.#nonces,
       roots: this.#roots,
     })
   }
+}
+
+/**
+ * When it would have been taken by a reader that does not pause: how slowly a client reads is not
+ * the node's. That it is another request's result shows in its hash, however old it is.
+ */
+function takenAtMs({ envelope }: SignedEnvelope, nowMs: number, heldUpMs: number): number {
+  return Math.min(nowMs, Math.max(envelope.issuedAtMs, nowMs - heldUpMs))
 }

@@ -59,6 +59,8 @@ export interface StandInOptions {
   readonly script: Script
   readonly createTransport: (identity: Identity, events: TransportEvents) => Transport
   readonly misdeed?: Misdeed
+  /** Before it answers with an embedding. */
+  readonly embedsAfter?: Promise<void>
   /** A new one where none is given. */
   readonly identity?: Identity
   readonly record?: Partial<NodeRecord>
@@ -71,6 +73,7 @@ export class StandInNode {
   readonly #nonces = new NonceStore({ entriesMax: 10_000, clock: systemClock })
   connection: Connection | undefined
   generations = 0
+  embeddings = 0
   cancelled = 0
   #kept: SignedEnvelope | undefined
 
@@ -188,7 +191,9 @@ export class StandInNode {
     const { envelope, body } = decodeEmbedCall(await call.request())
     this.#verify(call, envelope, body)
     const { input } = decodeEmbeddingRequest(body)
-    const { misdeed } = this.#options
+    const { embedsAfter, misdeed } = this.#options
+    this.embeddings += 1
+    await embedsAfter
     const promptTokens = misdeed === 'invented-usage' ? invented.promptTokens : input.length
     const answer = { vectors: input.map(() => Float32Array.of(1, 2)), promptTokens }
     const isOther = misdeed === 'other-output'

@@ -115,8 +115,10 @@ export class StandingKeeper {
   }
 
   /** Every observation: almost always there is nobody on trial. */
-  seen({ outcome, worker }: Observation): void {
-    if (this.book.hasTrials && outcome.kind === 'completed') this.book.answered(worker)
+  seen({ blame, outcome, worker }: Observation): void {
+    if (!this.book.hasTrials) return
+    if (outcome.kind === 'completed') this.book.answered(worker)
+    else if (blame === 'node') this.book.failed(worker)
   }
 
   /** Resolves when the decision is on the disk. */

@@ -19,7 +19,7 @@ import {
   type TestGateway,
   testToken,
 } from '../gateway.fixture.ts'
-import { type Misdeed, StandInNode } from './stand-in-node.fixture.ts'
+import { type Misdeed, StandInNode, type StandInOptions } from './stand-in-node.fixture.ts'
 
 const limits = { requestsPerMinute: null, tokensPerMinute: null }
 const accounts: Readonly<Record<string, Account>> = {
@@ -43,7 +43,11 @@ class KeptSteps implements IncidentStore {
 
 interface Place {
   readonly gateway: TestGateway
-  readonly node: (script: Script, misdeed?: Misdeed, identity?: Identity) => Promise<StandInNode>
+  readonly node: (
+    script: Script,
+    misdeed?: Misdeed,
+    more?: Partial<StandInOptions>,
+  ) => Promise<StandInNode>
 }
 
 async function place(
@@ -65,12 +69,12 @@ async function place(
     await gateway.gateway.close()
     await transport.close()
   })
-  const node: Place['node'] = async (script, misdeed, of) => {
+  const node: Place['node'] = async (script, misdeed, more = {}) => {
     const made = new StandInNode({
       script,
       createTransport,
       ...(misdeed === undefined ? {} : { misdeed }),
-      ...(of === undefined ? {} : { identity: of }),
+      ...more,
     })
     nodes.push(made)
     await made.join(address, testToken)
@@ -217,6 +221,20 @@ test('what runs at a node that is quarantined goes elsewhere at once', async (t)
   ])
 })
 
+test('what a node that is quarantined was to embed goes elsewhere at once', async (t) => {
+  const { gateway, node } = await place(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wrong = await node(saying([]), undefined, { embedsAfter: promise })
+  const body = { model: 'm', input: ['a'] }
+  const waiting = call(gateway, '/v1/embeddings', { body })
+  await until(() => wrong.embeddings === 1)
+  const honest = await node(saying([]))
+  gateway.gateway.onPeerFault(wrong.id, 'forged-digest')
+  const moved = await waiting
+  assert.equal(moved.headers.get('x-isochrone-worker'), honest.id)
+  resolve()
+})
+
 test('a restart of the gateway, and a new connection of the node, keep its standing', async (t) => {
   const identity = createIdentity()
   const incidents = new KeptSteps()
@@ -225,7 +243,7 @@ test('a restart of the gateway, and a new connection of the node, keep its stand
   await ask(first.gateway)
   assert.equal(incidents.steps.length, 1)
   const second = await place(t, identity, incidents)
-  const again = await second.node(saying(['right']), undefined, wrong.identity)
+  const again = await second.node(saying(['right']), undefined, { identity: wrong.identity })
   assert.equal((await ask(second.gateway)).status, 503)
   const [kept] = await incidentsOf(second.gateway)
   assert.deepEqual([kept?.subject.worker, kept?.state], [wrong.id, 'quarantined'])
@@ -270,11 +288,11 @@ test('what breaks the protocol is minor; when it goes on, the gate shuts', async
 test('what the mesh finds is judged: a forger is quarantined, who is late is not', async (t) => {
   const { gateway, node } = await place(t)
   const { id } = await node(saying(['fine']))
-  for (const found of ['omission', 'false-death', 'replay', 'flood'] as const) {
+  for (const found of ['omission', 'false-death', 'replay', 'flood', 'forged-tick'] as const) {
     for (let i = 0; i < 20; i += 1) gateway.gateway.onPeerFault(id, found)
   }
   assert.equal((await ask(gateway)).status, 200)
-  gateway.gateway.onPeerFault(id, 'forged-tick')
+  gateway.gateway.onPeerFault(id, 'forged-digest')
   assert.equal((await ask(gateway)).status, 503)
   const [incident] = await incidentsOf(gateway)
   assert.deepEqual([incident?.state, incident?.cause], ['quarantined', 'forged-statement'])

@@ -30,6 +30,8 @@ export interface CallLimits {
   readonly signal: AbortSignal
   /** What is left of the request's time. */
   readonly deadlineMs: number
+  /** How long whoever reads has held the answer up, ms. */
+  readonly readerMs?: () => number
 }
 
 export interface Worker {
