@@ -231,5 +231,5 @@ it('a node that comes back with another engine has the cache that this one has',
   gateway.report(before, { kvTokensFree: 1_000 })
   const after = gateway.join({ id: before.id })
   gateway.report(after, { kvTokensFree: 0 })
-  assert.equal(gateway.registry.candidates('sample-model')[0]?.kvTokensFree, undefined)
+  assert.equal(gateway.registry.candidates('sample-model', [])[0]?.kvTokensFree, undefined)
 })
