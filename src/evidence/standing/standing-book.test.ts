@@ -12,7 +12,7 @@ const nodeOf = (number: number): WorkerId => nodeIdOf(new Uint8Array(32).fill(nu
 const identity = createIdentity()
 const lift: Ruling = { decision: 'lift', reason: 'a bug, mended', appeal: null, by: 'key_1' }
 
-function newBook(population = 100) {
+function newBook(population = 100, incidentsMax = 10_000) {
   const clock = new ManualClock()
   const steps: SignedStep[] = []
   const modules = {
@@ -22,7 +22,7 @@ function newBook(population = 100) {
     populationOf: () => population,
     onStep: (_: Incident, signed: SignedStep) => void steps.push(signed),
   }
-  const book = new StandingBook(modules)
+  const book = new StandingBook(modules, incidentsMax)
   const report = (worker: number, kind: FaultKind, of: WorkerTraits = {}) =>
     book.report(nodeOf(worker), { kind, evidence: { shown: kind } }, of)
   const restored = (kept: readonly SignedStep[] = steps) => {
@@ -203,4 +203,15 @@ test('a flood of faults costs a step in a second, and incidents are bounded', ()
   for (let i = 0; i < 1_000; i += 1) report(1, 'result-signature')
   assert.equal(steps.length, 1)
   assert.equal(book.incidents().length, 1)
+})
+
+test('incidents of others do not push a quarantine out', () => {
+  const { book, clock, report } = newBook(100, 3)
+  report(1, 'result-signature')
+  for (let worker = 2; worker < 10; worker += 1) {
+    report(worker, 'contradiction')
+    clock.advance(61_000)
+  }
+  assert.equal(book.incidents().length, 3)
+  assert.equal(stateOf(book), 'quarantined')
 })

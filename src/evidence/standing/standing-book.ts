@@ -42,7 +42,7 @@ const shutMs = 10_000
 const shutMsMax = 600_000
 /** Right answers in a row that end a trial. */
 const trialAnswers = 5
-/** At up to 10 KB each; the oldest that is closed goes first, then the oldest. */
+/** At up to 10 KB each; the oldest that is closed goes first, quarantines go last. */
 const incidentsMaxDefault = 10_000
 /** What comes again within this time is the same occasion: a flood of faults is one step. */
 const recurrenceMs = 1_000
@@ -355,13 +355,11 @@ export class StandingBook {
 
   #makeRoom(): void {
     if (this.#incidents.size < this.#incidentsMax) return
-    let first: Incident | undefined
-    for (const incident of this.#incidents.values()) {
-      first ??= incident
-      if (incident.state !== 'closed') continue
-      first = incident
-      break
-    }
+    const all = [...this.#incidents.values()]
+    const first =
+      all.find(({ state }) => state === 'closed') ??
+      all.find(({ state }) => state !== 'quarantined') ??
+      all[0]
     if (first === undefined) return
     this.#incidents.delete(first.id)
     if (first.subject.kind === 'shared') return

@@ -20,7 +20,7 @@ import {
   StandingBook,
   type WorkerTraits,
 } from '../../evidence/index.ts'
-import type { LieKind, PeerFault } from '../../mesh/index.ts'
+import type { LieKind, MeshAgent, PeerFault } from '../../mesh/index.ts'
 import {
   type Identity,
   isNodeId,
@@ -43,10 +43,13 @@ export interface StandingKeeperModules {
   readonly selfWatch: Pick<SelfWatch, 'wasTroubledSince'>
   readonly sightings?: Pick<SightingStore, 'append'> | undefined
   readonly incidents?: IncidentStore | undefined
+  readonly mesh?: Pick<MeshAgent, 'isKnown'> | undefined
 }
 
 /** Trouble of this gateway's own that is over since then still explains what comes in late. */
 const troubleMs = 5_000
+/** Faults of one worker are told apart on disk when they lie so far apart. */
+const keptEachMs = 1_000
 
 export class StandingKeeper {
   readonly book: StandingBook
@@ -101,12 +104,19 @@ export class StandingKeeper {
     const atMs = this.#modules.clock.now()
     const sighting = { worker, kind: 'fault' as const, fromMs: atMs, atMs }
     this.#modules.evidence.sight(sighting)
-    this.#modules.sightings?.append(sighting)
+    // The file has one for a time: a flood is one in a second, and what it keeps of others stays.
+    const keptAtMs = atMs - (atMs % keptEachMs)
+    this.#modules.sightings?.append({ ...sighting, fromMs: keptAtMs, atMs: keptAtMs })
   }
 
-  /** Found by the mesh in what a peer sent. */
+  /**
+   * Found by the mesh in what a peer sent. Of those only who joined or was admitted: identities are
+   * free, and incidents about strangers would push out those about workers.
+   */
   gossip(peer: NodeId, found: PeerFault | LieKind): void {
-    const kind = gossipFault(found)
+    const { mesh, registry } = this.#modules
+    const isStranger = registry.find(peer) === undefined && mesh?.isKnown(peer) !== true
+    const kind = isStranger ? undefined : gossipFault(found)
     if (kind !== undefined) this.conduct(peer, kind, { found })
   }
 
