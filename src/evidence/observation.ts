@@ -10,7 +10,10 @@ export type ObservedOutcome =
       readonly code: ErrorCode
       readonly phase: 'before-first-token' | 'mid-stream'
     }
-  /** The client left: says nothing of completion, but what was measured until then counts. */
+  /**
+   * The client left, or the gateway took the attempt back (then nobody is blamed): says nothing of
+   * completion, but what was measured until then counts.
+   */
   | { readonly kind: 'abandoned' }
 
 export interface Observation {

@@ -42,7 +42,7 @@ export async function createGateway(
   const { faults, selfWatch, sessions } = standings
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
-    workers: () => registry.counts(),
+    ...workerGaugesOf(registry),
     latencies: gaugesOf(latencies),
     federation: federationGaugesOf(modules),
     standing: { incidents: () => faults.counts(), faults: () => faults.faults() },
@@ -115,6 +115,10 @@ function standingsOf(modules: GatewayModules, registry: WorkerRegistry) {
     },
   }
   return { faults, observations, selfWatch, sessions }
+}
+
+function workerGaugesOf(registry: WorkerRegistry) {
+  return { workers: () => registry.counts(), breakers: () => registry.breakers }
 }
 
 function gaugesOf(latencies: LatencyWatch) {

@@ -47,8 +47,8 @@ test('an attempt that this gateway fails at ends, without a word about its worke
   let calls = 0
   t.mock.method(engine, 'models', () => {
     calls += 1
-    // The first call is for the decision, the second one after the attempt has begun.
-    return calls === 2 ? assert.fail('no list') : models
+    // The first call is for the decision, the second for the load, then the attempt has begun.
+    return calls === 3 ? assert.fail('no list') : models
   })
   assert.equal((await chat()).status, 500)
   assert.deepEqual(

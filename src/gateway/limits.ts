@@ -30,6 +30,13 @@ export interface GatewayLimits {
   readonly clientStallMs: number
   /** Workers tried for one request, the first included. */
   readonly attemptsMax: number
+  /**
+   * Of all requests, the share that may be asked of a second worker at once: what a node works for
+   * nothing is at most this, also when all of them are late.
+   */
+  readonly hedgeShareMax: number
+  /** So many may be together, after a quiet time. */
+  readonly hedgeBurstMax: number
   /** Workers that go on with one answer: more deaths than that are no accident. */
   readonly continuationsMax: number
   /** Requests under way in the whole gateway: about 20 KB each, so 80 MB at most. */
@@ -70,6 +77,8 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   totalMs: 600_000,
   clientStallMs: 60_000,
   attemptsMax: 3,
+  hedgeShareMax: 0.05,
+  hedgeBurstMax: 10,
   continuationsMax: 16,
   requestsInFlightMax: 4096,
   requestsPerMinute: 1_000_000,

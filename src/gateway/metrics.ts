@@ -1,9 +1,9 @@
 /** The gateway's metrics, made from the table in `telemetry`, on a registry of their own. */
 
-import type { FaultKind, IncidentState } from '../evidence/index.ts'
+import type { Breakers, FaultKind, IncidentState } from '../evidence/index.ts'
 import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
-import type { DecisionOutcome } from '../routing/index.ts'
+import type { Attempt, DecisionOutcome, MoveReason } from '../routing/index.ts'
 import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
 
 export type Operation = 'chat' | 'text_completion' | 'embeddings'
@@ -23,6 +23,7 @@ export interface RequestFigures {
 export interface Gauges {
   readonly requestsInFlight: () => number
   readonly workers: () => { readonly connected: number; readonly disconnected: number }
+  readonly breakers?: () => Pick<Breakers, 'counts' | 'openings'>
   readonly latencies?: {
     readonly pairs: () => number
     readonly impossible: () => number
@@ -51,6 +52,8 @@ export class GatewayMetrics {
   readonly #decisionDuration = this.#registry.histograms(table.decisionDuration)
   readonly #attempts = this.#registry.counters(table.attempts)
   readonly #retries = this.#registry.counters(table.retries)
+  readonly #hedges = this.#registry.counters(table.hedges)
+  readonly #migrations = this.#registry.counters(table.migrations)
   readonly #continuationPause = this.#registry.histograms(table.continuationPause)
   readonly #joins = this.#registry.counters(table.joins)
 
@@ -63,6 +66,14 @@ export class GatewayMetrics {
         [['disconnected'], disconnected],
       ]
     })
+    const { breakers } = gauges
+    if (breakers !== undefined) {
+      this.#registry.gauge(table.breakers, () => {
+        const counts = Object.entries(breakers().counts())
+        return counts.map(([state, count]) => [[state], count] as const)
+      })
+      this.#registry.gauge(table.breakerOpenings, () => [[[], breakers().openings]])
+    }
     const { latencies } = gauges
     if (latencies !== undefined) {
       this.#registry.gauge(table.latencyPairs, () => [[[], latencies.pairs()]])
@@ -128,12 +139,21 @@ export class GatewayMetrics {
     this.#decisionDuration.of().observe(durationMs / 1000)
   }
 
-  attempt(outcome: 'completed' | 'failed' | 'abandoned', code: ErrorCode | null): void {
+  attempt(outcome: Exclude<Attempt['outcome'], 'running'>, code: ErrorCode | null): void {
     this.#attempts.of(outcome, code ?? '').add()
   }
 
   retry(): void {
     this.#retries.of().add()
+  }
+
+  /** `refused`: the budget was used up. */
+  hedge(result: 'won' | 'lost' | 'failed' | 'refused'): void {
+    this.#hedges.of(result).add()
+  }
+
+  migration(reason: MoveReason): void {
+    this.#migrations.of(reason).add()
   }
 
   continuation(pauseMs: number): void {

@@ -22,6 +22,11 @@ export function withAttempt(decision: Decision, start: AttemptStart): Decision {
   return withAttempts(decision, [...decision.attempts, attempt])
 }
 
+/** As one was decided, with what was tried after the other. */
+export function withAttemptsOf(decision: Decision, { attempts }: Decision): Decision {
+  return withAttempts(decision, attempts)
+}
+
 /** The last attempt goes on with the answer, after a pause. */
 export function withPause(decision: Decision, pauseMs: number): Decision {
   const last = decision.attempts.at(-1)
@@ -30,9 +35,16 @@ export function withPause(decision: Decision, pauseMs: number): Decision {
   return withAttempts(decision, [...decision.attempts.slice(0, -1), spliced])
 }
 
-/** Ends the last attempt, or notes its first token while it runs. */
-export function endAttempt(decision: Decision, end: AttemptEnd): Decision {
-  const last = decision.attempts.at(-1)
-  if (last === undefined) return decision
-  return withAttempts(decision, [...decision.attempts.slice(0, -1), { ...last, ...end }])
+/**
+ * Ends an attempt, or notes its first token while it runs.
+ * @param at which one; absent: the last
+ */
+export function endAttempt(
+  decision: Decision,
+  end: AttemptEnd,
+  at = decision.attempts.length - 1,
+): Decision {
+  const ended = decision.attempts[at]
+  if (ended === undefined) return decision
+  return withAttempts(decision, decision.attempts.with(at, { ...ended, ...end }))
 }

@@ -1,5 +1,5 @@
 /** A worker as routing sees it: a snapshot, assembled by the gateway for one decision. */
-import type { Standing, WorkerEvidence } from '../evidence/index.ts'
+import type { BreakerSight, Standing, WorkerEvidence } from '../evidence/index.ts'
 import type { LoadReport, OfferedModel, WorkerId } from '../protocol/index.ts'
 
 /** Where a round trip is taken from, the best first. */
@@ -42,6 +42,8 @@ export interface Candidate {
   readonly verdict: 'suspect' | 'dead' | undefined
   /** What stands against it; undefined: nothing. */
   readonly standing?: Standing | undefined
+  /** undefined: closed. */
+  readonly breaker?: BreakerSight | undefined
   readonly integerExact: boolean
   /** Of the policy, by what it states of its machine. */
   readonly hardwareClass: string

@@ -10,6 +10,8 @@ import { type Candidate, presentOf, slotsOf } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
+import { backOffGate } from './gates/back-off.ts'
+import { breakerGate } from './gates/breaker.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates, isWrittenOut, passesTier, passesUsual } from './gates/gates.ts'
 import { latestTtftMs } from './gates/latency-at-load.ts'
@@ -19,7 +21,14 @@ import { compareRank, loadOf, type Order, orderOf } from './order.ts'
 import { type Pick as Picked, pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
 import { addToPool, leavePool, type Pool, takePool } from './pool.ts'
-import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
+import {
+  type Demand,
+  emptyPrediction,
+  expectedCompletionTokens,
+  percentile95,
+  predict,
+  spread,
+} from './prediction.ts'
 import type { Continuation, RouteRequest } from './request.ts'
 import { tierOf } from './tier.ts'
 
@@ -36,12 +45,14 @@ export interface DecideInput {
 }
 
 export function decide(input: DecideInput): Decision {
-  return decideWith(input, { attempts: [], first: null, continuation: null })
+  return decideWith(input, newRequest)
 }
 
 export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'> & {
   /** The answer that was begun and has to go on; absent: it begins anew. */
   readonly continuation?: Continuation
+  /** Not this one either, although it has not failed. */
+  readonly leaving?: WorkerId | undefined
 }
 
 /**
@@ -51,8 +62,20 @@ export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'rand
 export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decision {
   const { id: decisionId, keyId, request, attempts } = decision
   const first = decision.first ?? firstChoice(decision)
-  const { continuation = null } = input
-  return decideWith({ ...input, request, decisionId, keyId }, { attempts, first, continuation })
+  const { continuation = null, leaving } = input
+  const before = { attempts, first, continuation, leaving }
+  return decideWith({ ...input, request, decisionId, keyId }, before)
+}
+
+/**
+ * Somebody else for the same request, beside the attempts that run; undefined where nobody could
+ * begin with it at once.
+ */
+export function chooseBeside(decision: Decision, input: ChooseAgainInput): Decision | undefined {
+  if (!couldMove(decision, input)) return undefined
+  const beside = chooseAgain(decision, input)
+  const ranking = beside.rankings.find(({ worker }) => worker === beside.chosen)
+  return ranking === undefined || ranking.predictedQueueMs > 0 ? undefined : beside
 }
 
 /**
@@ -68,6 +91,7 @@ export function couldMove(
     tried: new Set(attempts.map(({ worker }) => worker)),
     avoidsOverdue: true,
     avoidsSuspects: true,
+    avoidsBroken: true,
   }
   const asked = gates.filter((gate) => gate.applies(demand))
   return present.candidates.some((candidate) => passes(candidate, demand, asked))
@@ -84,17 +108,24 @@ interface Before {
   readonly attempts: readonly Attempt[]
   readonly first: FirstChoice | null
   readonly continuation: Continuation | null
+  readonly leaving?: WorkerId | undefined
 }
+
+const newRequest: Before = { attempts: [], first: null, continuation: null }
 
 function decideWith(input: DecideInput, before: Before): Decision {
   const { request, candidates, policy } = input
-  const { attempts, first, continuation } = before
+  const { attempts, first, continuation, leaving } = before
   let demand = demandOf(input, attempts)
   if (continuation !== null) demand = { ...demand, continuation }
+  if (leaving !== undefined) demand = { ...demand, tried: new Set([...demand.tried, leaving]) }
   let sifted = sift(candidates, demand)
-  if (sifted.pool.size === 0 && avoidsSomeone(sifted.gateCounts)) {
-    // Where no other is left, one that may have halted is better than none.
-    demand = { ...demand, avoidsOverdue: false, avoidsSuspects: false }
+  const takesLate = continuation !== null
+  if (sifted.pool.size === 0 && (takesLate || avoidsSomeone(sifted.gateCounts))) {
+    // Where no other is left, one that may have halted, or that failed, is better than none; and so
+    // is a slow one, where a client has half of its answer.
+    const anybody = { avoidsOverdue: false, avoidsSuspects: false, avoidsBroken: false }
+    demand = { ...demand, ...anybody, takesLate }
     sifted = sift(candidates, demand)
   }
   if (sifted.retryAfterMs !== null && holdsUnsoundOnly(sifted.pool)) {
@@ -131,7 +162,7 @@ function decideWith(input: DecideInput, before: Before): Decision {
   const decided = {
     indistinguishable: order.groupSize,
     alike: order.alike.length,
-    rankings: rank(pool, order, picked),
+    rankings: rank(pool, { order, picked, policy }),
     outcome: 'chosen' as const,
     chosen: pool.candidates[picked.chosen]?.id ?? null,
     comparedWith: pool.candidates[picked.comparedWith ?? -1]?.id ?? null,
@@ -147,8 +178,11 @@ function holdsUnsoundOnly({ size, candidates }: Pool): boolean {
 }
 
 function avoidsSomeone(counts: Readonly<Record<string, number>>): boolean {
-  return (counts[answeringGate.name] ?? 0) + (counts[unsuspectedGate.name] ?? 0) > 0
+  return avoiding.some(({ name }) => (counts[name] ?? 0) > 0)
 }
+
+/** Asked only as long as somebody else passes them. */
+const avoiding = [answeringGate, unsuspectedGate, breakerGate]
 
 const nobody = {
   indistinguishable: 0,
@@ -168,9 +202,10 @@ function demandOf(
     policy,
     tier: tierOf(policy, request.model),
     excluded: request.exclude.length === 0 ? nobodyAtAll : new Set(request.exclude),
-    tried: attempts.length === 0 ? nobodyAtAll : failedAt(attempts),
+    tried: attempts.length === 0 ? nobodyAtAll : triedAt(attempts),
     continuation: null,
     avoidsUnsound: false,
+    takesLate: false,
     ...doubtsOf(candidates),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),
@@ -179,9 +214,16 @@ function demandOf(
 
 /** In one pass: mostly there are none, and then nobody is asked for any. */
 function doubtsOf(candidates: readonly Candidate[]) {
-  const doubts = { avoidsOverdue: false, avoidsSuspects: false, hasDead: false, hasBarred: false }
-  for (const { overdue, standing, verdict } of candidates) {
+  const doubts = {
+    ...{ avoidsOverdue: false, avoidsSuspects: false, avoidsBroken: false },
+    ...{ hasDead: false, hasBarred: false, hasWaiting: false },
+  }
+  for (const { breaker, overdue, standing, verdict } of candidates) {
     if (standing !== undefined) doubts.hasBarred = true
+    if (breaker !== undefined) {
+      if (breaker.state === 'waiting') doubts.hasWaiting = true
+      else doubts.avoidsBroken = true
+    }
     if (overdue) doubts.avoidsOverdue = true
     if (verdict === undefined) continue
     if (verdict === 'dead') doubts.hasDead = true
@@ -193,9 +235,10 @@ function doubtsOf(candidates: readonly Candidate[]) {
 /** Hardly any request leaves somebody out. */
 const nobodyAtAll: ReadonlySet<WorkerId> = new Set()
 
-function failedAt(attempts: readonly Attempt[]): ReadonlySet<WorkerId> {
-  const failed = attempts.filter(({ outcome }) => outcome === 'failed')
-  return new Set(failed.map(({ worker }) => worker))
+/** Those that failed, and those that are at it. */
+function triedAt(attempts: readonly Attempt[]): ReadonlySet<WorkerId> {
+  const tried = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'running')
+  return new Set(tried.map(({ worker }) => worker))
 }
 
 interface Sifted {
@@ -229,7 +272,7 @@ function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
     const fact = gate?.check(candidate, demand)
     if (gate === undefined || fact === undefined) continue
     counts[g] = (counts[g] ?? 0) + 1
-    if (gate.temporary) retryAfterMs = sooner(retryAfterMs, freeAfterMs(candidate, demand))
+    if (gate.temporary) retryAfterMs = sooner(retryAfterMs, passesAfterMs(gate, candidate, demand))
     if (rejected.workers.length >= demand.policy.rejectionsMax) continue
     rejected.workers.push(candidate.id)
     rejected.gates.push(gate)
@@ -249,6 +292,13 @@ function sooner(aMs: number | null, bMs: number): number {
   return aMs === null ? bMs : Math.min(aMs, bMs)
 }
 
+/** When the candidate can be expected to pass a temporary gate. */
+function passesAfterMs(gate: Gate, candidate: Candidate, demand: Demand): number {
+  return gate === backOffGate
+    ? Math.ceil(candidate.breaker?.leftMs ?? 0)
+    : freeAfterMs(candidate, demand)
+}
+
 /**
  * When the candidate can be expected to have room: slots become free one after the other, on
  * average after one answer's time shared by all of them; with an objective, when the queue is
@@ -263,17 +313,34 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   return Math.ceil(Math.max(roomMs, prediction.ttftMs - mostMs))
 }
 
+interface Ranked {
+  readonly order: Order
+  readonly picked: Picked
+  readonly policy: RoutingPolicy
+}
+
 /** The best few, the chosen one, and whom it was compared with. */
-function rank(pool: Pool, order: Order, picked: Picked): readonly Ranking[] {
-  const rankings = order.best.map((index, at) => rankingOf(pool, index, at + 1))
+function rank(pool: Pool, { order, picked, policy }: Ranked): readonly Ranking[] {
+  const rankOf = (index: number, rank: number) => ({
+    ...rankingOf(pool, index, rank),
+    predictedTtftHighMs: highTtftMs(pool, index, policy),
+  })
+  const rankings = order.best.map((index, at) => rankOf(index, at + 1))
   const compare = compareRank(pool)
   const further: number[] = []
   for (const index of [picked.chosen, picked.comparedWith]) {
     if (index === undefined || order.best.includes(index)) continue
     further.push(index)
-    rankings.push(rankingOf(pool, index, rankNumber(pool, compare, index)))
+    rankings.push(rankOf(index, rankNumber(pool, compare, index)))
   }
   return further.length === 0 ? rankings : rankings.sort((a, b) => a.rank - b.rank)
+}
+
+/** By the normal distribution, as far as single times lay from what was predicted. */
+function highTtftMs(pool: Pool, index: number, { claimSamples }: RoutingPolicy): number {
+  const { response, ttft } = (pool.candidates[index] as Candidate).evidence
+  const meanMs = pool.ttftMs[index] ?? 0
+  return meanMs + percentile95 * spread(response ?? ttft, meanMs, claimSamples)
 }
 
 function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index: number): number {
@@ -282,7 +349,7 @@ function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index
   return rank
 }
 
-function rankingOf(pool: Pool, index: number, rank: number): Ranking {
+function rankingOf(pool: Pool, index: number, rank: number): Omit<Ranking, 'predictedTtftHighMs'> {
   const candidate = pool.candidates[index] as Candidate
   const { clean, completion, hazard, ttft } = candidate.evidence
   return {

@@ -43,6 +43,8 @@ export interface Ranking {
   readonly alike: boolean
   /** Predicted time to the first token, ms: link, queue, prefill. */
   readonly predictedTtftMs: number
+  /** Later than this in one of 20 cases, ms. */
+  readonly predictedTtftHighMs: number
   /** The part of it spent waiting for a slot, ms. */
   readonly predictedQueueMs: number
   /** Predicted time to the last token, ms. */
@@ -63,14 +65,16 @@ export interface Attempt {
   readonly startedAtMs: number
   readonly endedAtMs: number | null
   readonly ttftMs: number | null
-  readonly outcome: 'running' | 'completed' | 'failed' | 'abandoned'
+  /** `abandoned`: the client left. `cancelled`: the gateway took it back, and nobody failed. */
+  readonly outcome: 'running' | 'completed' | 'failed' | 'abandoned' | 'cancelled'
   readonly code: ErrorCode | null
   /**
-   * Why this worker was tried: the first pick, a retry after the failure before, or to go on where
-   * the one before broke off.
+   * Why this worker was tried: the first pick, a retry after the failure before, to go on where the
+   * one before broke off, or was taken away while it worked, or beside the one before, whose
+   * first token was late.
    */
-  readonly cause: 'picked' | 'retry' | 'continuation'
-  /** With the cause `continuation`. */
+  readonly cause: (typeof attemptCauses)[number]
+  /** With the causes `continuation` and `migration`. */
   readonly splice?: Splice
 }
 
@@ -80,7 +84,15 @@ export interface Splice {
   readonly tokens: number
   /** From the last thing that came of those before to the first new one; null: none came. */
   readonly pauseMs: number | null
+  /** Why it was taken from a worker that had not failed; with the cause `migration`. */
+  readonly reason?: MoveReason
 }
+
+export const attemptCauses = ['picked', 'retry', 'continuation', 'migration', 'hedge'] as const
+
+/** Its worker is about to stop, may be dead, or is slower than the objective. */
+export const moveReasons = ['draining', 'suspected', 'slow'] as const
+export type MoveReason = (typeof moveReasons)[number]
 
 /** How it was decided before an attempt failed and somebody else was chosen. */
 export interface FirstChoice {
@@ -108,6 +120,7 @@ export const decidingFactors = [
   'price', // and as busy, but dearer
   'chance', // alike in everything
   'exploration', // a short record gets its chance
+  'probe', // its circuit breaker is half-open
   'spill', // those more reliable have no free slot
 ] as const
 export type DecidingFactor = (typeof decidingFactors)[number]

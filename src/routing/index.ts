@@ -7,12 +7,14 @@ export {
   type AttemptStart,
   endAttempt,
   withAttempt,
+  withAttemptsOf,
   withPause,
 } from './attempts.ts'
 export type { Candidate, RoundTripSource } from './candidate.ts'
 export {
   type ChooseAgainInput,
   chooseAgain,
+  chooseBeside,
   couldMove,
   type DecideInput,
   decide,
@@ -23,6 +25,7 @@ export type {
   Decision,
   DecisionOutcome,
   DecisionStore,
+  MoveReason,
   Ranking,
   Rejection,
   Splice,

@@ -1,7 +1,7 @@
 /**
  * One of the candidates that are alike: power of two choices by load (Mitzenmacher, 2001), then
  * price, then chance. A small share of the requests goes to workers whose record is too short to
- * judge them by.
+ * judge them by, and to those whose circuit breaker is half-open.
  */
 import type { Random } from '../base/index.ts'
 import { newcomer } from '../evidence/index.ts'
@@ -27,11 +27,8 @@ export interface PickInput {
 export function pick(input: PickInput): Pick {
   const { pool, order } = input
   if (pool.size === 1) return { chosen: 0, comparedWith: undefined, decidedBy: 'only' }
-  const explored = explore(input)
-  if (explored !== undefined) {
-    const best = bestOther(order, explored)
-    return { chosen: explored, comparedWith: best, decidedBy: 'exploration' }
-  }
+  const learned = learn(input)
+  if (learned !== undefined) return { ...learned, comparedWith: bestOther(order, learned.chosen) }
   const chosen = amongAlike(input)
   if (!order.spilled) return chosen
   return { ...chosen, comparedWith: bestOther(order, chosen.chosen), decidedBy: 'spill' }
@@ -67,13 +64,22 @@ function otherOf(alike: readonly number[], first: number, random: Random): numbe
   return other === first ? (alike[alike.length - 1] ?? first) : other
 }
 
+/** Rarely, somebody else is asked, to learn of it. */
+function learn(input: PickInput): Omit<Pick, 'comparedWith'> | undefined {
+  const { policy, random } = input
+  if (random.float() >= policy.explorationShare) return undefined
+  const probed = halfOpen(input)
+  if (probed !== undefined) return { chosen: probed, decidedBy: 'probe' }
+  const explored = explore(input)
+  return explored === undefined ? undefined : { chosen: explored, decidedBy: 'exploration' }
+}
+
 /**
- * Rarely, somebody else with a short record and a free slot. The longer the record or the more
+ * Somebody else with a short record and a free slot. The longer the record or the more
  * failures in it, the less likely: a worker that only fails soon gets next to nothing, and yet can
  * come back.
  */
 function explore({ pool, policy, random }: PickInput): number | undefined {
-  if (random.float() >= policy.explorationShare) return undefined
   const unproven: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
     const samples = pool.samples[i] ?? 0
@@ -86,6 +92,18 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
   const promise = Math.min(1, completion.mean / newcomer.completion.mean)
   const needed = 1 - completion.samples / policy.explorationSamplesMax
   return random.float() < promise * needed ? index : undefined
+}
+
+/**
+ * Somebody whose circuit breaker is half-open: what it does with a single request is to be known
+ * soon, whatever its record is by now.
+ */
+function halfOpen({ pool, random }: PickInput): number | undefined {
+  const waiting: number[] = []
+  for (let i = 0; i < pool.size; i += 1) {
+    if (pool.candidates[i]?.breaker?.takes === true && pool.alike[i] === 0) waiting.push(i)
+  }
+  return waiting.length === 0 ? undefined : waiting[random.below(waiting.length)]
 }
 
 function bestOther({ best }: Order, index: number): number {

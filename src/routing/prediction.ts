@@ -26,6 +26,12 @@ export interface Demand {
   readonly hasDead: boolean
   /** Something serious stands against one of the candidates. */
   readonly hasBarred: boolean
+  /** Whose circuit breaker takes nothing is left out, as long as there are others. */
+  readonly avoidsBroken: boolean
+  /** One of the candidates asked to be left alone. */
+  readonly hasWaiting: boolean
+  /** Whoever cannot meet the objective is no worse than nobody. */
+  readonly takesLate: boolean
   /** Whom the mesh suspects is left out, as long as there are others. */
   readonly avoidsSuspects: boolean
   /** Whose work mostly fails is left out: those whose work does not have too much to do. */
@@ -177,6 +183,8 @@ function keptShare(response: Response, stated: Stated, { claimSamples }: Routing
   return 1 + ((bounded - 1) * response.samples) / (response.samples + claimSamples)
 }
 
+/** Of the normal distribution, in deviations. */
+export const percentile95 = 1.645
 /** Unseen workers are taken to vary by half of their mean. */
 const unseenVariation = 0.5
 

@@ -5,7 +5,13 @@
 import { faultPhrase, json, pointerOf, Validator } from '../base/index.ts'
 import { errorCodes, IsochroneError, modelFeatures } from '../protocol/index.ts'
 import { roundTripSources } from './candidate.ts'
-import { type Decision, decidingFactors, type Rejection } from './decision.ts'
+import {
+  attemptCauses,
+  type Decision,
+  decidingFactors,
+  moveReasons,
+  type Rejection,
+} from './decision.ts'
 import { type DecisionFields, keptDecision } from './decision-record.ts'
 
 /** Longer texts in a decision are not ours. */
@@ -20,7 +26,7 @@ const number = json.number()
 const count = json.integer({ minimum: 0 })
 const { nullable } = json
 const oneOf = json.enum
-const outcomes = ['running', 'completed', 'failed', 'abandoned']
+const outcomes = ['running', 'completed', 'failed', 'abandoned', 'cancelled']
 
 const requestSchema = json.object({
   requestId: text,
@@ -51,6 +57,7 @@ const rankingSchema = json.object({
   indistinguishable: json.boolean(),
   alike: json.boolean(),
   predictedTtftMs: number,
+  predictedTtftHighMs: number,
   predictedQueueMs: number,
   predictedTotalMs: number,
   predictedFrom: oneOf(['observed', 'claimed', 'assumed']),
@@ -60,6 +67,12 @@ const rankingSchema = json.object({
   roundTripSource: oneOf(roundTripSources),
 })
 
+const spliceSchema = json.object({
+  tokens: count,
+  pauseMs: nullable(number),
+  reason: json.optional(oneOf(moveReasons)),
+})
+
 const attemptSchema = json.object({
   worker: text,
   startedAtMs: number,
@@ -67,8 +80,8 @@ const attemptSchema = json.object({
   ttftMs: nullable(number),
   outcome: oneOf(outcomes),
   code: nullable(oneOf(Object.keys(errorCodes))),
-  cause: oneOf(['picked', 'retry', 'continuation']),
-  splice: json.optional(json.object({ tokens: count, pauseMs: nullable(number) })),
+  cause: oneOf(attemptCauses),
+  splice: json.optional(spliceSchema),
 })
 
 const rankingsSchema = json.array(rankingSchema, { maxItems: rankingsLengthMax })
@@ -184,18 +197,22 @@ function withFactors(value: unknown): unknown {
 
 function completed(ranking: unknown): unknown {
   if (!lacksFactors(ranking)) return ranking
-  const { completionUpperBound, roundTripMs, timely } = ranking
+  const { completionUpperBound, predictedTtftMs, roundTripMs, timely } = ranking
   return {
     roundTripSource: roundTripMs === null ? 'assumed' : 'measured',
     reliabilityAtBest: Number(completionUpperBound) * Number(timely),
     clean: 1,
     availability: 1,
+    // Once it was not kept: as of a worker that nobody has seen.
+    predictedTtftHighMs: Number(predictedTtftMs) * 2,
     ...ranking,
   }
 }
 
+const factorsAdded = ['availability', 'roundTripSource', 'predictedTtftHighMs']
+
 function lacksFactors(ranking: unknown): ranking is Readonly<Record<string, unknown>> {
-  return isObject(ranking) && !('availability' in ranking && 'roundTripSource' in ranking)
+  return isObject(ranking) && factorsAdded.some((name) => !(name in ranking))
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -127,6 +127,9 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     hasDead: true,
     hasBarred: true,
     avoidsSuspects: true,
+    avoidsBroken: true,
+    takesLate: false,
+    hasWaiting: true,
     completionTokens: expectedCompletionTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),
   }

@@ -6,7 +6,7 @@
  */
 import type { LatencyEvidence } from '../evidence/index.ts'
 import { type Candidate, occupancyOf, slotsOf } from './candidate.ts'
-import { type Demand, type Prediction, spread, within } from './prediction.ts'
+import { type Demand, type Prediction, percentile95, spread, within } from './prediction.ts'
 
 /** Filled in place, for one candidate after the other: to be read before the next call. */
 export interface Timeliness {
@@ -18,8 +18,7 @@ export interface Timeliness {
 }
 
 const into: Timeliness = { mean: 1, lower: 1, upper: 1 }
-/** The 95th percentile of the normal distribution. */
-const z = 1.645
+const z = percentile95
 
 /** Of what the request asks for: the first token's time, the further ones', or both. */
 export function timelinessOf(

@@ -102,7 +102,7 @@ export const metrics = {
   attempts: {
     name: 'isochrone_attempts_total',
     type: 'counter',
-    help: 'Attempts at workers by outcome (completed, failed, abandoned) and error code.',
+    help: 'Attempts at workers by error code and outcome: completed, failed, abandoned, cancelled.',
     labels: ['outcome', 'code'],
   },
   retries: {
@@ -117,6 +117,30 @@ export const metrics = {
     help: 'Pauses of answers that another worker went on with, by length.',
     labels: [],
     buckets: durationBuckets,
+  },
+  hedges: {
+    name: 'isochrone_hedges_total',
+    type: 'counter',
+    help: 'Second attempts at late first tokens, by what came of it: won, lost, failed, refused.',
+    labels: ['result'],
+  },
+  migrations: {
+    name: 'isochrone_migrations_total',
+    type: 'counter',
+    help: 'Live answers moved to another worker, by why: draining, suspected, slow.',
+    labels: ['reason'],
+  },
+  breakers: {
+    name: 'isochrone_breakers',
+    type: 'gauge',
+    help: 'Circuit breakers of workers and models that are not closed, by state.',
+    labels: ['state'],
+  },
+  breakerOpenings: {
+    name: 'isochrone_breaker_openings',
+    type: 'gauge',
+    help: 'How often a circuit breaker opened, since the start.',
+    labels: [],
   },
   workers: {
     name: 'isochrone_workers',

@@ -66,13 +66,8 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
     return make('model_not_found', `${server} says: ${said || 'not found.'}${mend}`)
   }
   if (status === 429) {
-    const seconds = Number(retryAfter)
-    const known = retryAfter !== null && Number.isFinite(seconds) && seconds >= 0
-    return make(
-      'all_nodes_busy',
-      `${server} is busy: ${said || 'too many requests'}`,
-      known ? { retryAfterMs: Math.min(seconds, retryAfterMaxSeconds) * 1000 } : {},
-    )
+    const text = `${server} is busy: ${said || 'too many requests'}`
+    return make('all_nodes_busy', text, waitOf(retryAfter))
   }
   if (status >= 400 && status < 500 && status !== 408) {
     const code = contextPattern.test(`${said} ${codeOf(payload)}`)
@@ -83,7 +78,14 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
   return make(
     'upstream_failed',
     `${server} failed (status ${status}): ${said || 'no reason given'}`,
+    waitOf(retryAfter),
   )
+}
+
+function waitOf(retryAfter: string | null): ErrorDetail {
+  const seconds = Number(retryAfter)
+  if (retryAfter === null || !Number.isFinite(seconds) || seconds < 0) return {}
+  return { retryAfterMs: Math.min(seconds, retryAfterMaxSeconds) * 1000 }
 }
 
 /** Empty for a page, which is written for browsers. */

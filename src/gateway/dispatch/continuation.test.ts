@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type GenerationEvent, hasCode, modelDigestOf } from '../../protocol/index.ts'
 import { gatewayLimits } from '../limits.ts'
+import { clientGone } from './calls.ts'
 import {
   answerTokens,
   byChoice,
@@ -14,7 +15,6 @@ import {
   type Ways,
   wholeAnswer,
 } from './continuing-worker.fixture.ts'
-import { clientGone } from './dispatch.ts'
 
 const workersOf = (...ways: readonly Ways[]) =>
   ways.map((way, i) => new ContinuingWorker(i + 1, way))

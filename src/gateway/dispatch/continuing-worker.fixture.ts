@@ -15,8 +15,9 @@ import {
   nodeIdOf,
   type OfferedModel,
   requestIdOf,
+  type WorkerId,
 } from '../../protocol/index.ts'
-import { defaultPolicy, type RouteRequest } from '../../routing/index.ts'
+import { defaultPolicy, type Objective, type RouteRequest } from '../../routing/index.ts'
 import { KeptDecisions, KeptObservations, modelOf } from '../gateway.fixture.ts'
 import { type GatewayLimits, gatewayLimits } from '../limits.ts'
 import { GatewayMetrics } from '../metrics.ts'
@@ -85,6 +86,10 @@ export interface Ways {
   readonly failsAs?: ErrorCode
   /** Instead of failing it says nothing any more, and the rest when it is told to stop. */
   readonly stalls?: boolean
+  /** It says nothing before. */
+  readonly begins?: Promise<unknown>
+  /** Before each batch. */
+  readonly pace?: () => Promise<unknown>
   /** Events per batch. */
   readonly batch?: number
   readonly offer?: Partial<OfferedModel>
@@ -99,6 +104,8 @@ export class ContinuingWorker implements Worker {
   readonly requests: GenerationRequest[] = []
   readonly view: { -readonly [K in keyof WorkerView]: WorkerView[K] }
   cancelled = 0
+  /** Calls that were told to stop. */
+  stopped = 0
   readonly #ways: Ways
 
   constructor(number: number, ways: Ways = {}) {
@@ -129,10 +136,18 @@ export class ContinuingWorker implements Worker {
   async *generate(request: GenerationRequest, { signal }: CallLimits) {
     this.requests.push(request)
     const { continued, choices } = request
-    const { batch = 1, failsAfter, failsAs, lie = (events) => events, stalls } = this.#ways
+    const { batch = 1, begins, failsAfter, failsAs, pace, stalls } = this.#ways
+    const { lie = (events: readonly GenerationEvent[]) => events } = this.#ways
+    signal.addEventListener('abort', () => {
+      this.stopped += 1
+    })
+    if (begins !== undefined) await begins
     const all = lie(continued === undefined ? wholeAnswer(choices) : continuedAnswer(continued))
     const given = all.slice(0, failsAfter ?? all.length)
-    for (let at = 0; at < given.length; at += batch) yield given.slice(at, at + batch)
+    for (let at = 0; at < given.length; at += batch) {
+      if (pace !== undefined) await pace()
+      yield given.slice(at, at + batch)
+    }
     if (failsAfter === undefined) return
     if (stalls !== true) throw new IsochroneError(failsAs ?? 'connection_lost', 'It broke.')
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
@@ -165,12 +180,17 @@ export interface SetUp {
   readonly limits?: Partial<GatewayLimits>
   /** Who goes on is drawn by lot. */
   readonly seed?: number
+  /** Asked for with all of them there; then the first one is chosen by lot. */
+  readonly objective?: Objective
 }
 
-export function setUp({ workers, request = requestOf(), further = [], limits, seed = 1 }: SetUp) {
+export function setUp(asked: SetUp) {
+  const { workers, request = requestOf(), further = [], limits, seed = 1, objective } = asked
   const clock = new ManualClock()
   const evidence = new EvidenceBook({ clock })
   const registry = new WorkerRegistry(gatewayLimits, { clock, evidence })
+  const suspects = new Set<WorkerId>()
+  registry.isSuspected = (id) => suspects.has(id)
   const metrics = new GatewayMetrics({
     requestsInFlight: () => 0,
     workers: () => registry.counts(),
@@ -183,12 +203,16 @@ export function setUp({ workers, request = requestOf(), further = [], limits, se
   const [first, ...others] = workers
   assert.ok(first !== undefined)
   registry.put(first)
-  const trail = new Trail(router.route(route, 'key_test'), common)
-  for (const other of others) registry.put(other)
+  if (objective !== undefined) for (const other of others) registry.put(other)
+  const wanted = { ...route, objective: objective ?? route.objective }
+  let decision = router.route(wanted, 'key_test')
+  while (decision.chosen !== first.id) decision = router.route(wanted, 'key_test')
+  const trail = new Trail(decision, common)
+  if (objective === undefined) for (const other of others) registry.put(other)
   const departure = new Departure()
   const journeying = { trail, arrivedAtMs: 0, departure, further }
   return {
-    ...{ clock, observations, trail, departure, metrics },
+    ...{ clock, observations, trail, departure, metrics, registry, suspects },
     stream: () => dispatch.stream(request, journeying),
     whole: () => dispatch.whole({ ...request, whole: true }, journeying, () => new Collected()),
   }

@@ -1,6 +1,6 @@
 /**
- * Whether a client is still there, told to the one attempt that runs for it. An `AbortSignal` would
- * say the same, at the cost of an event target and a listener for every request.
+ * Whether a client is still there, told to the attempt that runs for it, or to both of them. An
+ * `AbortSignal` would say the same, at the cost of an event target and a listener for each request.
  */
 import type { IsochroneError } from '../../protocol/index.ts'
 
@@ -12,6 +12,8 @@ export interface Interruptible {
 export class Departure {
   #reason: IsochroneError | undefined
   #attempt: Interruptible | undefined
+  /** A second one for the same request. */
+  #beside: Interruptible | undefined
 
   /** Why the client counts as gone; undefined: it is there. */
   get reason(): IsochroneError | undefined {
@@ -23,16 +25,21 @@ export class Departure {
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#attempt?.interrupt(reason)
+    this.#beside?.interrupt(reason)
   }
 
   /** Interrupts it when the client leaves, at once where it left before. */
   watch(attempt: Interruptible): void {
-    this.#attempt = attempt
+    if (this.#attempt === undefined) this.#attempt = attempt
+    else this.#beside = attempt
     if (this.#reason !== undefined) attempt.interrupt(this.#reason)
   }
 
   /** Nothing is done any more with an attempt that ended. */
   unwatch(attempt: Interruptible): void {
-    if (this.#attempt === attempt) this.#attempt = undefined
+    if (this.#beside === attempt) this.#beside = undefined
+    if (this.#attempt !== attempt) return
+    this.#attempt = this.#beside
+    this.#beside = undefined
   }
 }

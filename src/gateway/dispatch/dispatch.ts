@@ -6,7 +6,7 @@
  * has confirmed. Afterwards another worker goes on with the answer where it broke off; where nobody
  * can, it is an explicit `stream_interrupted`.
  */
-import { type Clock, type Log, sleep } from '../../base/index.ts'
+import { sleep } from '../../base/index.ts'
 import {
   type EmbeddingRequest,
   type EmbeddingResult,
@@ -14,46 +14,31 @@ import {
   type GenerationRequest,
   IsochroneError,
   type OfferedModel,
+  type WorkerId,
 } from '../../protocol/index.ts'
-import type { Continuation } from '../../routing/index.ts'
+import type { Continuation, MoveReason } from '../../routing/index.ts'
 import type { GatewayLimits } from '../limits.ts'
-import { offerOf } from '../workers/registry.ts'
 import type { Worker } from '../workers/worker.ts'
-import { workerError } from './attribution.ts'
-import type { Departure } from './departure.ts'
+import {
+  type CallLimits,
+  Calls,
+  type CallsModules,
+  clientGone,
+  comesInOnePiece,
+  type Journeying,
+  type Target,
+} from './calls.ts'
+import { type Begun, FirstTokenRace, type RaceModules } from './first-token-race.ts'
+import { HedgeBudget, hedgeAfterMs } from './hedge-plan.ts'
 import { Interruption } from './interruption.ts'
-import { type Asked, Passage } from './passage.ts'
-import { type Router, refusalError } from './router.ts'
-import { type Figures, noFigures, type Trail, type TrailModules } from './trail.ts'
-import { WorkerCall } from './worker-call.ts'
+import { moveReasonOf } from './moves.ts'
+import type { Passage } from './passage.ts'
+import { refusalError } from './router.ts'
+import { type Figures, noFigures, type Trail } from './trail.ts'
 
-export interface DispatchModules extends TrailModules {
-  readonly clock: Clock
-  readonly log: Log
-  readonly router: Router
-}
+export type DispatchModules = CallsModules
 
-export type DispatchLimits = Pick<
-  GatewayLimits,
-  | 'attemptsMax'
-  | 'continuationsMax'
-  | 'firstTokenMs'
-  | 'wholeAnswerMs'
-  | 'silenceMs'
-  | 'stallMs'
-  | 'totalMs'
->
-
-/** A request on its way. */
-export interface Journeying {
-  readonly trail: Trail
-  /** Monotonic ms at which it arrived. */
-  readonly arrivedAtMs: number
-  /** Told when the client left. */
-  readonly departure: Departure
-  /** The requests of the further prompts, where there are several. */
-  readonly further: readonly GenerationRequest[]
-}
+export type DispatchLimits = CallLimits & Pick<GatewayLimits, 'hedgeShareMax' | 'hedgeBurstMax'>
 
 /** An answer whose first batch is there. */
 export interface Answer {
@@ -80,39 +65,45 @@ const roomLookMaxMs = 1_000
 
 type Batch = readonly GenerationEvent[]
 
-/** What a call is about. */
-interface CallSubject {
-  readonly asked: Asked
-  readonly takenOver: number
-  readonly passage: Passage
-  readonly journeying: Journeying
+/** An answer that has to go on, and why where its worker has not failed. */
+interface GoingOn {
+  readonly continuation: Continuation
+  readonly moved: MoveReason | undefined
 }
 
-interface Target {
-  readonly worker: Worker
-  readonly offer: OfferedModel
+/** Somebody who goes on with an answer. */
+interface Sought {
+  readonly continuation: Continuation
+  /** Not this one, although it has not failed. */
+  readonly leaving: WorkerId | undefined
+  /** Thrown where there is nobody. */
+  readonly failure: IsochroneError
 }
+
+/** Nothing new for the client, and more to come. */
+const nothing: Batch = []
 
 export class Dispatch {
   readonly #limits: DispatchLimits
   readonly #modules: DispatchModules
+  readonly #calls: Calls
+  readonly #race: RaceModules
 
   constructor(limits: DispatchLimits, modules: DispatchModules) {
     this.#limits = limits
     this.#modules = modules
+    this.#calls = new Calls(limits, modules)
+    const budget = new HedgeBudget({ share: limits.hedgeShareMax, burstMax: limits.hedgeBurstMax })
+    this.#race = { ...modules, calls: this.#calls, budget }
   }
 
   /** Resolves with the first batch of an answer. The loop over its `batches` ends the attempt. */
   stream(request: GenerationRequest, journeying: Journeying): Promise<Answer> {
-    return this.#attempts(journeying, async (target) => {
-      const passage = this.#passage(request, target, journeying)
-      try {
-        const first = passage.take((await passage.call.next()) ?? [])
-        const batches = this.#batches(first, passage, journeying)
-        return { ...target, batches, figures: () => passage.figures() }
-      } catch (error) {
-        throw this.#failed(error, passage, journeying)
-      }
+    this.#race.budget.request()
+    return this.#attempts(journeying, async (chosen) => {
+      const { target, passage, first } = await this.#begin(request, chosen, journeying)
+      const batches = this.#batches(passage.take(first ?? []), passage, journeying)
+      return { ...target, batches, figures: () => passage.figures() }
     })
   }
 
@@ -122,23 +113,23 @@ export class Dispatch {
     journeying: Journeying,
     collector: () => T,
   ): Promise<WholeAnswer & { readonly collected: T }> {
-    return this.#attempts(journeying, async (target) => {
+    this.#race.budget.request()
+    return this.#attempts(journeying, async (chosen) => {
+      const { target, passage, first } = await this.#begin(request, chosen, journeying)
       const collected = collector()
-      const passage = this.#passage(request, target, journeying)
       try {
-        for (;;) {
-          let fresh: Batch | undefined
+        let fresh = this.#fresh(first, passage, journeying)
+        while (fresh !== undefined) {
+          collected.batch(fresh)
           try {
             fresh = this.#fresh(await passage.call.next(), passage, journeying)
           } catch (error) {
             await this.#goOn(error, passage, journeying)
-            continue
+            fresh = nothing
           }
-          if (fresh === undefined) break
-          collected.batch(fresh)
         }
       } catch (error) {
-        throw this.#failed(error, passage, journeying)
+        throw this.#calls.failed(error, passage, journeying)
       }
       const completed = () => {
         journeying.trail.completed(passage.call.figures())
@@ -146,6 +137,28 @@ export class Dispatch {
       }
       return { ...target, collected, completed }
     })
+  }
+
+  /** Resolves with what came first; a second worker is asked for it where it is late. */
+  async #begin(request: GenerationRequest, target: Target, journeying: Journeying): Promise<Begun> {
+    const startMs = this.#modules.clock.monotonic()
+    const { trail, arrivedAtMs } = journeying
+    const afterMs = hedgeAfterMs(trail.decision, startMs - arrivedAtMs)
+    if (afterMs !== undefined && !comesInOnePiece(request, target.offer)) {
+      const subject = { request, target, journeying, lateAtMs: startMs + afterMs }
+      return new FirstTokenRace(subject, this.#race).run()
+    }
+    let passage: Passage
+    try {
+      passage = this.#calls.passage(request, target, { journeying })
+    } catch (error) {
+      throw this.#calls.ended(error, noFigures, journeying)
+    }
+    try {
+      return { target, passage, first: await passage.call.next() }
+    } catch (error) {
+      throw this.#calls.failed(error, passage, journeying)
+    }
   }
 
   embed(
@@ -156,7 +169,7 @@ export class Dispatch {
     return this.#attempts(journeying, async ({ worker, offer }) => {
       const interruption = new Interruption()
       departure.watch(interruption)
-      const deadlineMs = this.#leftMs(journeying)
+      const deadlineMs = this.#calls.leftMs(journeying)
       const timer = this.#modules.clock.after(deadlineMs, () =>
         interruption.interrupt(new IsochroneError('deadline_exceeded', 'The time is used up.')),
       )
@@ -171,7 +184,7 @@ export class Dispatch {
         trail.completed({ ...noFigures, usage: { type: 'usage', ...usage } })
         return { worker, result }
       } catch (error) {
-        throw this.#ended(error, noFigures, journeying)
+        throw this.#calls.ended(error, noFigures, journeying)
       } finally {
         timer.cancel()
         departure.unwatch(interruption)
@@ -190,14 +203,14 @@ export class Dispatch {
     for (let count = 1; ; count += 1) {
       const target = this.#target(trail)
       try {
-        if (target === undefined) throw this.#vanished(trail)
+        if (target === undefined) throw this.#calls.vanished(trail)
         return await attempt(target)
       } catch (error) {
         failure = error as IsochroneError
       }
       const isLast = !(failure.retryable || trail.isInDoubt)
       if (departure.reason !== undefined || isLast) throw failure
-      if (count >= this.#limits.attemptsMax || this.#leftMs(journeying) <= 1) throw failure
+      if (count >= this.#limits.attemptsMax || this.#calls.leftMs(journeying) <= 1) throw failure
       trail.reroute(this.#modules.router.routeAgain(trail.decision))
       if (trail.decision.chosen === null) throw failure
     }
@@ -206,64 +219,13 @@ export class Dispatch {
   /**
    * Begins the attempt at the chosen worker; undefined when it left between decision and attempt.
    */
-  #target(trail: Trail, continuation?: Continuation): Target | undefined {
+  #target(trail: Trail, goingOn?: GoingOn): Target | undefined {
     const { chosen, model } = trail.decision
-    const worker = chosen === null ? undefined : this.#modules.registry.get(chosen)
     if (chosen !== null) {
-      if (continuation === undefined) trail.begin(chosen)
-      else trail.beginContinuation(chosen, continuation.tokens)
+      if (goingOn === undefined) trail.begin(chosen)
+      else trail.beginContinuation(chosen, goingOn.continuation.tokens, goingOn.moved)
     }
-    const offer = worker === undefined ? null : offerOf(worker.describe(), model)
-    return worker === undefined || offer === null ? undefined : { worker, offer }
-  }
-
-  #vanished(trail: Trail): IsochroneError {
-    const error = new IsochroneError('peer_unreachable', 'The chosen node just left the network.')
-    trail.failed(error, noFigures)
-    return error
-  }
-
-  #passage(request: GenerationRequest, target: Target, journeying: Journeying): Passage {
-    const asked = { request, further: journeying.further }
-    const passage = new Passage(asked, target.offer, this.#limits)
-    try {
-      passage.begin(this.#call(target, { asked, takenOver: 0, passage, journeying }))
-      return passage
-    } catch (error) {
-      // A worker may refuse at once, as an upstream does that has too many requests.
-      throw this.#ended(error, noFigures, journeying)
-    }
-  }
-
-  #call({ worker, offer }: Target, about: CallSubject): WorkerCall {
-    const { asked, takenOver, passage, journeying } = about
-    const { request, further } = asked
-    const inOnePiece = request.whole && offer.runtime.startsWith('upstream')
-    return new WorkerCall(
-      {
-        request: { ...request, modelDigest: offer.digest },
-        further: further.length === 0 ? further : sameModel(further, offer),
-        worker,
-        firstTokenMs: inOnePiece ? this.#limits.wholeAnswerMs : this.#limits.firstTokenMs,
-        inOnePiece,
-        silenceMs: this.#limits.silenceMs,
-        stallMs: this.#limits.stallMs,
-        goesOn: passage.written !== undefined,
-        takenOver,
-        deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
-        departure: journeying.departure,
-        canMove: () => this.#canMove(passage, journeying),
-      },
-      this.#modules.clock,
-    )
-  }
-
-  #canMove({ asked, continuation, written }: Passage, { trail }: Journeying): boolean {
-    const { router } = this.#modules
-    const { decision } = trail
-    if (continuation !== undefined && router.couldMove(decision, continuation)) return true
-    if (written?.hasBegun === true && !asked.request.whole) return false
-    return decision.attempts.length < this.#limits.attemptsMax && router.couldMove(decision)
+    return this.#calls.target(model, chosen)
   }
 
   async *#batches(
@@ -289,14 +251,14 @@ export class Dispatch {
       journeying.trail.completed(passage.call.figures())
     } catch (error) {
       running = false
-      const failure = this.#failed(error, passage, journeying)
+      const failure = this.#calls.failed(error, passage, journeying)
       // The client left, or the gateway stops: no word about the node.
       const isGone = journeying.departure.reason !== undefined
       if (failure.code === 'client_closed_request' || isGone) throw failure
       const message = `The node failed in the middle of its answer: ${failure.message}`
       throw new IsochroneError('stream_interrupted', message, { cause: failure })
     } finally {
-      if (running) this.#failed(clientGone(), passage, journeying)
+      if (running) this.#calls.failed(clientGone(), passage, journeying)
     }
   }
 
@@ -313,21 +275,24 @@ export class Dispatch {
   async #goOn(error: unknown, passage: Passage, journeying: Journeying): Promise<void> {
     const { trail, departure } = journeying
     if (departure.reason !== undefined || !passage.goesOnAfter(error)) throw error
-    let failure = this.#failed(error, passage, journeying)
+    let failure = this.#calls.failed(error, passage, journeying)
+    let moved = moveReasonOf(error)
+    const leaving = moved === undefined ? undefined : trail.decision.attempts.at(-1)?.worker
     for (;;) {
       const { continuation } = passage
-      if (continuation === undefined || this.#leftMs(journeying) <= 1) throw failure
+      if (continuation === undefined || this.#calls.leftMs(journeying) <= 1) throw failure
       passage.breakOff()
-      await this.#successor(continuation, failure, journeying)
-      const target = this.#target(trail, continuation)
+      await this.#successor({ continuation, leaving, failure }, journeying)
+      const target = this.#target(trail, { continuation, moved })
+      moved = undefined
       try {
-        if (target === undefined) throw this.#vanished(trail)
+        if (target === undefined) throw this.#calls.vanished(trail)
         const asked = passage.continued()
         const takenOver = continuation.tokens
-        passage.begin(this.#call(target, { asked, takenOver, passage, journeying }))
+        passage.begin(this.#calls.call(target, { asked, takenOver, passage, journeying }))
         return
       } catch (refusal) {
-        failure = this.#ended(refusal, noFigures, journeying)
+        failure = this.#calls.ended(refusal, noFigures, journeying)
       }
     }
   }
@@ -337,61 +302,25 @@ export class Dispatch {
    * better off than one that is left with half an answer.
    */
   async #successor(
-    continuation: Continuation,
-    failure: IsochroneError,
+    { continuation, leaving, failure }: Sought,
     journeying: Journeying,
   ): Promise<void> {
     const { router, clock } = this.#modules
     const { trail, departure } = journeying
     const untilMs = clock.monotonic() + this.#limits.silenceMs
     for (;;) {
-      trail.reroute(router.routeAgain(trail.decision, continuation))
+      trail.reroute(router.routeAgain(trail.decision, { continuation, leaving }))
       const { chosen, retryAfterMs } = trail.decision
       if (chosen !== null) return
       if (retryAfterMs === null) throw failure
       const lookMs = Math.min(Math.max(retryAfterMs, roomLookMinMs), roomLookMaxMs)
-      const isLate = clock.monotonic() + lookMs >= untilMs || this.#leftMs(journeying) <= lookMs
+      const isLate =
+        clock.monotonic() + lookMs >= untilMs || this.#calls.leftMs(journeying) <= lookMs
       if (isLate) throw failure
       await sleep(clock, lookMs)
       if (departure.reason !== undefined) throw failure
     }
   }
-
-  #failed(error: unknown, { call }: Passage, journeying: Journeying): IsochroneError {
-    call.stop(error)
-    // Which of the two is right is not known yet: see `doubted-refusals.ts`.
-    const differs = error instanceof IsochroneError && error.code === 'continuation_differs'
-    return this.#ended(error, differs ? noFigures : call.figures(), journeying)
-  }
-
-  /** Records the end of an attempt, and gives what is to be thrown. */
-  #ended(error: unknown, figures: Figures, { trail, departure }: Journeying): IsochroneError {
-    const closed = error instanceof IsochroneError && error.code === 'client_closed_request'
-    if (closed || departure.reason !== undefined) {
-      trail.abandoned(figures)
-      return closed ? error : (departure.reason ?? clientGone())
-    }
-    const failure = workerError(error)
-    trail.failed(failure, figures)
-    const { decision } = trail
-    this.#modules.log.debug('attempt failed', { decision: decision.id, code: failure.code })
-    return failure
-  }
-
-  #leftMs({ arrivedAtMs }: Journeying): number {
-    return Math.max(1, arrivedAtMs + this.#limits.totalMs - this.#modules.clock.monotonic())
-  }
-}
-
-function sameModel(
-  further: readonly GenerationRequest[],
-  { digest }: OfferedModel,
-): GenerationRequest[] {
-  return further.map((request) => ({ ...request, modelDigest: digest }))
 }
 
 const asItCame = { take: (result: EmbeddingResult) => result }
-
-export function clientGone(): IsochroneError {
-  return new IsochroneError('client_closed_request', 'The client left before the answer was whole.')
-}

@@ -2,8 +2,10 @@
 import type { Clock, Random } from '../../base/index.ts'
 import { decisionIdOf, IsochroneError } from '../../protocol/index.ts'
 import {
+  type ChooseAgainInput,
   type Continuation,
   chooseAgain,
+  chooseBeside,
   couldMove,
   type Decision,
   decide,
@@ -21,6 +23,9 @@ export interface RouterModules {
   readonly registry: WorkerRegistry
   readonly metrics: GatewayMetrics
 }
+
+/** What the next worker takes over. */
+export type GoingOn = Pick<ChooseAgainInput, 'continuation' | 'leaving'>
 
 const idLengthBytes = 16
 const timeBytes = 6
@@ -48,19 +53,18 @@ export class Router {
     )
   }
 
-  /**
-   * Another worker, after the last attempt failed.
-   * @param continuation where it has to go on with the answer
-   */
-  routeAgain(decision: Decision, continuation?: Continuation): Decision {
+  /** Another worker, after the last attempt failed. */
+  routeAgain(decision: Decision, goingOn: GoingOn = {}): Decision {
     const { random } = this.#modules
     return this.#measured(() =>
-      chooseAgain(decision, {
-        ...this.#present(decision.model),
-        random,
-        ...(continuation === undefined ? {} : { continuation }),
-      }),
+      chooseAgain(decision, { ...this.#present(decision.model), random, ...goingOn }),
     )
+  }
+
+  /** Another worker beside the one that is at it; undefined where nobody has room for it now. */
+  routeBeside(decision: Decision): Decision | undefined {
+    const { random } = this.#modules
+    return chooseBeside(decision, { ...this.#present(decision.model), random })
   }
 
   /** Whether another worker could take the request now, with the attempt that runs given up. */

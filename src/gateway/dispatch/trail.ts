@@ -6,10 +6,13 @@ import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, Observation, ObservedOutcome } from '../../evidence/index.ts'
 import type { ErrorCode, GenerationUsage, IsochroneError, WorkerId } from '../../protocol/index.ts'
 import {
+  type Attempt,
   type AttemptStart,
   type Decision,
   endAttempt,
+  type MoveReason,
   withAttempt,
+  withAttemptsOf,
   withPause,
 } from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
@@ -45,14 +48,33 @@ export const noFigures: Figures = Object.freeze({
   deltaTokens: 0,
 })
 
+/** An attempt that runs. */
+interface Running {
+  readonly worker: WorkerId
+  /** Among the decision's attempts. */
+  readonly at: number
+  /** Monotonic ms. */
+  readonly startedAtMs: number
+  readonly inFlightBefore: number
+  readonly loadBefore: number | null
+  /** Its worker's circuit breaker is half-open. */
+  readonly isProbe: boolean
+}
+
+/** How an attempt ended. */
+interface End {
+  readonly outcome: Exclude<Attempt['outcome'], 'running'>
+  readonly code: ErrorCode | null
+  readonly figures: Figures
+}
+
 export class Trail {
   readonly #modules: TrailModules
   readonly #slot: number
   #decision: Decision
-  /** Of the attempt that runs. */
-  #worker: WorkerId | undefined
-  #inFlightBefore = 0
-  #loadBefore: number | null = null
+  #running: Running | undefined
+  /** A second one, for the same first token. */
+  #beside: Running | undefined
   #startedAtMs = 0
   #figures: Figures = noFigures
   readonly #refusals: DoubtedRefusals
@@ -92,15 +114,43 @@ export class Trail {
   }
 
   begin(worker: WorkerId): void {
-    this.#startedAtMs = this.#modules.clock.monotonic()
-    this.#begin({ worker, startedAtMs: this.#modules.clock.now() })
+    this.#countRetry()
+    this.#running = this.#begin({ worker, startedAtMs: this.#modules.clock.now() })
+    this.#startedAtMs = this.#running.startedAtMs
   }
 
-  /** @param tokens that were there, of all choices */
-  beginContinuation(worker: WorkerId, tokens: number): void {
+  /**
+   * @param tokens that were there, of all choices
+   * @param moved why, where the one before has not failed
+   */
+  beginContinuation(worker: WorkerId, tokens: number, moved?: MoveReason): void {
     const startedAtMs = this.#modules.clock.now()
-    const splice = { tokens, pauseMs: null }
-    this.#begin({ worker, startedAtMs, cause: 'continuation', splice })
+    if (moved === undefined) {
+      this.#countRetry()
+      const splice = { tokens, pauseMs: null }
+      this.#running = this.#begin({ worker, startedAtMs, cause: 'continuation', splice })
+      return
+    }
+    this.#modules.metrics.migration(moved)
+    const splice = { tokens, pauseMs: null, reason: moved }
+    this.#running = this.#begin({ worker, startedAtMs, cause: 'migration', splice })
+  }
+
+  /** Another attempt at the first token, beside the one that runs. */
+  beginBeside(worker: WorkerId): void {
+    this.#beside = this.#begin({ worker, startedAtMs: this.#modules.clock.now(), cause: 'hedge' })
+  }
+
+  /**
+   * The attempt beside is from now on the one that counts, and the other one is beside it.
+   * @param decision by which it was chosen
+   */
+  turnToBeside(decision: Decision): void {
+    this.#decision = withAttemptsOf(decision, this.#decision)
+    const before = this.#running
+    this.#running = this.#beside
+    this.#beside = before
+    if (this.#running !== undefined) this.#startedAtMs = this.#running.startedAtMs
   }
 
   /** The client got something again. */
@@ -109,84 +159,152 @@ export class Trail {
     this.#decision = withPause(this.#decision, pauseMs)
   }
 
-  #begin(start: AttemptStart): void {
-    this.#worker = start.worker
+  #countRetry(): void {
     if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
-    this.#loadBefore = this.#modules.registry.loadOf(start.worker, this.#decision.model)
-    this.#inFlightBefore = this.#modules.registry.begin(start.worker)
+  }
+
+  #begin(start: AttemptStart): Running {
+    const { clock, registry } = this.#modules
+    const { model } = this.#decision
+    const { worker } = start
+    const running = {
+      worker,
+      at: this.#decision.attempts.length,
+      startedAtMs: clock.monotonic(),
+      loadBefore: registry.loadOf(worker, model),
+      inFlightBefore: registry.begin(worker),
+      isProbe: registry.breakers.began(worker, model),
+    }
     this.#decision = withAttempt(this.#decision, start)
+    return running
   }
 
   completed(figures: Figures): void {
-    this.#end({ kind: 'completed' }, null, figures)
+    this.#end({ outcome: 'completed', code: null, figures })
   }
 
   failed(error: IsochroneError, figures: Figures): void {
-    const phase = figures.ttftMs === null ? 'before-first-token' : 'mid-stream'
-    const code = recordedCode(error)
-    this.#end({ kind: 'failed', code, phase }, code, figures)
+    if (this.#running !== undefined) this.#askedToWait(this.#running.worker, error)
+    this.#end({ outcome: 'failed', code: recordedCode(error), figures })
   }
 
   abandoned(figures: Figures): void {
-    this.#end({ kind: 'abandoned' }, null, figures)
+    this.#end({ outcome: 'abandoned', code: null, figures })
+  }
+
+  /** The worker did well as far as it came; somebody else goes on. */
+  moved(figures: Figures): void {
+    this.#end({ outcome: 'cancelled', code: null, figures })
+  }
+
+  /** The attempt beside failed; the other one goes on. */
+  besideFailed(error: IsochroneError, figures: Figures): void {
+    const beside = this.#beside
+    this.#beside = undefined
+    if (beside === undefined) return
+    this.#askedToWait(beside.worker, error)
+    const end: End = { outcome: 'failed', code: recordedCode(error), figures }
+    this.#observe(this.#refusals.judge(this.#finish(beside, end)), beside)
+  }
+
+  /**
+   * The attempt beside is not needed any more: nobody's fault.
+   * @param waitedMs its first token took longer than this; null: that says nothing of it
+   */
+  besideCancelled(waitedMs: number | null): void {
+    const beside = this.#beside
+    this.#beside = undefined
+    if (beside === undefined) return
+    const figures = { ...noFigures, ttftMs: waitedMs }
+    // It answered nothing, so it contradicts nobody's refusal.
+    this.#observe([this.#finish(beside, { outcome: 'cancelled', code: null, figures })], beside)
   }
 
   /** No attempt follows: the decision goes into the store. */
   close(): void {
     // An error of this gateway's own may have left it running: that says nothing of the worker.
-    if (this.#worker !== undefined) this.abandoned(noFigures)
+    if (this.#running !== undefined) this.abandoned(noFigures)
+    this.besideCancelled(null)
     try {
-      this.#observe(this.#refusals.close())
+      const still = this.#refusals.close()
+      if (still.length > 0) this.#observe(still)
     } finally {
       this.#modules.decisionLog.close(this.#slot, this.#decision)
     }
   }
 
-  #end(outcome: ObservedOutcome, code: ErrorCode | null, figures: Figures): void {
-    const worker = this.#worker
-    if (worker === undefined) return
-    this.#worker = undefined
-    this.#figures = figures
+  #end(end: End): void {
+    const running = this.#running
+    if (running === undefined) return
+    this.#running = undefined
+    this.#figures = end.figures
+    this.#observe(this.#refusals.judge(this.#finish(running, end)), running)
+  }
+
+  /** Notes the end everywhere, and gives what was seen. */
+  #finish(running: Running, { outcome, code, figures }: End): Observation {
     const { clock, registry, metrics } = this.#modules
+    const { worker, at } = running
+    const { id, model } = this.#decision
     registry.end(worker, figures.usage?.completionTokens ?? figures.deltaTokens)
-    metrics.attempt(outcome.kind, code)
-    const observation: Observation = {
-      atMs: clock.now(),
+    if (running.isProbe) registry.breakers.probeEnded(worker, model)
+    metrics.attempt(outcome, code)
+    const atMs = clock.now()
+    const { ttftMs, tpotMs, usage } = figures
+    this.#decision = endAttempt(this.#decision, { outcome, endedAtMs: atMs, code, ttftMs }, at)
+    return {
+      atMs,
       worker,
-      model: this.#decision.model,
-      decision: this.#decision.id,
-      attempt: this.#decision.attempts.length - 1,
-      outcome,
-      blame: this.#isVoid(code) ? 'gateway' : blameOf(outcome.kind, code),
-      ttftMs: figures.ttftMs,
-      tpotMs: figures.tpotMs,
-      promptTokens: figures.usage?.promptTokens ?? null,
-      completionTokens: figures.usage?.completionTokens ?? null,
-      inFlight: this.#inFlightBefore,
-      load: this.#loadBefore,
+      model,
+      decision: id,
+      attempt: at,
+      outcome: observedOf(outcome, code, ttftMs),
+      blame: this.#isVoid(running, code) ? 'gateway' : blameOf(outcome, code),
+      ttftMs,
+      tpotMs,
+      promptTokens: usage?.promptTokens ?? null,
+      completionTokens: usage?.completionTokens ?? null,
+      inFlight: running.inFlightBefore,
+      load: running.loadBefore,
     }
-    this.#observe(this.#refusals.judge(observation))
-    const end = { outcome: outcome.kind, endedAtMs: observation.atMs, code, ttftMs: figures.ttftMs }
-    this.#decision = endAttempt(this.#decision, end)
   }
 
   /** A forged signature is one, however busy this gateway was. */
-  #isVoid(code: ErrorCode | null): boolean {
+  #isVoid({ startedAtMs }: Running, code: ErrorCode | null): boolean {
     if (provesForgery(code)) return false
-    return this.#modules.selfWatch?.wasTroubledSince(this.#startedAtMs) ?? false
+    return this.#modules.selfWatch?.wasTroubledSince(startedAtMs) ?? false
   }
 
-  #observe(judged: readonly Observation[]): void {
-    const { evidence, observations } = this.#modules
+  /** Of what was said at other attempts of this request, the latest one's beginning is told. */
+  #observe(judged: readonly Observation[], { startedAtMs }: Pick<Running, 'startedAtMs'> = this) {
+    const { evidence, observations, registry } = this.#modules
     for (const observation of judged) {
       evidence.observe(observation)
       observations.append(observation)
+      registry.breakers.observe(observation, startedAtMs)
     }
+  }
+
+  #askedToWait(worker: WorkerId, { detail }: IsochroneError): void {
+    const { retryAfterMs } = detail
+    if (typeof retryAfterMs !== 'number') return
+    const { model } = this.#decision
+    this.#modules.registry.breakers.asked({ worker, model, retryAfterMs })
   }
 }
 
-function blameOf(kind: ObservedOutcome['kind'], code: ErrorCode | null): Observation['blame'] {
-  if (kind === 'abandoned') return 'client'
-  if (code === null) return 'nobody'
+function observedOf(
+  outcome: End['outcome'],
+  code: ErrorCode | null,
+  ttftMs: number | null,
+): ObservedOutcome {
+  if (outcome === 'completed') return { kind: 'completed' }
+  if (outcome !== 'failed' || code === null) return { kind: 'abandoned' }
+  return { kind: 'failed', code, phase: ttftMs === null ? 'before-first-token' : 'mid-stream' }
+}
+
+function blameOf(outcome: End['outcome'], code: ErrorCode | null): Observation['blame'] {
+  if (outcome === 'abandoned') return 'client'
+  if (outcome !== 'failed' || code === null) return 'nobody'
   return blameFor(code)
 }

@@ -45,7 +45,7 @@ function callOf(
   const clock = new HaltingClock()
   let given: CallLimits | undefined
   const worker = {
-    describe: () => ({ overdue: false }),
+    describe: () => ({ overdue: false, load: { draining: false } }),
     async *generate(_request: unknown, limits: CallLimits) {
       given = limits
       const { signal } = limits
@@ -71,6 +71,8 @@ function callOf(
     departure: new Departure(),
     further: [],
     canMove: () => true,
+    isSuspected: () => false,
+    tpotMs: null,
     ...changes,
   }
   return { clock, call: new WorkerCall({ ...options }, clock), limits: () => given }

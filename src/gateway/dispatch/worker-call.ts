@@ -11,9 +11,11 @@ import {
   type GenerationUsage,
   IsochroneError,
 } from '../../protocol/index.ts'
+import type { MoveReason } from '../../routing/index.ts'
 import type { Worker } from '../workers/worker.ts'
 import type { Departure } from './departure.ts'
 import { Interruption } from './interruption.ts'
+import { AnswerMoved } from './moves.ts'
 import { generateEach } from './several-prompts.ts'
 import { type Figures, noFigures } from './trail.ts'
 
@@ -36,8 +38,23 @@ export interface WorkerCallOptions {
   readonly deadlineAtMs: number
   /** Told when the client left. */
   readonly departure: Departure
-  /** Whether another worker, one that answers, could do the work. */
-  readonly canMove: () => boolean
+  /**
+   * Whether another worker, one that answers, could do the work.
+   * @param whileItWorks this one has not failed
+   */
+  readonly canMove: (whileItWorks: boolean) => boolean
+  /** Whether the mesh holds the worker for suspect. */
+  readonly isSuspected: () => boolean
+  /** What the request asks for, ms per token; null: nothing. */
+  readonly tpotMs: number | null
+  readonly late?: Late | undefined
+}
+
+/** What is done when there is no first token at this time. */
+export interface Late {
+  /** Monotonic ms. */
+  readonly atMs: number
+  readonly act: () => void
 }
 
 /** A reader that holds an answer up for longer than this blurs the time per token. */
@@ -48,6 +65,14 @@ const haltLookMs = 1_000
 const lateLooksMax = 2
 /** A gap so many times as long as any before it is no matter of pace. */
 const stallGaps = 10
+/** Suspicions are refuted within two seconds, or are none. */
+const suspectLooksMax = 2
+/** A rate that is low for so many seconds is no hiccup. */
+const slowLooksMax = 3
+/** Rates this far below the objective are not within its error. */
+const slowShare = 0.8
+/** An answer that is done by then stays where it is: to read the prompt elsewhere takes as long. */
+const nearlyDoneMs = 2_000
 const tooSlow = 'The client took the answer so slowly that the request’s time was used up.'
 
 export class WorkerCall {
@@ -76,6 +101,13 @@ export class WorkerCall {
   /** Looks in a row that found the same batch awaited, and since when it is. */
   #quietLooks = 0
   #quietSinceMs: number | undefined
+  #wasLate = false
+  #suspectLooks = 0
+  #slowLooks = 0
+  /** As they were at the look before. */
+  #lookedAtMs = 0
+  #deltasBefore = 0
+  #readerMsBefore = 0
 
   constructor(options: WorkerCallOptions, clock: Clock) {
     this.#options = options
@@ -127,6 +159,11 @@ export class WorkerCall {
     this.#release()
     this.#interruption.interrupt(reason)
     this.#iterator.return?.()?.catch(() => {})
+  }
+
+  /** Since the call began. */
+  get waitedMs(): number {
+    return this.#clock.monotonic() - this.#startMs
   }
 
   /** Monotonic ms at which the latest text came, or the call began. */
@@ -181,6 +218,15 @@ export class WorkerCall {
       return
     }
     const nextMs = this.#canMove ? Math.min(dueMs, nowMs + haltLookMs) : dueMs
+    const { late } = this.#options
+    if (late !== undefined && !this.#wasLate && late.atMs < nextMs) {
+      this.#timer = this.#clock.after(Math.max(0, late.atMs - nowMs), () => {
+        this.#wasLate = true
+        if (this.#firstAtMs === undefined) late.act()
+        this.#watch(this.#clock.monotonic())
+      })
+      return
+    }
     this.#timer = this.#clock.after(nextMs - nowMs, () => {
       const reason = this.#reasonToMove()
       if (reason !== undefined) this.#interruption.interrupt(reason)
@@ -197,11 +243,51 @@ export class WorkerCall {
   /** A worker that may come back is left only for one that is there. */
   #reasonToMove(): IsochroneError | undefined {
     if (!this.#canMove) return undefined
-    this.#lateLooks = this.#options.worker.describe().overdue ? this.#lateLooks + 1 : 0
+    const { overdue, load } = this.#options.worker.describe()
+    this.#lateLooks = overdue ? this.#lateLooks + 1 : 0
     const hasHalted = this.#lateLooks >= lateLooksMax
     const hasStalled = this.#hasStalled()
-    if (!(hasHalted || hasStalled) || !this.#options.canMove()) return undefined
+    if (!(hasHalted || hasStalled)) return this.#reasonToLeave(load.draining)
+    if (!this.#options.canMove(false)) return undefined
     return hasHalted ? halted() : stalled(this.#quietLooks * haltLookMs)
+  }
+
+  /** A worker that works is left only in mid-answer, for one that goes on at once. */
+  #reasonToLeave(isDraining: boolean): IsochroneError | undefined {
+    if (!this.#options.goesOn || this.#firstAtMs === undefined) return undefined
+    const { isSuspected, canMove } = this.#options
+    this.#suspectLooks = isSuspected() ? this.#suspectLooks + 1 : 0
+    this.#slowLooks = this.#isSlow() ? this.#slowLooks + 1 : 0
+    let reason: MoveReason | undefined
+    if (isDraining && !this.#isNearlyDone) reason = 'draining'
+    else if (this.#suspectLooks >= suspectLooksMax) reason = 'suspected'
+    else if (this.#slowLooks >= slowLooksMax) reason = 'slow'
+    return reason !== undefined && canMove(true) ? new AnswerMoved(reason) : undefined
+  }
+
+  /** Since the look before; what a slow reader held up says nothing. */
+  #isSlow(): boolean {
+    const { tpotMs } = this.#options
+    if (tpotMs === null) return false
+    const nowMs = this.#clock.monotonic()
+    const sinceMs = nowMs - Math.max(this.#lookedAtMs, this.#firstAtMs ?? nowMs)
+    const tokens = this.#deltas - this.#deltasBefore
+    const heldUpMs = this.#readerMs - this.#readerMsBefore
+    this.#lookedAtMs = nowMs
+    this.#deltasBefore = this.#deltas
+    this.#readerMsBefore = this.#readerMs
+    if (heldUpMs > readerPauseMs || sinceMs < haltLookMs / 2) return false
+    const open = this.#choices - this.#finished.size
+    return tokens < ((open * sinceMs) / tpotMs) * slowShare
+  }
+
+  /** By its own pace, were it to use all that it may. */
+  get #isNearlyDone(): boolean {
+    const { maxTokens } = this.#options.request
+    if (maxTokens === null || this.#deltas === 0) return false
+    const left = maxTokens * this.#choices - this.#deltas
+    const spentMs = this.#clock.monotonic() - (this.#firstAtMs ?? 0)
+    return (spentMs / this.#deltas) * left < nearlyDoneMs
   }
 
   /**

@@ -3,7 +3,12 @@
  * gets.
  */
 import type { Clock } from '../../base/index.ts'
-import type { EvidenceBook, Standing, WorkerEvidence } from '../../evidence/index.ts'
+import {
+  Breakers,
+  type EvidenceBook,
+  type Standing,
+  type WorkerEvidence,
+} from '../../evidence/index.ts'
 import {
   type HardwareReport,
   IsochroneError,
@@ -76,10 +81,13 @@ export class WorkerRegistry {
   readonly #options: RegistryOptions
   readonly #modules: RegistryModules
   readonly #entries = new Map<WorkerId, Entry>()
+  /** Who gets nothing for a while, by what came of the requests before. */
+  readonly breakers: Breakers
 
   constructor(options: RegistryOptions, modules: RegistryModules) {
     this.#options = options
     this.#modules = modules
+    this.breakers = new Breakers(modules.clock)
   }
 
   /** Adds a worker; one of the same id gives way, with what is under way there still counted. */
@@ -171,6 +179,11 @@ export class WorkerRegistry {
     return (inFlight + others) / Math.max(1, slots)
   }
 
+  /** The mesh holds it for suspect or dead, and its link shows nothing newer. */
+  isSuspected(id: WorkerId): boolean {
+    return this.#entries.get(id)?.foreseen?.verdict !== undefined
+  }
+
   /** Another request is under way there; returns how many were before. */
   begin(id: WorkerId): number {
     const entry = this.#entries.get(id)
@@ -203,9 +216,12 @@ export class WorkerRegistry {
   candidates(model: string, classes: readonly HardwareClass[]): readonly Candidate[] {
     const candidates: Candidate[] = []
     const evidenceOf = this.#modules.evidence.of(model)
+    const breakerOf = this.breakers.of(model)
+    const asked = { model, classes }
     for (const entry of this.#entries.values()) {
-      const evidence = evidenceOf(entry.worker.id)
-      candidates.push(candidateOf(entry, { model, classes }, evidence))
+      const candidate = candidateOf(entry, asked, evidenceOf(entry.worker.id))
+      candidate.breaker = breakerOf?.(candidate.id)
+      candidates.push(candidate)
     }
     return candidates
   }
@@ -242,7 +258,11 @@ interface Asked {
   readonly classes: readonly HardwareClass[]
 }
 
-function candidateOf(entry: Entry, { model, classes }: Asked, evidence: WorkerEvidence): Candidate {
+function candidateOf(
+  entry: Entry,
+  { model, classes }: Asked,
+  evidence: WorkerEvidence,
+): Writable<Candidate> {
   const { worker, inFlight, standing } = entry
   const foreseen = entry.foreseen ?? unforeseen
   const { others, kvTokensFree, verdict } = foreseen
@@ -258,7 +278,8 @@ function candidateOf(entry: Entry, { model, classes }: Asked, evidence: WorkerEv
     const own = { id: worker.id, inFlight, others, kvTokensFree, verdict, evidence }
     const link = { roundTripMs, roundTripSource, connected, overdue }
     const machine = { integerExact, hardwareClass, memoryBytes }
-    entry.candidate = { ...own, ...link, standing, region, offer, load, ...machine }
+    const breaker = undefined
+    entry.candidate = { ...own, ...link, standing, breaker, region, offer, load, ...machine }
     return entry.candidate
   }
   kept.region = region

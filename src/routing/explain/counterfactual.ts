@@ -74,6 +74,11 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
         `${name}, or another of the best, would have been chosen had this not been a turn ` +
         'to explore.'
       )
+    case 'probe':
+      return (
+        `${name}, or another of the best, would have been chosen had this not been a turn to ` +
+        'try a worker that failed.'
+      )
     case 'spill':
       return `${name} would have been chosen with a free slot.`
     default:

@@ -73,6 +73,11 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
         `share of requests goes to such workers to learn of them. Otherwise ${name}, or another ` +
         'of the best, would have been chosen.'
       )
+    case 'probe':
+      return (
+        'It failed several times in a row not long ago, and single requests show whether it is ' +
+        `well again. Otherwise ${name}, or another of the best, would have been chosen.`
+      )
     case 'spill':
       return (
         'Every more reliable worker has a queue; it has a free slot and is predicted to ' +

@@ -31,7 +31,10 @@ export function refusalOf(decision: Decision): Refusal | null {
 }
 
 /** What these reject today they may let pass in a moment. */
-const passingGates = ['connected', 'alive', 'draining', 'tried', 'latency-at-load', 'slots']
+const passingGates = [
+  ...['connected', 'alive', 'draining', 'tried'],
+  ...['breaker', 'back-off', 'latency-at-load', 'slots'],
+]
 
 /** One line: what kept everybody out. */
 export function summarizeRejections(decision: Decision): string {

@@ -4,7 +4,7 @@
  */
 
 import type { RoundTripSource } from '../candidate.ts'
-import type { Attempt, Decision, Ranking, Rejection } from '../decision.ts'
+import type { Attempt, Decision, MoveReason, Ranking, Rejection } from '../decision.ts'
 import { whatWouldChange } from './counterfactual.ts'
 import {
   type Decided,
@@ -71,10 +71,15 @@ function answer(decision: Decision): string {
   if (decision.chosen === null) return `Nobody was chosen. ${summarizeRejections(decision)}`
   const name = workerName(decision.chosen)
   const failed = decision.attempts.find(({ outcome }) => outcome === 'failed')
+  const before = decision.attempts.find(({ outcome }) => outcome === 'cancelled')
   const again =
-    decision.first === null || failed === undefined
+    decision.first === null
       ? []
-      : [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
+      : failed !== undefined
+        ? [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
+        : before !== undefined
+          ? [`It took over from ${workerName(before.worker)}; see below.`]
+          : []
   return list(`Why ${name}?`, [...again, decision.reason, `Its full id is ${decision.chosen}.`])
 }
 
@@ -204,10 +209,30 @@ function asFirstDecided({ first }: Decision): string {
 }
 
 function attemptInWords(attempt: Attempt, index: number): string {
-  const { cause, worker } = attempt
-  const why = cause === 'retry' ? 'in place of the one before' : 'as first decided'
-  const how = cause === 'continuation' ? spliceInWords(attempt) : why
-  return `${index + 1}. ${workerName(worker)}, ${how}: ${endInWords(attempt)}.`
+  const name = workerName(attempt.worker)
+  return `${index + 1}. ${name}, ${whyTried(attempt)}: ${endInWords(attempt)}.`
+}
+
+function whyTried(attempt: Attempt): string {
+  const { cause, splice } = attempt
+  switch (cause) {
+    case 'picked':
+      return 'as first decided'
+    case 'retry':
+      return 'in place of the one before'
+    case 'hedge':
+      return 'beside the one before, whose first token was late'
+    case 'migration':
+      return `${spliceInWords(attempt)}; ${movedInWords[splice?.reason ?? 'draining']}`
+    default:
+      return spliceInWords(attempt)
+  }
+}
+
+const movedInWords: Readonly<Record<MoveReason, string>> = {
+  draining: 'moved, since the one before is about to stop',
+  suspected: 'moved, since the one before is suspected of being dead',
+  slow: 'moved, since the one before was slower than the objective',
 }
 
 /** The cause is the failure before it, which stands in the line above. */

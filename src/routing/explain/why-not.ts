@@ -54,7 +54,7 @@ function whyNot(other: Ranking, { decided, chosen, best }: Against): string {
   if (!other.indistinguishable && !(decided.decidedBy === 'spill' && other.alike)) {
     return lessReliable(other, best)
   }
-  if (decided.decidedBy === 'exploration') {
+  if (decided.decidedBy === 'exploration' || decided.decidedBy === 'probe') {
     return other.alike
       ? 'one of the best, but this was a turn to explore.'
       : `as reliable as the best, but slower (${doneAfter(other)}).`

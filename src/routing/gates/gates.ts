@@ -7,6 +7,8 @@ import type { Candidate } from '../candidate.ts'
 import type { Demand } from '../prediction.ts'
 import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
+import { backOffGate } from './back-off.ts'
+import { breakerGate } from './breaker.ts'
 import { buildGate } from './build.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate } from './context.ts'
@@ -52,9 +54,11 @@ export const gates: readonly Gate[] = [
   triedGate,
   answeringGate,
   unsuspectedGate,
+  breakerGate,
   recordGate,
   latencyGate,
   latencyAtLoadGate,
+  backOffGate,
   slotsGate,
 ]
 

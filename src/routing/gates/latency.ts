@@ -1,6 +1,7 @@
 /**
  * The worker, were it idle, would meet the request's objective for the first and each further
- * token.
+ * token. Of an answer that has begun, late is better than never: then it is asked only as long as
+ * there is another that would.
  */
 import { predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
@@ -9,7 +10,8 @@ import { latencyInWords, objectiveInWords } from './latency-words.ts'
 export const latencyGate: Gate = {
   name: 'latency',
   temporary: false,
-  applies: ({ request }) => request.objective.ttftMs !== null || request.objective.tpotMs !== null,
+  applies: ({ request: { objective }, takesLate }) =>
+    !takesLate && (objective.ttftMs !== null || objective.tpotMs !== null),
   check(candidate, demand) {
     const { ttftMs, tpotMs } = demand.request.objective
     const prediction = predict(candidate, demand)

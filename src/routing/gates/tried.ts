@@ -1,4 +1,4 @@
-/** The worker has not failed at this very request. */
+/** The worker has not failed at this very request, nor is it at it, nor is it to be left. */
 import type { Gate } from './gate.ts'
 
 export const triedGate: Gate = {
@@ -6,7 +6,7 @@ export const triedGate: Gate = {
   temporary: false,
   applies: ({ tried }) => tried.size > 0,
   check: (candidate, { tried }) =>
-    tried.has(candidate.id) ? 'failed at this request before' : undefined,
-  required: () => 'no failed attempt at this request',
+    tried.has(candidate.id) ? 'tried for this request before' : undefined,
+  required: () => 'no attempt at this request',
   actual: (fact) => `${fact}`,
 }

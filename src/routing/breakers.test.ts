@@ -1,0 +1,91 @@
+/** Whose circuit breaker is open gets nothing while another can do it, and is tried again later. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { seededRandom } from '../base/index.ts'
+import type { BreakerSight } from '../evidence/index.ts'
+import { decide } from './decide.ts'
+import { renderDecision } from './explain/render.ts'
+import { sampleCandidate, sampleEvidence, sampleInput } from './samples.fixture.ts'
+
+const open: BreakerSight = {
+  state: 'open',
+  takes: false,
+  words: 'open until 10:00:05 after 3 failures in a row, the last node_failed',
+  leftMs: 5_000,
+}
+const probing: BreakerSight = { state: 'half-open', takes: false, words: 'one goes', leftMs: 0 }
+const free: BreakerSight = { ...probing, takes: true }
+const waiting: BreakerSight = { state: 'waiting', takes: false, words: 'later', leftMs: 7_000.5 }
+const sound = { evidence: sampleEvidence(1, 300) }
+
+test('breakers never shut the last ones out, and nobody else is chosen before', () => {
+  const breakers = fc.array(fc.constantFrom(undefined, open, probing, free), {
+    minLength: 1,
+    maxLength: 8,
+  })
+  const property = fc.property(breakers, fc.nat(), (all, seed) => {
+    const candidates = all.map((breaker, i) => sampleCandidate(i, { ...sound, breaker }))
+    const decision = decide(sampleInput({ candidates, random: seededRandom(seed) }))
+    const takes = candidates.filter(({ breaker }) => breaker?.takes ?? true)
+    const allowed = takes.length > 0 ? takes : candidates
+    assert.ok(allowed.some(({ id }) => id === decision.chosen))
+    assert.equal(decision.eligible, allowed.length)
+    const rejected = decision.rejections.filter(({ gate }) => gate === 'breaker')
+    assert.equal(rejected.length, candidates.length - allowed.length)
+  })
+  fc.assert(property, { numRuns: 300 })
+})
+
+test('where the others are full, an open one with a sound record is better than none', () => {
+  const full = { ...sound, load: { running: 100 } }
+  const candidates = [sampleCandidate(0, full), sampleCandidate(1, { ...sound, breaker: open })]
+  assert.equal(decide(sampleInput({ candidates })).chosen, candidates[1]?.id)
+  const failing = { evidence: sampleEvidence(0, 20), breaker: open }
+  const worse = [sampleCandidate(0, full), sampleCandidate(1, failing)]
+  assert.equal(decide(sampleInput({ candidates: worse })).outcome, 'busy')
+})
+
+test('a decision says whose breaker is open and why', () => {
+  const candidates = [sampleCandidate(0, sound), sampleCandidate(1, { ...sound, breaker: open })]
+  const decision = decide(sampleInput({ candidates }))
+  assert.deepEqual(decision.rejections, [
+    {
+      worker: candidates[1]?.id,
+      gate: 'breaker',
+      required: 'a circuit breaker that is closed, or half-open and free for a probe',
+      actual: 'open until 10:00:05 after 3 failures in a row, the last node_failed',
+    },
+  ])
+  assert.match(renderDecision(decision), /breaker \(1\): required a circuit breaker/)
+})
+
+test('a half-open one is tried by a small share of requests, whatever its record', () => {
+  const failing = { evidence: sampleEvidence(0, 50), breaker: free }
+  const candidates = [sampleCandidate(0, sound), sampleCandidate(1, failing)]
+  const random = seededRandom(5)
+  let probes = 0
+  for (let i = 0; i < 2_000; i += 1) {
+    const decision = decide(sampleInput({ candidates, random }))
+    if (decision.chosen !== candidates[1]?.id) continue
+    probes += 1
+    assert.equal(decision.decidedBy, 'probe')
+    if (probes === 1) assert.match(decision.reason, /single requests show whether it is well again/)
+  }
+  assert.ok(probes > 30 && probes < 100, `${probes} of 2,000, at a share of 3 %`)
+})
+
+test('who asked to be left alone is, and a client hears when the first may be asked again', () => {
+  const busy = { ...sound, load: { running: 100 } }
+  const candidates = [
+    sampleCandidate(0, { ...sound, breaker: waiting }),
+    sampleCandidate(1, { ...sound, breaker: { ...waiting, leftMs: 20_000 } }),
+  ]
+  const decision = decide(sampleInput({ candidates }))
+  assert.deepEqual([decision.outcome, decision.retryAfterMs], ['busy', 7_001])
+  assert.equal(decision.gateCounts['back-off'], 2)
+  const other = decide(sampleInput({ candidates: [...candidates, sampleCandidate(2, sound)] }))
+  assert.notEqual(other.chosen, null)
+  const soon = decide(sampleInput({ candidates: [...candidates, sampleCandidate(2, busy)] }))
+  assert.equal(soon.outcome, 'busy')
+})
