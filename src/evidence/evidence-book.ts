@@ -89,6 +89,18 @@ export class EvidenceBook {
     record.version += 1
   }
 
+  /**
+   * What another gateway says that a worker has done, as a part of a fault; below 0: it says so no
+   * longer. It is not kept: that gateway says it again.
+   */
+  hear(
+    worker: WorkerId,
+    { atMs, weight }: { readonly atMs: number; readonly weight: number },
+  ): void {
+    const saidMs = Math.min(atMs, this.#clock.now())
+    if (Number.isFinite(saidMs)) addFault(this.#worker(worker), saidMs, weight)
+  }
+
   /** Replays what was kept, oldest first, into an empty book. */
   restore(observations: Iterable<Observation>, sightings: Iterable<Sighting> = []): void {
     for (const observation of observations) this.observe(observation)

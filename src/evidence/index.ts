@@ -23,6 +23,13 @@ export {
   sightingKinds,
   uncleanCodes,
 } from './sighting.ts'
+export {
+  Accusations,
+  type Consequence as AccusationConsequence,
+  type Heard as HeardNotice,
+  noticesPerGatewayMax,
+  type Said as SaidOfWorker,
+} from './standing/accusations.ts'
 export { classOf, type FaultClass, type FaultKind, faultKinds } from './standing/fault.ts'
 export {
   causeInWords,
@@ -43,4 +50,9 @@ export {
   type Subject,
 } from './standing/incident.ts'
 export type { WorkerTraits } from './standing/mass-guard.ts'
+export {
+  type NoticeFault,
+  readNotice,
+  tellable,
+} from './standing/notice.ts'
 export { type Fault, StandingBook, type StandingBookModules } from './standing/standing-book.ts'

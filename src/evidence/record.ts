@@ -166,9 +166,11 @@ function isUnclean({ outcome, blame }: Observation): boolean {
   return blame === 'node' && outcome.kind === 'failed' && uncleanCodes.has(outcome.code)
 }
 
-export function addFault(record: WorkerRecord, atMs: number): void {
+/** @param weight below 0: as much is taken back as is left of it */
+export function addFault(record: WorkerRecord, atMs: number, weight = 1): void {
   const fading = fade(record.faultsAtMs, atMs, faultHalfLifeMs)
-  record.faults = record.faults * fading + fade(atMs, record.faultsAtMs, faultHalfLifeMs)
+  const added = weight * fade(atMs, record.faultsAtMs, faultHalfLifeMs)
+  record.faults = Math.max(0, record.faults * fading + added)
   record.faultsAtMs = Math.max(record.faultsAtMs, atMs)
   record.version += 1
 }

@@ -25,6 +25,7 @@ import { SelfWatch } from './workers/self-watch.ts'
 import { SessionWatch } from './workers/session-watch.ts'
 import { SignedCalls } from './workers/signed-calls.ts'
 import { StandingKeeper } from './workers/standing-keeper.ts'
+import { StandingNotices } from './workers/standing-notices.ts'
 import { createUpstreamWorker } from './workers/upstream-worker.ts'
 
 export async function createGateway(
@@ -38,18 +39,17 @@ export async function createGateway(
   const gateway = modules.identity.id
   const latencies = new LatencyWatch({ self: gateway, cell }, { ...modules, registry })
   const foresight = new Foresight({ ...modules, registry, latencies })
-  const standings = standingsOf(modules, registry)
-  const { faults, selfWatch, sessions } = standings
+  const standings = standingsOf(modules, { registry, network: options.network })
+  const { faults, notices, selfWatch, sessions } = standings
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     ...workerGaugesOf(registry),
     latencies: gaugesOf(latencies),
     federation: federationGaugesOf(modules),
-    standing: { incidents: () => faults.counts(), faults: () => faults.faults() },
+    standing: standings.gauges,
   })
   const decisionLog = new DecisionLog(modules.decisions)
-  const own = { registry, admission, metrics, decisionLog, latencies }
-  const common = { ...modules, ...own, ...standings }
+  const common = { ...modules, ...standings, registry, admission, metrics, decisionLog, latencies }
   const router = new Router(common)
   const dispatch = new Dispatch(limits, { ...common, router })
   const journey = new Journey({ ...common, router, dispatch })
@@ -82,6 +82,7 @@ export async function createGateway(
     onStream: serveCalls(callHandlers, modules),
     onConnection: (connection) => joining.expect(connection),
     onPeerFault: (peer, found) => faults.gossip(peer, found),
+    onNotice: (from, notice) => notices.hear(from, notice),
     addUpstream(upstream) {
       const worker = createUpstreamWorker(upstream)
       registry.put(worker)
@@ -92,17 +93,35 @@ export async function createGateway(
     isReady,
     workerCount: () => registry.counts().connected,
     close() {
-      for (const one of [...watches, faults]) one.stop()
+      for (const one of [...watches, faults, notices]) one.stop()
       return server.close()
     },
   }
 }
 
 /** Who stands how, who is there, and whether this gateway may judge. */
-function standingsOf(modules: GatewayModules, registry: WorkerRegistry) {
+function standingsOf(
+  modules: GatewayModules,
+  own: { readonly registry: WorkerRegistry; readonly network: string },
+) {
+  const { registry } = own
   const selfWatch = new SelfWatch(modules.clock)
-  const faults = new StandingKeeper({ ...modules, registry, selfWatch })
+  const faults = new StandingKeeper({
+    ...modules,
+    registry,
+    selfWatch,
+    onStep: (incident) => notices.stepped(incident),
+    onJoined: (worker) => notices.joined(worker),
+  })
+  const notices = new StandingNotices({
+    ...modules,
+    ...own,
+    book: faults.book,
+    condemn: (worker, kind, evidence) => faults.conduct(worker, kind, evidence),
+    notices: modules.notices ?? modules.mesh?.notices,
+  })
   faults.start()
+  notices.start()
   const sessions = new SessionWatch({
     ...modules,
     selfWatch,
@@ -114,7 +133,13 @@ function standingsOf(modules: GatewayModules, registry: WorkerRegistry) {
       faults.seen(observation)
     },
   }
-  return { faults, observations, selfWatch, sessions }
+  const gauges = {
+    incidents: () => faults.counts(),
+    faults: () => faults.faults(),
+    notices: () => notices.counts(),
+    rechecks: () => notices.rechecks.counts(),
+  }
+  return { faults, notices, observations, selfWatch, sessions, gauges }
 }
 
 function workerGaugesOf(registry: WorkerRegistry) {

@@ -23,6 +23,7 @@ import {
   createJoinTokens,
   type Gateway,
   type GatewayLimits,
+  type GatewayModules,
   hashSecret,
   type UpstreamEngine,
   type UpstreamModel,
@@ -76,6 +77,8 @@ export interface TestGatewayOptions {
   readonly httpAddress?: string
   readonly identity?: Identity
   readonly incidents?: IncidentStore
+  /** What it tells other gateways. */
+  readonly notices?: GatewayModules['notices']
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -102,6 +105,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       observations,
       decisions,
       ...(options.incidents === undefined ? {} : { incidents: options.incidents }),
+      notices: options.notices,
     },
   )
   const address = await gateway.listen()

@@ -6,7 +6,7 @@ import type {
   ObservationStore,
   SightingStore,
 } from '../evidence/index.ts'
-import type { LieKind, MeshAgent, PeerFault } from '../mesh/index.ts'
+import type { LieKind, MeshAgent, NoticeKeeper, NoticeReader, PeerFault } from '../mesh/index.ts'
 import type { Identity, NodeId, WorkerId } from '../protocol/index.ts'
 import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
 import type { CallHandler, Connection, Stream } from '../transport/index.ts'
@@ -52,6 +52,8 @@ export interface GatewayModules {
   readonly latencyStore?: LatencyStore
   /** The mesh of which this gateway is a member; its owner starts and closes it. */
   readonly mesh?: MeshAgent
+  /** How other gateways are told of nodes, where it is not the mesh. */
+  readonly notices?: Pick<NoticeKeeper, 'isTrusted' | 'retract' | 'tell'> | undefined
 }
 
 export interface Gateway {
@@ -68,6 +70,8 @@ export interface Gateway {
   readonly onConnection: (connection: Connection) => void
   /** For the mesh: what it found wrong in what a peer sent. */
   readonly onPeerFault: (peer: NodeId, fault: PeerFault | LieKind) => void
+  /** For the mesh: what another gateway tells of nodes. */
+  readonly onNotice: NoticeReader
   /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */
   addUpstream(options: UpstreamOptions): WorkerId
   /** Every decision from now on follows it. */

@@ -5,6 +5,8 @@ import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { Attempt, DecisionOutcome, MoveReason } from '../routing/index.ts'
 import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
+import type { RecheckOutcome } from './workers/rechecks.ts'
+import type { NoticeOutcome } from './workers/standing-notices.ts'
 
 export type Operation = 'chat' | 'text_completion' | 'embeddings'
 
@@ -36,6 +38,8 @@ export interface Gauges {
   readonly standing?: {
     readonly incidents: () => ReadonlyMap<IncidentState, number>
     readonly faults: () => ReadonlyMap<FaultKind, number>
+    readonly notices: () => ReadonlyMap<NoticeOutcome, number>
+    readonly rechecks: () => ReadonlyMap<RecheckOutcome, number>
   }
 }
 
@@ -100,6 +104,12 @@ export class GatewayMetrics {
       })
       this.#registry.gauge(table.faults, () => {
         return Array.from(standing.faults(), ([kind, count]) => [[kind], count] as const)
+      })
+      this.#registry.gauge(table.notices, () => {
+        return Array.from(standing.notices(), ([outcome, count]) => [[outcome], count] as const)
+      })
+      this.#registry.gauge(table.rechecks, () => {
+        return Array.from(standing.rechecks(), ([outcome, count]) => [[outcome], count] as const)
       })
     }
     this.#registry.gauge(table.residentMemory, residentMemory)

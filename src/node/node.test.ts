@@ -202,13 +202,13 @@ describe('serving', () => {
     assert.ok(result !== undefined)
     const hash = new OutputHash()
     hash.add(events)
-    const { body } = decodeGenerateCall(message)
+    const { envelope: asked } = decodeGenerateCall(message)
     verifyEnvelope(result, {
       expectedDomain: 'result',
       network,
       self: gateway.identity.id,
       peer: worker.node.id,
-      bodyHash: resultHash(hashBody(body), hash.digest()),
+      bodyHash: resultHash(asked.envelope, hash.digest()),
       now: systemClock.now(),
       nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
     })
@@ -229,13 +229,13 @@ describe('serving', () => {
       assert.ok(result !== undefined)
       const hash = new OutputHash()
       hash.add(events)
-      const { body } = decodeGenerateCall(messages[i] ?? new Uint8Array(0))
+      const { envelope: asked } = decodeGenerateCall(messages[i] ?? new Uint8Array(0))
       verifyEnvelope(result, {
         expectedDomain: 'result',
         network,
         self: gateway.identity.id,
         peer: worker.node.id,
-        bodyHash: resultHash(hashBody(body), hash.digest()),
+        bodyHash: resultHash(asked.envelope, hash.digest()),
         now: systemClock.now(),
         nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
       })

@@ -292,13 +292,13 @@ function signResult(
   },
 ): Promise<SignedEnvelope> {
   const { modules, options, signer } = about.context
-  const { bodyHash, sender } = about.asked
+  const { asked } = about
   const now = modules.clock.now()
   return signer.sign({
     domain: 'result',
     network: options.network,
-    recipient: sender,
-    bodyHash: resultHash(bodyHash, outputDigest),
+    recipient: asked.sender,
+    bodyHash: resultHash(asked, outputDigest),
     nonce: modules.random.bytes(nonceLengthBytes),
     issuedAtMs: now,
     expiresAtMs: now + options.limits.resultLifeMs,

@@ -67,6 +67,20 @@ export interface EnvelopeExpectation {
   readonly roots?: VerifiedRoots
 }
 
+/**
+ * Whether its sender signed it, whenever and for whomever that was: for evidence that is looked at
+ * later. What is to be accepted is for `verifyEnvelope`.
+ */
+export function isSignedBySender(signed: SignedEnvelope): boolean {
+  try {
+    if (signed.inclusion === null) checkSignature(signed)
+    else checkTreeSignature(signed, signed.inclusion, undefined)
+    return true
+  } catch {
+    return false
+  }
+}
+
 export const hashLengthBytes = sha256LengthBytes
 export const nonceLengthBytes = 16
 

@@ -12,6 +12,7 @@ export {
   type EnvelopeFields,
   hashBody,
   hashLengthBytes,
+  isSignedBySender,
   nonceLengthBytes,
   type PendingEnvelope,
   type SignedEnvelope,
@@ -19,6 +20,7 @@ export {
   type VerifiedEnvelope,
   verifyEnvelope,
 } from './envelope.ts'
+export { bytesOf, envelopeFromJson, envelopeToJson } from './envelope-json.ts'
 export { envelopeLimits } from './envelope-limits.ts'
 export { EnvelopeSigner } from './envelope-signer.ts'
 export {
@@ -179,13 +181,20 @@ export {
   type OfferedModel,
 } from './node-record.ts'
 export { type NonceOutcome, NonceStore, type NonceStoreOptions } from './nonce-store.ts'
+export {
+  type NoticeMark,
+  type NoticeMessage,
+  noticeMarkBytes,
+  noticeMarkOf,
+  type SaidNotice,
+} from './notices.ts'
 export { OutputHash } from './output-hash.ts'
 export {
   isRelayedPacketValid,
   type RelayedPacket,
   signRelayedPacket,
 } from './relayed-packet.ts'
-export { resultHash } from './result-hash.ts'
+export { type AskedFields, resultHash } from './result-hash.ts'
 export { type Method, methods } from './services.ts'
 export {
   recordLifeMaxMs,

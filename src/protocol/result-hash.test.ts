@@ -4,35 +4,49 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssertionFailure, ManualClock } from '../base/index.ts'
-import { canonicalBytes, hashBody, signEnvelope } from './envelope.ts'
-import { createIdentity, verifySignature } from './identity.ts'
+import { hashBody, isSignedBySender, signEnvelope } from './envelope.ts'
+import { createIdentity } from './identity.ts'
+import { modelDigestOf } from './ids.ts'
 import { OutputHash } from './output-hash.ts'
-import { bytes } from './protocol.fixture.ts'
-import { resultHash } from './result-hash.ts'
+import { bytes, modelDigest } from './protocol.fixture.ts'
+import { type AskedFields, resultHash } from './result-hash.ts'
 
-test('another request or another answer is another hash', () => {
-  const digest = bytes(32)
+const asked = fc.record({ bodyHash: bytes(32), nonce: bytes(16), modelDigest })
+
+test('another request, envelope, model or answer is another hash', () => {
+  const textOf = ({ bodyHash, modelDigest: model, nonce }: AskedFields) =>
+    [Buffer.from(bodyHash).toString('hex'), Buffer.from(nonce).toString('hex'), model].join()
   fc.assert(
-    fc.property(digest, digest, digest, (request, output, other) => {
-      fc.pre(Buffer.compare(request, other) !== 0 && Buffer.compare(output, other) !== 0)
+    fc.property(asked, asked, bytes(32), bytes(32), (request, other, output, another) => {
       const hash = resultHash(request, output)
       assert.equal(hash.length, 32)
       assert.deepEqual(resultHash(request, output), hash)
-      assert.notDeepEqual(resultHash(other, output), hash)
-      assert.notDeepEqual(resultHash(request, other), hash)
-      if (Buffer.compare(request, output) !== 0) {
-        assert.notDeepEqual(resultHash(output, request), hash)
+      for (const part of ['bodyHash', 'nonce', 'modelDigest'] as const) {
+        const changed = { ...request, [part]: other[part] }
+        if (textOf(changed) === textOf(request)) continue
+        assert.notDeepEqual(resultHash(changed, output), hash, part)
       }
+      if (Buffer.compare(output, another) === 0) return
+      assert.notDeepEqual(resultHash(request, another), hash)
     }),
   )
 })
 
 test('the bytes are those that the format names', () => {
-  const request = new Uint8Array(32).fill(1)
+  const bodyHash = new Uint8Array(32).fill(1)
+  const nonce = new Uint8Array(16).fill(3)
   const output = new Uint8Array(32).fill(2)
-  const all = Buffer.concat([Buffer.from('isochrone.v1.result\0'), request, output])
-  const expected = createHash('sha256').update(all).digest()
-  assert.deepEqual(Buffer.from(resultHash(request, output)), expected)
+  const model = new Uint8Array(32).fill(4)
+  const prefix = Buffer.from('isochrone.v1.result\0')
+  const expected = (flag: number, digest: Uint8Array) => {
+    const all = Buffer.concat([prefix, bodyHash, nonce, Uint8Array.of(flag), digest, output])
+    return createHash('sha256').update(all).digest('hex')
+  }
+  const got = (modelDigest: AskedFields['modelDigest']) =>
+    Buffer.from(resultHash({ bodyHash, nonce, modelDigest }, output)).toString('hex')
+  assert.equal(got(modelDigestOf('04'.repeat(32))), expected(1, model))
+  // After one with a model: nothing of it is left over.
+  assert.equal(got(null), expected(0, new Uint8Array(32)))
 })
 
 test('who was not there can tell from two envelopes what was answered to what', () => {
@@ -56,20 +70,23 @@ test('who was not there can tell from two envelopes what was answered to what', 
     ...common,
     domain: 'result',
     recipient: gateway.id,
-    bodyHash: resultHash(hashBody(body), output),
+    bodyHash: resultHash(request.envelope, output),
     nonce: new Uint8Array(16).fill(2),
   })
-  for (const { envelope, signature } of [request, result]) {
-    assert.ok(verifySignature(envelope.sender, canonicalBytes(envelope), signature))
-  }
-  const proven = resultHash(request.envelope.bodyHash, output)
-  assert.deepEqual(result.envelope.bodyHash, proven)
+  for (const signed of [request, result]) assert.ok(isSignedBySender(signed))
+  const forged = { ...result, envelope: { ...result.envelope, recipient: node.id } }
+  assert.ok(!isSignedBySender(forged))
+  assert.deepEqual(result.envelope.bodyHash, resultHash(request.envelope, output))
   const elsewhere = hashBody(Buffer.from('{"prompt":"another question"}'))
-  assert.notDeepEqual(result.envelope.bodyHash, resultHash(elsewhere, output))
+  const other = { ...request.envelope, bodyHash: elsewhere }
+  assert.notDeepEqual(result.envelope.bodyHash, resultHash(other, output))
 })
 
 test('a hash of another length is a programmer error', () => {
+  const fields = { bodyHash: new Uint8Array(32), nonce: new Uint8Array(16), modelDigest: null }
   const digest = new Uint8Array(32)
-  assert.throws(() => resultHash(new Uint8Array(31), digest), AssertionFailure)
-  assert.throws(() => resultHash(digest, new Uint8Array(0)), AssertionFailure)
+  const short = { ...fields, bodyHash: new Uint8Array(31) }
+  assert.throws(() => resultHash(short, digest), AssertionFailure)
+  assert.throws(() => resultHash({ ...fields, nonce: digest }, digest), AssertionFailure)
+  assert.throws(() => resultHash(fields, new Uint8Array(0)), AssertionFailure)
 })

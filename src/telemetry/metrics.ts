@@ -196,6 +196,18 @@ export const metrics = {
     help: 'What broke the rules in what workers sent, since the start, by kind.',
     labels: ['kind'],
   },
+  notices: {
+    name: 'isochrone_notices',
+    type: 'gauge',
+    help: 'What other gateways told of nodes, since the start, by what it came to.',
+    labels: ['outcome'],
+  },
+  rechecks: {
+    name: 'isochrone_rechecks',
+    type: 'gauge',
+    help: 'Nodes that were asked something because another gateway complains, by the answer.',
+    labels: ['outcome'],
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

@@ -151,6 +151,7 @@ async function openGateway(
       contacts: openMeshView(folder.gateway, log),
       transport: { dial: (...args) => transport.dial(...args) },
       onFault: (peer, fault) => gateway.onPeerFault(peer, fault),
+      onNotice: (from, notice) => gateway.onNotice(from, notice),
     },
   )
   const cell = await declaredCell(options.location)

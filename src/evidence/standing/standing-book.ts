@@ -120,6 +120,16 @@ export class StandingBook {
     return worst
   }
 
+  /** When an operator last ended an incident of it; -Infinity: never. Looks at all incidents. */
+  liftedAtMs(worker: WorkerId): number {
+    let latestMs = Number.NEGATIVE_INFINITY
+    for (const { closedAtMs, rulings, subject } of this.#incidents.values()) {
+      if (closedAtMs === null || subject.kind !== 'worker' || subject.worker !== worker) continue
+      if (rulings.at(-1)?.decision === 'lift') latestMs = Math.max(latestMs, closedAtMs)
+    }
+    return latestMs
+  }
+
   /** A fault that is the worker's own. */
   report(worker: WorkerId, fault: Fault, of: WorkerTraits): void {
     const faultClass = classOf(fault.kind)

@@ -2,6 +2,7 @@
 import type { FaultKind } from '../../evidence/index.ts'
 import {
   asIsochroneError,
+  envelopeToJson,
   IsochroneError,
   type JsonObject,
   type SignedEnvelope,
@@ -10,7 +11,6 @@ import {
 /** What was asked, and what came. */
 export interface Shown {
   readonly asked: SignedEnvelope
-  readonly requestId: string
   readonly result?: SignedEnvelope
   /** Of the output that came. */
   readonly hash?: Uint8Array
@@ -38,34 +38,20 @@ export function faultOf(error: unknown): FaultKind | undefined {
 }
 
 /**
- * Enough for anybody to check it: the two envelopes as they were signed, and the hash of the output
- * that came. No text of a prompt or an answer.
+ * The two envelopes as they were signed, and the hash of the output that came. No text of a prompt
+ * or an answer; and not the request's id, which its body has in it: who is told of this and knows
+ * the id could try guesses of the prompt against the hash.
  */
-export function faultEvidence(
-  error: unknown,
-  { asked, hash, requestId, result }: Shown,
-): JsonObject {
+export function faultEvidence(error: unknown, { asked, hash, result }: Shown): JsonObject {
   return {
     found: asIsochroneError(error).message.slice(0, foundLengthMax),
-    requestId,
-    asked: envelopeJson(asked),
-    result: result === undefined ? null : envelopeJson(result),
+    asked: envelopeToJson(asked),
+    result: result === undefined ? null : envelopeToJson(result),
     outputHash: hash === undefined ? null : base64(hash),
   }
 }
 
 const foundLengthMax = 512
-
-function envelopeJson({ envelope, inclusion, signature }: SignedEnvelope): JsonObject {
-  const { bodyHash, nonce, ...plain } = envelope
-  return {
-    ...plain,
-    bodyHash: base64(bodyHash),
-    nonce: base64(nonce),
-    signature: base64(signature),
-    inclusion: inclusion === null ? null : { ...inclusion, siblings: base64(inclusion.siblings) },
-  }
-}
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64')

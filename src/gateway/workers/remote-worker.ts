@@ -133,7 +133,7 @@ export class RemoteWorker implements Worker {
     const call = await openCall(this.#connection, methods.generate, { signal, deadlineMs, clock })
     const slot = this.#running.add(call)
     const answer = new SignedAnswer(request, body.length - continuedBytes(request))
-    const shown: Shown = { asked: envelope, requestId: request.requestId }
+    const shown: Shown = { asked: envelope }
     try {
       this.#refuseBarred()
       // A failure to send shows in the responses too.
@@ -156,7 +156,7 @@ export class RemoteWorker implements Worker {
     const body = encodeEmbeddingRequest(request)
     const envelope = await this.#modules.calls.request(this.id, body, request.modelDigest)
     const answer = await this.#callEmbed(encodeEmbedCall({ envelope, body }), limits)
-    const shown: Shown = { asked: envelope, requestId: request.requestId }
+    const shown: Shown = { asked: envelope }
     const { result, ...embedding } = this.#decoded(answer, shown)
     const hash = embeddingHash(embedding)
     try {

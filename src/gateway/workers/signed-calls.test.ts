@@ -33,7 +33,7 @@ function setUp() {
       domain: 'result',
       network: 'test',
       recipient: identity.id,
-      bodyHash: resultHash(asked.envelope.bodyHash, output),
+      bodyHash: resultHash(asked.envelope, output),
       nonce: random.bytes(16),
       issuedAtMs: clock.now(),
       expiresAtMs: clock.now() + 60_000,

@@ -85,14 +85,14 @@ export class SignedCalls {
    * @param asked the envelope of the request
    */
   checkResult(result: SignedEnvelope, asked: SignedEnvelope, { hash, heldUpMs = 0 }: Came): void {
-    const { bodyHash, modelDigest, recipient } = asked.envelope
+    const { modelDigest, recipient } = asked.envelope
     assert(recipient !== null, 'a request has a recipient')
     verifyEnvelope(result, {
       expectedDomain: 'result',
       network: this.#options.network,
       self: this.#modules.identity.id,
       peer: recipient,
-      bodyHash: resultHash(bodyHash, hash),
+      bodyHash: resultHash(asked.envelope, hash),
       // Where the gateway knows no digest, a node may still name the one that it has.
       ...(modelDigest === null ? {} : { modelDigest }),
       now: takenAtMs(result, this.#modules.clock.now(), heldUpMs),

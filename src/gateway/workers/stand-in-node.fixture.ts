@@ -216,13 +216,13 @@ export class StandInNode {
 
   #sign(signer: Identity, { envelope }: SignedEnvelope, digest: Uint8Array): SignedEnvelope {
     const { misdeed } = this.#options
-    const asked = misdeed === 'other-request' ? otherHash : envelope.bodyHash
+    const bodyHash = misdeed === 'other-request' ? otherHash : envelope.bodyHash
     const now = systemClock.now()
     return signEnvelope(signer, {
       domain: 'result',
       network: 'test',
       recipient: envelope.sender,
-      bodyHash: resultHash(asked, digest),
+      bodyHash: resultHash({ ...envelope, bodyHash }, digest),
       nonce: secureRandom.bytes(16),
       issuedAtMs: now,
       expiresAtMs: now + 60_000,

@@ -44,6 +44,9 @@ export interface StandingKeeperModules {
   readonly sightings?: Pick<SightingStore, 'append'> | undefined
   readonly incidents?: IncidentStore | undefined
   readonly mesh?: Pick<MeshAgent, 'isKnown'> | undefined
+  /** Told of every step, and of who comes: other gateways are to know, or have said something. */
+  readonly onStep?: (incident: Incident) => void
+  readonly onJoined?: (worker: NodeId) => void
 }
 
 /** Trouble of this gateway's own that is over since then still explains what comes in late. */
@@ -91,6 +94,7 @@ export class StandingKeeper {
   /** A worker is there from now on: as it stood before. */
   joined(worker: WorkerId): void {
     this.#modules.registry.stand(worker, this.book.of(worker))
+    if (isNodeId(worker)) this.#modules.onJoined?.(worker)
   }
 
   /** Found in an answer, which is an observation of its own. */
@@ -177,6 +181,7 @@ export class StandingKeeper {
     // First: from here on no request goes there.
     if (subject.kind === 'worker') registry.stand(subject.worker, this.book.of(subject.worker))
     incidents?.append(signed, { incident: id, step: steps.length })
+    this.#modules.onStep?.(incident)
     if (state === 'shut') this.#wakeAt(shutUntilMs ?? 0)
     const about =
       subject.kind === 'worker'

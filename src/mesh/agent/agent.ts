@@ -22,13 +22,14 @@ import { membershipLimits, presetFor } from '../membership/presets.ts'
 import { AddressBook } from './address-book.ts'
 import { Admission, decodeCard, encodeCard, type MemberCard } from './card.ts'
 import { GatewayChoice } from './gateway-choice.ts'
-import { Guests, type PeerFault, type Standing } from './guests.ts'
+import { Guests, type PeerFault, standings } from './guests.ts'
 import { Happenings } from './happenings.ts'
 import { type AgentLimits, agentLimits } from './limits.ts'
 import { LoadKeeper } from './load-keeper.ts'
 import { type MachineInput, MeshMachine } from './machine.ts'
 import { Measurements } from './measurements.ts'
 import { MemberStates } from './member-states.ts'
+import { NoticeKeeper } from './notice-keeper.ts'
 import type { AgentModules, AgentOptions, MeshMember } from './options.ts'
 import { packetsOf } from './packets.ts'
 import { Peers } from './peers.ts'
@@ -41,6 +42,8 @@ import { WallClockWatch } from './wall-clock-watch.ts'
 
 export class MeshAgent {
   readonly handlers: Readonly<Record<string, CallHandler>>
+  /** Of a gateway: what it and the others tell each other of nodes. */
+  readonly notices: NoticeKeeper | undefined
   readonly #options: AgentOptions
   readonly #modules: AgentModules
   readonly #limits: AgentLimits
@@ -63,7 +66,6 @@ export class MeshAgent {
   #machine: MeshMachine | undefined
   #load: LoadKeeper | undefined
   #addresses: readonly string[] = []
-  #relays: readonly NodeId[] = []
   #timer: Timer | undefined
   #sweepTimer: Timer | undefined
   #onDeparted: (() => void) | undefined
@@ -94,7 +96,7 @@ export class MeshAgent {
     this.#guests = new Guests(this.#limits, {
       ...modules,
       log: this.#log,
-      standingOf: (id) => this.#standingOf(id),
+      standingOf: standings(options.role, { book, choice: this.#choice }),
     })
     const own = { self: identity.id, peersMax: this.#limits.peersMax }
     this.#measurements = new Measurements(own, random, clock.monotonic())
@@ -118,6 +120,9 @@ export class MeshAgent {
       onDeparted: () => this.#onDeparted?.(),
       onCard: (id) => this.#learnCard(id),
     })
+    const send = (to: NodeId, packet: MeshPacket) => this.#send(to, packet)
+    const isGateway = options.role === 'gateway'
+    this.notices = isGateway ? new NoticeKeeper({ ...modules, ...this.#parts(), send }) : undefined
     this.handlers = { [methods.mesh]: (call) => this.#listen(call) }
   }
 
@@ -220,6 +225,7 @@ export class MeshAgent {
     this.#isClosed = true
     this.#view.close()
     this.#load?.close()
+    this.notices?.close()
     for (const timer of [this.#timer, this.#sweepTimer]) timer?.cancel()
     this.#peers.close()
   }
@@ -268,6 +274,8 @@ export class MeshAgent {
       if (!this.#answer({ kind: 'part', from, part })) return
     }
     if (!this.#book.isProven(from)) return
+    this.notices?.alive(from)
+    if (packet.notices !== null && this.notices?.hear(from, packet.notices) === false) return
     for (const said of packet.load) if (this.#load?.hear(from, said) === false) return
   }
 
@@ -341,6 +349,7 @@ export class MeshAgent {
         ...this.#modules,
         ...this.#parts(),
         agent: this,
+        onGateways: (gateways) => this.notices?.look(gateways),
         onSkew: (id) => this.#skew.note(id),
         send: (to, message) => this.#send(to, { ...emptyMeshPacket, load: [message] }),
       },
@@ -355,7 +364,8 @@ export class MeshAgent {
 
   #payload(): Uint8Array {
     const { role, region } = this.#options
-    const card: MemberCard = { role, region, addresses: this.#addresses, relays: this.#relays }
+    const relays = this.#relaying.own
+    const card: MemberCard = { role, region, addresses: this.#addresses, relays }
     return encodeCard(card, this.#admission.proofFor(this.#modules.identity.id))
   }
 
@@ -381,20 +391,9 @@ export class MeshAgent {
     return { book, choice, guests: this.#guests, measurements: this.#measurements }
   }
 
-  #standingOf(id: NodeId): Standing {
-    if (this.#options.role !== 'gateway') return 'other'
-    if (this.#book.card(id)?.role !== 'gateway') return 'other'
-    return this.#choice.isTrusted(id) ? 'trusted-gateway' : 'declared-gateway'
-  }
-
   /** One that cannot be dialled names who holds a connection to it. */
   #chooseRelays(): void {
     if (this.#addresses.length > 0) return
-    const relays = this.#relaying.choose(this.#relays)
-    const isSame =
-      relays.length === this.#relays.length && relays.every((id) => this.#relays.includes(id))
-    if (isSame) return
-    this.#relays = relays
-    this.#step({ kind: 'contact' })
+    if (this.#relaying.choose()) this.#step({ kind: 'contact' })
   }
 }

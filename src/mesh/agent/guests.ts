@@ -7,6 +7,8 @@ import { type NodeId, shortId } from '../../protocol/index.ts'
 import type { ClusterFault } from '../clusters/context.ts'
 import type { LieKind } from '../digests/conduct.ts'
 import type { RejectionFault } from '../membership/step.ts'
+import type { AddressBook } from './address-book.ts'
+import type { MemberRole } from './card.ts'
 import type { AgentLimits } from './limits.ts'
 import type { RationedLog } from './rationed-log.ts'
 import { WorkAllowance } from './work-allowance.ts'
@@ -27,6 +29,22 @@ const bytesPerWorkOfGateways = 2_048
  * names as it likes: those who merely say so share what gateways are let off.
  */
 export type Standing = 'other' | 'declared-gateway' | 'trusted-gateway'
+
+/** @param role of this member: to a node, gateways are peers like others */
+export function standings(
+  role: MemberRole,
+  {
+    book,
+    choice,
+  }: { readonly book: CardBook; readonly choice: { isTrusted(id: NodeId): boolean } },
+): (peer: NodeId) => Standing {
+  return (peer) => {
+    if (role !== 'gateway' || book.card(peer)?.role !== 'gateway') return 'other'
+    return choice.isTrusted(peer) ? 'trusted-gateway' : 'declared-gateway'
+  }
+}
+
+type CardBook = Pick<AddressBook, 'card'>
 
 /** What a forged statement costs who brought it, besides: honest bearers have verified theirs. */
 const forgedWork = 50

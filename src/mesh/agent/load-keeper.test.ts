@@ -92,6 +92,7 @@ class Setting {
         },
       },
       measurements: { nearestFirst: (ids) => [...ids] },
+      onGateways: () => {},
       onSkew: () => {},
       send: (to) => {
         this.sent.push(to)

@@ -31,6 +31,8 @@ export interface LoadKeeperModules {
   readonly choice: GatewayChoice
   readonly guests: Pick<Guests, 'chargeLoad' | 'note'>
   readonly measurements: Pick<Measurements, 'nearestFirst'>
+  /** Those that are dealt with from now on. */
+  readonly onGateways: (gateways: readonly NodeId[]) => void
   /** A node's clock is so far from this one's that it is refused. */
   readonly onSkew: (id: NodeId) => void
   /** @returns its length, in bytes */
@@ -96,6 +98,7 @@ export class LoadKeeper {
       nowMs,
     )
     this.#gateways = new Set(gateways)
+    this.#modules.onGateways(gateways)
     this.#step({ kind: 'gateways', gateways })
     const { place } = agent
     if (place === undefined) return

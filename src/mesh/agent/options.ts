@@ -12,6 +12,7 @@ import type { ContactStore } from './contacts.ts'
 import type { PeerFault } from './guests.ts'
 import type { AgentLimits } from './limits.ts'
 import type { LoadFacts } from './load-keeper.ts'
+import type { NoticeReader } from './notice-keeper.ts'
 
 export interface AgentOptions {
   readonly network: string
@@ -34,6 +35,8 @@ export interface AgentModules {
   readonly contacts: ContactStore
   /** Of a node: its load, and what it can do. Without it, it says none. */
   readonly facts?: () => LoadFacts
+  /** Of a gateway: checks what others tell of nodes. */
+  readonly onNotice?: NoticeReader
   /** Told of every fault in what a peer sent. */
   readonly onFault?: (peer: NodeId, fault: PeerFault | LieKind) => void
 }

@@ -59,6 +59,7 @@ export class Relaying {
   readonly #heard = new Set<string>()
   /** The one drawn first makes room. */
   readonly #ways = new Map<NodeId, Way>()
+  #own: readonly NodeId[] = []
 
   constructor(scope: string, limits: AgentLimits, modules: RelayingModules) {
     this.#scope = scope
@@ -110,17 +111,27 @@ export class Relaying {
     return isAdmitted ? { from: sender, packet } : undefined
   }
 
-  /** Those that hold a connection to this member and can be reached by others; as before, if so. */
-  choose(before: readonly NodeId[]): readonly NodeId[] {
+  /** Those that hand on what is for this member, as its card says. */
+  get own(): readonly NodeId[] {
+    return this.#own
+  }
+
+  /**
+   * Those that hold a connection to this member and can be reached by others; as before, if so.
+   * @returns whether they are others now
+   */
+  choose(): boolean {
     const { book, isKnown, peers } = this.#modules
     const connected = peers.connected()
-    const held = before.filter((id) => connected.includes(id))
+    const held = this.#own.filter((id) => connected.includes(id))
     const isFit = (id: NodeId) => {
       const card = book.card(id)
       return card?.role === 'gateway' || (card?.addresses.length ?? 0) > 0
     }
     const others = connected.filter((id) => !held.includes(id) && isKnown(id) && isFit(id))
-    return [...held, ...others].slice(0, cardLimits.relaysMax)
+    const before = this.#own
+    this.#own = [...held, ...others].slice(0, cardLimits.relaysMax)
+    return this.#own.length !== before.length || this.#own.some((id) => !before.includes(id))
   }
 
   /** Only for the connection's own peer, whose work it is, and between members. */

@@ -24,6 +24,8 @@ export declare const NodeRecord: TableLayout
 export declare const MemberStatement: TableLayout
 export declare const MembershipMessage: TableLayout
 export declare const RelayedPacket: TableLayout
+export declare const Notice: TableLayout
+export declare const NoticeMessage: TableLayout
 export declare const MeshCard: TableLayout
 export declare const ClusterRoster: TableLayout
 export declare const ClusterStanding: TableLayout

@@ -261,6 +261,21 @@ export const RelayedPacket = {
     { name: 'signature', kind: 'scalars', bytes: 1 },
   ],
 }
+export const Notice = {
+  name: 'Notice',
+  fields: [
+    { name: 'text', kind: 'string', bytes: 0 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
+export const NoticeMessage = {
+  name: 'NoticeMessage',
+  fields: [
+    { name: 'told', kind: 'tables', bytes: 0, table: Notice },
+    { name: 'held', kind: 'scalars', bytes: 1 },
+    { name: 'asks', kind: 'scalar', bytes: 1 },
+  ],
+}
 export const MeshCard = {
   name: 'MeshCard',
   fields: [
@@ -334,6 +349,7 @@ export const MeshPacket = {
     { name: 'relayed', kind: 'table', bytes: 0, table: RelayedPacket },
     { name: 'coordinate', kind: 'scalars', bytes: 1 },
     { name: 'load', kind: 'tables', bytes: 0, table: LoadMessage },
+    { name: 'notices', kind: 'table', bytes: 0, table: NoticeMessage },
   ],
 }
 export const GenerateCall = {

@@ -143,6 +143,48 @@ export declare class RelayedPacket {
     static endRelayedPacket(builder: flatbuffers.Builder): flatbuffers.Offset;
     static createRelayedPacket(builder: flatbuffers.Builder, senderOffset: flatbuffers.Offset, recipientOffset: flatbuffers.Offset, issuedAtMs: bigint, packetOffset: flatbuffers.Offset, signatureOffset: flatbuffers.Offset): flatbuffers.Offset;
 }
+export declare class Notice {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): Notice;
+    static getRootAsNotice(bb: flatbuffers.ByteBuffer, obj?: Notice): Notice;
+    static getSizePrefixedRootAsNotice(bb: flatbuffers.ByteBuffer, obj?: Notice): Notice;
+    text(): string | null;
+    text(optionalEncoding: flatbuffers.Encoding): string | Uint8Array | null;
+    signature(index: number): number | null;
+    signatureLength(): number;
+    signatureArray(): Uint8Array | null;
+    static startNotice(builder: flatbuffers.Builder): void;
+    static addText(builder: flatbuffers.Builder, textOffset: flatbuffers.Offset): void;
+    static addSignature(builder: flatbuffers.Builder, signatureOffset: flatbuffers.Offset): void;
+    static createSignatureVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startSignatureVector(builder: flatbuffers.Builder, numElems: number): void;
+    static endNotice(builder: flatbuffers.Builder): flatbuffers.Offset;
+    static createNotice(builder: flatbuffers.Builder, textOffset: flatbuffers.Offset, signatureOffset: flatbuffers.Offset): flatbuffers.Offset;
+}
+export declare class NoticeMessage {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): NoticeMessage;
+    static getRootAsNoticeMessage(bb: flatbuffers.ByteBuffer, obj?: NoticeMessage): NoticeMessage;
+    static getSizePrefixedRootAsNoticeMessage(bb: flatbuffers.ByteBuffer, obj?: NoticeMessage): NoticeMessage;
+    told(index: number, obj?: Notice): Notice | null;
+    toldLength(): number;
+    held(index: number): number | null;
+    heldLength(): number;
+    heldArray(): Uint8Array | null;
+    asks(): boolean;
+    static startNoticeMessage(builder: flatbuffers.Builder): void;
+    static addTold(builder: flatbuffers.Builder, toldOffset: flatbuffers.Offset): void;
+    static createToldVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
+    static startToldVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addHeld(builder: flatbuffers.Builder, heldOffset: flatbuffers.Offset): void;
+    static createHeldVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startHeldVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addAsks(builder: flatbuffers.Builder, asks: boolean): void;
+    static endNoticeMessage(builder: flatbuffers.Builder): flatbuffers.Offset;
+    static createNoticeMessage(builder: flatbuffers.Builder, toldOffset: flatbuffers.Offset, heldOffset: flatbuffers.Offset, asks: boolean): flatbuffers.Offset;
+}
 export declare class MeshPacket {
     bb: flatbuffers.ByteBuffer | null;
     bb_pos: number;
@@ -161,6 +203,7 @@ export declare class MeshPacket {
     coordinateArray(): Uint8Array | null;
     load(index: number, obj?: LoadMessage): LoadMessage | null;
     loadLength(): number;
+    notices(obj?: NoticeMessage): NoticeMessage | null;
     static startMeshPacket(builder: flatbuffers.Builder): void;
     static addMembership(builder: flatbuffers.Builder, membershipOffset: flatbuffers.Offset): void;
     static createMembershipVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
@@ -176,5 +219,6 @@ export declare class MeshPacket {
     static addLoad(builder: flatbuffers.Builder, loadOffset: flatbuffers.Offset): void;
     static createLoadVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
     static startLoadVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addNotices(builder: flatbuffers.Builder, noticesOffset: flatbuffers.Offset): void;
     static endMeshPacket(builder: flatbuffers.Builder): flatbuffers.Offset;
 }

@@ -507,6 +507,150 @@ export class RelayedPacket {
         return RelayedPacket.endRelayedPacket(builder);
     }
 }
+export class Notice {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsNotice(bb, obj) {
+        return (obj || new Notice()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsNotice(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new Notice()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    text(optionalEncoding) {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.__string(this.bb_pos + offset, optionalEncoding) : null;
+    }
+    signature(index) {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    signatureLength() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    signatureArray() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    static startNotice(builder) {
+        builder.startObject(2);
+    }
+    static addText(builder, textOffset) {
+        builder.addFieldOffset(0, textOffset, 0);
+    }
+    static addSignature(builder, signatureOffset) {
+        builder.addFieldOffset(1, signatureOffset, 0);
+    }
+    static createSignatureVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startSignatureVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static endNotice(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+    static createNotice(builder, textOffset, signatureOffset) {
+        Notice.startNotice(builder);
+        Notice.addText(builder, textOffset);
+        Notice.addSignature(builder, signatureOffset);
+        return Notice.endNotice(builder);
+    }
+}
+export class NoticeMessage {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsNoticeMessage(bb, obj) {
+        return (obj || new NoticeMessage()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsNoticeMessage(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new NoticeMessage()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    told(index, obj) {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? (obj || new Notice()).__init(this.bb.__indirect(this.bb.__vector(this.bb_pos + offset) + index * 4), this.bb) : null;
+    }
+    toldLength() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    held(index) {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    heldLength() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    heldArray() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    asks() {
+        const offset = this.bb.__offset(this.bb_pos, 8);
+        return offset ? !!this.bb.readInt8(this.bb_pos + offset) : false;
+    }
+    static startNoticeMessage(builder) {
+        builder.startObject(3);
+    }
+    static addTold(builder, toldOffset) {
+        builder.addFieldOffset(0, toldOffset, 0);
+    }
+    static createToldVector(builder, data) {
+        builder.startVector(4, data.length, 4);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addOffset(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startToldVector(builder, numElems) {
+        builder.startVector(4, numElems, 4);
+    }
+    static addHeld(builder, heldOffset) {
+        builder.addFieldOffset(1, heldOffset, 0);
+    }
+    static createHeldVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startHeldVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addAsks(builder, asks) {
+        builder.addFieldInt8(2, +asks, +false);
+    }
+    static endNoticeMessage(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+    static createNoticeMessage(builder, toldOffset, heldOffset, asks) {
+        NoticeMessage.startNoticeMessage(builder);
+        NoticeMessage.addTold(builder, toldOffset);
+        NoticeMessage.addHeld(builder, heldOffset);
+        NoticeMessage.addAsks(builder, asks);
+        return NoticeMessage.endNoticeMessage(builder);
+    }
+}
 export class MeshPacket {
     bb = null;
     bb_pos = 0;
@@ -566,8 +710,12 @@ export class MeshPacket {
         const offset = this.bb.__offset(this.bb_pos, 14);
         return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
     }
+    notices(obj) {
+        const offset = this.bb.__offset(this.bb_pos, 16);
+        return offset ? (obj || new NoticeMessage()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
+    }
     static startMeshPacket(builder) {
-        builder.startObject(6);
+        builder.startObject(7);
     }
     static addMembership(builder, membershipOffset) {
         builder.addFieldOffset(0, membershipOffset, 0);
@@ -626,6 +774,9 @@ export class MeshPacket {
     }
     static startLoadVector(builder, numElems) {
         builder.startVector(4, numElems, 4);
+    }
+    static addNotices(builder, noticesOffset) {
+        builder.addFieldOffset(6, noticesOffset, 0);
     }
     static endMeshPacket(builder) {
         const offset = builder.endObject();

@@ -29,6 +29,11 @@ export const messageLimits = {
   /** The choices of one request. */
   choicesMax: 1_024,
   embeddingRowsMax: 2_048,
+  /** Of gateways: an operator's words among them (4,000 characters, twice). */
+  noticeBytesMax: 32 * 1024,
+  noticesPerMessageMax: 16,
+  /** Notices that one gateway holds of another: as many as it ought to have open, twice over. */
+  noticesHeldMax: 512,
   /** A push-pull of a full cluster and its dead, and its summary, several times over. */
   meshPacketBytesMax: 256 * 1024,
   /** What one turn has to say of load; the largest are digests of 20 kB. */

@@ -13,6 +13,7 @@ import type {
   Statement,
 } from '../membership.ts'
 import type { NeighbourhoodMessage } from '../neighbourhood.ts'
+import type { NoticeMessage } from '../notices.ts'
 import type { RelayedPacket } from '../relayed-packet.ts'
 import { checkLength, decodeMessage, fixedBytesOf, nodeIdFrom, safeNumberOf } from './decode.ts'
 import { encodeMessage, textOffset, uint32, uint53 } from './encode.ts'
@@ -21,6 +22,7 @@ import { messageLimits } from './limits.ts'
 import { readLoadMessage, writeLoadMessage } from './load-message.ts'
 import { readCluster } from './mesh-claims.ts'
 import { readNeighbourhoodMessage, writeNeighbourhoodMessage } from './neighbourhood-message.ts'
+import { readNoticeMessage, writeNoticeMessage } from './notice-message.ts'
 import { malformed } from './verify-buffer.ts'
 
 export interface MeshPacket {
@@ -33,6 +35,7 @@ export interface MeshPacket {
   /** Where the sender holds itself to be, as `mesh` encodes it. */
   readonly coordinate: Uint8Array | null
   readonly load: readonly LoadMessage[]
+  readonly notices: NoticeMessage | null
 }
 
 /** Says nothing: to be filled with what there is to say. */
@@ -43,6 +46,7 @@ export const emptyMeshPacket: MeshPacket = Object.freeze({
   relayed: null,
   coordinate: null,
   load: [],
+  notices: null,
 })
 
 export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
@@ -57,6 +61,7 @@ export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
     const coordinate = packet.coordinate === null ? 0 : to.createByteVector(packet.coordinate)
     const loads = packet.load.map((message) => writeLoadMessage(to, message))
     const load = loads.length === 0 ? 0 : wire.MeshPacket.createLoadVector(to, loads)
+    const notices = packet.notices === null ? 0 : writeNoticeMessage(to, packet.notices)
     wire.MeshPacket.startMeshPacket(to)
     wire.MeshPacket.addMembership(to, membership)
     wire.MeshPacket.addCluster(to, cluster)
@@ -64,6 +69,7 @@ export function encodeMeshPacket(packet: MeshPacket): Uint8Array {
     wire.MeshPacket.addRelayed(to, relayed)
     wire.MeshPacket.addCoordinate(to, coordinate)
     wire.MeshPacket.addLoad(to, load)
+    wire.MeshPacket.addNotices(to, notices)
     return wire.MeshPacket.endMeshPacket(to)
   })
 }
@@ -79,6 +85,7 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
     checkLength(coordinate?.length ?? 0, 'packet.coordinate', messageLimits.coordinateBytesMax)
     const loads = table.loadLength()
     checkLength(loads, 'packet.load', messageLimits.loadMessagesMax)
+    const notices = table.notices()
     const said = table.neighbourhoodLength()
     checkLength(said, 'packet.neighbourhood', messageLimits.neighbourhoodMessagesMax)
     return {
@@ -90,6 +97,7 @@ export function decodeMeshPacket(bytes: Uint8Array): MeshPacket {
       relayed: relayed === null ? null : readRelayed(relayed),
       coordinate: coordinate?.slice() ?? null,
       load: Array.from({ length: loads }, (_, i) => readLoadMessage(table.load(i))),
+      notices: notices === null ? null : readNoticeMessage(notices),
     }
   })
 }

@@ -156,6 +156,7 @@ const codecs = {
       relayed: fc.option(fixture.relayedPacket),
       coordinate: fc.option(fixture.bytes(32)),
       load: fc.array(load.loadMessage, { maxLength: 2 }),
+      notices: fc.option(fixture.noticeMessage),
     }),
     encode: encodeMeshPacket,
     decode: decodeMeshPacket,
@@ -279,6 +280,7 @@ test('a packet of the mesh with more statements than any member has is refused',
       relayed: null,
       coordinate: null,
       load: [],
+      notices: null,
     })
   assert.equal(decodeMeshPacket(packetOf(64)).membership[0]?.news.length, 64)
   assert.throws(

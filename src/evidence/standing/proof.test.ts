@@ -1,0 +1,91 @@
+/** What a stranger takes for proof: never anything that an honest node has signed. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createIdentity, envelopeToJson, type JsonObject } from '../../protocol/index.ts'
+import { evidenceOf, exchange, network, otherModel } from './notices.fixture.ts'
+import { proofOf } from './proof.ts'
+
+const gateway = createIdentity()
+const node = createIdentity()
+const other = createIdentity()
+const wrong = exchange({ gateway, node, answered: otherModel })
+
+test('a node that signs another model than the one it answers for has proven it itself', () => {
+  const proof = proofOf(node.id, evidenceOf(wrong), network)
+  assert.equal(proof?.cause, 'result-model')
+  assert.equal(proof.atMs, wrong.result.envelope.issuedAtMs)
+  // What the teller added is not handed on.
+  assert.deepEqual(Object.keys(proof.evidence).sort(), ['asked', 'outputHash', 'result'])
+  const none = exchange({ gateway, node, answered: null })
+  assert.ok(proofOf(node.id, evidenceOf(none), network) !== undefined)
+})
+
+test('it is proven of that node, in that network, and of nobody else', () => {
+  assert.equal(proofOf(other.id, evidenceOf(wrong), network), undefined)
+  assert.equal(proofOf(node.id, evidenceOf(wrong), 'another'), undefined)
+})
+
+test('a request that named no model is answered by whatever the node has', () => {
+  const free = exchange({ gateway, node, asked: null, answered: otherModel })
+  assert.equal(proofOf(node.id, evidenceOf(free), network), undefined)
+})
+
+test('a gateway that signs the same request for another model afterwards proves nothing', () => {
+  const honest = exchange({ gateway, node })
+  const forged = { ...honest, asked: exchange({ gateway, node, asked: otherModel }).asked }
+  const sameBody = {
+    ...honest.asked,
+    envelope: { ...honest.asked.envelope, modelDigest: otherModel },
+  }
+  for (const shown of [forged, { ...honest, asked: sameBody }]) {
+    assert.equal(proofOf(node.id, evidenceOf(shown), network), undefined)
+  }
+})
+
+test('no mixture of what honest nodes have signed is a proof', () => {
+  const honest = Array.from({ length: 4 }, (_, i) =>
+    exchange({ gateway, node: i < 3 ? node : other, asked: i === 1 ? otherModel : undefined }),
+  )
+  const one = fc.constantFrom(...honest)
+  const fields = ['bodyHash', 'nonce', 'modelDigest', 'sender', 'recipient', 'signature'] as const
+  const changes = fc.array(
+    fc.record({
+      part: fc.constantFrom('asked' as const, 'result' as const),
+      field: fc.constantFrom(...fields, 'domain', 'network', 'issuedAtMs'),
+      from: fc.record({
+        exchange: one,
+        part: fc.constantFrom('asked' as const, 'result' as const),
+      }),
+    }),
+    { maxLength: 3 },
+  )
+  fc.assert(
+    fc.property(one, one, one, changes, (a, b, c, changed) => {
+      const parts: Record<'asked' | 'result', JsonObject> = {
+        asked: envelopeToJson(a.asked),
+        result: envelopeToJson(b.result),
+      }
+      for (const { field, from, part } of changed) {
+        const source = envelopeToJson(from.exchange[from.part])
+        parts[part] = { ...parts[part], [field]: source[field] ?? null }
+      }
+      const outputHash = Buffer.from(c.output).toString('base64')
+      for (const { id } of [node, other, gateway]) {
+        assert.equal(proofOf(id, { ...parts, outputHash }, network), undefined)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('whatever evidence is, looking at it throws nothing', () => {
+  const whole = evidenceOf(wrong)
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(whole)), fc.jsonValue(), (field, value) => {
+      const proof = proofOf(node.id, { ...whole, [field]: value as JsonObject }, network)
+      assert.equal(proof !== undefined, field === 'found')
+    }),
+  )
+  assert.equal(proofOf(node.id, {}, network), undefined)
+})

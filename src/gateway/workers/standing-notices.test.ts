@@ -1,0 +1,167 @@
+/** Two gateways in one process, and what they tell each other of nodes. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { secureRandom, systemClock } from '../../base/index.ts'
+import { type SignedStep, StandingBook } from '../../evidence/index.ts'
+import { createIdentity, type Identity, type SaidNotice } from '../../protocol/index.ts'
+import { MemoryNetwork, type TransportEvents } from '../../transport/index.ts'
+import { saying, startGateway, type TestGateway, testKey, testToken } from '../gateway.fixture.ts'
+import { type Misdeed, StandInNode } from './stand-in-node.fixture.ts'
+
+/** What a gateway's mesh would bring to the others. */
+class Wire {
+  readonly stands = new Map<string, { readonly notice: SaidNotice; readonly urges: boolean }>()
+  #to: (notice: SaidNotice) => void = () => {}
+
+  connect(to: (notice: SaidNotice) => void): void {
+    this.#to = to
+  }
+
+  readonly notices = {
+    isTrusted: () => false,
+    retract: () => {},
+    tell: (notice: SaidNotice, urges: boolean) => {
+      this.stands.set(notice.text, { notice, urges })
+      if (urges) this.#to(notice)
+    },
+  }
+}
+
+interface Place {
+  readonly identity: Identity
+  readonly gateway: TestGateway
+  readonly wire: Wire
+  readonly address: string
+}
+
+async function places(context: TestContext, count: number) {
+  const network = new MemoryNetwork({ clock: systemClock, random: secureRandom })
+  const all: Place[] = []
+  for (let i = 0; i < count; i += 1) {
+    const identity = createIdentity()
+    const wire = new Wire()
+    const gateway = await startGateway({ identity, notices: wire.notices })
+    const { onConnection, onStream } = gateway.gateway
+    const transport = network.transport(identity.id, { onConnection, onStream })
+    const { address } = await transport.listen('127.0.0.1:0')
+    all.push({ identity, gateway, wire, address })
+    context.after(async () => {
+      await gateway.gateway.close()
+      await transport.close()
+    })
+  }
+  for (const place of all) {
+    place.wire.connect((notice) => {
+      for (const { gateway, identity } of all) {
+        if (identity !== place.identity) {
+          assert.equal(gateway.gateway.onNotice(place.identity.id, notice), undefined)
+        }
+      }
+    })
+  }
+  const createTransport = (of: Identity, events: TransportEvents) =>
+    network.transport(of.id, events)
+  /** Joined at each of these gateways. */
+  const node = async (misdeed: Misdeed | undefined, at: readonly Place[]) => {
+    const identity = createIdentity()
+    const script = saying(['word'])
+    const more = misdeed === undefined ? {} : { misdeed }
+    const stands: StandInNode[] = []
+    for (const { address } of at) {
+      const one = new StandInNode({ identity, script, createTransport, ...more })
+      context.after(() => one.transport.close())
+      await one.join(address, testToken)
+      stands.push(one)
+    }
+    return stands
+  }
+  return { all, node }
+}
+
+async function ask({ gateway }: Place): Promise<number> {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }] }),
+  })
+  await response.text()
+  return response.status
+}
+
+async function incidents({ gateway }: Place) {
+  const response = await fetch(`${gateway.url}/v1/incidents`, {
+    headers: { authorization: `Bearer ${testKey}` },
+  })
+  const { data } = (await response.json()) as {
+    data: readonly { id: string; state: string; cause: string }[]
+  }
+  return data
+}
+
+test('what a node has signed itself quarantines it everywhere, unasked', async (t) => {
+  const { all, node } = await places(t, 3)
+  const [first, second, third] = all as [Place, Place, Place]
+  const wrong = await node('other-model', all)
+  assert.equal(await ask(first), 502)
+  for (const place of [first, second, third]) {
+    const [incident] = await incidents(place)
+    assert.deepEqual([incident?.state, incident?.cause], ['quarantined', 'result-model'])
+    assert.equal(await ask(place), 503)
+  }
+  assert.deepEqual(
+    wrong.map(({ generations }) => generations),
+    [1, 0, 0],
+  )
+  // Who was told holds it ready for whoever asks; it is not told twice.
+  assert.deepEqual(
+    [...second.wire.stands.values()].map(({ urges }) => urges),
+    [false],
+  )
+})
+
+for (const misdeed of ['foreign-signature', 'other-output', 'other-request'] as const) {
+  test(`${misdeed}: told, every gateway looks for itself and refuses the node`, async (t) => {
+    const { all, node } = await places(t, 3)
+    const [first, ...others] = all as [Place, Place, Place]
+    const wrong = await node(misdeed, all)
+    assert.equal(await ask(first), 502)
+    for (const place of others) {
+      while ((await incidents(place)).length === 0) await new Promise(setImmediate)
+      assert.equal(await ask(place), 503)
+    }
+    // One question each; no client's.
+    assert.deepEqual(
+      wrong.map(({ generations }) => generations),
+      [1, 1, 1],
+    )
+  })
+}
+
+test('of an honest node a lying gateway can only make others ask once', async (t) => {
+  const { all, node } = await places(t, 2)
+  const [first, second] = all as [Place, Place]
+  const [, honest] = await node(undefined, all)
+  assert.equal(await ask(first), 200)
+  const lie = lieOf(first.identity, honest as StandInNode)
+  assert.equal(second.gateway.gateway.onNotice(first.identity.id, lie), undefined)
+  while (honest?.generations === 0) await new Promise(setImmediate)
+  for (let i = 0; i < 5; i += 1) assert.equal(await ask(second), 200)
+  assert.deepEqual(await incidents(second), [])
+  assert.equal(second.gateway.gateway.onNotice(second.identity.id, lie), 'forged')
+})
+
+/** Signed by the gateway's own key; not a word of it is true. */
+function lieOf(identity: Identity, node: StandInNode): SaidNotice {
+  const steps: SignedStep[] = []
+  const book = new StandingBook({
+    clock: systemClock,
+    random: secureRandom,
+    identity,
+    populationOf: () => 100,
+    onStep: (_, signed) => void steps.push(signed),
+  })
+  book.report(node.id, { kind: 'result-signature', evidence: { found: 'invented' } }, {})
+  const [signed] = steps
+  assert.ok(signed !== undefined)
+  return { text: signed.json, signature: Buffer.from(signed.signature, 'base64') }
+}
