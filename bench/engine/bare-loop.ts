@@ -16,6 +16,8 @@ export interface Timing {
   /** While all answers of the batch are being written, and the tokens made in that time. */
   readonly decodeMs: number
   readonly decodeTokens: number
+  /** How long each step of that time took. */
+  readonly stepsMs: readonly number[]
   /** Of all threads of this process: what others on the machine take is not in it. */
   readonly processorMs: number
   /** What was made, to compare: ids per answer. */
@@ -121,8 +123,10 @@ async function runLoop(loop: Loop, { prompts, newTokens }: Work): Promise<Timing
     tokenIds[row]?.push(greatest(one.logits, 0, vocabularySize))
   }
   const decodeStart = performance.now()
+  const stepsMs: number[] = []
   const all = view(loop, { row: 0, count, length: 1 })
   for (let made = 1; made < newTokens; made += 1) {
+    const stepStart = performance.now()
     for (const [row, prompt] of prompts.entries()) {
       all.tokens[row] = tokenIds[row]?.at(-1) ?? 0
       all.lastIndex[row] = prompt.length + made - 1
@@ -131,12 +135,13 @@ async function runLoop(loop: Loop, { prompts, newTokens }: Work): Promise<Timing
     for (const [row, made] of tokenIds.entries()) {
       made.push(greatest(all.logits, row * vocabularySize, vocabularySize))
     }
+    stepsMs.push(performance.now() - stepStart)
   }
   const end = performance.now()
   const decodeTokens = count * (newTokens - 1)
   const processorMs = processorMsSince(processor)
   const decodeMs = end - decodeStart
-  return { wholeMs: end - start, decodeMs, decodeTokens, processorMs, tokenIds }
+  return { wholeMs: end - start, decodeMs, decodeTokens, stepsMs, processorMs, tokenIds }
 }
 
 export function processorMsSince(before: NodeJS.CpuUsage): number {

@@ -1,10 +1,11 @@
 /**
  * Tokens per second of our engine beside the same weights run by ONNX Runtime directly, in turn.
  *
- * `decode` is the time in which all answers of the batch are being written; `whole` counts from the
- * start, so with reading the prompts, which our scheduler does in chunks so that running answers go
- * on. Overhead is how much more time per token ours takes. Where the first answers end before the
- * last begin, `decode` comes from a run of its own that reads all prompts first.
+ * `decode` is a step in which all answers of the batch are being written, the mean of all but the
+ * slowest tenth; `whole` counts from the start, so with reading the prompts, which our scheduler
+ * does in chunks so that running answers go on. Overhead is how much more time per token is ours.
+ * Where the first answers end before the last begin, `decode` comes from a run of its own that
+ * reads all prompts first.
  *
  * `processor` is the overhead in processor time of the whole, which others on the machine disturb
  * less: where it and `whole` are far apart, the machine was busy.
@@ -19,7 +20,7 @@ import type { Bench, BenchOptions } from '../bench.ts'
 import { describeMachine, describeVersions } from '../machine.ts'
 import { progress, progressDone } from '../progress.ts'
 import { type Check, check, type Report, renderTable } from '../report.ts'
-import { median } from '../statistics.ts'
+import { meanWithoutSlowest, median } from '../statistics.ts'
 import { type BareLoop, openBareLoop, type Timing, type Work } from './bare-loop.ts'
 import { type OwnLoop, openOwnLoop } from './own-loop.ts'
 import { syntheticSeed, writeSyntheticModel } from './synthetic-model.ts'
@@ -49,6 +50,8 @@ interface ModelPlan {
 const newTokens = 96
 /** Steps in which all answers are written; fewer would be a measure of noise. */
 const fullStepsMin = 16
+/** Of steps, on both sides: what else runs on the machine holds some up. */
+const heldUpShare = 0.1
 const contextTokensOfReference = 512
 const promptSeed = 7
 const reference: ModelPlan = {
@@ -298,7 +301,8 @@ async function measureCase(name: string, loops: Loops): Promise<Case> {
 
 function summarise(name: string, pairs: readonly Pair[], work: Work): Case {
   const tokens = work.prompts.length * work.newTokens
-  const decode = ({ decodeMs, decodeTokens }: Timing) => decodeMs / decodeTokens
+  const decode = ({ stepsMs }: Timing) =>
+    meanWithoutSlowest(stepsMs, heldUpShare) / work.prompts.length
   const whole = ({ wholeMs }: Timing) => wholeMs / tokens
   const processor = ({ processorMs }: Timing) => processorMs
   const perSecond = (side: keyof Pair, of: (timing: Timing) => number) =>

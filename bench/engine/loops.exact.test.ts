@@ -33,7 +33,13 @@ test('the engine and ONNX Runtime alone make the same tokens, and each is counte
     )
     assert.equal(theirs.decodeTokens, 18)
     assert(ours.decodeTokens > 0 && ours.decodeTokens <= 18)
-    for (const { wholeMs, decodeMs } of [ours, theirs]) assert(decodeMs > 0 && decodeMs <= wholeMs)
+    for (const { wholeMs, decodeMs, stepsMs } of [ours, theirs]) {
+      assert(decodeMs > 0 && decodeMs <= wholeMs)
+      const sumMs = stepsMs.reduce((sum, ms) => sum + ms, 0)
+      assert(sumMs > 0 && sumMs <= decodeMs + 1e-6)
+    }
+    assert.equal(theirs.stepsMs.length, 9)
+    assert(ours.stepsMs.length > 0 && ours.stepsMs.length <= 9)
   } finally {
     rmSync(storeDir, { recursive: true, force: true })
   }

@@ -73,7 +73,24 @@ async function runRequests(engine: Engine, model: string, work: Work): Promise<T
     .flat()
     .filter((time) => time > decodeStart && time <= decodeEnd).length
   const decodeMs = decodeEnd - decodeStart
-  return { wholeMs: end - start, decodeMs, decodeTokens, processorMs, tokenIds }
+  const stepsMs = stepsWithin(arrivals.find((times) => times[0] === decodeStart) ?? [], decodeEnd)
+  return { wholeMs: end - start, decodeMs, decodeTokens, stepsMs, processorMs, tokenIds }
+}
+
+/** Of one answer. Tokens that came together took the same share of the time before them. */
+function stepsWithin(arrivals: readonly number[], untilMs: number): readonly number[] {
+  const steps: number[] = []
+  let [before, since] = [arrivals[0] ?? Number.NaN, 1]
+  for (let place = 1; place < arrivals.length; place += 1) {
+    const now = arrivals[place] as number
+    if (now > untilMs) break
+    if (arrivals[place + 1] === now) continue
+    const count = place - since + 1
+    for (let i = 0; i < count; i += 1) steps.push((now - before) / count)
+    before = now
+    since = place + 1
+  }
+  return steps
 }
 
 function makeRequest(
