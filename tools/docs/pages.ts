@@ -3,6 +3,7 @@ import { errorsPage } from './errors-page.ts'
 import { httpPage } from './http-page.ts'
 import { metricsPage } from './metrics-page.ts'
 import { optionsPage } from './options-page.ts'
+import { policyPage } from './policy-page.ts'
 
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
@@ -10,5 +11,6 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['docs/http.md', await httpPage()],
     ['docs/metrics.md', metricsPage()],
     ['docs/options.md', optionsPage()],
+    ['docs/policy.md', policyPage()],
   ])
 }

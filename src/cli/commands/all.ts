@@ -13,6 +13,7 @@ import { meshCommand } from './mesh.ts'
 import { modelsCommand } from './models.ts'
 import { nodeCommand } from './node.ts'
 import { nodesCommand } from './nodes.ts'
+import { policyCommand } from './policy.ts'
 import { startCommand } from './start.ts'
 
 export const commands: readonly Command[] = [
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   gatewayCommand,
   nodeCommand,
   modelsCommand,
+  policyCommand,
   keysCommand,
   doctorCommand,
 ]

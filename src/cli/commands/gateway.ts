@@ -10,6 +10,7 @@ import {
   locationOption,
   logLevelOption,
   networkOption,
+  policyOption,
   regionOption,
   upstreamKeyOption,
 } from '../options/recurring.ts'
@@ -48,6 +49,7 @@ export const gatewayCommand = defineCommand({
       placeholder: 'TOKEN',
       defaultText: 'made once and kept in the data folder',
     }),
+    policy: policyOption,
     upstream: list('an OpenAI-compatible server to use without a node; repeatable', 'NAME=URL'),
     'upstream-key': upstreamKeyOption,
     auth: flag('serve whoever reaches the port, without API keys', true),

@@ -1,7 +1,7 @@
 /** `isochrone start`: a whole network on this machine, for trying it out and for development. */
 import { defineCommand } from '../options/command.ts'
 import { flag, integer } from '../options/option.ts'
-import { configOption, dataOption, jsonOption } from '../options/recurring.ts'
+import { configOption, dataOption, jsonOption, policyOption } from '../options/recurring.ts'
 
 export const startCommand = defineCommand({
   name: 'start',
@@ -20,6 +20,7 @@ export const startCommand = defineCommand({
       placeholder: 'PORT',
     }),
     data: dataOption,
+    policy: policyOption,
     wan: flag('do not emulate the delay between regions', true),
     json: jsonOption,
     config: configOption,

@@ -1,6 +1,7 @@
 /** The composition root of a gateway. */
 import { rmSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
 import { type Log, secureRandom, systemClock } from '../../base/index.ts'
 import type { Engine } from '../../engine/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
@@ -15,7 +16,7 @@ import {
 } from '../../gateway/index.ts'
 import { defaultClusterRules, MeshAgent } from '../../mesh/index.ts'
 import { asIsochroneError, type Identity, IsochroneError } from '../../protocol/index.ts'
-import { defaultPolicy } from '../../routing/index.ts'
+import { defaultPolicy, type RoutingPolicy } from '../../routing/index.ts'
 import { openSqliteStorage, type Storage } from '../../storage/index.ts'
 import { createTlsTransport, type Transport } from '../../transport/index.ts'
 import { writeFileAtomically } from '../files/atomic-file.ts'
@@ -28,6 +29,7 @@ import { readOrCreateSecret } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine, dataFlag } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
+import { PolicyFile, type PolicyPath } from '../policy/policy-file.ts'
 import { reportToParent } from '../process/child-report.ts'
 import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
@@ -48,6 +50,7 @@ export interface GatewayCommandOptions {
   readonly region: string
   readonly location: string
   readonly token: string | undefined
+  readonly policy: string | undefined
   readonly upstream: readonly string[]
   readonly 'upstream-key': string | undefined
   readonly auth: boolean
@@ -76,7 +79,8 @@ export async function runGateway(
     const upstreams = options.upstream.map(parseUpstream)
     const lock = lockDataFolder(folder.gateway)
     try {
-      const running = await openGateway(options, { folder, log, upstreams })
+      const policyPath = pathOf(options.policy, context)
+      const running = await openGateway(options, { folder, log, upstreams, policyPath })
       announce(running, options, context)
       await whenStopping(lifetime)
       await closeGateway(running, folder)
@@ -91,6 +95,10 @@ export async function runGateway(
   } finally {
     lifetime.release()
   }
+}
+
+function pathOf(file: string | undefined, { folder }: CommandContext): PolicyPath | undefined {
+  return file === undefined ? undefined : { file, path: resolve(folder, file) }
 }
 
 interface Upstream {
@@ -120,12 +128,14 @@ interface RunningGateway {
   readonly meshAddress: string
   readonly token: string
   readonly keys: ApiKeyFile
+  readonly policyFile: PolicyFile | undefined
 }
 
 interface OpenModules {
   readonly folder: DataFolder
   readonly log: Log
   readonly upstreams: readonly Upstream[]
+  readonly policyPath: PolicyPath | undefined
 }
 
 async function openGateway(
@@ -139,9 +149,7 @@ async function openGateway(
     options.token ?? readOrCreateSecret(folder.joinToken, () => makeSecret('join', secureRandom))
   const keys = new ApiKeyFile(folder.apiKeys, base)
   const storage = await openSqliteStorage(folder.records, base)
-  const evidence = new EvidenceBook({ clock: systemClock })
-  const since = systemClock.now() - evidenceKeptMs
-  evidence.restore(storage.observations.since(since), storage.sightings.since(since))
+  const evidence = restoredEvidence(storage)
   const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
     { network: options.network, token, region: options.region, role: 'gateway', rules },
@@ -155,6 +163,7 @@ async function openGateway(
     },
   )
   const cell = await declaredCell(options.location)
+  const policyFile = openPolicy(modules, (policy) => gateway.usePolicy(policy))
   const gateway = await createGateway(
     { ...gatewayOptions(options), cell },
     {
@@ -162,7 +171,7 @@ async function openGateway(
       identity,
       apiKeys: keys,
       joinTokens: createJoinTokens([hashSecret(token)]),
-      policy: defaultPolicy,
+      policy: policyFile?.policy ?? defaultPolicy,
       evidence,
       observations: storage.observations,
       decisions: storage.decisions,
@@ -172,6 +181,7 @@ async function openGateway(
       mesh,
     },
   )
+  policyFile?.watch()
   const { onConnection, onStream } = gateway
   const wideArea = emulatedPaths(0, options['emulated-path'])
   const transport = createTlsTransport(
@@ -196,7 +206,24 @@ async function openGateway(
     meshAddress,
     token,
     keys,
+    policyFile,
   }
+}
+
+function openPolicy(
+  { policyPath, log }: OpenModules,
+  onPolicy: (policy: RoutingPolicy) => void,
+): PolicyFile | undefined {
+  if (policyPath === undefined) return undefined
+  const onRefused = (words: string) => reportToParent({ type: 'notice', words })
+  return new PolicyFile(policyPath, { clock: systemClock, log, onPolicy, onRefused })
+}
+
+function restoredEvidence({ observations, sightings }: Storage): EvidenceBook {
+  const evidence = new EvidenceBook({ clock: systemClock })
+  const since = systemClock.now() - evidenceKeptMs
+  evidence.restore(observations.since(since), sightings.since(since))
+  return evidence
 }
 
 /** A taken address is mended by another value of an option: says which. */
@@ -258,6 +285,7 @@ async function addUpstreams(
 async function closeGateway(running: RunningGateway, folder: DataFolder): Promise<void> {
   // Clients of this machine should not look for a gateway that is gone.
   rmSync(folder.address, { force: true })
+  running.policyFile?.stop()
   const left = running.mesh.leave()
   await running.gateway.close()
   await left

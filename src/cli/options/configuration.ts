@@ -4,43 +4,33 @@
  * Every fault is told with file, line and column. A key that no command has is refused: a misspelt
  * limit that is silently ignored is worse than an error.
  */
-import { isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { isScalar } from 'yaml'
 import type { CommandDescription } from './command.ts'
 import { commandLine } from './command-line.ts'
-import { checkNumber, type OptionDefinition, type OptionValue, parseValue } from './option.ts'
+import {
+  type Entry,
+  entriesOf,
+  type LocatedYaml,
+  type Node,
+  parseYaml,
+  readValue,
+  type YamlText,
+} from './located-yaml.ts'
+import type { OptionValue } from './option.ts'
 import { suggest } from './suggestion.ts'
 import { usageError } from './usage-error.ts'
-
-export interface ConfigurationText {
-  /** As the person knows it, for messages. */
-  readonly file: string
-  readonly text: string
-}
 
 /** Checked values: section → option → value. */
 export type Configuration = ReadonlyMap<string, ReadonlyMap<string, OptionValue>>
 
-/** Larger files are no configuration; also bounds YAML's aliases. */
-const configurationBytesMax = 1024 * 1024
-
 /** @throws IsochroneError `invalid_configuration` */
 export function parseConfiguration(
-  source: ConfigurationText,
+  source: YamlText,
   commands: readonly CommandDescription[],
 ): Configuration {
-  if (source.text.length > configurationBytesMax) {
-    throw usageError(`${source.file} is larger than ${configurationBytesMax} bytes`)
-  }
-  const lines = new LineCounter()
-  const document = parseDocument(source.text, { lineCounter: lines, prettyErrors: false })
-  const at: Locate = (offset) => {
-    const { line, col } = lines.linePos(offset)
-    return `${source.file}:${line}:${col}`
-  }
-  const [broken] = document.errors
-  if (broken !== undefined) throw usageError(`${at(broken.pos[0])}: ${broken.message}`)
+  const yaml = parseYaml(source)
   const sections = new Map<string, ReadonlyMap<string, OptionValue>>()
-  for (const entry of entriesOf(document.contents, at)) {
+  for (const entry of entriesOf(yaml.root, yaml)) {
     const command = commands.find((candidate) => candidate.name === entry.key)
     if (command === undefined) {
       const names = commands.map((candidate) => candidate.name)
@@ -58,7 +48,7 @@ export function parseConfiguration(
       const fault = `section "${entry.key}" must hold options, for example\n${example}`
       throw usageError(`${entry.where}: ${fault}`)
     }
-    sections.set(entry.key, parseSection(command, entry.value, at))
+    sections.set(entry.key, parseSection(command, entry.value, yaml))
   }
   return sections
 }
@@ -79,32 +69,13 @@ function exampleOf(owner: CommandDescription, { key, value }: Entry): string {
   return `${owner.name}:\n  ${key}: ${shown}`
 }
 
-type Locate = (offset: number) => string
-
-interface Entry {
-  readonly key: string
-  readonly where: string
-  readonly value: Node | null
-}
-
-function entriesOf(node: Node | null, at: Locate): readonly Entry[] {
-  if (node === null || (isScalar(node) && node.value === null)) return []
-  if (!isMap(node)) throw usageError(`${whereOf(node, at)}: must be a map of "key: value" lines`)
-  return node.items.map((pair) => {
-    const keyNode = pair.key as Node
-    const where = whereOf(keyNode, at)
-    if (!isScalar(keyNode)) throw usageError(`${where}: keys must be plain words`)
-    return { key: String(keyNode.value), where, value: pair.value as Node | null }
-  })
-}
-
 function parseSection(
   command: CommandDescription,
   node: Node | null,
-  at: Locate,
+  yaml: LocatedYaml,
 ): ReadonlyMap<string, OptionValue> {
   const values = new Map<string, OptionValue>()
-  for (const entry of entriesOf(node, at)) {
+  for (const entry of entriesOf(node, yaml)) {
     const option = Object.hasOwn(command.options, entry.key)
       ? command.options[entry.key]
       : undefined
@@ -115,54 +86,7 @@ function parseSection(
         `${entry.where}: unknown key "${entry.key}" in section "${command.name}"${near}; ${hint}`,
       )
     }
-    const parsed = parseNode(option, entry.value)
-    if ('fault' in parsed) {
-      const where = entry.value === null ? entry.where : whereOf(entry.value, at)
-      throw usageError(`${where}: "${entry.key}" ${parsed.fault}`)
-    }
-    values.set(entry.key, parsed.value)
+    values.set(entry.key, readValue(option, entry, yaml))
   }
   return values
-}
-
-function parseNode(
-  option: OptionDefinition,
-  node: Node | null,
-): { readonly value: OptionValue } | { readonly fault: string } {
-  if (option.kind === 'list' && isSeq(node)) {
-    const items = node.items.map((item) => (isScalar(item) ? item.value : undefined))
-    if (items.every((item) => typeof item === 'string' && item !== '')) {
-      return { value: items as readonly string[] }
-    }
-    return { fault: 'must be a list of texts' }
-  }
-  if (isCollection(node) || !isScalar(node) || node.value === null) {
-    return { fault: `must be ${kindInWords(option)}` }
-  }
-  const { value } = node
-  if (option.kind === 'flag') {
-    return typeof value === 'boolean' ? { value } : { fault: 'must be true or false' }
-  }
-  if (option.kind === 'integer' || option.kind === 'number') {
-    if (typeof value !== 'number') return { fault: `must be ${kindInWords(option)}` }
-    return checkNumber(option, value, String(value))
-  }
-  if (typeof value === 'string') return parseValue(option, value)
-  // A text that looks like a number, for example a token of digits: as it is written.
-  return parseValue(option, node.source ?? String(value))
-}
-
-function kindInWords(option: OptionDefinition): string {
-  const words = {
-    text: 'a text',
-    list: 'a list of texts',
-    integer: 'a whole number',
-    number: 'a number',
-    flag: 'true or false',
-  }
-  return words[option.kind]
-}
-
-function whereOf(node: Node, at: Locate): string {
-  return at(node.range?.[0] ?? 0)
 }

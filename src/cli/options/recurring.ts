@@ -38,6 +38,11 @@ export const clientOptions = {
   config: configOption,
 }
 
+export const policyOption = text('tiers of models and what they ask; read again when it changes', {
+  placeholder: 'FILE',
+  defaultText: 'none: every node that offers a model may serve it',
+})
+
 export const clusterBoundOption = integer('bound of a cluster’s round trips, 95th percentile', {
   default: defaultClusterRules.boundMs,
   min: 1,

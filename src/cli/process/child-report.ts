@@ -4,6 +4,7 @@
  */
 export type ChildReport =
   | { readonly type: 'stage'; readonly stage: string }
+  | { readonly type: 'notice'; readonly words: string }
   | { readonly type: 'ready'; readonly facts: ReadyFacts }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
@@ -17,7 +18,7 @@ export interface StopRequest {
 
 export function isChildReport(message: unknown): message is ChildReport {
   if (typeof message !== 'object' || message === null || !('type' in message)) return false
-  return message.type === 'stage' || message.type === 'ready' || message.type === 'failed'
+  return ['stage', 'notice', 'ready', 'failed'].includes(String(message.type))
 }
 
 /** Does nothing where no parent listens. */

@@ -28,6 +28,8 @@ export interface ChildOptions {
 
 export interface ChildEvents {
   readonly onStage: (stage: string) => void
+  /** Something that a person should know. */
+  readonly onNotice: (words: string) => void
   /** It died although nobody stopped it, and is started again. */
   readonly onRestart: (how: string, delayMs: number) => void
   /** It is up again after a restart. */
@@ -119,6 +121,7 @@ export class SupervisedChild {
     child.on('message', (message) => {
       if (!isChildReport(message)) return
       if (message.type === 'failed') failure = faultOf(message)
+      if (message.type === 'notice') this.#events.onNotice(message.words)
       if (message.type === 'stage') this.#events.onStage(message.stage)
       if (message.type !== 'ready') return
       if (pending === undefined) this.#events.onReturn(message.facts)

@@ -17,6 +17,8 @@ export interface LocalNetworkOptions {
   /** Where nodes join; 0: anywhere. */
   readonly meshPort: number
   readonly wan: boolean
+  /** Absolute. */
+  readonly policy: string | undefined
 }
 
 export interface LocalNetworkModules {
@@ -146,6 +148,7 @@ export class LocalNetwork {
       { name, command, env: childEnvironment(process.env), logFile },
       {
         onStage: () => this.#showStatus(),
+        onNotice: (words) => this.#warn(`${name}: ${words}`),
         onRestart: (how, delayMs) =>
           this.#warn(`${name} ended (${how}); it starts again in ${formatDuration(delayMs)}`),
         onReturn: () => this.#tell(name, 'is back'),
@@ -162,7 +165,9 @@ export class LocalNetwork {
     const command = ['gateway', '--config', 'none', '--data', folder.root]
     const ports = ['--port', String(this.#port), '--mesh-port', String(this.#meshPort)]
     const place = ['--region', gatewayRegion, ...this.#paths(gatewayRegion)]
-    return [...command, ...ports, ...place, '--log-level', 'warn']
+    const { policy } = this.#options
+    const rules = policy === undefined ? [] : ['--policy', policy]
+    return [...command, ...ports, ...place, ...rules, '--log-level', 'warn']
   }
 
   /** How far the nodes are from a region. */

@@ -1,6 +1,6 @@
 /** `isochrone start`: the model, a key, the gateway, the nodes; then watch them until the end. */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { secureRandom, systemClock } from '../../base/index.ts'
 import { ApiKeyFile } from '../../gateway/index.ts'
 import { importModel, listModels, type StoredModel } from '../../models/index.ts'
@@ -10,6 +10,7 @@ import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { lockDataFolder } from '../files/data-lock.ts'
 import { readSecretFile } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
+import { readPolicy } from '../policy/policy-file.ts'
 import { type Lifetime, watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { createProgress } from '../terminal/progress.ts'
 import type { Terminal } from '../terminal/terminal.ts'
@@ -23,6 +24,7 @@ export interface StartOptions {
   readonly nodes: number
   readonly port: number
   readonly data: string
+  readonly policy: string | undefined
   readonly wan: boolean
   readonly json: boolean
 }
@@ -33,6 +35,7 @@ export async function runStart(options: StartOptions, context: CommandContext): 
   const startedMs = systemClock.monotonic()
   const { terminal } = context
   const folder = dataFolder(options.data, context.folder)
+  const policyPath = checkedPolicy(options.policy, context)
   let network: LocalNetwork | undefined
   const lifetime = watchLifetime(() => {
     network?.kill()
@@ -49,7 +52,7 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     if (lifetime.stopping.aborted) return exitCode.ok
     const meshPort = await keptMeshPort(folder.meshPort)
     const modules = { folder, terminal, model: model.manifest.name }
-    network = new LocalNetwork({ ...options, meshPort }, modules)
+    network = new LocalNetwork({ ...options, policy: policyPath, meshPort }, modules)
     const failed = network.failed
     const started = network.start()
     // Told below; without this a stop in the middle would leave a rejection that nobody hears.
@@ -70,6 +73,14 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     lock.release()
     lifetime.release()
   }
+}
+
+/** Absolute; told of before anything starts, where it has a fault. */
+function checkedPolicy(file: string | undefined, context: CommandContext): string | undefined {
+  if (file === undefined) return undefined
+  const path = resolve(context.folder, file)
+  readPolicy({ file, path })
+  return path
 }
 
 async function untilEnd(lifetime: Lifetime, failed: Promise<never>): Promise<void> {
