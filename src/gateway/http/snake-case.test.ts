@@ -17,6 +17,12 @@ test('a value shows what its JSON shows', () => {
   assert.deepEqual(snakeCased({ shown }), { shown: { max_tokens: 3 } })
 })
 
+test('no name reaches an object’s prototype', () => {
+  const value = JSON.parse('{"__proto__":{"isOdd":1},"aB":{"__proto__":2}}')
+  const shown = snakeCased(value)
+  assert.deepEqual([shown, Object.getPrototypeOf(shown)], [{ a_b: {} }, Object.prototype])
+})
+
 test('a schema names what the values are then called', () => {
   const schema = json.object(
     {
