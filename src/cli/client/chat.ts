@@ -5,6 +5,7 @@ import { writeFileAtomically } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine } from '../options/command-line.ts'
+import { harmless } from '../terminal/harmless.ts'
 import { readEventData } from './event-stream.ts'
 import {
   type ClientOptions,
@@ -126,7 +127,7 @@ async function ask(chat: Chat, messages: readonly Message[], signal: AbortSignal
     remember(decision, chat)
     for await (const piece of answerPieces(response)) {
       text += piece
-      if (!options.json) terminal.out(piece)
+      if (!options.json) terminal.out(harmless(piece))
     }
     finished = true
   } catch (error) {
@@ -167,7 +168,7 @@ async function showWhy(chat: Chat, decision: string): Promise<void> {
   const { terminal } = chat.context
   const query = `format=text&columns=${terminal.columns}`
   const path = `/v1/decisions/${encodeURIComponent(decision)}?${query}`
-  const text = await (await chat.client.get(path)).text()
+  const text = harmless(await (await chat.client.get(path)).text())
   terminal.note(`\n${terminal.noteStyle.dim(text.trimEnd())}\n\n`)
 }
 

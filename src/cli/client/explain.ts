@@ -2,6 +2,7 @@
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
+import { harmless } from '../terminal/harmless.ts'
 import { type ClientOptions, openGatewayClient, readOptional } from './gateway-client.ts'
 
 export interface ExplainOptions extends ClientOptions {
@@ -24,7 +25,8 @@ export async function runExplain(
   const client = openGatewayClient(options, context.folder)
   const asText = options.json ? '' : `?format=text&columns=${context.terminal.columns}`
   const path = `/v1/decisions/${encodeURIComponent(id)}${asText}`
-  const text = await (await client.get(path)).text()
+  const answer = await (await client.get(path)).text()
+  const text = options.json ? answer : harmless(answer)
   context.terminal.out(text.endsWith('\n') ? text : `${text}\n`)
   return exitCode.ok
 }

@@ -5,6 +5,7 @@ import { dataFolder } from '../files/data-folder.ts'
 import { readSecretFile } from '../files/secret-file.ts'
 import { commandLine, dataFlag } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
+import { harmless } from '../terminal/harmless.ts'
 
 export interface ClientOptions {
   readonly url: string | undefined
@@ -18,6 +19,13 @@ export interface GatewayClient {
   /** @throws IsochroneError with the gateway's own message and code */
   get(path: string): Promise<Response>
   post(path: string, body: unknown, signal?: AbortSignal): Promise<Response>
+}
+
+/** An answer; for a person, whatever strangers had written into it. */
+export async function shownJson(response: Response, isForProgram: boolean): Promise<unknown> {
+  if (isForProgram) return response.json()
+  const shown = (_: string, value: unknown) => (typeof value === 'string' ? harmless(value) : value)
+  return JSON.parse(await response.text(), shown)
 }
 
 const defaultUrl = 'http://127.0.0.1:8080'
@@ -121,7 +129,7 @@ export function faultOfText(text: string, otherwise: string): IsochroneError {
   }
   const { code, message } = body?.error ?? {}
   const known: ErrorCode = typeof code === 'string' && isErrorCode(code) ? code : 'internal'
-  const shown = typeof message === 'string' ? message : otherwise
+  const shown = harmless(typeof message === 'string' ? message : otherwise)
   // An error of the gateway's own is not one of this program: no stack is shown.
   return new IsochroneError(known === 'internal' ? 'node_failed' : known, shown)
 }

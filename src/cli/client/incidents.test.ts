@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CommandContext } from '../options/command.ts'
+import { harmless } from '../terminal/harmless.ts'
+import { shownJson } from './gateway-client.ts'
 import { type IncidentView, renderIncident, renderIncidents, runIncidents } from './incidents.ts'
 
 const plain = (text: string) => text
@@ -63,4 +65,16 @@ test('a decision without a reason, or about nothing, is not sent', async () => {
   await assert.rejects(run('lift', {}), /lift needs --reason/)
   await assert.rejects(run('uphold', { reason: ' ' }), /uphold needs --reason/)
   await assert.rejects(run('show', { subject: 'dec_x' }), /begin with inc_/)
+})
+
+test('what a node calls its engine moves no cursor; a program gets every byte', async () => {
+  const value = 'onnx\u001b[2J\u009b2J\u202e\r'
+  const subject = { kind: 'shared', trait: 'engine', value }
+  const data = [{ ...incident, subject, rulings: [{ reason: `a\u001b]0;x\u0007` }] }]
+  const answer = () => new Response(JSON.stringify({ data }))
+  const shown = (await shownJson(answer(), false)) as { readonly data: readonly IncidentView[] }
+  const text = renderIncidents(shown.data, { style, width: 200 })
+  assert.match(text, /all of engine onnx\ufffd\[2J\ufffd2J\ufffd\ufffd /)
+  assert.deepEqual(await shownJson(answer(), true), { data })
+  assert.equal(harmless('two\nlines\tof Käse 🦙'), 'two\nlines\tof Käse 🦙')
 })

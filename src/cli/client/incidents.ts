@@ -3,7 +3,12 @@ import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
-import { type ClientOptions, type GatewayClient, openGatewayClient } from './gateway-client.ts'
+import {
+  type ClientOptions,
+  type GatewayClient,
+  openGatewayClient,
+  shownJson,
+} from './gateway-client.ts'
 
 export interface IncidentsOptions extends ClientOptions {
   readonly action: string
@@ -62,13 +67,14 @@ export async function runIncidents(
   const client = openGatewayClient(options, context.folder)
   if (action === 'list') {
     const answer = await client.get(`/v1/incidents?limit=1000${all ? '&which=all' : ''}`)
-    const { data } = (await answer.json()) as { readonly data: readonly IncidentView[] }
+    const { data } = (await shownJson(answer, json)) as { readonly data: readonly IncidentView[] }
     if (json) terminal.out(`${JSON.stringify(data)}\n`)
     else if (data.length === 0) terminal.note(`There is no ${all ? '' : 'open '}incident.\n`)
     else terminal.out(renderIncidents(data, terminal))
     return exitCode.ok
   }
-  const incident = action === 'show' ? await get(client, path) : await decide(client, path, options)
+  const asked = action === 'show' ? client.get(path) : decide(client, path, options)
+  const incident = (await shownJson(await asked, json)) as WholeIncidentView
   terminal.out(json ? `${JSON.stringify(incident)}\n` : renderIncident(incident, terminal))
   return exitCode.ok
 }
@@ -84,17 +90,13 @@ function pathOf({ action, reason, subject }: IncidentsOptions): string {
   return `/v1/incidents/${subject}`
 }
 
-async function get(client: GatewayClient, path: string): Promise<WholeIncidentView> {
-  return (await client.get(path)).json() as Promise<WholeIncidentView>
-}
-
 async function decide(
   client: GatewayClient,
   path: string,
   { action, appeal, reason }: IncidentsOptions,
-): Promise<WholeIncidentView> {
+): Promise<Response> {
   const body = { decision: action, reason, appeal: appeal ?? null }
-  return (await client.post(`${path}/decision`, body)).json() as Promise<WholeIncidentView>
+  return client.post(`${path}/decision`, body)
 }
 
 export function renderIncidents(all: readonly IncidentView[], { style, width }: Screen): string {

@@ -4,7 +4,12 @@ import { asIsochroneError } from '../../protocol/index.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { watchLifetime } from '../process/lifetime.ts'
 import type { Terminal } from '../terminal/terminal.ts'
-import { type ClientOptions, type GatewayClient, openGatewayClient } from './gateway-client.ts'
+import {
+  type ClientOptions,
+  type GatewayClient,
+  openGatewayClient,
+  shownJson,
+} from './gateway-client.ts'
 import { type MeshView, renderMesh } from './mesh-tree.ts'
 
 export interface MeshOptions extends ClientOptions {
@@ -55,7 +60,8 @@ async function textOf(
 ): Promise<string> {
   // For programs as many as the gateway tells.
   const limit = json ? 9_999 : membersShownMax
-  const mesh = (await (await client.get(`/v1/mesh?limit=${limit}`)).json()) as MeshView
+  const answer = await client.get(`/v1/mesh?limit=${limit}`)
+  const mesh = (await shownJson(answer, json)) as MeshView
   if (json) return `${JSON.stringify(mesh)}\n`
   return mesh.members === 0 ? 'Nobody is in the mesh yet.\n' : renderMesh(mesh, terminal)
 }

@@ -2,7 +2,7 @@
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { Style, Terminal } from '../terminal/terminal.ts'
-import { type ClientOptions, openGatewayClient } from './gateway-client.ts'
+import { type ClientOptions, openGatewayClient, shownJson } from './gateway-client.ts'
 
 /** What the table shows of `GET /v1/nodes`. */
 interface NodeView {
@@ -26,7 +26,7 @@ interface NodeView {
 
 export async function runNodes(options: ClientOptions, context: CommandContext): Promise<number> {
   const client = openGatewayClient(options, context.folder)
-  const body = (await (await client.get('/v1/nodes')).json()) as {
+  const body = (await shownJson(await client.get('/v1/nodes'), options.json)) as {
     readonly data?: readonly NodeView[]
   }
   const nodes = body.data ?? []
