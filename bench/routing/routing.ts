@@ -176,6 +176,7 @@ function network(size: number) {
       inFlight: 0,
       others: undefined,
       kvTokensFree: undefined,
+      promptTokensAhead: undefined,
       roundTripMs: 1 + random.float() * 200,
       roundTripSource: 'measured',
       connected: true,

@@ -27,6 +27,8 @@ export interface EngineLoad {
   readonly running: number
   readonly waiting: number
   readonly kvTokensFree: number
+  /** Tokens of prompts that are not read yet; undefined: it does not know. */
+  readonly promptTokensUnread?: number | undefined
 }
 
 export interface Engine {

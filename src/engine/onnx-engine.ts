@@ -52,6 +52,7 @@ export function createOnnxEngine(options: OnnxEngineOptions): Engine {
         running: sum(loads.map((load) => load.running)),
         waiting: sum(loads.map((load) => load.waiting)),
         kvTokensFree: sum(loads.map((load) => load.kvTokensFree)),
+        promptTokensUnread: sum(loads.map((load) => load.promptTokensUnread)),
       }
     },
     generate: (request, signal) => generate(served, request, signal),

@@ -35,6 +35,8 @@ export interface Observation {
   readonly inFlight: number
   /** All requests there per slot, this one not counted, as far as was foreseen; null: unknown. */
   readonly load?: number | null
+  /** Tokens of prompts that were there and not read yet, as far as was foreseen; null: unknown. */
+  readonly promptTokensAhead?: number | null
 }
 
 /** Where observations are kept. What `flush` has resolved for survives a restart. */

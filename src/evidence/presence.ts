@@ -99,6 +99,7 @@ function quantileFactor(shape: number, deviations: number): number {
 /** The probability that nothing ends within `ms`. */
 export function survival(hazardPerMs: number, ms: number): number {
   const x = hazardPerMs * ms
-  // Mostly a hundredth or less: then the series is exact to seven digits, and half as dear.
-  return x < 0.01 ? 1 - x + (x * x) / 2 : Math.exp(-x)
+  // Mostly less than a tenth: then the series is exact to eight digits, and half as dear.
+  if (!(x < 0.1)) return Math.exp(-x)
+  return 1 - x * (1 - (x / 2) * (1 - (x / 3) * (1 - (x / 4) * (1 - x / 5))))
 }

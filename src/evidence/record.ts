@@ -110,14 +110,15 @@ export function addObservation(
   observation: Observation,
   { atMs, now }: { readonly atMs: number; readonly now: number },
 ): void {
-  const { ttftMs, tpotMs, promptTokens: tokens, load = null } = observation
+  const { ttftMs, tpotMs, promptTokens, promptTokensAhead = null, load = null } = observation
   comeBack(entry, now)
   addCompletion(entry, atMs, completionOf(observation))
   addDuration(entry.ttft, atMs, ttftMs)
   addDuration(entry.tpot, atMs, tpotMs)
   entry.latency.add({ timing: 'ttft', atMs }, ttftMs, load)
   entry.latency.add({ timing: 'tpot', atMs }, tpotMs, load)
-  if (ttftMs !== null && tokens !== null && load !== null) {
+  if (ttftMs !== null && promptTokens !== null && load !== null) {
+    const tokens = promptTokens + (promptTokensAhead ?? 0)
     entry.curve.add(ttftMs, { tokens, load }, atMs)
   }
   // Who writes for as many as it has slots for is to keep its rate; who is sent more, is not.

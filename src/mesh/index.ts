@@ -80,6 +80,12 @@ export {
 export { loadMessageBytes } from './digests/message-bytes.ts'
 export { type OwnFacts, OwnLoad, type OwnLoadInput } from './digests/own-load.ts'
 export {
+  PromptsAhead,
+  type ReadingOptions,
+  type SaidPrompts,
+  type UnreadPrompt,
+} from './digests/prompts-ahead.ts'
+export {
   ed25519Seals,
   type LoadSeals,
   type OwnSeals,

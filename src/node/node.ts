@@ -164,9 +164,9 @@ class Worker implements IsochroneNode {
   }
 
   load(): LoadReport {
-    const { kvTokensFree, running, waiting } = this.#modules.engine.load()
+    const { kvTokensFree, ...load } = this.#modules.engine.load()
     // An upstream may run more than its slots, for other clients: that leaves nothing, not less.
-    return { running, waiting, kvTokensFree: Math.max(0, kvTokensFree), draining: this.#draining }
+    return { ...load, kvTokensFree: Math.max(0, kvTokensFree), draining: this.#draining }
   }
 
   joined(): readonly NodeId[] {
@@ -217,7 +217,7 @@ class Worker implements IsochroneNode {
 
   /** For the federation's gateways, by way of the mesh. */
   #loadFacts(): LoadFacts {
-    const { draining, ...load } = this.load()
+    const { draining, promptTokensUnread: _, ...load } = this.load()
     const models = this.#offered()
     this.#kvTokensMost = Math.max(this.#kvTokensMost, load.kvTokensFree)
     const { bytes } = this.#records.record(models, this.#modules.clock.now())

@@ -100,5 +100,7 @@ export interface LoadReport {
   readonly waiting: number
   /** Tokens of KV cache still free. */
   readonly kvTokensFree: number
+  /** Tokens of all prompts there that are not read yet; undefined: the engine does not know. */
+  readonly promptTokensUnread?: number | undefined
   readonly draining: boolean
 }

@@ -32,6 +32,11 @@ export interface Candidate {
   readonly others: number | undefined
   /** Likewise, tokens of its cache that are free; undefined: unknown. */
   readonly kvTokensFree: number | undefined
+  /**
+   * Tokens of prompts there that are not read yet, as they are foreseen: a new prompt waits for
+   * these. undefined: nobody says so, and they are taken from the number of requests.
+   */
+  readonly promptTokensAhead: number | undefined
   /** Smoothed round trip of the link, ms; undefined: nothing is known of it. */
   readonly roundTripMs: number | undefined
   readonly roundTripSource: RoundTripSource

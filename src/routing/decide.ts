@@ -4,37 +4,37 @@
  * Pure: the same input and the same state of the random source give the same decision.
  */
 import type { Random } from '../base/index.ts'
-import { survival } from '../evidence/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
 import { type Candidate, presentOf, slotsOf } from './candidate.ts'
-import type { Attempt, Decision, DecisionOutcome, FirstChoice, Ranking } from './decision.ts'
+import type { Attempt, Decision, DecisionOutcome, FirstChoice } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import { backOffGate } from './gates/back-off.ts'
 import { breakerGate } from './gates/breaker.ts'
+import { columnGates, passesColumns, questionsOf } from './gates/columns.ts'
+import { connectedGate } from './gates/connected.ts'
 import type { Fact, Gate } from './gates/gate.ts'
-import { gates, isWrittenOut, passesTier, passesUsual } from './gates/gates.ts'
+import { gates, passesTier, tierGates } from './gates/gates.ts'
 import { latestTtftMs } from './gates/latency-at-load.ts'
+import { modelGate } from './gates/model.ts'
 import { isSound } from './gates/record.ts'
+import { statementGate } from './gates/statement.ts'
 import { unsuspectedGate } from './gates/unsuspected.ts'
-import { compareRank, loadOf, type Order, orderOf } from './order.ts'
-import { type Pick as Picked, pick } from './pick.ts'
+import { orderOf } from './order.ts'
+import { pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { addToPool, leavePool, type Pool, takePool } from './pool.ts'
-import {
-  type Demand,
-  emptyPrediction,
-  expectedCompletionTokens,
-  percentile95,
-  predict,
-  spread,
-} from './prediction.ts'
+import { addToPool, candidateAt, leavePool, type Pool, takePool } from './pool.ts'
+import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
+import { rank } from './ranking.ts'
 import type { Continuation, RouteRequest } from './request.ts'
+import { bars, type CandidateTable, tableOf } from './table.ts'
 import { tierOf } from './tier.ts'
 
 export interface DecideInput {
   readonly request: RouteRequest
   readonly candidates: readonly Candidate[]
+  /** Of these candidates and this policy, where somebody keeps one; it is made otherwise. */
+  readonly table?: CandidateTable | undefined
   readonly policy: RoutingPolicy
   readonly random: Random
   /** ms since 1970. */
@@ -48,7 +48,10 @@ export function decide(input: DecideInput): Decision {
   return decideWith(input, newRequest)
 }
 
-export type ChooseAgainInput = Pick<DecideInput, 'candidates' | 'policy' | 'random' | 'now'> & {
+export type ChooseAgainInput = Pick<
+  DecideInput,
+  'candidates' | 'table' | 'policy' | 'random' | 'now'
+> & {
   /** The answer that was begun and has to go on; absent: it begins anew. */
   readonly continuation?: Continuation
   /** Not this one either, although it has not failed. */
@@ -83,10 +86,10 @@ export function chooseBeside(decision: Decision, input: ChooseAgainInput): Decis
  */
 export function couldMove(
   { request, attempts }: Decision,
-  present: Pick<ChooseAgainInput, 'candidates' | 'policy' | 'continuation'>,
+  present: Pick<ChooseAgainInput, 'candidates' | 'table' | 'policy' | 'continuation'>,
 ): boolean {
   const demand: Demand = {
-    ...demandOf({ ...present, request }, []),
+    ...demandOf({ ...present, request }, tableFor(present), []),
     continuation: present.continuation ?? null,
     tried: new Set(attempts.map(({ worker }) => worker)),
     avoidsOverdue: true,
@@ -116,24 +119,30 @@ const newRequest: Before = { attempts: [], first: null, continuation: null }
 function decideWith(input: DecideInput, before: Before): Decision {
   const { request, candidates, policy } = input
   const { attempts, first, continuation, leaving } = before
-  let demand = demandOf(input, attempts)
+  const table = tableFor(input)
+  let demand = demandOf(input, table, attempts)
   if (continuation !== null) demand = { ...demand, continuation }
   if (leaving !== undefined) demand = { ...demand, tried: new Set([...demand.tried, leaving]) }
-  let sifted = sift(candidates, demand)
+  let sifted = sift(table, demand)
   const takesLate = continuation !== null
   if (sifted.pool.size === 0 && (takesLate || avoidsSomeone(sifted.gateCounts))) {
     // Where no other is left, one that may have halted, or that failed, is better than none; and so
     // is a slow one, where a client has half of its answer.
     const anybody = { avoidsOverdue: false, avoidsSuspects: false, avoidsBroken: false }
     demand = { ...demand, ...anybody, takesLate }
-    sifted = sift(candidates, demand)
+    sifted = sift(table, demand)
+  }
+  if (sifted.pool.size === 0 && sifted.retryAfterMs === null && overstates(sifted.gateCounts)) {
+    // Likewise one that is slower than it says; but those that are as fast are waited for.
+    demand = { ...demand, avoidsOverstated: false }
+    sifted = sift(table, demand)
   }
   if (sifted.retryAfterMs !== null && holdsUnsoundOnly(sifted.pool)) {
     // Where all whose work succeeds are busy, one whose work mostly fails is no refuge.
     const soundOnly = { ...demand, avoidsUnsound: true }
-    const among = sift(candidates, soundOnly)
+    const among = sift(table, soundOnly)
     if (among.retryAfterMs !== null) demand = soundOnly
-    sifted = among.retryAfterMs !== null ? among : sift(candidates, demand)
+    sifted = among.retryAfterMs !== null ? among : sift(table, demand)
   }
   const base = {
     id: input.decisionId,
@@ -164,8 +173,8 @@ function decideWith(input: DecideInput, before: Before): Decision {
     alike: order.alike.length,
     rankings: rank(pool, { order, picked, policy }),
     outcome: 'chosen' as const,
-    chosen: pool.candidates[picked.chosen]?.id ?? null,
-    comparedWith: pool.candidates[picked.comparedWith ?? -1]?.id ?? null,
+    chosen: candidateAt(pool, picked.chosen)?.id ?? null,
+    comparedWith: candidateAt(pool, picked.comparedWith ?? -1)?.id ?? null,
     decidedBy: picked.decidedBy,
     retryAfterMs: null,
   }
@@ -173,8 +182,20 @@ function decideWith(input: DecideInput, before: Before): Decision {
   return newDecision({ ...base, ...decided }, sifted.rejected, demand)
 }
 
-function holdsUnsoundOnly({ size, candidates }: Pool): boolean {
-  return size > 0 && !candidates.some(isSound)
+function holdsUnsoundOnly(pool: Pool): boolean {
+  for (let i = 0; i < pool.size; i += 1) {
+    const candidate = candidateAt(pool, i)
+    if (candidate !== undefined && isSound(candidate)) return false
+  }
+  return pool.size > 0
+}
+
+function tableFor({
+  candidates,
+  table,
+  policy,
+}: Pick<DecideInput, 'candidates' | 'table' | 'policy'>) {
+  return table?.policy === policy ? table : tableOf(candidates, policy)
 }
 
 function avoidsSomeone(counts: Readonly<Record<string, number>>): boolean {
@@ -183,6 +204,10 @@ function avoidsSomeone(counts: Readonly<Record<string, number>>): boolean {
 
 /** Asked only as long as somebody else passes them. */
 const avoiding = [answeringGate, unsuspectedGate, breakerGate]
+
+function overstates(counts: Readonly<Record<string, number>>): boolean {
+  return (counts[statementGate.name] ?? 0) > 0
+}
 
 const nobody = {
   indistinguishable: 0,
@@ -194,7 +219,8 @@ const nobody = {
 } as const
 
 function demandOf(
-  { request, policy, candidates }: Pick<DecideInput, 'request' | 'policy' | 'candidates'>,
+  { request, policy }: Pick<DecideInput, 'request' | 'policy'>,
+  table: CandidateTable,
   attempts: readonly Attempt[],
 ): Demand {
   return {
@@ -206,30 +232,25 @@ function demandOf(
     continuation: null,
     avoidsUnsound: false,
     takesLate: false,
-    ...doubtsOf(candidates),
+    avoidsOverstated: true,
+    ...doubtsOf(table),
     completionTokens: expectedCompletionTokens(request, policy),
     prediction: emptyPrediction(),
   }
 }
 
 /** In one pass: mostly there are none, and then nobody is asked for any. */
-function doubtsOf(candidates: readonly Candidate[]) {
-  const doubts = {
-    ...{ avoidsOverdue: false, avoidsSuspects: false, avoidsBroken: false },
-    ...{ hasDead: false, hasBarred: false, hasWaiting: false },
+function doubtsOf(table: CandidateTable) {
+  let all = 0
+  for (let row = 0; row < table.size; row += 1) all |= table.barred[row] as number
+  return {
+    avoidsOverdue: (all & bars.overdue) !== 0,
+    avoidsSuspects: (all & bars.suspect) !== 0,
+    avoidsBroken: (all & (bars.broken | bars.probed)) !== 0,
+    hasDead: (all & bars.dead) !== 0,
+    hasBarred: (all & bars.condemned) !== 0,
+    hasWaiting: (all & bars.waiting) !== 0,
   }
-  for (const { breaker, overdue, standing, verdict } of candidates) {
-    if (standing !== undefined) doubts.hasBarred = true
-    if (breaker !== undefined) {
-      if (breaker.state === 'waiting') doubts.hasWaiting = true
-      else doubts.avoidsBroken = true
-    }
-    if (overdue) doubts.avoidsOverdue = true
-    if (verdict === undefined) continue
-    if (verdict === 'dead') doubts.hasDead = true
-    else doubts.avoidsSuspects = true
-  }
-  return doubts
 }
 
 /** Hardly any request leaves somebody out. */
@@ -250,30 +271,33 @@ interface Sifted {
   readonly retryAfterMs: number | null
 }
 
-function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
+function sift(table: CandidateTable, demand: Demand): Sifted {
   const asked = gates.filter((gate) => gate.applies(demand))
-  const unusual = asked.filter((gate) => !isWrittenOut(gate))
+  const further = asked.filter((gate) => !columnGates.has(gate) && !tierGates.has(gate))
+  const about = { demand, questions: questionsOf(demand) }
   const counts = new Array<number>(asked.length).fill(0)
-  const pool = takePool(candidates.length)
+  const pool = takePool(table)
   const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
   let retryAfterMs: number | null = null
-  for (const candidate of candidates) {
+  for (let row = 0; row < table.size; row += 1) {
+    const candidate = table.candidates[row] as Candidate
     const isFit =
-      passesUsual(candidate, demand) &&
+      passesColumns(table, row, about) &&
       (demand.tier === null || passesTier(candidate, demand)) &&
-      passes(candidate, demand, unusual)
+      passes(candidate, demand, further)
     if (isFit) {
-      addToPool(pool, candidate, demand)
+      addToPool(pool, table, { row, demand, prediction: demand.prediction })
       continue
     }
     // Who is rejected is rejected by the first gate in their order.
-    const g = asked.findIndex((one) => one.check(candidate, demand) !== undefined)
+    const g = firstShut(table.barred[row] as number, asked, { candidate, demand })
     const gate = asked[g]
-    const fact = gate?.check(candidate, demand)
-    if (gate === undefined || fact === undefined) continue
+    if (gate === undefined) continue
     counts[g] = (counts[g] ?? 0) + 1
     if (gate.temporary) retryAfterMs = sooner(retryAfterMs, passesAfterMs(gate, candidate, demand))
     if (rejected.workers.length >= demand.policy.rejectionsMax) continue
+    const fact = gate.check(candidate, demand)
+    if (fact === undefined) continue
     rejected.workers.push(candidate.id)
     rejected.gates.push(gate)
     rejected.facts.push(fact)
@@ -281,6 +305,17 @@ function sift(candidates: readonly Candidate[], demand: Demand): Sifted {
   const gateCounts: Record<string, number> = {}
   for (const [g, gate] of asked.entries()) gateCounts[gate.name] = counts[g] ?? 0
   return { pool, gateCounts, rejected, retryAfterMs }
+}
+
+/** The first two gates are asked always, and most of who is rejected in a large network is here. */
+function firstShut(
+  barred: number,
+  asked: readonly Gate[],
+  { candidate, demand }: { readonly candidate: Candidate; readonly demand: Demand },
+): number {
+  if ((barred & bars.unoffered) !== 0) return asked.indexOf(modelGate)
+  if ((barred & bars.disconnected) !== 0) return asked.indexOf(connectedGate)
+  return asked.findIndex((gate) => gate.check(candidate, demand) !== undefined)
 }
 
 function passes(candidate: Candidate, demand: Demand, checked: readonly Gate[]): boolean {
@@ -311,73 +346,4 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
   const mostMs = latestTtftMs(prediction, demand) ?? Number.POSITIVE_INFINITY
   return Math.ceil(Math.max(roomMs, prediction.ttftMs - mostMs))
-}
-
-interface Ranked {
-  readonly order: Order
-  readonly picked: Picked
-  readonly policy: RoutingPolicy
-}
-
-/** The best few, the chosen one, and whom it was compared with. */
-function rank(pool: Pool, { order, picked, policy }: Ranked): readonly Ranking[] {
-  const rankOf = (index: number, rank: number) => ({
-    ...rankingOf(pool, index, rank),
-    predictedTtftHighMs: highTtftMs(pool, index, policy),
-  })
-  const rankings = order.best.map((index, at) => rankOf(index, at + 1))
-  const compare = compareRank(pool)
-  const further: number[] = []
-  for (const index of [picked.chosen, picked.comparedWith]) {
-    if (index === undefined || order.best.includes(index)) continue
-    further.push(index)
-    rankings.push(rankOf(index, rankNumber(pool, compare, index)))
-  }
-  return further.length === 0 ? rankings : rankings.sort((a, b) => a.rank - b.rank)
-}
-
-/** By the normal distribution, as far as single times lay from what was predicted. */
-function highTtftMs(pool: Pool, index: number, { claimSamples }: RoutingPolicy): number {
-  const { response, ttft } = (pool.candidates[index] as Candidate).evidence
-  const meanMs = pool.ttftMs[index] ?? 0
-  return meanMs + percentile95 * spread(response ?? ttft, meanMs, claimSamples)
-}
-
-function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index: number): number {
-  let rank = 1
-  for (let i = 0; i < pool.size; i += 1) if (i !== index && compare(i, index) < 0) rank += 1
-  return rank
-}
-
-function rankingOf(pool: Pool, index: number, rank: number): Omit<Ranking, 'predictedTtftHighMs'> {
-  const candidate = pool.candidates[index] as Candidate
-  const { clean, completion, hazard, ttft } = candidate.evidence
-  return {
-    worker: candidate.id,
-    rank,
-    reliability: pool.reliability[index] ?? 0,
-    reliabilityAtBest: pool.reliabilityAtBest[index] ?? 0,
-    completionMean: completion.mean,
-    completionLowerBound: completion.lowerBound,
-    completionUpperBound: completion.upperBound,
-    completionSamples: completion.samples,
-    clean: clean.lowerBound,
-    availability: survival(hazard.upper, pool.totalMs[index] ?? 0),
-    timely: pool.timely[index] ?? 0,
-    indistinguishable: pool.inGroup[index] === 1,
-    alike: pool.alike[index] === 1,
-    predictedTtftMs: pool.ttftMs[index] ?? 0,
-    predictedQueueMs: pool.queueMs[index] ?? 0,
-    predictedTotalMs: pool.totalMs[index] ?? 0,
-    predictedFrom: ttft !== undefined ? 'observed' : claims(candidate) ? 'claimed' : 'assumed',
-    price: pool.price[index] ?? 0,
-    load: loadOf(pool, index),
-    roundTripMs: candidate.roundTripMs ?? null,
-    roundTripSource: candidate.roundTripSource,
-  }
-}
-
-function claims(candidate: Candidate): boolean {
-  const { prefillTokensPerSecond = 0, decodeTokensPerSecond = 0 } = candidate.offer ?? {}
-  return prefillTokensPerSecond > 0 || decodeTokensPerSecond > 0
 }

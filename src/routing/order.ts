@@ -9,7 +9,7 @@
 import { newcomer } from '../evidence/index.ts'
 import { occupancyOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
-import type { Pool } from './pool.ts'
+import { candidateAt, type Pool } from './pool.ts'
 
 export interface Order {
   /** How many cannot be told apart from the most reliable. */
@@ -80,7 +80,7 @@ export function compareRank(pool: Pool): (a: number, b: number) => number {
 }
 
 export function loadOf(pool: Pool, index: number): number {
-  const candidate = pool.candidates[index]
+  const candidate = candidateAt(pool, index)
   return candidate === undefined ? 0 : occupancyOf(candidate) / slotsOf(candidate)
 }
 

@@ -8,7 +8,7 @@ import { newcomer } from '../evidence/index.ts'
 import type { DecidingFactor } from './decision.ts'
 import { loadOf, type Order } from './order.ts'
 import type { RoutingPolicy } from './policy.ts'
-import type { Pool } from './pool.ts'
+import { candidateAt, type Pool } from './pool.ts'
 
 export interface Pick {
   readonly chosen: number
@@ -88,10 +88,10 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
   }
   if (unproven.length === 0) return undefined
   const index = unproven[random.below(unproven.length)] ?? 0
-  const completion = pool.candidates[index]?.evidence.completion ?? newcomer.completion
+  const completion = candidateAt(pool, index)?.evidence.completion ?? newcomer.completion
   const promise = Math.min(1, completion.mean / newcomer.completion.mean)
   const needed = 1 - completion.samples / policy.explorationSamplesMax
-  return random.float() < promise * needed ? index : undefined
+  return random.float() < promise * promise * needed ? index : undefined
 }
 
 /**
@@ -101,7 +101,7 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
 function halfOpen({ pool, random }: PickInput): number | undefined {
   const waiting: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
-    if (pool.candidates[i]?.breaker?.takes === true && pool.alike[i] === 0) waiting.push(i)
+    if (candidateAt(pool, i)?.breaker?.takes === true && pool.alike[i] === 0) waiting.push(i)
   }
   return waiting.length === 0 ? undefined : waiting[random.below(waiting.length)]
 }

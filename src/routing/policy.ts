@@ -28,6 +28,13 @@ export interface PolicyValues {
   readonly explorationSamplesMax: number
   /** How many observations a worker's own statement of its speed weighs. */
   readonly claimSamples: number
+  /**
+   * Whose first tokens took longer than its stated speed allows by this factor, and by these ms,
+   * on the mean of so many answers, is left out.
+   */
+  readonly overstatedFactorMax: number
+  readonly overstatedMs: number
+  readonly overstatedSamplesMin: number
   readonly assumedRoundTripMs: number
   readonly assumedTtftMs: number
   readonly assumedTpotMs: number
@@ -71,6 +78,12 @@ export const defaultPolicy: RoutingPolicy = policyOf('default', {
   explorationSamplesMax: 100,
   // Two real answers are worth as much as a worker's word.
   claimSamples: 2,
+  // A full batch halves the speed of reading, and what others wait for is only estimated: twice as
+  // much again is no accident.
+  overstatedFactorMax: 4,
+  // Below this it is the overhead of a request that is seen, not the speed.
+  overstatedMs: 500,
+  overstatedSamplesMin: 1.5,
   // Pessimistic: nobody gains by leaving something unmeasured.
   assumedRoundTripMs: 150,
   assumedTtftMs: 1_000,

@@ -4,12 +4,15 @@
  */
 import { survival } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
-import { type Demand, predict } from './prediction.ts'
+import type { Demand, Prediction } from './prediction.ts'
+import type { CandidateTable } from './table.ts'
 import { type Timeliness, timelinessOf } from './timeliness.ts'
 
 /** Only the first `size` values of a column are this decision's. */
 export interface Pool {
-  readonly candidates: Candidate[]
+  table: CandidateTable | undefined
+  /** Of the table. */
+  readonly rows: Uint32Array
   size: number
   /** Probability that the objective is met. */
   readonly timely: Float64Array
@@ -44,7 +47,8 @@ const firstCapacity = 64
 function newPool(capacity: number): Pool {
   const column = () => new Float64Array(capacity)
   return {
-    candidates: [],
+    table: undefined,
+    rows: new Uint32Array(capacity),
     size: 0,
     timely: column(),
     reliability: column(),
@@ -69,51 +73,62 @@ function newPool(capacity: number): Pool {
  */
 let shared = newPool(firstCapacity)
 
-/** An empty pool with room; the one before is given up. */
-export function takePool(sizeMax: number): Pool {
-  if (sizeMax > shared.timely.length) shared = newPool(Math.max(sizeMax, shared.timely.length * 2))
+/** An empty pool with room for all in the table; the one before is given up. */
+export function takePool(table: CandidateTable): Pool {
+  const { size } = table
+  if (size > shared.timely.length) shared = newPool(Math.max(size, shared.timely.length * 2))
   shared.size = 0
-  shared.candidates.length = 0
+  shared.table = table
   return shared
 }
 
 /** The candidates are not held on to until the next decision. */
 export function leavePool(pool: Pool): void {
-  pool.candidates.length = 0
+  pool.table = undefined
 }
 
-export function addToPool(pool: Pool, candidate: Candidate, demand: Demand): void {
+export function candidateAt({ table, rows }: Pool, index: number): Candidate | undefined {
+  return table?.candidates[rows[index] ?? -1]
+}
+
+/** @param prediction of the candidate in this row */
+export function addToPool(
+  pool: Pool,
+  table: CandidateTable,
+  {
+    row,
+    demand,
+    prediction,
+  }: {
+    readonly row: number
+    readonly demand: Demand
+    readonly prediction: Readonly<Prediction>
+  },
+): void {
   const i = pool.size
-  const prediction = predict(candidate, demand)
   const { totalMs } = prediction
-  const { objective } = demand.request
-  const hasObjective = objective.ttftMs !== null || objective.tpotMs !== null
+  const { request, completionTokens } = demand
+  const { ttftMs, tpotMs } = request.objective
+  const hasObjective = ttftMs !== null || tpotMs !== null
+  const candidate = table.candidates[row] as Candidate
   const timely = hasObjective ? timelinessOf(candidate, demand, prediction) : surely
-  const { clean, completion, hazard, ttft } = candidate.evidence
-  const availability = survival(hazard.upper, totalMs)
-  const least = completion.lowerBound * clean.lowerBound * availability
-  const most = completion.upperBound * clean.upperBound * survival(hazard.lower, totalMs)
+  const staysAtLeast = survival(table.hazardUpper[row] as number, totalMs)
+  const staysAtMost = survival(table.hazardLower[row] as number, totalMs)
+  const prompt = (table.promptPrice[row] as number) * request.promptTokens
+  const answer = (table.completionPrice[row] as number) * completionTokens
+  pool.rows[i] = row
   pool.timely[i] = timely.mean
-  pool.reliability[i] = least * timely.lower
-  pool.reliabilityAtBest[i] = most * timely.upper
+  pool.reliability[i] = (table.soundAtLeast[row] as number) * staysAtLeast * timely.lower
+  pool.reliabilityAtBest[i] = (table.soundAtMost[row] as number) * staysAtMost * timely.upper
   pool.queueMs[i] = prediction.queueMs
   pool.ttftMs[i] = prediction.ttftMs
-  pool.totalMs[i] = prediction.totalMs
-  pool.aimMs[i] = objective.ttftMs === null ? totalMs : prediction.ttftMs
-  pool.price[i] = priceOf(candidate, demand)
-  pool.completionMean[i] = completion.mean
-  pool.samples[i] = completion.samples
-  pool.timedSamples[i] = ttft === undefined ? 0 : ttft.samples
-  pool.candidates.push(candidate)
+  pool.totalMs[i] = totalMs
+  pool.aimMs[i] = ttftMs === null ? totalMs : prediction.ttftMs
+  pool.price[i] = (prompt + answer) / pricedTokens
+  pool.completionMean[i] = table.completionMean[row] as number
+  pool.samples[i] = table.samples[row] as number
+  pool.timedSamples[i] = table.timedSamples[row] as number
   pool.size = i + 1
 }
 
 const surely: Timeliness = { mean: 1, lower: 1, upper: 1 }
-
-/** Expected price of the request, micro-dollars. */
-function priceOf(candidate: Candidate, demand: Demand): number {
-  const { offer } = candidate
-  if (offer === null) return 0
-  const prompt = offer.promptPrice * demand.request.promptTokens
-  return (prompt + offer.completionPrice * demand.completionTokens) / pricedTokens
-}

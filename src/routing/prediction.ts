@@ -4,10 +4,11 @@
  * From work seen wherever there is some; a worker's own statement of its speed counts like a few
  * observations and so is soon outweighed; without either, a pessimistic assumption.
  */
-import { type DurationEstimate, type Response, respond } from '../evidence/index.ts'
-import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
-import type { RoutingPolicy } from './policy.ts'
+import type { DurationEstimate } from '../evidence/index.ts'
+import type { Candidate } from './candidate.ts'
+import { defaultPolicy, type RoutingPolicy } from './policy.ts'
 import type { Continuation, RouteRequest } from './request.ts'
+import { CandidateTable } from './table.ts'
 import type { Tier } from './tier.ts'
 
 /** What every candidate is asked alike, computed once per decision. */
@@ -36,6 +37,8 @@ export interface Demand {
   readonly avoidsSuspects: boolean
   /** Whose work mostly fails is left out: those whose work does not have too much to do. */
   readonly avoidsUnsound: boolean
+  /** Who is far slower than it states is left out, as long as there are others. */
+  readonly avoidsOverstated: boolean
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number
   /** The last prediction, which the gates and the order share. */
@@ -52,10 +55,20 @@ export interface Prediction {
   ttftMs: number
   tpotMs: number
   totalMs: number
+  /** By how much longer first tokens took than it states; 1: too little was seen. */
+  overstatedBy: number
 }
 
 export function emptyPrediction(): Prediction {
-  return { of: undefined, idleTtftMs: 0, queueMs: 0, ttftMs: 0, tpotMs: 0, totalMs: 0 }
+  return {
+    of: undefined,
+    idleTtftMs: 0,
+    queueMs: 0,
+    ttftMs: 0,
+    tpotMs: 0,
+    totalMs: 0,
+    overstatedBy: 1,
+  }
 }
 
 /** Embeddings have no decode phase. */
@@ -69,45 +82,51 @@ export function expectedCompletionTokens(request: RouteRequest, policy: RoutingP
 export function predict(candidate: Candidate, demand: Demand): Readonly<Prediction> {
   const { policy, prediction: into } = demand
   if (into.of === candidate) return into
-  into.of = candidate
-  const { evidence, offer } = candidate
-  const linkMs = candidate.roundTripMs ?? policy.assumedRoundTripMs
-  const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
-  const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
-  const { promptTokens } = demand.request
+  if (single.policy !== policy) single = new CandidateTable(policy)
+  single.clear()
+  single.push(candidate)
+  const prediction = predictRow(single, 0, demand)
+  single.clear()
+  return prediction
+}
+
+/** For candidates that are asked about one by one. */
+let single = new CandidateTable(defaultPolicy)
+
+/** The same for the candidate in a row. */
+export function predictRow(table: CandidateTable, row: number, demand: Demand): Prediction {
+  const { policy, prediction: into, request, completionTokens } = demand
+  into.of = table.candidates[row]
+  const { promptTokens } = request
+  const linkMs = table.linkMs[row] as number
+  const perTokenMs = table.prefillMsPerToken[row] as number
   // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
   // took.
-  const leastMs = prefillSpeed > 0 ? linkMs + (promptTokens * 1e3) / prefillSpeed : linkMs
-  const claimedTtftMs = prefillSpeed > 0 ? leastMs : linkMs + policy.assumedTtftMs
-  const claimedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : policy.assumedTpotMs
-  const tpotMs = blend(evidence.tpot, claimedTpotMs, policy.claimSamples)
-  const decodeMs = tpotMs * (demand.completionTokens - 1)
-  const turns = turnsBefore(candidate, demand)
-  let idleTtftMs: number
-  let ttftMs: number
-  if (evidence.response === undefined) {
-    idleTtftMs = Math.max(leastMs, blend(evidence.ttft, claimedTtftMs, policy.claimSamples))
-    // Whoever is ahead in the queue is taken to ask for as much as this request.
-    ttftMs = idleTtftMs + turns * (idleTtftMs - linkMs + decodeMs)
-    if (demand.request.objective.ttftMs !== null && evidence.ttft === undefined) {
-      // Nor is a newcomer's first token soon while it reads the prompts of others.
-      const prefillMs = idleTtftMs - linkMs
-      ttftMs += occupancyOf(candidate) * prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
-    }
+  const leastMs = linkMs + promptTokens * perTokenMs
+  const statedMs = perTokenMs > 0 ? leastMs : linkMs + policy.assumedTtftMs
+  const tpotMs = table.tpotMs[row] as number
+  const decodeMs = tpotMs * (completionTokens - 1)
+  const turns = turnsBefore(table, row, promptTokens + completionTokens)
+  into.overstatedBy = 1
+  if ((table.responseSamples[row] as number) >= 0) {
+    respondTo(table, row, { demand, leastMs, statedMs, decodeMs })
   } else {
-    const { response } = evidence
-    const slots = slotsOf(candidate)
-    const present = occupancyOf(candidate)
-    const prefillMs = claimedTtftMs - linkMs
-    const stated = { linkMs, prefillMs, decodeMs, promptTokens, slots }
-    const kept = keptShare(response, stated, policy)
-    const share = response.samples / (response.samples + curveSamples)
-    const seen = (load: number) => respond(response, promptTokens, load)
-    const idleMs = linkMs + prefillMs * kept
-    const busyMs = linkMs + (prefillMs + aheadMs(stated, response, present)) * kept
-    idleTtftMs = Math.max(leastMs, idleMs + (seen(0) - idleMs) * share)
-    ttftMs = Math.max(idleTtftMs, busyMs + (seen(present / slots) - busyMs) * share)
+    const share = table.ttftShare[row] as number
+    const seenMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * share
+    const idleMs = Math.max(seenMs, leastMs)
+    const prefillMs = idleMs - linkMs
+    const ahead = table.tokensAhead[row] as number
+    into.idleTtftMs = idleMs
+    // Whoever is ahead in the queue is taken to ask for as much as this request.
+    into.ttftMs = idleMs + turns * (prefillMs + decodeMs)
+    if (ahead >= 0 && perTokenMs > 0) into.ttftMs = idleMs + ahead * perTokenMs + turns * decodeMs
+    else if (request.objective.ttftMs !== null && share === 0) {
+      // Nor is a newcomer's first token soon while it reads the prompts of others.
+      const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
+      into.ttftMs += (table.occupancy[row] as number) * reading
+    }
   }
+  const { idleTtftMs, ttftMs } = into
   into.idleTtftMs = bounded(idleTtftMs)
   into.queueMs = turns === 0 ? 0 : bounded(ttftMs - idleTtftMs)
   into.ttftMs = bounded(ttftMs)
@@ -116,32 +135,13 @@ export function predict(candidate: Candidate, demand: Demand): Readonly<Predicti
   return into
 }
 
-/**
- * How many answers' times pass until this request can begin: for a slot, of those that work at a
- * time, or for room in the cache, which the first of those present leaves.
- */
-function turnsBefore(candidate: Candidate, { request, completionTokens }: Demand): number {
-  const present = presentOf(candidate)
-  const slots = slotsOf(candidate)
-  const ahead = present + 1 - slots
-  if (ahead > 0 || present <= 0) return Math.max(0, ahead) / slots
-  const { kvTokensFree } = candidate
-  const hasRoom =
-    kvTokensFree === undefined || kvTokensFree >= request.promptTokens + completionTokens
-  return hasRoom ? 0 : 1 / present
-}
-
-/** An answer in a week is no answer, whatever a worker states of itself. */
-const predictedMsMax = 7 * 24 * 60 * 60_000
-
-function bounded(ms: number): number {
-  return ms >= 0 ? Math.min(ms, predictedMsMax) : predictedMsMax
-}
-
-function blend(observed: DurationEstimate | undefined, claimedMs: number, samples: number): number {
-  if (observed === undefined) return claimedMs
-  const weight = observed.samples / (observed.samples + samples)
-  return claimedMs + (observed.meanMs - claimedMs) * weight
+interface Stated {
+  readonly demand: Demand
+  /** Until the first token, by the link and the stated speed alone. */
+  readonly leastMs: number
+  /** The same, where no speed is stated what is assumed. */
+  readonly statedMs: number
+  readonly decodeMs: number
 }
 
 /** A straight line in two things needs more to go by than a mean. */
@@ -150,37 +150,88 @@ const curveSamples = 6
 const keptLeast = 0.5
 const keptMost = 100
 
-interface Stated {
-  readonly linkMs: number
-  /** For this request. */
-  readonly prefillMs: number
+/**
+ * By the line that was fitted to what was seen; and as long as that was little, by what is stated,
+ * times how much longer it took so far.
+ */
+function respondTo(table: CandidateTable, row: number, stated: Stated): void {
+  const { demand, leastMs, statedMs, decodeMs } = stated
+  const { policy, prediction: into } = demand
+  const { promptTokens } = demand.request
+  const linkMs = table.linkMs[row] as number
+  const slots = table.slots[row] as number
+  const present = table.occupancy[row] as number
+  const samples = table.responseSamples[row] as number
+  const meanMs = table.responseMs[row] as number
+  const meanTokens = table.responseTokens[row] as number
+  const meanLoad = table.responseLoad[row] as number
+  const ahead = table.tokensAhead[row] as number
+  const prefillMs = statedMs - linkMs
+  const perTokenMs = prefillMs / Math.max(1, promptTokens)
+  const othersMs = meanTokens * perTokenMs
+  // What was ahead of those that were seen is in their tokens, where it was known.
+  const around = { othersMs, decodeMs, slots, isKnown: ahead >= 0 }
+  const wholeMs = othersMs + aheadMs(meanLoad * slots, 0, around)
+  const ratio = wholeMs <= 0 ? 1 : Math.max(0, meanMs - linkMs) / wholeMs
+  const lateMs = (meanMs - linkMs) * (1 - 1 / ratio)
+  if (lateMs > policy.overstatedMs && samples >= policy.overstatedSamplesMin) {
+    into.overstatedBy = ratio
+  }
+  const bounded = Math.min(keptMost, Math.max(keptLeast, ratio))
+  const kept = 1 + ((bounded - 1) * samples) / (samples + policy.claimSamples)
+  const share = samples / (samples + curveSamples)
+  const idleMs = linkMs + prefillMs * kept
+  const busyMs = linkMs + (prefillMs + aheadMs(present, ahead * perTokenMs, around)) * kept
+  const byToken = table.msPerPromptToken[row] as number
+  const byLoad = table.msPerLoad[row] as number
+  const line = meanMs + byToken * (promptTokens - meanTokens) - byLoad * meanLoad
+  const seenIdleMs = Math.max(0, line)
+  const seenBusyMs = Math.max(0, line + byToken * Math.max(0, ahead) + (byLoad * present) / slots)
+  into.idleTtftMs = Math.max(leastMs, idleMs + (seenIdleMs - idleMs) * share)
+  into.ttftMs = Math.max(into.idleTtftMs, busyMs + (seenBusyMs - busyMs) * share)
+}
+
+interface Around {
+  /** The stated time of a prompt of the mean length, and of an answer. */
+  readonly othersMs: number
   readonly decodeMs: number
-  readonly promptTokens: number
   readonly slots: number
+  /** How many tokens are ahead is known. */
+  readonly isKnown: boolean
 }
 
 /**
- * What those who are there cost this request, by what the worker states: who has a slot has its
- * prompt read for as much of its time as that takes of it; who has none yet waits for a turn. They
- * are taken to ask for what was seen on the mean.
+ * What those who are there cost a request, by what the worker states: their prompts that are not
+ * read yet, where these are known; else who has a slot has its prompt read for as much of its time
+ * as that takes of it. Who has no slot yet waits for a turn. They are taken to ask for what was
+ * seen on the mean.
  */
-function aheadMs(stated: Stated, response: Response, present: number): number {
-  const { prefillMs, decodeMs, promptTokens, slots } = stated
-  const othersMs = (prefillMs * response.promptTokens) / Math.max(1, promptTokens)
-  const reading = othersMs <= 0 ? 0 : othersMs / (othersMs + decodeMs)
+function aheadMs(present: number, unreadMs: number, around: Around): number {
+  const { othersMs, decodeMs, slots, isKnown } = around
   const turns = Math.max(0, present + 1 - slots) / slots
+  if (isKnown) return unreadMs + turns * decodeMs
+  const reading = othersMs <= 0 ? 0 : othersMs / (othersMs + decodeMs)
   return present * reading * othersMs + turns * (othersMs + decodeMs)
 }
 
-/** By how much longer than stated it took, of what was seen. */
-function keptShare(response: Response, stated: Stated, { claimSamples }: RoutingPolicy): number {
-  const prefillMs = (stated.prefillMs * response.promptTokens) / Math.max(1, stated.promptTokens)
-  const present = response.load * stated.slots
-  const wholeMs = prefillMs + aheadMs(stated, response, present)
-  if (wholeMs <= 0) return 1
-  const ratio = Math.max(0, response.meanMs - stated.linkMs) / wholeMs
-  const bounded = Math.min(keptMost, Math.max(keptLeast, ratio))
-  return 1 + ((bounded - 1) * response.samples) / (response.samples + claimSamples)
+/**
+ * How many answers' times pass until a request can begin: for a slot, of those that work at a time,
+ * or for room in the cache, which the first of those present leaves.
+ */
+function turnsBefore(table: CandidateTable, row: number, tokens: number): number {
+  const present = table.present[row] as number
+  const slots = table.slots[row] as number
+  const ahead = present + 1 - slots
+  if (ahead > 0) return ahead / slots
+  if (present <= 0 || (table.kvTokensFree[row] as number) >= tokens) return 0
+  return 1 / present
+}
+
+/** An answer in a week is no answer, whatever a worker states of itself. */
+const predictedMsMax = 7 * 24 * 60 * 60_000
+
+function bounded(ms: number): number {
+  return ms >= 0 ? Math.min(ms, predictedMsMax) : predictedMsMax
 }
 
 /** Of the normal distribution, in deviations. */

@@ -52,6 +52,7 @@ export function sampleObservation(number: number, atMs = 1_700_000_000_000 + num
     completionTokens: null,
     inFlight: number % 4,
     load: number % 6 === 5 ? null : (number % 4) / 2,
+    promptTokensAhead: number % 5 === 0 ? null : number * 100,
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type GenerationRequest,
   IsochroneError,
 } from '../../protocol/index.ts'
+import type { EngineLoad } from '../engine.ts'
 import type { DecodeStep, ModelRunner } from '../model-runner.ts'
 import { SamplingBuffers } from '../sampling/sampler.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -85,10 +86,14 @@ export class Scheduler {
     this.#freeSlots = Array.from({ length: modules.runner.slots }, (_, i) => i).reverse()
   }
 
-  load(): { running: number; waiting: number; kvTokensFree: number } {
+  load(): EngineLoad & { readonly promptTokensUnread: number } {
+    let unread = 0
+    for (const { answer } of this.#waiting) unread += answer.readIds.length
+    for (const entry of this.#running) unread += unreadOf(entry)
     return {
       running: this.#running.length,
       waiting: this.#waiting.length,
+      promptTokensUnread: unread,
       kvTokensFree: this.#freeSlots.length * this.#modules.runner.contextTokensMax,
     }
   }

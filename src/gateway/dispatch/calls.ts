@@ -115,6 +115,7 @@ export class Calls {
         takenOver,
         deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
         departure: journeying.departure,
+        onFirst: () => journeying.trail.begun(worker.id),
         canMove: (whileItWorks) => this.#canMove(passage, journeying, whileItWorks),
         isSuspected: () => this.#modules.registry.isSuspected(worker.id),
         tpotMs: journeying.trail.decision.request.objective.tpotMs,

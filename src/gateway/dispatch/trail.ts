@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, Observation, ObservedOutcome } from '../../evidence/index.ts'
+import type { UnreadPrompt } from '../../mesh/index.ts'
 import type { ErrorCode, GenerationUsage, IsochroneError, WorkerId } from '../../protocol/index.ts'
 import {
   type Attempt,
@@ -57,6 +58,9 @@ interface Running {
   readonly startedAtMs: number
   readonly inFlightBefore: number
   readonly loadBefore: number | null
+  readonly promptTokensBefore: number | null
+  /** undefined: nobody counts its worker's. */
+  readonly prompt: UnreadPrompt | undefined
   /** Its worker's circuit breaker is half-open. */
   readonly isProbe: boolean
 }
@@ -159,20 +163,29 @@ export class Trail {
     this.#decision = withPause(this.#decision, pauseMs)
   }
 
+  /** The first token of an attempt came: its prompt is read. */
+  begun(worker: WorkerId): void {
+    const running = this.#running?.worker === worker ? this.#running : this.#beside
+    if (running?.worker === worker) this.#modules.registry.endPrompt(worker, running.prompt)
+  }
+
   #countRetry(): void {
     if (this.#decision.attempts.length > 0) this.#modules.metrics.retry()
   }
 
   #begin(start: AttemptStart): Running {
     const { clock, registry } = this.#modules
-    const { model } = this.#decision
-    const { worker } = start
+    const { model, request } = this.#decision
+    const { worker, splice } = start
+    const promptTokens = request.promptTokens + (splice?.tokens ?? 0)
     const running = {
       worker,
       at: this.#decision.attempts.length,
       startedAtMs: clock.monotonic(),
       loadBefore: registry.loadOf(worker, model),
+      promptTokensBefore: registry.promptTokensAhead(worker),
       inFlightBefore: registry.begin(worker),
+      prompt: registry.beginPrompt(worker, promptTokens),
       isProbe: registry.breakers.began(worker, model),
     }
     this.#decision = withAttempt(this.#decision, start)
@@ -246,6 +259,7 @@ export class Trail {
     const { clock, registry, metrics } = this.#modules
     const { worker, at } = running
     const { id, model } = this.#decision
+    registry.endPrompt(worker, running.prompt)
     registry.end(worker, figures.usage?.completionTokens ?? figures.deltaTokens)
     if (running.isProbe) registry.breakers.probeEnded(worker, model)
     metrics.attempt(outcome, code)
@@ -266,6 +280,7 @@ export class Trail {
       completionTokens: usage?.completionTokens ?? null,
       inFlight: running.inFlightBefore,
       load: running.loadBefore,
+      promptTokensAhead: running.promptTokensBefore,
     }
   }
 

@@ -70,6 +70,7 @@ function callOf(
     deadlineAtMs: 10_000,
     departure: new Departure(),
     further: [],
+    onFirst: () => {},
     canMove: () => true,
     isSuspected: () => false,
     tpotMs: null,

@@ -38,6 +38,8 @@ export interface WorkerCallOptions {
   readonly deadlineAtMs: number
   /** Told when the client left. */
   readonly departure: Departure
+  /** The first token is here. */
+  readonly onFirst: () => void
   /**
    * Whether another worker, one that answers, could do the work.
    * @param whileItWorks this one has not failed
@@ -194,7 +196,10 @@ export class WorkerCall {
     if (event.type !== 'usage' && this.#choices > 1) this.#begun.add(event.choice)
     if (event.type === 'delta') {
       this.#deltas += Math.max(1, event.tokenIds.length)
-      this.#firstAtMs ??= this.#returnedAtMs
+      if (this.#firstAtMs === undefined) {
+        this.#firstAtMs = this.#returnedAtMs
+        this.#options.onFirst()
+      }
       this.#lastTokenAtMs = this.#returnedAtMs
     } else if (event.type === 'finish') this.#finished.add(event.choice)
     else this.#usage = event

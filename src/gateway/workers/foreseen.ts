@@ -7,6 +7,7 @@ import {
   type MemberState,
   OwnRequests,
   type PredictedLoad,
+  PromptsAhead,
   type SaidLoad,
 } from '../../mesh/index.ts'
 import type { Candidate, RoundTripSource } from '../../routing/index.ts'
@@ -21,6 +22,13 @@ export interface LinkSight {
 /** A load and its time; the mesh's comes by digests, the node's own over its link. */
 export interface HeardLoad extends SaidLoad {
   readonly kvTokensFree: number
+  readonly promptTokensUnread?: number | undefined
+}
+
+/** What it says over its own link besides. */
+export interface ReportedLoad extends Omit<HeardLoad, 'saidAtMs'> {
+  /** How fast it reads prompts, as it states. */
+  readonly prefillTokensPerSecond: number
 }
 
 export interface RoundTrip {
@@ -45,6 +53,7 @@ const tokensGain = 1 / 16
 
 export class Foreseen {
   readonly own = new OwnRequests()
+  readonly prompts = new PromptsAhead()
   /** As `Candidate` has them. */
   verdict: Candidate['verdict']
   others: number | undefined
@@ -65,6 +74,7 @@ export class Foreseen {
   /** When it last said something itself that is no answer to a probe. */
   #spokeAtMs = Number.NEGATIVE_INFINITY
   #linkMs = usualRoundTripMs
+  #prefillTokensPerSecond = 0
 
   /** A connection of its own begins: what was said before may be of an earlier life. */
   joined(nowMs: number): void {
@@ -73,15 +83,26 @@ export class Foreseen {
     this.kvTokensFree = undefined
     this.#kvTokensMost = 0
     this.own.startAnew()
+    this.prompts.startAnew()
     this.#spokeAtMs = nowMs
     this.verdict = undefined
   }
 
   /** It said its load over its own link. */
-  reported(load: Omit<HeardLoad, 'saidAtMs'>, nowMs: number): void {
+  reported({ prefillTokensPerSecond, ...load }: ReportedLoad, nowMs: number): void {
     this.#spokeAtMs = nowMs
-    this.#take({ ...load, saidAtMs: nowMs - this.#linkMs / 2 }, true)
+    this.#prefillTokensPerSecond = prefillTokensPerSecond
+    const saidAtMs = nowMs - this.#linkMs / 2
+    this.#take({ ...load, saidAtMs }, true)
+    const { promptTokensUnread: tokens } = load
+    if (tokens === undefined) this.prompts.startAnew()
+    else this.prompts.learn({ tokens, saidAtMs }, this.#reading)
     this.foresee(nowMs)
+  }
+
+  /** As `Candidate` has it. */
+  promptTokensAhead(nowMs: number): number | undefined {
+    return this.prompts.tokensAt(nowMs, this.#reading)
   }
 
   /** What the mesh has of its load; older than what is known, it changes nothing. */
@@ -154,6 +175,10 @@ export class Foreseen {
 
   #predict(said: SaidLoad, nowMs: number): PredictedLoad {
     return this.own.predict(said, nowMs, this.#options)
+  }
+
+  get #reading() {
+    return { roundTripMs: this.#linkMs, tokensPerSecond: this.#prefillTokensPerSecond }
   }
 
   get #options() {

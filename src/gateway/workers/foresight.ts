@@ -72,11 +72,13 @@ export class Foresight {
 
   reported({ id, record }: RemoteWorker, load: LoadReport): void {
     const { models } = record
-    const { running, waiting, kvTokensFree } = load
+    const { running, waiting, kvTokensFree, promptTokensUnread } = load
     const slots = Math.max(1, ...models.map((model) => model.slots))
     const tokensPerSecond = Math.max(0, ...models.map((model) => model.decodeTokensPerSecond))
-    const said = { running, waiting, kvTokensFree, slots, tokensPerSecond }
-    this.#modules.registry.node(id)?.foreseen.reported(said, this.#now())
+    const prefillTokensPerSecond = Math.max(0, ...models.map((one) => one.prefillTokensPerSecond))
+    const counts = { running, waiting, kvTokensFree, promptTokensUnread }
+    const speed = { slots, tokensPerSecond, prefillTokensPerSecond }
+    this.#modules.registry.node(id)?.foreseen.reported({ ...counts, ...speed }, this.#now())
   }
 
   #schedule(): void {

@@ -9,6 +9,7 @@ import {
   type Standing,
   type WorkerEvidence,
 } from '../../evidence/index.ts'
+import type { UnreadPrompt } from '../../mesh/index.ts'
 import {
   type HardwareReport,
   IsochroneError,
@@ -193,6 +194,23 @@ export class WorkerRegistry {
     return entry.inFlight - 1
   }
 
+  /** Tokens of prompts there that are not read yet; null: unknown. */
+  promptTokensAhead(id: WorkerId): number | null {
+    const foreseen = this.#entries.get(id)?.foreseen
+    return foreseen?.promptTokensAhead(this.#modules.clock.monotonic()) ?? null
+  }
+
+  /** A prompt is under way there, until it was read; undefined: nobody counts them. */
+  beginPrompt(id: WorkerId, tokens: number): UnreadPrompt | undefined {
+    return this.#entries.get(id)?.foreseen?.prompts.sent(tokens, this.#modules.clock.monotonic())
+  }
+
+  /** Its first token came, or it ended without one. */
+  endPrompt(id: WorkerId, prompt: UnreadPrompt | undefined): void {
+    if (prompt === undefined) return
+    this.#entries.get(id)?.foreseen?.prompts.read(prompt, this.#modules.clock.monotonic())
+  }
+
   /** @param tokens of its answer */
   end(id: WorkerId, tokens = 0): void {
     const entry = this.#entries.get(id)
@@ -218,9 +236,11 @@ export class WorkerRegistry {
     const evidenceOf = this.#modules.evidence.of(model)
     const breakerOf = this.breakers.of(model)
     const asked = { model, classes }
+    const nowMs = this.#modules.clock.monotonic()
     for (const entry of this.#entries.values()) {
       const candidate = candidateOf(entry, asked, evidenceOf(entry.worker.id))
       candidate.breaker = breakerOf?.(candidate.id)
+      candidate.promptTokensAhead = entry.foreseen?.promptTokensAhead(nowMs)
       candidates.push(candidate)
     }
     return candidates
@@ -278,9 +298,11 @@ function candidateOf(
     const own = { id: worker.id, inFlight, others, kvTokensFree, verdict, evidence }
     const link = { roundTripMs, roundTripSource, connected, overdue }
     const machine = { integerExact, hardwareClass, memoryBytes }
-    const breaker = undefined
-    entry.candidate = { ...own, ...link, standing, breaker, region, offer, load, ...machine }
-    return entry.candidate
+    const later = { breaker: undefined, promptTokensAhead: undefined }
+    const rest = { standing, region, offer, load, ...machine, ...later }
+    const made: Writable<Candidate> = { ...own, ...link, ...rest }
+    entry.candidate = made
+    return made
   }
   kept.region = region
   kept.offer = offer

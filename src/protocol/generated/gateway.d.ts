@@ -73,6 +73,7 @@ export declare class Report {
     record(obj?: SignedNodeRecord): SignedNodeRecord | null;
     links(index: number, obj?: LinkReport): LinkReport | null;
     linksLength(): number;
+    promptTokensUnread(): bigint;
     static startReport(builder: flatbuffers.Builder): void;
     static addRunning(builder: flatbuffers.Builder, running: number): void;
     static addWaiting(builder: flatbuffers.Builder, waiting: number): void;
@@ -82,6 +83,7 @@ export declare class Report {
     static addLinks(builder: flatbuffers.Builder, linksOffset: flatbuffers.Offset): void;
     static createLinksVector(builder: flatbuffers.Builder, data: flatbuffers.Offset[]): flatbuffers.Offset;
     static startLinksVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addPromptTokensUnread(builder: flatbuffers.Builder, promptTokensUnread: bigint): void;
     static endReport(builder: flatbuffers.Builder): flatbuffers.Offset;
 }
 export declare class ReportAck {

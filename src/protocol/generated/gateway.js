@@ -236,8 +236,12 @@ export class Report {
         const offset = this.bb.__offset(this.bb_pos, 14);
         return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
     }
+    promptTokensUnread() {
+        const offset = this.bb.__offset(this.bb_pos, 16);
+        return offset ? this.bb.readUint64(this.bb_pos + offset) : BigInt('0');
+    }
     static startReport(builder) {
-        builder.startObject(6);
+        builder.startObject(7);
     }
     static addRunning(builder, running) {
         builder.addFieldInt32(0, running, 0);
@@ -266,6 +270,9 @@ export class Report {
     }
     static startLinksVector(builder, numElems) {
         builder.startVector(4, numElems, 4);
+    }
+    static addPromptTokensUnread(builder, promptTokensUnread) {
+        builder.addFieldInt64(6, promptTokensUnread, BigInt('0'));
     }
     static endReport(builder) {
         const offset = builder.endObject();

@@ -148,6 +148,7 @@ export const Report = {
     { name: 'draining', kind: 'scalar', bytes: 1 },
     { name: 'record', kind: 'table', bytes: 0, table: SignedNodeRecord },
     { name: 'links', kind: 'tables', bytes: 0, table: LinkReport },
+    { name: 'prompt_tokens_unread', kind: 'scalar', bytes: 8 },
   ],
 }
 export const ReportAck = {

@@ -61,12 +61,16 @@ const codecs = {
   }),
   Report: codec({
     value: fc.record({
-      load: fc.record({
-        running: count,
-        waiting: count,
-        kvTokensFree: fc.maxSafeNat(),
-        draining: fc.boolean(),
-      }),
+      load: fc.record(
+        {
+          running: count,
+          waiting: count,
+          kvTokensFree: fc.maxSafeNat(),
+          promptTokensUnread: fc.nat(),
+          draining: fc.boolean(),
+        },
+        { requiredKeys: ['running', 'waiting', 'kvTokensFree', 'draining'] },
+      ),
       record: fc.option(signedRecord),
       links: fc.array(
         fc.record({

@@ -37,6 +37,10 @@ export function encodeReport({ load, record, links }: Report): Uint8Array {
     wire.Report.addWaiting(to, uint32(load.waiting, 'waiting'))
     wire.Report.addKvTokensFree(to, uint53(load.kvTokensFree, 'kvTokensFree'))
     wire.Report.addDraining(to, load.draining)
+    if (load.promptTokensUnread !== undefined) {
+      const unread = uint53(load.promptTokensUnread + 1, 'promptTokensUnread')
+      wire.Report.addPromptTokensUnread(to, unread)
+    }
     wire.Report.addRecord(to, recordOffset)
     wire.Report.addLinks(to, linksOffset)
     return wire.Report.endReport(to)
@@ -53,12 +57,19 @@ export function decodeReport(bytes: Uint8Array): Report {
         running: table.running(),
         waiting: table.waiting(),
         kvTokensFree: safeNumberOf(table.kvTokensFree(), 'report.kv_tokens_free'),
+        ...unreadOf(table.promptTokensUnread()),
         draining: table.draining(),
       },
       record: record === null ? null : readSignedNodeRecord(record),
       links: Array.from({ length: table.linksLength() }, (_, i) => readLink(table.links(i))),
     }
   })
+}
+
+/** One more than it says, since an absent field reads as 0. */
+function unreadOf(field: bigint): Pick<LoadReport, 'promptTokensUnread'> {
+  if (field === 0n) return {}
+  return { promptTokensUnread: safeNumberOf(field, 'report.prompt_tokens_unread') - 1 }
 }
 
 function writeLink(to: Builder, link: LinkReport): Offset {

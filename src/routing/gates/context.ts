@@ -3,7 +3,7 @@ import type { Demand } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 
 /** Without a wish, at least one token must fit. */
-function requiredTokens({ request }: Demand): number {
+export function requiredTokens({ request }: Demand): number {
   return request.promptTokens + (request.maxTokens ?? 1)
 }
 

@@ -27,6 +27,7 @@ import { recordGate } from './record.ts'
 import { regionGate } from './region.ts'
 import { slotsGate } from './slots.ts'
 import { standingGate } from './standing.ts'
+import { statementGate } from './statement.ts'
 import { throughputGate } from './throughput.ts'
 import { tierGate } from './tier.ts'
 import { tierPriceGate } from './tier-price.ts'
@@ -56,25 +57,15 @@ export const gates: readonly Gate[] = [
   unsuspectedGate,
   breakerGate,
   recordGate,
+  statementGate,
   latencyGate,
   latencyAtLoadGate,
   backOffGate,
   slotsGate,
 ]
 
-/** Asked of every candidate, whatever the request is. */
-const usualGates: ReadonlySet<Gate> = new Set([
-  modelGate,
-  connectedGate,
-  featuresGate,
-  contextGate,
-  drainingGate,
-  answeringGate,
-  slotsGate,
-])
-
 /** Asked of every candidate for a model of a tier. */
-const tierGates: ReadonlySet<Gate> = new Set([
+export const tierGates: ReadonlySet<Gate> = new Set([
   hardwareGate,
   buildGate,
   memoryGate,
@@ -82,11 +73,11 @@ const tierGates: ReadonlySet<Gate> = new Set([
   tierPriceGate,
 ])
 
-export function isWrittenOut(gate: Gate): boolean {
-  return usualGates.has(gate) || tierGates.has(gate)
-}
-
-/** As `passesUsual`, of the gates of a tier: each passes whoever it does not apply to. */
+/**
+ * Whether none of them rejects the candidate; each passes whoever it does not apply to. Written
+ * out, since a call by name is compiled into its place, and one through the table above takes three
+ * times as long.
+ */
 export function passesTier(candidate: Candidate, demand: Demand): boolean {
   return (
     hardwareGate.check(candidate, demand) === undefined &&
@@ -94,21 +85,5 @@ export function passesTier(candidate: Candidate, demand: Demand): boolean {
     tierPriceGate.check(candidate, demand) === undefined &&
     memoryGate.check(candidate, demand) === undefined &&
     buildGate.check(candidate, demand) === undefined
-  )
-}
-
-/**
- * Whether none of the usual gates rejects the candidate. Written out, since a call by name is
- * compiled into its place, and one through the table above takes three times as long.
- */
-export function passesUsual(candidate: Candidate, demand: Demand): boolean {
-  return (
-    modelGate.check(candidate, demand) === undefined &&
-    connectedGate.check(candidate, demand) === undefined &&
-    drainingGate.check(candidate, demand) === undefined &&
-    answeringGate.check(candidate, demand) === undefined &&
-    contextGate.check(candidate, demand) === undefined &&
-    slotsGate.check(candidate, demand) === undefined &&
-    featuresGate.check(candidate, demand) === undefined
   )
 }

@@ -1,6 +1,8 @@
 /** A request on its way through a gateway, and one try at it. */
+
+import type { ErrorCode } from '../../protocol/index.ts'
 import type { Arrival } from './arrivals.ts'
-import type { Ask, Balancer, Sight } from './balancer.ts'
+import type { Ask, Balancer, EndedAttempt, Sight } from './balancer.ts'
 import type { Job } from './engine.ts'
 import type { SimNode } from './sim-node.ts'
 
@@ -37,4 +39,28 @@ export interface Attempt {
   job: Job | undefined
   firstAtMs: number | null
   isOver: boolean
+}
+
+/** What its gateway saw of it. */
+export function endedAttempt(
+  attempt: Attempt,
+  code: ErrorCode | null,
+  nowMs: number,
+): EndedAttempt {
+  const { journey, node, startedAtMs, firstAtMs, inFlight, promptTokens } = attempt
+  const further = attempt.completionTokens - 1
+  const isMeasured = code === null && firstAtMs !== null && further >= 1
+  return {
+    ticket: journey.ask.ticket,
+    node: node.index,
+    kind: code === null ? 'completed' : 'failed',
+    code,
+    isMidStream: code !== null && firstAtMs !== null,
+    startedAtMs,
+    ttftMs: firstAtMs === null ? null : firstAtMs - startedAtMs,
+    tpotMs: isMeasured ? (nowMs - firstAtMs) / further : null,
+    promptTokens,
+    tokens: code === null ? attempt.completionTokens : 0,
+    inFlight,
+  }
 }

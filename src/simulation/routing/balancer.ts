@@ -58,6 +58,8 @@ export interface EndedAttempt {
 export interface LoadWord {
   readonly running: number
   readonly waiting: number
+  /** Of prompts there. */
+  readonly unreadTokens: number
   readonly tokensPerSecond: number
   readonly saidAtMs: number
 }
@@ -82,7 +84,9 @@ export interface Balancer {
    */
   choose(ask: Ask, tried: readonly number[]): number | undefined
   /** An attempt begins. */
-  sent?(ticket: number, node: number): void
+  sent?(ticket: number, node: number, promptTokens: number): void
+  /** Its first token is here. */
+  begun?(ticket: number): void
   ended?(attempt: EndedAttempt): void
   /** No attempt follows. */
   closed?(ticket: number): void

@@ -46,6 +46,16 @@ export class Engine {
     return this.#waiting.length
   }
 
+  /** Of all prompts there, what is not read yet. */
+  get unreadTokens(): number {
+    let tokens = 0
+    for (const job of this.#waiting) tokens += job.promptTokens
+    for (const { prefillLeftMs } of this.#reading) {
+      tokens += prefillLeftMs / this.speed.prefillMsPerToken
+    }
+    return Math.round(tokens)
+  }
+
   /** false: its queue is full. */
   accept(job: Job, nowMs: number): boolean {
     if (this.#waiting.length >= this.#queueMax) return false

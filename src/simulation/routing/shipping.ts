@@ -4,7 +4,7 @@
  * and trail do around it is done here in their place.
  */
 import { EvidenceBook, type Observation } from '../../evidence/index.ts'
-import { OwnRequests, type SaidLoad } from '../../mesh/index.ts'
+import { OwnRequests, PromptsAhead, type SaidLoad, type UnreadPrompt } from '../../mesh/index.ts'
 import { decisionIdOf, errorCodes, requestIdOf, type WorkerId } from '../../protocol/index.ts'
 import {
   type Candidate,
@@ -32,8 +32,18 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 interface Known {
   readonly candidate: Writable<Candidate>
   own: OwnRequests
+  readonly prompts: PromptsAhead
   said: SaidLoad | undefined
   tokensPerRequest: number
+}
+
+/** The attempt that runs. */
+interface UnderWay {
+  readonly node: number
+  readonly prompt: UnreadPrompt
+  /** Requests per slot, and tokens of prompts, that were there before. */
+  readonly load: number
+  readonly promptTokensAhead: number | null
 }
 
 export class ShippingBalancer implements Balancer {
@@ -44,8 +54,7 @@ export class ShippingBalancer implements Balancer {
   readonly #candidates: Candidate[] = []
   readonly #nodeOf = new Map<WorkerId, number>()
   readonly #decisions = new Map<number, Decision>()
-  /** By ticket: requests per slot before the one that was sent. */
-  readonly #loads = new Map<number, number>()
+  readonly #underWay = new Map<number, UnderWay>()
 
   constructor(modules: BalancerModules, policy: RoutingPolicy = defaultPolicy) {
     this.#modules = modules
@@ -70,17 +79,26 @@ export class ShippingBalancer implements Balancer {
     return decision.chosen === null ? undefined : this.#nodeOf.get(decision.chosen)
   }
 
-  sent(ticket: number, node: number): void {
+  sent(ticket: number, node: number, promptTokens: number): void {
     const { clock } = this.#modules
     const known = this.#of(node)
     const { candidate } = known
     const present = candidate.inFlight + (candidate.others ?? 0)
-    this.#loads.set(ticket, present / Math.max(1, candidate.offer?.slots ?? 1))
+    const load = present / Math.max(1, candidate.offer?.slots ?? 1)
+    const promptTokensAhead = candidate.promptTokensAhead ?? null
+    const prompt = known.prompts.sent(promptTokens, clock.monotonic())
+    this.#underWay.set(ticket, { node, prompt, load, promptTokensAhead })
     known.own.sent(clock.monotonic())
     const decision = this.#decisions.get(ticket)
     if (decision === undefined) return
     const start = { worker: known.candidate.id, startedAtMs: clock.now() }
     this.#decisions.set(ticket, withAttempt(decision, start))
+  }
+
+  begun(ticket: number): void {
+    const underWay = this.#underWay.get(ticket)
+    if (underWay === undefined) return
+    this.#of(underWay.node).prompts.read(underWay.prompt, this.#modules.clock.monotonic())
   }
 
   ended(attempt: EndedAttempt): void {
@@ -89,9 +107,10 @@ export class ShippingBalancer implements Balancer {
     const known = this.#of(node)
     known.own.ended(clock.monotonic())
     if (tokens > 0) known.tokensPerRequest += tokensGain * (tokens - known.tokensPerRequest)
-    const load = this.#loads.get(ticket) ?? null
-    const seen = { ...observationOf(attempt, known.candidate.id, clock.now()), load }
-    this.#book.observe(seen)
+    this.begun(ticket)
+    const { load = null, promptTokensAhead = null } = this.#underWay.get(ticket) ?? {}
+    const seen = observationOf(attempt, known.candidate.id, clock.now())
+    this.#book.observe({ ...seen, load, promptTokensAhead })
     const decision = this.#decisions.get(ticket)
     if (decision === undefined) return
     const end = { outcome, endedAtMs: clock.now(), code, ttftMs }
@@ -100,7 +119,7 @@ export class ShippingBalancer implements Balancer {
 
   closed(ticket: number): void {
     this.#decisions.delete(ticket)
-    this.#loads.delete(ticket)
+    this.#underWay.delete(ticket)
   }
 
   reported(node: number, load: LoadWord): void {
@@ -109,12 +128,15 @@ export class ShippingBalancer implements Balancer {
     known.said = { ...load, slots: this.#sight(node).claim.slots }
     known.candidate.load = { running, waiting, kvTokensFree: 1_000_000, draining: false }
     known.own.learn(known.said, this.#optionsOf(known))
+    const prompts = { tokens: load.unreadTokens, saidAtMs: load.saidAtMs }
+    known.prompts.learn(prompts, this.#readingOf(known))
     this.#foresee(known)
   }
 
   joined(node: number): void {
     const known = this.#of(node)
     known.own.startAnew()
+    known.prompts.startAnew()
     known.said = undefined
     known.candidate.others = undefined
     known.candidate.load = idle
@@ -130,14 +152,22 @@ export class ShippingBalancer implements Balancer {
     known.candidate.others = known.own.predict(known.said, nowMs, this.#optionsOf(known)).others
   }
 
+  #readingOf({ candidate }: Known) {
+    const { prefillTokensPerSecond: tokensPerSecond = 0 } = candidate.offer ?? {}
+    return { roundTripMs: candidate.roundTripMs ?? 0, tokensPerSecond }
+  }
+
   #optionsOf({ candidate, tokensPerRequest }: Known) {
     return { roundTripMs: candidate.roundTripMs ?? 0, tokensPerRequest }
   }
 
   #present(): readonly Candidate[] {
     const evidenceOf = this.#book.of(model)
+    const nowMs = this.#modules.clock.monotonic()
     for (const sight of this.#modules.sights) {
-      const { candidate } = this.#of(sight.node)
+      const known = this.#of(sight.node)
+      const { candidate } = known
+      candidate.promptTokensAhead = known.prompts.tokensAt(nowMs, this.#readingOf(known))
       candidate.inFlight = sight.inFlight
       candidate.connected = sight.connected
       candidate.overdue = sight.overdue
@@ -158,7 +188,8 @@ export class ShippingBalancer implements Balancer {
       this.#candidates.push(candidate)
       const own = new OwnRequests()
       const tokensPerRequest = firstTokensPerRequest
-      this.#known.push({ candidate, own, said: undefined, tokensPerRequest })
+      const prompts = new PromptsAhead()
+      this.#known.push({ candidate, own, prompts, said: undefined, tokensPerRequest })
     }
     return this.#known[node] as Known
   }
@@ -184,6 +215,7 @@ function candidateOf(sight: Sight, evidence: Candidate['evidence']): Writable<Ca
     inFlight: 0,
     others: undefined,
     kvTokensFree: undefined,
+    promptTokensAhead: undefined,
     roundTripMs,
     roundTripSource: 'measured',
     connected: true,

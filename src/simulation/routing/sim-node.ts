@@ -23,6 +23,8 @@ export class SimNode {
   /** Counts its processes; 0: there was none yet. */
   life = 0
   isUp = false
+  /** A report is due. */
+  isTelling = false
   /** Engine events that were written down for another state are void. */
   plan = 0
   readonly #latencies: SeenLatency[] = []
@@ -50,7 +52,8 @@ export class SimNode {
     const { running, waiting, speed } = this.engine
     const stepMs = stepMsOf(speed, speed.slots * 1_000)
     const tokensPerSecond = (speed.slots * 1_000) / stepMs
-    return { running, waiting, tokensPerSecond, saidAtMs: nowMs }
+    const { unreadTokens } = this.engine
+    return { running, waiting, unreadTokens, tokensPerSecond, saidAtMs: nowMs }
   }
 
   served(inFlight: number, ms: number): void {

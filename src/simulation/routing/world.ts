@@ -10,10 +10,11 @@ import type { LatencyMatrix } from '../network/latency-matrix.ts'
 import { Links } from '../network/links.ts'
 import { Placement } from '../network/placement.ts'
 import type { Arrival } from './arrivals.ts'
-import { type Attempt, type Gateway, type Journey, objectiveOf } from './attempt.ts'
+import { type Attempt, endedAttempt, type Gateway, type Journey, objectiveOf } from './attempt.ts'
 import type { BalancerMaker, Sight } from './balancer.ts'
 import type { Job } from './engine.ts'
 import type { FleetNode } from './fleet.ts'
+import { deadAfterMs, drainMs, jitterShare, limits, lookEveryMs, overdueAfterMs } from './limits.ts'
 import { misdeeds } from './misbehaviour.ts'
 import { SimNode } from './sim-node.ts'
 import { Tally } from './tally.ts'
@@ -27,16 +28,6 @@ export interface WorldOptions {
   readonly arrivals: readonly Arrival[]
   readonly makeBalancer: BalancerMaker
 }
-
-/** As the gateway's limits have them. */
-const limits = { attemptsMax: 3, firstTokenMs: 30_000, silenceMs: 60_000, reportEveryMs: 2_000 }
-/** A link that owes an answer for longer than a second is overdue; a silent member dies in 8 s. */
-const overdueAfterMs = 1_500
-const deadAfterMs = 8_000
-const lookEveryMs = 250
-/** What is under way at the end may still finish; what does not is lost. */
-const drainMs = 60_000
-const jitterShare = 0.05
 
 export class RoutingWorld {
   readonly #options: WorldOptions
@@ -185,16 +176,35 @@ export class RoutingWorld {
     })
   }
 
+  /** Regularly. */
   #report(node: SimNode, life: number): void {
     if (!node.isUp || node.life !== life) return
     this.#settle(node)
+    this.#tell(node)
+    this.#at(this.#now + limits.reportEveryMs, () => this.#report(node, life))
+  }
+
+  /** A request came or went. */
+  #loadChanged(node: SimNode): void {
+    if (node.isTelling) return
+    node.isTelling = true
+    const { life } = node
+    this.#at(this.#now + limits.reportAfterMs, () => {
+      node.isTelling = false
+      if (!node.isUp || node.life !== life) return
+      this.#settle(node)
+      this.#tell(node)
+    })
+  }
+
+  #tell(node: SimNode): void {
+    const { life } = node
     const load = node.load(this.#now)
     for (const gateway of this.#gateways) {
       this.#after(node.host, gateway.host, () => {
         if (gateway.lives[node.index] === life) gateway.balancer.reported?.(node.index, load)
       })
     }
-    this.#at(this.#now + limits.reportEveryMs, () => this.#report(node, life))
   }
 
   #look(gateway: Gateway): void {
@@ -254,7 +264,7 @@ export class RoutingWorld {
     }
     sight.inFlight += 1
     gateway.underWay[chosen]?.add(attempt)
-    gateway.balancer.sent?.(ask.ticket, chosen)
+    gateway.balancer.sent?.(ask.ticket, chosen, attempt.promptTokens)
     this.#tally.attempt(chosen, this.#now)
     this.#after(gateway.host, node.host, () => this.#receive(attempt))
     this.#at(this.#now + limits.firstTokenMs, () => {
@@ -286,10 +296,14 @@ export class RoutingWorld {
         node.served(inFlight, this.#now - beganAtMs)
         this.#after(node.host, host, () => this.#begin(attempt))
       },
-      onDone: () => this.#after(node.host, host, () => this.#complete(attempt)),
+      onDone: () => {
+        this.#loadChanged(node)
+        this.#after(node.host, host, () => this.#complete(attempt))
+      },
     }
     attempt.job = job
-    if (!node.engine.accept(job, this.#now)) {
+    if (node.engine.accept(job, this.#now)) this.#loadChanged(node)
+    else {
       this.#after(node.host, host, () => this.#fail(attempt, 'all_nodes_busy'))
     }
     this.#planEngine(node)
@@ -312,9 +326,11 @@ export class RoutingWorld {
   }
 
   #begin(attempt: Attempt): void {
-    if (attempt.isOver) return
-    attempt.firstAtMs ??= this.#now
-    attempt.journey.firstAtMs ??= this.#now
+    if (attempt.isOver || attempt.firstAtMs !== null) return
+    attempt.firstAtMs = this.#now
+    const { journey } = attempt
+    journey.firstAtMs ??= this.#now
+    journey.gateway.balancer.begun?.(journey.ask.ticket)
   }
 
   #complete(attempt: Attempt): void {
@@ -349,6 +365,7 @@ export class RoutingWorld {
     if (job !== undefined) {
       this.#after(journey.gateway.host, node.host, () => {
         node.engine.drop(job, this.#now)
+        this.#loadChanged(node)
         this.#planEngine(node)
       })
     }
@@ -357,27 +374,13 @@ export class RoutingWorld {
   }
 
   #end(attempt: Attempt, code: ErrorCode | null): void {
-    const { journey, node, startedAtMs, firstAtMs, inFlight } = attempt
-    const { gateway, ask } = journey
+    const { journey, node } = attempt
+    const { gateway } = journey
     attempt.isOver = true
     gateway.underWay[node.index]?.delete(attempt)
     const sight = gateway.sights[node.index] as Sight
     sight.inFlight -= 1
-    const further = attempt.completionTokens - 1
-    const isMeasured = code === null && firstAtMs !== null && further >= 1
-    gateway.balancer.ended?.({
-      ticket: ask.ticket,
-      node: node.index,
-      kind: code === null ? 'completed' : 'failed',
-      code,
-      isMidStream: code !== null && firstAtMs !== null,
-      startedAtMs,
-      ttftMs: firstAtMs === null ? null : firstAtMs - startedAtMs,
-      tpotMs: isMeasured ? (this.#now - firstAtMs) / further : null,
-      promptTokens: attempt.promptTokens,
-      tokens: code === null ? attempt.completionTokens : 0,
-      inFlight,
-    })
+    gateway.balancer.ended?.(endedAttempt(attempt, code, this.#now))
   }
 
   /** No answer, or half of one. */

@@ -9,6 +9,7 @@ import type { GroupBytes } from './group-buffer.ts'
 export const observationColumns = [
   ...['at_ms', 'worker', 'model', 'decision', 'attempt', 'outcome', 'code', 'phase', 'blame'],
   ...['ttft_ms', 'tpot_ms', 'prompt_tokens', 'completion_tokens', 'in_flight', 'load'],
+  'prompt_tokens_ahead',
 ] as const
 
 const columns = observationColumns.join(', ')

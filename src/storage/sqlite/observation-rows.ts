@@ -26,6 +26,7 @@ export function rowOf(observation: Observation): Row {
     observation.completionTokens,
     observation.inFlight,
     observation.load ?? null,
+    observation.promptTokensAhead ?? null,
   ]
 }
 
@@ -55,6 +56,7 @@ export function observationOf(
     completionTokens: numberOf(row['completion_tokens']),
     inFlight: numberOf(row['in_flight']) ?? 0,
     load: numberOf(row['load']),
+    promptTokensAhead: numberOf(row['prompt_tokens_ahead']),
   }
 }
 

@@ -50,6 +50,7 @@ const migrations: readonly string[] = [
     signature TEXT NOT NULL,
     UNIQUE (incident, step)
   ) STRICT;`,
+  'ALTER TABLE observations ADD COLUMN prompt_tokens_ahead REAL;',
 ]
 
 export const schemaVersion = migrations.length

@@ -240,6 +240,7 @@ test('decisions of a file of the first version are nobody’s, damaged ones too'
   database.exec(
     'DROP INDEX decisions_by_key; ALTER TABLE decisions DROP COLUMN key_id;' +
       'ALTER TABLE observations DROP COLUMN load;' +
+      'ALTER TABLE observations DROP COLUMN prompt_tokens_ahead;' +
       'DROP TABLE sightings; DROP TABLE incident_steps;' +
       'DELETE FROM migrations WHERE version >= 2;' +
       "UPDATE decisions SET json = json_remove(json, '$.keyId', '$.first', '$.alike');" +

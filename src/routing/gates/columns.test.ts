@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { modelFeatures } from '../../protocol/index.ts'
+import { defaultPolicy } from '../policy.ts'
+import { emptyPrediction } from '../prediction.ts'
+import { sampleCandidate, sampleDemand, sampleEvidence } from '../samples.fixture.ts'
+import { CandidateTable } from '../table.ts'
+import { columnGates, passesColumns, questionsOf } from './columns.ts'
+
+const breakers = (['open', 'half-open', 'half-open', 'waiting'] as const).map((state, i) => ({
+  state,
+  takes: i === 2,
+  words: state,
+  leftMs: 1_000,
+}))
+const mostly = fc.nat(9).map((drawn) => drawn > 0)
+const seldom = mostly.map((is) => !is)
+const response = fc.record({
+  meanMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
+  promptTokens: fc.integer({ min: 0, max: 5_000 }),
+  load: fc.double({ min: 0, max: 4, noNaN: true }),
+  msPerPromptToken: fc.double({ min: 0, max: 2, noNaN: true }),
+  msPerLoad: fc.double({ min: 0, max: 500, noNaN: true }),
+  deviationMs: fc.double({ min: 0, max: 500, noNaN: true }),
+  samples: fc.double({ min: 0, max: 100, noNaN: true }),
+})
+const candidate = fc
+  .record({
+    number: fc.nat(1_000),
+    isOffered: mostly,
+    connected: mostly,
+    draining: seldom,
+    overdue: seldom,
+    verdict: fc.oneof(
+      { weight: 8, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.constantFrom('suspect' as const, 'dead' as const) },
+    ),
+    isCondemned: seldom,
+    breaker: fc.oneof(
+      { weight: 8, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.constantFrom(...breakers) },
+    ),
+    features: fc.oneof(fc.constant([...modelFeatures]), fc.subarray([...modelFeatures])),
+    contextTokensMax: fc.constantFrom(0, 200, 8_192),
+    running: fc.nat(30),
+    promptTokensAhead: fc.option(fc.nat(10_000), { nil: undefined }),
+    prefillTokensPerSecond: fc.constantFrom(0, 100, 10_000),
+    response: fc.option(response, { nil: undefined }),
+    ttftMs: fc.integer({ min: 1, max: 3_000 }),
+  })
+  .map(({ number, isOffered, isCondemned, running, draining, response: seen, ...one }) => {
+    const { features, contextTokensMax, prefillTokensPerSecond, ttftMs, ...rest } = one
+    const evidence = { ...sampleEvidence(0.9, 50, ttftMs), response: seen }
+    const standing = { state: 'quarantined' as const, incident: 'inc_a', words: 'quarantined' }
+    return sampleCandidate(number, {
+      ...rest,
+      evidence,
+      load: { running, draining },
+      offer: isOffered ? { features, contextTokensMax, prefillTokensPerSecond } : null,
+      ...(isCondemned ? { standing: standing as never } : {}),
+    })
+  })
+const demand = fc
+  .record({
+    features: fc.subarray([...modelFeatures], { maxLength: 1 }),
+    promptTokens: fc.integer({ min: 0, max: 2_000 }),
+    maxTokens: fc.option(fc.integer({ min: 1, max: 2_000 })),
+    ttftMs: fc.option(fc.integer({ min: 1, max: 20_000 })),
+    tpotMs: fc.option(fc.integer({ min: 1, max: 100 })),
+    avoidsOverdue: fc.boolean(),
+    avoidsSuspects: fc.boolean(),
+    avoidsBroken: fc.boolean(),
+    takesLate: fc.boolean(),
+    avoidsOverstated: fc.boolean(),
+  })
+  .map(({ features, promptTokens, maxTokens, ttftMs, tpotMs, ...avoids }) => ({
+    ...sampleDemand({ features, promptTokens, maxTokens, objective: { ttftMs, tpotMs } }),
+    ...avoids,
+  }))
+
+test('who passes by the columns passes by the gates, one after the other, and nobody else', () => {
+  const passed = { both: 0, neither: 0 }
+  fc.assert(
+    fc.property(fc.array(candidate, { minLength: 1 }), demand, (candidates, asked) => {
+      const table = new CandidateTable(defaultPolicy)
+      for (const one of candidates) table.push(one)
+      const questions = questionsOf(asked)
+      for (const [row, one] of candidates.entries()) {
+        const fresh = { ...asked, prediction: emptyPrediction() }
+        const byGates = [...columnGates].every(
+          (gate) => !gate.applies(fresh) || gate.check(one, fresh) === undefined,
+        )
+        assert.equal(passesColumns(table, row, { demand: asked, questions }), byGates)
+        passed[byGates ? 'both' : 'neither'] += 1
+      }
+    }),
+    { numRuns: 1_000 },
+  )
+  assert.ok(passed.both > 30 && passed.neither > 30, JSON.stringify(passed))
+})

@@ -1,0 +1,223 @@
+/**
+ * Candidates with what every decision reads of each, a column per value: most of it changes seldom,
+ * and is worked out when it does, not for each request. A row says nothing that its candidate does
+ * not say; a table that was kept up to date row by row is the same as one that was made at once.
+ */
+import { modelFeatures } from '../protocol/index.ts'
+import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
+import type { RoutingPolicy } from './policy.ts'
+
+/** What shuts a candidate out, whatever is asked for. */
+export const bars = {
+  unoffered: 1,
+  disconnected: 2,
+  draining: 4,
+  dead: 8,
+  /** Something serious stands against it. */
+  condemned: 16,
+  overdue: 32,
+  suspect: 64,
+  /** Its circuit breaker is open. */
+  broken: 128,
+  /** It asked to be left alone for a while. */
+  waiting: 256,
+  /** Its circuit breaker takes a probe: this shuts nobody out. */
+  probed: 512,
+} as const
+
+/** Of a policy, what rows rest on. */
+export type RowPolicy = Pick<
+  RoutingPolicy,
+  'claimSamples' | 'assumedRoundTripMs' | 'assumedTtftMs' | 'assumedTpotMs'
+>
+
+/** Of a network that fits on a desk; larger ones make it grow. */
+const firstCapacity = 64
+const allFeatures = new Map(modelFeatures.map((feature, bit) => [feature, 1 << bit]))
+
+export class CandidateTable {
+  readonly policy: RowPolicy
+  readonly candidates: Candidate[] = []
+  /** Bits of `bars`. */
+  barred = new Uint16Array(firstCapacity)
+  /** A bit for each feature, as `featureBits` has them. */
+  features = new Uint32Array(firstCapacity)
+  /** Infinity: it does not say. */
+  contextMax = column()
+  slots = column()
+  /** Requests there, parts of one being a likelihood; and in whole ones. */
+  occupancy = column()
+  present = column()
+  /** Infinity: unknown. */
+  kvTokensFree = column()
+  /** -1: unknown. */
+  tokensAhead = column()
+  linkMs = column()
+  /** By its own statement; 0: it states none. */
+  prefillMsPerToken = column()
+  /** As seen and stated. */
+  tpotMs = column()
+  ttftMs = column()
+  /** How much what was seen weighs against what is stated; 0: nothing was seen. */
+  ttftShare = column()
+  /** Observations of it; -1: none ever. */
+  timedSamples = column()
+  /** -1: no response was seen; the others below are void then. */
+  responseSamples = column()
+  responseMs = column()
+  responseTokens = column()
+  responseLoad = column()
+  msPerPromptToken = column()
+  msPerLoad = column()
+  /** Of a right answer that comes back, bounds without time; and of a return the mean. */
+  soundAtLeast = column()
+  soundAtMost = column()
+  completionMean = column()
+  samples = column()
+  /** Ends per ms. */
+  hazardUpper = column()
+  hazardLower = column()
+  promptPrice = column()
+  completionPrice = column()
+
+  constructor(policy: RowPolicy) {
+    this.policy = policy
+  }
+
+  get size(): number {
+    return this.candidates.length
+  }
+
+  /** Whether one at least is barred so. */
+  hasAny(bar: number): boolean {
+    for (let i = 0; i < this.size; i += 1) if (((this.barred[i] as number) & bar) !== 0) return true
+    return false
+  }
+
+  push(candidate: Candidate): void {
+    if (this.size === this.barred.length) this.#grow()
+    this.candidates.push(candidate)
+    this.put(this.size - 1, candidate)
+  }
+
+  /** The last one takes the place of the removed one. */
+  remove(row: number): void {
+    const last = this.candidates.pop()
+    if (last !== undefined && row < this.size) this.put(row, last)
+  }
+
+  /** Holds on to no candidate any more. */
+  clear(): void {
+    this.candidates.length = 0
+  }
+
+  /** The candidate in this row is another, or has changed. */
+  put(row: number, candidate: Candidate): void {
+    this.candidates[row] = candidate
+    this.#putState(row, candidate)
+    this.#putSpeed(row, candidate)
+    this.#putResponse(row, candidate)
+    const { clean, completion, hazard } = candidate.evidence
+    this.soundAtLeast[row] = completion.lowerBound * clean.lowerBound
+    this.soundAtMost[row] = completion.upperBound * clean.upperBound
+    this.completionMean[row] = completion.mean
+    this.samples[row] = completion.samples
+    this.hazardUpper[row] = hazard.upper
+    this.hazardLower[row] = hazard.lower
+  }
+
+  #putState(row: number, candidate: Candidate): void {
+    const { breaker, offer, load, verdict, standing } = candidate
+    let barred = 0
+    if (offer === null) barred |= bars.unoffered
+    if (!candidate.connected) barred |= bars.disconnected
+    if (load.draining) barred |= bars.draining
+    if (verdict === 'dead') barred |= bars.dead
+    if (verdict === 'suspect') barred |= bars.suspect
+    if (standing?.words !== undefined) barred |= bars.condemned
+    if (candidate.overdue) barred |= bars.overdue
+    if (breaker?.state === 'waiting') barred |= bars.waiting
+    else if (breaker !== undefined) barred |= breaker.takes ? bars.probed : bars.broken
+    this.barred[row] = barred
+    this.features[row] = featureBits(offer?.features ?? [])
+    this.contextMax[row] = offer?.contextTokensMax || Number.POSITIVE_INFINITY
+    this.slots[row] = slotsOf(candidate)
+    this.occupancy[row] = occupancyOf(candidate)
+    this.present[row] = presentOf(candidate)
+    this.kvTokensFree[row] = candidate.kvTokensFree ?? Number.POSITIVE_INFINITY
+    this.tokensAhead[row] = candidate.promptTokensAhead ?? -1
+    this.promptPrice[row] = offer?.promptPrice ?? 0
+    this.completionPrice[row] = offer?.completionPrice ?? 0
+  }
+
+  #putSpeed(row: number, { evidence, offer, roundTripMs }: Candidate): void {
+    const { assumedRoundTripMs, assumedTpotMs, claimSamples } = this.policy
+    const { ttft, tpot } = evidence
+    const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
+    const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
+    const claimedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : assumedTpotMs
+    const tpotShare = tpot === undefined ? 0 : tpot.samples / (tpot.samples + claimSamples)
+    this.linkMs[row] = roundTripMs ?? assumedRoundTripMs
+    this.prefillMsPerToken[row] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    this.tpotMs[row] = claimedTpotMs + ((tpot?.meanMs ?? 0) - claimedTpotMs) * tpotShare
+    this.ttftMs[row] = ttft?.meanMs ?? 0
+    this.ttftShare[row] = ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
+    this.timedSamples[row] = ttft?.samples ?? -1
+  }
+
+  #putResponse(row: number, { evidence: { response } }: Candidate): void {
+    this.responseSamples[row] = response?.samples ?? -1
+    if (response === undefined) return
+    this.responseMs[row] = response.meanMs
+    this.responseTokens[row] = response.promptTokens
+    this.responseLoad[row] = response.load
+    this.msPerPromptToken[row] = response.msPerPromptToken
+    this.msPerLoad[row] = response.msPerLoad
+  }
+
+  #grow(): void {
+    const capacity = this.barred.length * 2
+    for (const [name, values] of Object.entries(this)) {
+      if (values instanceof Float64Array) this[name as FloatColumn] = grown(values, capacity)
+    }
+    const [barred, features] = [new Uint16Array(capacity), new Uint32Array(capacity)]
+    barred.set(this.barred)
+    features.set(this.features)
+    this.barred = barred
+    this.features = features
+  }
+}
+
+type FloatColumn = {
+  [K in keyof CandidateTable]: CandidateTable[K] extends Float64Array ? K : never
+}[keyof CandidateTable]
+
+export function featureBits(features: readonly (typeof modelFeatures)[number][]): number {
+  let bits = 0
+  for (const feature of features) bits |= allFeatures.get(feature) ?? 0
+  return bits
+}
+
+function column(): Float64Array<ArrayBuffer> {
+  return new Float64Array(firstCapacity)
+}
+
+function grown(values: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(capacity)
+  more.set(values)
+  return more
+}
+
+/**
+ * One for all decisions on candidates that nobody keeps a table of: a decision runs to its end
+ * before another begins, and keeps nothing of it.
+ */
+let shared: CandidateTable | undefined
+
+export function tableOf(candidates: readonly Candidate[], policy: RoutingPolicy): CandidateTable {
+  const table = shared?.policy === policy ? shared : new CandidateTable(policy)
+  shared = table
+  table.clear()
+  for (const candidate of candidates) table.push(candidate)
+  return table
+}
