@@ -114,6 +114,16 @@ export const routingFields = {
     max: 100_000,
     placeholder: 'N',
   }),
+  'overstated-factor-max': decimal(
+    'whose first tokens are later than stated by more than this is left out',
+    { default: defaultPolicy.overstatedFactorMax, min: 1, max: 1_000, placeholder: 'N' },
+  ),
+  'overstated-ms': ms('and by more than this', defaultPolicy.overstatedMs),
+  'overstated-samples-min': count(
+    'after so many answers at least, older ones counting less',
+    defaultPolicy.overstatedSamplesMin,
+    100_000,
+  ),
   'assumed-round-trip-ms': ms('round trip of an unmeasured link', defaultPolicy.assumedRoundTripMs),
   'assumed-ttft-ms': ms(
     'time to the first token where nothing is known',
