@@ -162,10 +162,9 @@ async function openGateway(
       onNotice: (from, notice) => gateway.onNotice(from, notice),
     },
   )
-  const cell = await declaredCell(options.location)
   const policyFile = openPolicy(modules, (policy) => gateway.usePolicy(policy))
   const gateway = await createGateway(
-    { ...gatewayOptions(options), cell },
+    { ...gatewayOptions(options), cell: await declaredCell(options.location) },
     {
       ...base,
       identity,
