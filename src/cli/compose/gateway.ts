@@ -190,8 +190,7 @@ async function openGateway(
   const engines = await addUpstreams(gateway, { options, modules })
   const httpAddress = await naming('--port', gateway.listen())
   const meshAt = joinHostPort(options['mesh-host'], options['mesh-port'])
-  const listener = await naming('--mesh-port', transport.listen(meshAt))
-  const meshAddress = listener.address
+  const { address: meshAddress } = await naming('--mesh-port', transport.listen(meshAt))
   mesh.start([options['mesh-advertise'] ?? reachable(meshAddress)])
   writeFileAtomically(folder.address, `http://${reachableAddress(httpAddress, '127.0.0.1')}\n`)
   return {
