@@ -39,7 +39,10 @@ export interface GatewayLimits {
   readonly hedgeBurstMax: number
   /** Workers that go on with one answer: more deaths than that are no accident. */
   readonly continuationsMax: number
-  /** Requests under way in the whole gateway: about 20 KB each, so 80 MB at most. */
+  /**
+   * Requests under way in the whole gateway: about 20 KB each, so 80 MB; and 8 bytes for each token
+   * of an answer that others could go on with.
+   */
   readonly requestsInFlightMax: number
   /** For keys without limits of their own: a bound against runaway clients, not a quota. */
   readonly requestsPerMinute: number
