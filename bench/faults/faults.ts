@@ -1,6 +1,7 @@
 /**
- * What becomes of streams whose node is killed (kill -9) at a random token: a gateway and three
- * nodes, all real processes, the reference model on each.
+ * What becomes of streams whose node is killed (kill -9) at a random token, and how soon every
+ * gateway refuses a node that answers wrongly at one of them: all real processes, with the
+ * reference model.
  */
 import { randomInt } from 'node:crypto'
 import { seededRandom } from '../../src/base/index.ts'
@@ -11,15 +12,20 @@ import { check, type Report, renderTable } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
 import { type KilledRun, KilledStreams } from './killed-stream.ts'
 import { FaultyNetwork } from './network.ts'
+import { type QuarantineRun, SeveralGateways } from './quarantine.ts'
+import { misdeeds } from './wrong-node.ts'
 
 const nodes = 3
 const runsFull = 200
 const runsQuick = 5
+/** As many as one gateway looks for itself within a minute, three gateways in turns. */
+const quarantinesFull = 24
+const quarantinesQuick = 4
 const seedsEnd = 2 ** 31
 
 export const faultsBench: Bench = {
   name: 'faults',
-  summary: 'streams whose node is killed at a random token: completed, identical, the pause',
+  summary: 'streams whose node is killed at a random token; nodes that answer wrongly',
   options: { runs: { type: 'string' }, seed: { type: 'string' } },
   optionsHelp: ['--runs N     how many kills (200)', '--seed N     where they come (random)'],
   run,
@@ -40,7 +46,10 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
   } finally {
     await network.stop()
   }
+  const refused = await quarantines(options['quick'] === true ? quarantinesQuick : quarantinesFull)
   for (const line of tableOf(all)) print(line)
+  print('')
+  for (const line of quarantineTable(refused.runs)) print(line)
   for (const { kind, killedAt, difference } of all) {
     if (difference === undefined) continue
     print('')
@@ -48,7 +57,61 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
   }
   const context = { machine: describeMachine(), versions: describeVersions([]), seed, runs }
   const more = { missedKills: streams.misses, p95PauseMs: pauseOf(all, 0.95), byKind: byKind(all) }
-  return { bench: 'faults', checks: checksOf(all), context: { ...context, ...more } }
+  const { clusters } = refused
+  const checks = [...checksOf(all), ...quarantineChecks(refused.runs)]
+  return { bench: 'faults', checks, context: { ...context, ...more, clusters } }
+}
+
+/** Found out by each of three gateways in turns. */
+async function quarantines(count: number) {
+  progress('three gateways meet')
+  const several = await SeveralGateways.start()
+  const runs: QuarantineRun[] = []
+  try {
+    await several.meet()
+    for (let i = 0; i < count; i += 1) {
+      progress(`wrong node ${i + 1} of ${count}`)
+      const misdeed = misdeeds[i % misdeeds.length] ?? 'other-model'
+      runs.push(await several.run(misdeed, i % several.gateways.length))
+    }
+    const clusters = new Set(await several.clusters()).size
+    return { runs, clusters }
+  } finally {
+    await several.stop()
+  }
+}
+
+function quarantineChecks(runs: readonly QuarantineRun[]) {
+  return [
+    check({
+      name: 'quarantine at every gateway, longest',
+      value: Math.max(...runs.flatMap(({ afterMs }) => afterMs)),
+      unit: 'ms',
+      reach: '<= 1000',
+    }),
+    check({
+      name: 'requests sent there later',
+      value: runs.reduce((sum, { later }) => sum + later, 0),
+      unit: '',
+      reach: '<= 0',
+    }),
+  ]
+}
+
+function quarantineTable(runs: readonly QuarantineRun[]): readonly string[] {
+  const rows = [...Map.groupBy(runs, ({ misdeed }) => misdeed)].map(([misdeed, some]) => ({
+    misdeed,
+    runs: some.length,
+    rechecks: some.reduce((sum, { rechecks }) => sum + rechecks, 0),
+    lastMs: some.map(({ afterMs }) => Math.max(...afterMs)),
+  }))
+  return renderTable(rows, [
+    { title: 'wrong answers', align: 'left', cell: (row) => row.misdeed },
+    { title: 'nodes', cell: (row) => String(row.runs) },
+    { title: 're-checks', cell: (row) => String(row.rechecks) },
+    { title: 'last gateway p50', cell: (row) => `${Math.round(median(row.lastMs))} ms` },
+    { title: 'longest', cell: (row) => `${Math.round(Math.max(...row.lastMs))} ms` },
+  ])
 }
 
 function checksOf(all: readonly KilledRun[]) {

@@ -7,16 +7,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { importModel } from '../../src/models/index.ts'
 
-const root = join(import.meta.dirname, '..', '..')
+export const root = join(import.meta.dirname, '..', '..')
 const command = join(root, 'bin', 'isochrone.js')
-const joinToken = 'bench-join-token-of-some-length'
+export const joinToken = 'bench-join-token-of-some-length'
 export const model = 'isochrone-tiny'
 /** Longer than a process takes to start on a slow machine. */
 const startLimitMs = 60_000
 const tailLines = 20
 
 /** One process, started again as often as it is killed. */
-class KillableProcess {
+export class KillableProcess {
   readonly #name: string
   readonly #args: readonly string[]
   readonly #folder: string
@@ -110,7 +110,7 @@ export class FaultyNetwork {
     this.url = String(facts['url'])
     for (let i = 1; i <= nodes; i += 1) {
       const name = `node-${i}`
-      const args = nodeArgs(folder, name, String(facts['meshAddress']))
+      const args = nodeArgs(folder, name, [String(facts['meshAddress'])])
       const node = new KillableProcess(name, args, folder)
       const { id } = await node.start()
       this.#nodes.set(String(id), node)
@@ -125,9 +125,14 @@ function gatewayArgs(folder: string): readonly string[] {
   ]
 }
 
-function nodeArgs(folder: string, name: string, gateway: string): readonly string[] {
+export function nodeArgs(
+  folder: string,
+  name: string,
+  gateways: readonly string[],
+): readonly string[] {
   return [
-    ...['node', '--config', 'none', '--data', folder, '--name', name, '--join', gateway],
+    ...['node', '--config', 'none', '--data', folder, '--name', name],
+    ...gateways.flatMap((gateway) => ['--join', gateway]),
     ...['--token', joinToken, '--model', model, '--backend', 'cpu', '--threads', '1'],
     ...['--benchmark-ms', '0', '--drain-limit-ms', '0', '--json', '--log-level', 'warn'],
   ]

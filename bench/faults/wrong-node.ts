@@ -1,0 +1,136 @@
+/** A node whose results are signed wrongly, over real connections; it notes who asked it when. */
+import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
+import {
+  createIdentity,
+  decodeGenerateCall,
+  decodeJoinReply,
+  encodeGenerateReply,
+  encodeJoin,
+  type GenerationEvent,
+  methods,
+  modelDigestOf,
+  type NodeId,
+  type NodeRecord,
+  OutputHash,
+  resultHash,
+  type SignedEnvelope,
+  signEnvelope,
+  signNodeRecord,
+} from '../../src/protocol/index.ts'
+import {
+  callUnary,
+  createTlsTransport,
+  type IncomingCall,
+  serveCalls,
+} from '../../src/transport/index.ts'
+
+/** With its own key, for another model than was asked for: that proves itself. Or with another. */
+export const misdeeds = ['other-model', 'foreign-signature'] as const
+export type Misdeed = (typeof misdeeds)[number]
+
+const recordLifeMs = 600_000
+const digest = modelDigestOf('ab'.repeat(32))
+const otherDigest = modelDigestOf('cd'.repeat(32))
+
+const events: readonly GenerationEvent[] = [
+  { type: 'delta', choice: 0, text: 'word', tokenIds: [1], logprobs: [], extra: null },
+  { type: 'finish', choice: 0, reason: 'stop' },
+  { type: 'usage', promptTokens: 1, completionTokens: 1, cachedTokens: 0 },
+]
+
+export interface Visit {
+  readonly gateway: NodeId
+  /** When it had answered, ms since 1970. */
+  readonly answeredAtMs: number
+}
+
+export class WrongNode {
+  readonly visits: Visit[] = []
+  readonly #identity = createIdentity()
+  readonly #transport
+  readonly #misdeed: Misdeed
+  readonly #about: { readonly network: string; readonly model: string }
+
+  constructor(misdeed: Misdeed, about: { readonly network: string; readonly model: string }) {
+    this.#misdeed = misdeed
+    this.#about = about
+    const handlers = { [methods.generate]: (call: IncomingCall) => this.#generate(call) }
+    const base = { clock: systemClock, random: secureRandom, log: silentLog }
+    const onStream = serveCalls(handlers, base)
+    this.#transport = createTlsTransport({ ...base, identity: this.#identity }, { onStream })
+  }
+
+  get id(): NodeId {
+    return this.#identity.id
+  }
+
+  async join(address: string, token: string): Promise<void> {
+    const connection = await this.#transport.dial(address, undefined)
+    const record = signNodeRecord(this.#identity, this.#record())
+    decodeJoinReply(await callUnary(connection, methods.join, encodeJoin({ token, record })))
+  }
+
+  async leave(): Promise<void> {
+    await this.#transport.close()
+  }
+
+  async #generate(call: IncomingCall): Promise<void> {
+    const { envelope } = decodeGenerateCall(await call.request())
+    const hash = new OutputHash()
+    hash.add(events)
+    await call.send(encodeGenerateReply({ type: 'events', events }))
+    const result = this.#sign(envelope, hash.digest())
+    await call.send(encodeGenerateReply({ type: 'result', result }))
+    this.visits.push({ gateway: envelope.envelope.sender, answeredAtMs: systemClock.now() })
+  }
+
+  #sign({ envelope }: SignedEnvelope, output: Uint8Array): SignedEnvelope {
+    const isForeign = this.#misdeed === 'foreign-signature'
+    const now = systemClock.now()
+    return signEnvelope(isForeign ? createIdentity() : this.#identity, {
+      domain: 'result',
+      network: this.#about.network,
+      recipient: envelope.sender,
+      bodyHash: resultHash(envelope, output),
+      nonce: secureRandom.bytes(16),
+      issuedAtMs: now,
+      expiresAtMs: now + 60_000,
+      modelDigest: isForeign ? envelope.modelDigest : otherDigest,
+    })
+  }
+
+  #record(): NodeRecord {
+    const now = systemClock.now()
+    const prices = { promptPrice: 0, completionPrice: 0 }
+    const speeds = { decodeTokensPerSecond: 1_000, prefillTokensPerSecond: 10_000 }
+    const features = ['chat', 'completion', 'seed'] as const
+    return {
+      id: this.id,
+      network: this.#about.network,
+      sequence: 1,
+      issuedAtMs: now,
+      expiresAtMs: now + recordLifeMs,
+      softwareVersion: '0.0.0',
+      region: '',
+      cell: '',
+      addresses: [],
+      hardware: {
+        platform: 'bench',
+        cpu: 'bench',
+        cores: 1,
+        memoryBytes: 1,
+        memoryFreeBytes: 1,
+        gpu: '',
+        gpuMemoryBytes: 0,
+        memoryBandwidthBytesPerSecond: 1,
+        integerExact: true,
+      },
+      models: [
+        {
+          ...{ name: this.#about.model, digest, runtime: 'bench', quantisation: 'float32' },
+          ...{ contextTokensMax: 4096, slots: 8, features, ...prices, ...speeds },
+        },
+      ],
+    }
+  }
+}
