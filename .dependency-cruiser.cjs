@@ -7,8 +7,11 @@ const testFiles = '\\.(test|contract|fixture)\\.ts$'
 /** Declarations beside generated JavaScript: the compiler finds them, no import names them. */
 const generatedTypes = '/generated/[^/]+\\.d\\.ts$'
 /** Where reading starts: the doors, the commands, and what a command starts as a process. */
-const entries =
-  '^(src/([^/]+/index|cli/main)|bench/(simulate/)?main|bench/gateway/mock-openai)\\.ts$'
+const entries = `^(${[
+  'src/([^/]+/index|cli/main)',
+  'bench/(simulate/)?main',
+  'bench/(gateway/mock|faults/failing)-openai',
+].join('|')})\\.ts$`
 const allowedRooms = (room) => [room, ...rooms[room]].join('|')
 
 /** A rule per room: it imports only the rooms that the table allows. */

@@ -1,15 +1,17 @@
 /**
- * What becomes of streams whose node is killed (kill -9) at a random token, and how soon every
- * gateway refuses a node that answers wrongly at one of them: all real processes, with the
- * reference model.
+ * What clients see when nodes fail, all of them real processes: of two servers one answers with an
+ * instant 503; a stream's node is killed (kill -9) at a random token; and a node answers wrongly at
+ * one of several gateways, which all have to refuse it.
  */
 import { randomInt } from 'node:crypto'
 import { seededRandom } from '../../src/base/index.ts'
 import type { Bench, BenchOptions } from '../bench.ts'
+import { peerVersions } from '../gateway/peers.ts'
 import { describeMachine, describeVersions } from '../machine.ts'
 import { progress } from '../progress.ts'
-import { check, type Report, renderTable } from '../report.ts'
+import { type Check, check, type Report, renderTable } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
+import { type FailingServerRow, failingServer, failingServerTable } from './failing-server.ts'
 import { type KilledRun, KilledStreams } from './killed-stream.ts'
 import { FaultyNetwork } from './network.ts'
 import { type QuarantineRun, SeveralGateways } from './quarantine.ts'
@@ -18,22 +20,75 @@ import { misdeeds } from './wrong-node.ts'
 const nodes = 3
 const runsFull = 200
 const runsQuick = 5
+const requestsFull = 1_000
+const requestsQuick = 40
 /** As many as one gateway looks for itself within a minute, three gateways in turns. */
-const quarantinesFull = 24
-const quarantinesQuick = 4
+const wrongFull = 24
+const wrongQuick = 4
 const seedsEnd = 2 ** 31
 
 export const faultsBench: Bench = {
   name: 'faults',
-  summary: 'streams whose node is killed at a random token; nodes that answer wrongly',
-  options: { runs: { type: 'string' }, seed: { type: 'string' } },
-  optionsHelp: ['--runs N     how many kills (200)', '--seed N     where they come (random)'],
+  summary: 'an instant 503 beside a healthy server; nodes that are killed, or answer wrongly',
+  options: {
+    runs: { type: 'string' },
+    seed: { type: 'string' },
+    requests: { type: 'string' },
+    wrong: { type: 'string' },
+  },
+  optionsHelp: [
+    '--requests N how many beside a server that fails, each way (1000); 0: none',
+    '--runs N     how many kills in mid-stream (200); 0: none',
+    '--wrong N    how many nodes that answer wrongly (24); 0: none',
+    '--seed N     where kills come (random)',
+  ],
   run,
 }
 
+/** Of what is measured, one thing. */
+interface Part {
+  readonly lines: readonly string[]
+  readonly checks: readonly Check[]
+  readonly context: Readonly<Record<string, unknown>>
+}
+
 async function run(options: BenchOptions, print: (line: string) => void): Promise<Report> {
-  const runs = numberOf(options['runs']) ?? (options['quick'] === true ? runsQuick : runsFull)
+  const isQuick = options['quick'] === true
+  const requests = numberOf(options['requests']) ?? (isQuick ? requestsQuick : requestsFull)
+  const runs = numberOf(options['runs']) ?? (isQuick ? runsQuick : runsFull)
+  const wrong = numberOf(options['wrong']) ?? (isQuick ? wrongQuick : wrongFull)
   const seed = numberOf(options['seed']) ?? randomInt(seedsEnd)
+  const parts: Part[] = []
+  if (requests > 0) parts.push(await failing(requests))
+  if (runs > 0) parts.push(await killed(runs, seed))
+  if (wrong > 0) parts.push(await quarantined(wrong))
+  for (const line of parts.flatMap(({ lines }) => [...lines, ''])) print(line)
+  const versions = { ...describeVersions([]), ...(requests > 0 ? peerVersions() : {}) }
+  const context = { machine: describeMachine(), versions, seed, runs, requests, wrong }
+  return {
+    bench: 'faults',
+    checks: parts.flatMap(({ checks }) => checks),
+    context: Object.assign(context, ...parts.map((part) => part.context)),
+  }
+}
+
+async function failing(requests: number): Promise<Part> {
+  const { rows, skipped } = await failingServer(requests)
+  const notes = skipped.map((note) => `left out: ${note}`)
+  const lines = [...failingServerTable(rows), ...notes]
+  return { lines, checks: failingChecks(rows), context: { ways: rows, skipped } }
+}
+
+/** Of this project's ways, the worst. */
+function failingChecks(rows: readonly FailingServerRow[]) {
+  const own = rows.filter(({ name }) => name.startsWith('isochrone'))
+  const shares = own.map(({ failures, requests }) => (100 * failures) / requests)
+  const value = shares.length === 0 ? null : Math.max(...shares)
+  const name = 'one of two servers fails at once: failed requests'
+  return [check({ name, value, unit: '%', reach: '<= 0.5' })]
+}
+
+async function killed(runs: number, seed: number): Promise<Part> {
   progress(`a gateway and ${nodes} nodes`)
   const network = await FaultyNetwork.start(nodes)
   const streams = new KilledStreams(network, seededRandom(seed))
@@ -46,24 +101,24 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
   } finally {
     await network.stop()
   }
-  const refused = await quarantines(options['quick'] === true ? quarantinesQuick : quarantinesFull)
-  for (const line of tableOf(all)) print(line)
-  print('')
-  for (const line of quarantineTable(refused.runs)) print(line)
-  for (const { kind, killedAt, difference } of all) {
-    if (difference === undefined) continue
-    print('')
-    print(`${kind}, killed at ${killedAt}:\n  got    ${difference[0]}\n  wanted ${difference[1]}`)
+  const pauses = { p95PauseMs: pauseOf(all, 0.95), byKind: byKind(all) }
+  return {
+    lines: [...tableOf(all), ...differencesOf(all)],
+    checks: checksOf(all),
+    context: { missedKills: streams.misses, ...pauses },
   }
-  const context = { machine: describeMachine(), versions: describeVersions([]), seed, runs }
-  const more = { missedKills: streams.misses, p95PauseMs: pauseOf(all, 0.95), byKind: byKind(all) }
-  const { clusters } = refused
-  const checks = [...checksOf(all), ...quarantineChecks(refused.runs)]
-  return { bench: 'faults', checks, context: { ...context, ...more, clusters } }
+}
+
+function differencesOf(all: readonly KilledRun[]): readonly string[] {
+  return all.flatMap(({ kind, killedAt, difference: found }) =>
+    found === undefined
+      ? []
+      : ['', `${kind}, killed at ${killedAt}:`, `  got    ${found[0]}`, `  wanted ${found[1]}`],
+  )
 }
 
 /** Found out by each of three gateways in turns. */
-async function quarantines(count: number) {
+async function quarantined(count: number): Promise<Part> {
   progress('three gateways meet')
   const several = await SeveralGateways.start()
   const runs: QuarantineRun[] = []
@@ -75,7 +130,8 @@ async function quarantines(count: number) {
       runs.push(await several.run(misdeed, i % several.gateways.length))
     }
     const clusters = new Set(await several.clusters()).size
-    return { runs, clusters }
+    const lines = quarantineTable(runs)
+    return { lines, checks: quarantineChecks(runs), context: { clusters } }
   } finally {
     await several.stop()
   }

@@ -2,7 +2,8 @@
  * A mock OpenAI server that answers at once: what is left of a figure is the gateway's own work.
  *
  * Runs as a process of its own; prints its port on the first line. A stream sends each chunk as a
- * write of its own, as a server that decodes token by token does.
+ * write of its own, as a server that decodes token by token does. With a number as its argument it
+ * takes so many ms to begin each answer.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 const model = 'mock-model'
 const chunks = 20
 const created = 1_700_000_000
+const delayMs = Number(process.argv[2] ?? 0)
 const usage = { prompt_tokens: 12, completion_tokens: chunks, total_tokens: 12 + chunks }
 const words = Array.from({ length: chunks }, (_, index) => ` word${index}`)
 
@@ -43,16 +45,23 @@ const done = 'data: [DONE]\n\n'
 const server = createServer({ keepAliveTimeout: 3_600_000 }, (request, response) => {
   if (request.method === 'GET') return sendJson(response, models)
   readBody(request, (body) => {
-    const asked: { stream?: boolean; stream_options?: { include_usage?: boolean } } =
-      JSON.parse(body)
-    if (asked.stream !== true) return sendJson(response, answer)
-    const withUsage = asked.stream_options?.include_usage === true
-    sendStream(response, withUsage ? [...events, usageEvent, done] : [...events, done])
+    if (delayMs > 0) setTimeout(() => answerTo(body, response), delayMs)
+    else answerTo(body, response)
   })
 })
 server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
 // Ends with whoever started it.
 process.stdin.resume().on('end', () => process.exit(0))
+
+function answerTo(body: string, response: ServerResponse): void {
+  const asked: { stream?: boolean; stream_options?: { include_usage?: boolean } } = JSON.parse(body)
+  if (asked.stream !== true) {
+    sendJson(response, answer)
+    return
+  }
+  const withUsage = asked.stream_options?.include_usage === true
+  sendStream(response, withUsage ? [...events, usageEvent, done] : [...events, done])
+}
 
 function chunk(choices: readonly object[]): object {
   return { id: 'chatcmpl-mock', object: 'chat.completion.chunk', created, model, choices }

@@ -29,16 +29,34 @@ export async function startGatewayAlone(context: StartContext): Promise<Started>
 
 export async function startGatewayAndNode(context: StartContext): Promise<Started> {
   const folder = join(context.folder, 'pair')
+  const { target, join: peer } = await startOwnGateway('isochrone: gateway + node', folder)
+  const upstreamUrl = `http://127.0.0.1:${context.mockPort}/v1`
+  const node = startOwnNode({ peer, folder, name: 'node', upstreamUrl })
+  return { target: { ...target, services: [...target.services, node] } }
+}
+
+/** A gateway of its own, and the address at which nodes join it. */
+export async function startOwnGateway(name: string, folder: string, more: readonly string[] = []) {
   const ports = { port: await freePort(), meshPort: await freePort() }
-  const more = ['--token', joinToken]
-  const { target } = startGateway('isochrone: gateway + node', { ...ports, folder, more })
-  const node = startOwn([
-    'node',
-    ...['--join', `127.0.0.1:${ports.meshPort}`, '--token', joinToken],
-    ...['--engine', 'upstream', '--upstream-url', `http://127.0.0.1:${context.mockPort}/v1`],
+  const token = ['--token', joinToken]
+  const { target } = startGateway(name, { ...ports, folder, more: [...token, ...more] })
+  return { target, join: `127.0.0.1:${ports.meshPort}` }
+}
+
+export interface OwnNode {
+  /** The gateway's address for nodes. */
+  readonly peer: string
+  readonly folder: string
+  readonly name: string
+  readonly upstreamUrl: string
+}
+
+export function startOwnNode({ peer, folder, name, upstreamUrl }: OwnNode): Service {
+  return startOwn([
+    ...['node', '--join', peer, '--token', joinToken, '--name', name],
+    ...['--engine', 'upstream', '--upstream-url', upstreamUrl],
     ...['--data', folder, '--slots', '64'],
   ])
-  return { target: { ...target, services: [...target.services, node] } }
 }
 
 /** As it ships: with API keys asked for, records written, and the log at its usual level. */

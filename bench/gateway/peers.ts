@@ -43,7 +43,7 @@ http {
 `,
   )
   const service = startService({ command: 'nginx', args: ['-p', folder, '-c', file] })
-  return started('nginx', port, service)
+  return startedAs('nginx', port, service)
 }
 
 export async function startHaproxy(context: StartContext): Promise<Started> {
@@ -68,7 +68,7 @@ backend mock
 `,
   )
   const service = startService({ command: 'haproxy', args: ['-f', file, '-db'] })
-  return started('haproxy', port, service)
+  return startedAs('haproxy', port, service)
 }
 
 export async function startCaddy(context: StartContext): Promise<Started> {
@@ -91,21 +91,25 @@ http://127.0.0.1:${port} {
   )
   const args = ['run', '--config', file, '--adapter', 'caddyfile']
   const env = { XDG_DATA_HOME: context.folder, XDG_CONFIG_HOME: context.folder }
-  return started('caddy', port, startService({ command: 'caddy', args, env }))
+  return startedAs('caddy', port, startService({ command: 'caddy', args, env }))
 }
 
 export async function startPortkey(context: StartContext): Promise<Started> {
   const fault = installPortkey()
   if (fault !== undefined) return { skipped: fault }
   const port = await freePort()
-  const args = [join(portkeyPackage, 'build', 'start-server.js'), '--headless', `--port=${port}`]
-  const env = { NODE_ENV: 'production' }
-  const service = startService({ command: process.execPath, args, folder: context.folder, env })
+  const service = portkeyService(port, context.folder)
   const headers = {
     'x-portkey-provider': 'openai',
     'x-portkey-custom-host': `http://127.0.0.1:${context.mockPort}/v1`,
   }
-  return { target: { ...started('portkey', port, service).target, headers } }
+  return { target: { ...startedAs('portkey', port, service).target, headers } }
+}
+
+export function portkeyService(port: number, folder: string): Service {
+  const args = [join(portkeyPackage, 'build', 'start-server.js'), '--headless', `--port=${port}`]
+  const env = { NODE_ENV: 'production' }
+  return startService({ command: process.execPath, args, folder, env })
 }
 
 /** What is compared with, by name; what is not installed is left out. */
@@ -125,16 +129,20 @@ export function peerVersions(): Readonly<Record<string, string>> {
   return found
 }
 
-function started(name: string, port: number, service: Service): { readonly target: Target } {
+export function startedAs(
+  name: string,
+  port: number,
+  service: Service,
+): { readonly target: Target } {
   return { target: { name, port, headers: {}, model: 'mock-model', services: [service] } }
 }
 
-function isInstalled(command: string, args: readonly string[]): boolean {
+export function isInstalled(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore' }).error === undefined
 }
 
 /** Installs from the peer's own lockfile on the first run; what went wrong, or undefined. */
-function installPortkey(): string | undefined {
+export function installPortkey(): string | undefined {
   if (existsSync(join(portkeyPackage, 'build', 'start-server.js'))) return undefined
   progress('installing Portkey’s gateway (once)')
   const args = ['ci', '--no-fund', '--no-audit', '--loglevel=error']

@@ -316,6 +316,7 @@ describe('a hostile peer’s metadata', () => {
         'grpc-status': fc.oneof(fc.string(), fc.nat(40).map(String)),
         'grpc-message': fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('latin1')),
         'isochrone-code': fc.oneof(fc.string(), fc.constantFrom(...Object.keys(errorCodes))),
+        'grpc-retry-pushback-ms': fc.oneof(fc.string(), fc.integer().map(String)),
       },
       { requiredKeys: [] },
     )
@@ -323,7 +324,11 @@ describe('a hostile peer’s metadata', () => {
       fc.property(trailers, (given) => {
         const error = trailersError(given as Record<string, string>)
         if (error === undefined) assert.equal(given['grpc-status'], '0')
-        else assert.ok(Object.hasOwn(errorCodes, error.code) && error.message !== '')
+        else {
+          assert.ok(Object.hasOwn(errorCodes, error.code) && error.message !== '')
+          const { retryAfterMs } = error.detail
+          assert.ok(retryAfterMs === undefined || Number(retryAfterMs) >= 0)
+        }
       }),
     )
   })
@@ -331,6 +336,17 @@ describe('a hostile peer’s metadata', () => {
   it('a code that does not fit its status is not believed', () => {
     const error = trailersError({ 'grpc-status': '14', 'isochrone-code': 'invalid_request' })
     assert.equal(error?.code, 'node_failed')
+  })
+
+  it('when to come again survives the wire', () => {
+    const sent = (retryAfterMs: number) =>
+      trailersError(
+        errorTrailers(new IsochroneError('all_nodes_busy', 'full', { detail: { retryAfterMs } })),
+      )?.detail['retryAfterMs']
+    assert.equal(sent(1_500.2), 1_501)
+    assert.equal(sent(1e12), 86_400_000)
+    assert.equal(sent(-1), undefined)
+    assert.equal(sent(Number.NaN), undefined)
   })
 
   it('messages survive percent-encoding; the wire sees printable ASCII only', () => {

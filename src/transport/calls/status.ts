@@ -2,7 +2,7 @@
  * Between our errors and gRPC's status trailers.
  *
  * `grpc-status` and `grpc-message` are for every gRPC client; `isochrone-code` carries our own
- * code, so that it survives the wire.
+ * code, so that it survives the wire. `grpc-retry-pushback-ms` says when to come again.
  */
 import {
   asIsochroneError,
@@ -15,6 +15,9 @@ import {
 import type { Metadata } from '../transport.ts'
 
 const codeKey = 'isochrone-code'
+const waitKey = 'grpc-retry-pushback-ms'
+/** A day: eight digits on the wire. */
+const waitMsMax = 86_400_000
 /** Bytes of an error's message on the wire; metadata as a whole is bounded too. */
 const messageBytesMax = 4 * 1024
 
@@ -28,7 +31,14 @@ export function errorTrailers(error: unknown): Metadata {
     'grpc-status': String(errorCodes[known.code].grpc),
     'grpc-message': percentEncode(message),
     [codeKey]: known.code,
+    ...waitTrailer(known),
   }
+}
+
+function waitTrailer({ detail }: IsochroneError): Metadata {
+  const { retryAfterMs } = detail
+  if (typeof retryAfterMs !== 'number' || !(retryAfterMs >= 0)) return {}
+  return { [waitKey]: String(Math.min(Math.ceil(retryAfterMs), waitMsMax)) }
 }
 
 /** The error that trailers stand for; undefined: the call went well. */
@@ -41,8 +51,13 @@ export function trailersError(trailers: Metadata): IsochroneError | undefined {
   const code = codeOf(Number(status), trailers[codeKey])
   const message = percentDecode(trailers['grpc-message'] ?? '')
   return new IsochroneError(code, message || errorCodes[code].meaning, {
-    detail: { grpcStatus: Number(status) },
+    detail: { grpcStatus: Number(status), ...waitOf(trailers[waitKey]) },
   })
+}
+
+/** By gRPC, anything but a number says not to come again; a code says that better. */
+function waitOf(wait: string | undefined) {
+  return wait !== undefined && /^\d{1,8}$/.test(wait) ? { retryAfterMs: Number(wait) } : {}
 }
 
 function codeOf(status: number, named: string | undefined): ErrorCode {
