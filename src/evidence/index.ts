@@ -10,7 +10,13 @@ export type {
   WorkerEvidence,
 } from './evidence.ts'
 export { EvidenceBook, type EvidenceBookOptions } from './evidence-book.ts'
-export { LatencyRecord, type LatencySummary } from './latency-record.ts'
+export {
+  LatencyRecord,
+  type LatencySummary,
+  loadClasses,
+  type SketchAt,
+  timings,
+} from './latency-record.ts'
 export type { Observation, ObservationStore, ObservedOutcome } from './observation.ts'
 export { type HazardEstimate, hazardOf, presenceWindowMs, survival } from './presence.ts'
 export { type RateEstimate, rateAnswersMin } from './rate.ts'

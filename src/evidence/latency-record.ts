@@ -1,5 +1,5 @@
 /** The times of one worker and model by how busy it was. */
-import { LatencySketch } from './latency-sketch.ts'
+import { LatencySketch, type SketchState } from './latency-sketch.ts'
 
 /**
  * By requests per slot before the one that was measured: slots are free in plenty, are nearly all
@@ -16,7 +16,15 @@ export function loadClassOf(requestsPerSlot: number): LoadClass {
   return requestsPerSlot >= busyFrom ? 'busy' : 'idle'
 }
 
-export type Timing = 'ttft' | 'tpot'
+export const timings = ['ttft', 'tpot'] as const
+export type Timing = (typeof timings)[number]
+
+/** All that was seen at one load. */
+export interface SketchAt {
+  readonly timing: Timing
+  readonly load: LoadClass
+  readonly state: SketchState
+}
 
 export class LatencyRecord {
   readonly #halfLifeMs: number
@@ -26,8 +34,38 @@ export class LatencyRecord {
     tpot: {},
   }
 
+  #version = 0
+
   constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs
+  }
+
+  static from(halfLifeMs: number, sketches: readonly SketchAt[]): LatencyRecord {
+    const record = new LatencyRecord(halfLifeMs)
+    for (const { timing, load, state } of sketches) {
+      record.#sketches[timing][load] = LatencySketch.from(state)
+    }
+    return record
+  }
+
+  /** Counts what was added. */
+  get version(): number {
+    return this.#version
+  }
+
+  get halfLifeMs(): number {
+    return this.#halfLifeMs
+  }
+
+  state(): readonly SketchAt[] {
+    const all: SketchAt[] = []
+    for (const timing of timings) {
+      for (const load of loadClasses) {
+        const sketch = this.#sketches[timing][load]
+        if (sketch !== undefined) all.push({ timing, load, state: sketch.state() })
+      }
+    }
+    return all
   }
 
   /** @param requestsPerSlot null: unknown, and it says nothing */
@@ -46,6 +84,7 @@ export class LatencyRecord {
       ofTiming[loadClass] = sketch
     }
     sketch.add(valueMs, atMs)
+    this.#version += 1
   }
 
   /** undefined: never seen at such a load. */
@@ -57,7 +96,7 @@ export class LatencyRecord {
   summary(now: number): readonly LatencySummary[] {
     const all: LatencySummary[] = []
     for (const load of loadClasses) {
-      for (const timing of ['ttft', 'tpot'] as const) {
+      for (const timing of timings) {
         const sketch = this.#sketches[timing][load]
         const medianMs = sketch?.quantile(0.5)
         const highMs = sketch?.quantile(0.95)

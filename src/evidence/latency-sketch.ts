@@ -14,6 +14,16 @@ const buckets = 2 + 16 * bucketsPerDoubling
 /** Half of what single precision holds; then all weights are scaled down once. */
 const doublingsMax = 60
 
+/** All that a sketch is made of. */
+export interface SketchState {
+  readonly halfLifeMs: number
+  readonly landmarkMs: number
+  readonly total: number
+  readonly latestMs: number
+  /** What is not 0, by bucket. */
+  readonly weights: readonly (readonly [bucket: number, weight: number])[]
+}
+
 export class LatencySketch {
   readonly #halfLifeMs: number
   /** Single precision: a record has up to six of these, and there are thousands of records. */
@@ -24,6 +34,29 @@ export class LatencySketch {
 
   constructor(halfLifeMs: number) {
     this.#halfLifeMs = halfLifeMs
+  }
+
+  static from({ halfLifeMs, landmarkMs, total, latestMs, weights }: SketchState): LatencySketch {
+    const sketch = new LatencySketch(halfLifeMs)
+    sketch.#landmarkMs = landmarkMs
+    sketch.#total = total
+    sketch.#latestMs = latestMs
+    for (const [bucket, weight] of weights) sketch.#weights[bucket] = weight
+    return sketch
+  }
+
+  state(): SketchState {
+    const weights: [number, number][] = []
+    for (const [bucket, weight] of this.#weights.entries()) {
+      if (weight !== 0) weights.push([bucket, weight])
+    }
+    return {
+      halfLifeMs: this.#halfLifeMs,
+      landmarkMs: this.#landmarkMs,
+      total: this.#total,
+      latestMs: this.#latestMs,
+      weights,
+    }
   }
 
   add(valueMs: number, atMs: number): void {

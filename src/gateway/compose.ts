@@ -50,7 +50,7 @@ export async function createGateway(
   })
   const decisionLog = new DecisionLog(modules.decisions)
   const common = { ...modules, ...standings, registry, admission, metrics, decisionLog, latencies }
-  const router = new Router(common)
+  const router = new Router({ ...common, softwareVersion: options.softwareVersion })
   const dispatch = new Dispatch(limits, { ...common, router })
   const journey = new Journey({ ...common, router, dispatch })
   const routes: readonly Route[] = [

@@ -16,7 +16,14 @@ import {
   type Identity,
   IsochroneError,
 } from '../protocol/index.ts'
-import { type Decision, type DecisionStore, defaultPolicy } from '../routing/index.ts'
+import {
+  type Decision,
+  type DecisionStore,
+  defaultPolicy,
+  type KeptDecision,
+  sealAlone,
+  type ViewPiece,
+} from '../routing/index.ts'
 import {
   type ApiKeys,
   createGateway,
@@ -47,8 +54,27 @@ export class KeptObservations implements ObservationStore {
 export class KeptDecisions implements DecisionStore {
   readonly decisionsMax = 1_000
   readonly all = new Map<string, Decision>()
+  readonly views = new Map<string, Buffer>()
+  readonly signer: Identity
+
+  constructor(signer = createIdentity()) {
+    this.signer = signer
+  }
+
   put(decision: Decision): void {
     this.all.set(decision.id, decision)
+  }
+  kept(id: string): KeptDecision | undefined {
+    const decision = this.all.get(id)
+    if (decision === undefined) return undefined
+    const text = JSON.stringify(decision)
+    return { text, seal: sealAlone(this.signer, text) }
+  }
+  putView({ frame, bytes }: ViewPiece): void {
+    this.views.set(frame, Buffer.concat([this.views.get(frame) ?? Buffer.alloc(0), bytes]))
+  }
+  view(frame: string): Uint8Array | undefined {
+    return this.views.get(frame)
   }
   get(id: string): Decision | undefined {
     return this.all.get(id)
@@ -84,7 +110,8 @@ export interface TestGatewayOptions {
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const clock = options.clock ?? systemClock
   const observations = new KeptObservations()
-  const decisions = new KeptDecisions()
+  const identity = options.identity ?? createIdentity()
+  const decisions = new KeptDecisions(identity)
   const gateway = await createGateway(
     {
       httpAddress: options.httpAddress ?? '127.0.0.1:0',
@@ -97,7 +124,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       clock,
       random: secureRandom,
       log: silentLog,
-      identity: options.identity ?? createIdentity(),
+      identity,
       apiKeys: options.apiKeys ?? oneKey,
       joinTokens: createJoinTokens([hashSecret(testToken)]),
       policy: defaultPolicy,

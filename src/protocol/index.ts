@@ -95,7 +95,15 @@ export {
   signerOf,
   type Verification,
 } from './membership.ts'
-export type { Inclusion } from './merkle-tree.ts'
+export {
+  type Inclusion,
+  leafHash,
+  leafPrefix,
+  merkleTreeOf,
+  rootOf,
+  treeHashLengthBytes,
+  writeLeafHash,
+} from './merkle-tree.ts'
 export {
   decodeEmbedReply,
   type EmbedReply,

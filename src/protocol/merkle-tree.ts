@@ -26,6 +26,8 @@ export interface MerkleTree {
 }
 
 export const treeHashLengthBytes = sha256LengthBytes
+/** What the hash of a leaf begins with, before its content. */
+export const leafPrefix = 0x00
 
 /** SHA-256, 32 bytes. */
 export function leafHash(content: Uint8Array): Uint8Array {
@@ -33,6 +35,15 @@ export function leafHash(content: Uint8Array): Uint8Array {
   bytes[0] = leafPrefix
   bytes.set(content, 1)
   return sha256(bytes)
+}
+
+/**
+ * The same of content that lies behind a byte of `leafPrefix`, written to the beginning of
+ * `target`: what is large is not copied.
+ */
+export function writeLeafHash(prefixed: Uint8Array, target: Uint8Array): void {
+  assert(prefixed[0] === leafPrefix, 'the content lies behind the prefix of leaves')
+  writeSha256(prefixed, target)
 }
 
 /** @param leaves at least one `leafHash` */
@@ -124,7 +135,6 @@ function inclusionIn(levels: readonly (readonly Uint8Array[])[], index: number):
   return { index, treeSize, siblings }
 }
 
-const leafPrefix = 0x00
 const innerPrefix = 0x01
 /** Reused: what is hashed is read at once. */
 const innerBytes = Buffer.alloc(1 + 2 * treeHashLengthBytes, innerPrefix)

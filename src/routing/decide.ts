@@ -6,7 +6,7 @@
 import type { Random } from '../base/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
 import { type Candidate, presentOf, slotsOf } from './candidate.ts'
-import type { Attempt, Decision, DecisionOutcome, FirstChoice } from './decision.ts'
+import type { Attempt, Decision, DecisionOutcome, FirstChoice, Round } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import { backOffGate } from './gates/back-off.ts'
@@ -26,6 +26,9 @@ import type { RoutingPolicy } from './policy.ts'
 import { addToPool, candidateAt, leavePool, type Pool, takePool } from './pool.ts'
 import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
 import { rank } from './ranking.ts'
+import { type Draws, DrawsNoted } from './replay/draws.ts'
+import { roundOf } from './replay/rounds.ts'
+import type { ViewReference } from './replay/view-log.ts'
 import type { Continuation, RouteRequest } from './request.ts'
 import { bars, type CandidateTable, tableOf } from './table.ts'
 import { tierOf } from './tier.ts'
@@ -42,6 +45,8 @@ export interface DecideInput {
   readonly decisionId: DecisionId
   /** Names the API key of whoever asks; null: nobody's. */
   readonly keyId: string | null
+  /** Names the snapshot, where it is kept; null or absent: it is not. */
+  readonly view?: ViewReference | null
 }
 
 export function decide(input: DecideInput): Decision {
@@ -50,7 +55,7 @@ export function decide(input: DecideInput): Decision {
 
 export type ChooseAgainInput = Pick<
   DecideInput,
-  'candidates' | 'table' | 'policy' | 'random' | 'now'
+  'candidates' | 'table' | 'policy' | 'random' | 'now' | 'view'
 > & {
   /** The answer that was begun and has to go on; absent: it begins anew. */
   readonly continuation?: Continuation
@@ -63,10 +68,10 @@ export type ChooseAgainInput = Pick<
  * attempts, made anew on the present candidates without those that failed at it.
  */
 export function chooseAgain(decision: Decision, input: ChooseAgainInput): Decision {
-  const { id: decisionId, keyId, request, attempts } = decision
+  const { id: decisionId, keyId, request, attempts, rounds } = decision
   const first = decision.first ?? firstChoice(decision)
   const { continuation = null, leaving } = input
-  const before = { attempts, first, continuation, leaving }
+  const before = { attempts, first, continuation, leaving, rounds }
   return decideWith({ ...input, request, decisionId, keyId }, before)
 }
 
@@ -112,9 +117,11 @@ interface Before {
   readonly first: FirstChoice | null
   readonly continuation: Continuation | null
   readonly leaving?: WorkerId | undefined
+  readonly rounds: readonly Round[]
 }
 
-const newRequest: Before = { attempts: [], first: null, continuation: null }
+const newRequest: Before = { attempts: [], first: null, continuation: null, rounds: [] }
+const draws = new DrawsNoted()
 
 function decideWith(input: DecideInput, before: Before): Decision {
   const { request, candidates, policy } = input
@@ -160,14 +167,16 @@ function decideWith(input: DecideInput, before: Before): Decision {
     attempts,
     first,
   }
+  const rounds = (drawn: Draws) => [...before.rounds, roundOf(input, demand, drawn)]
   const { pool } = sifted
   if (pool.size === 0) {
     const retryAfterMs = sifted.retryAfterMs
     const outcome: DecisionOutcome = retryAfterMs === null ? 'none' : 'busy'
-    return newDecision({ ...base, ...nobody, outcome, retryAfterMs }, sifted.rejected, demand)
+    const undecided = { ...nobody, outcome, retryAfterMs, rounds: rounds([]) }
+    return newDecision({ ...base, ...undecided }, sifted.rejected, demand)
   }
   const order = orderOf(pool, policy)
-  const picked = pick({ pool, order, policy, random: input.random })
+  const picked = pick({ pool, order, policy, random: draws.from(input.random) })
   const decided = {
     indistinguishable: order.groupSize,
     alike: order.alike.length,
@@ -177,6 +186,7 @@ function decideWith(input: DecideInput, before: Before): Decision {
     comparedWith: candidateAt(pool, picked.comparedWith ?? -1)?.id ?? null,
     decidedBy: picked.decidedBy,
     retryAfterMs: null,
+    rounds: rounds(draws.taken()),
   }
   leavePool(pool)
   return newDecision({ ...base, ...decided }, sifted.rejected, demand)

@@ -79,6 +79,7 @@ class DecisionRecord implements DecisionFields {
   readonly retryAfterMs: number | null
   readonly attempts: readonly Attempt[]
   readonly first: DecisionFields['first']
+  readonly rounds: DecisionFields['rounds']
   readonly #words: Words
 
   constructor(fields: DecisionFields, words: Words) {
@@ -104,6 +105,7 @@ class DecisionRecord implements DecisionFields {
     this.retryAfterMs = fields.retryAfterMs
     this.attempts = fields.attempts
     this.first = fields.first
+    this.rounds = fields.rounds
     this.#words = words
   }
 

@@ -4,7 +4,9 @@
  */
 import type { DecisionId, ErrorCode, RequestId, WorkerId } from '../protocol/index.ts'
 import type { RoundTripSource } from './candidate.ts'
-import type { RouteRequest } from './request.ts'
+import type { ViewPiece, ViewReference } from './replay/view-log.ts'
+import type { Continuation, RouteRequest } from './request.ts'
+import type { DecisionSeal } from './seal.ts'
 
 declare const made: unique symbol
 
@@ -108,6 +110,19 @@ export interface FirstChoice {
   readonly reason: string
 }
 
+/** One time that it was decided; a second one follows where an attempt failed. */
+export interface Round {
+  readonly atMs: number
+  /** The version of the view of all candidates; null: it was not kept. */
+  readonly view: ViewReference | null
+  /** The random numbers that were drawn, in their order. */
+  readonly draws: readonly number[]
+  /** Who had failed at it, was at it, or was to be left. */
+  readonly tried: readonly WorkerId[]
+  /** null: a new answer. */
+  readonly continuation: Continuation | null
+}
+
 /** `busy`: somebody can, but nobody has room now. `none`: nobody can. */
 export type DecisionOutcome = 'chosen' | 'busy' | 'none'
 
@@ -165,6 +180,15 @@ export interface Decision {
   readonly attempts: readonly Attempt[]
   /** null: nobody had to be chosen again. */
   readonly first: FirstChoice | null
+  /** What is needed to make it again; empty in decisions of earlier versions. */
+  readonly rounds: readonly Round[]
+}
+
+/** A decision as it is kept: the very text that was signed. */
+export interface KeptDecision {
+  readonly text: string
+  /** null: it was kept by a version that did not sign. */
+  readonly seal: DecisionSeal | null
 }
 
 /** Where decisions are kept; the newest `decisionsMax` stay. */
@@ -173,6 +197,12 @@ export interface DecisionStore {
   /** Adds a decision, or replaces the one with the same id. */
   put(decision: Decision): void
   get(id: DecisionId): Decision | undefined
+  /** The same with its signature. */
+  kept(id: DecisionId): KeptDecision | undefined
+  /** What decisions saw; the oldest is given up when there is too much. */
+  putView(piece: ViewPiece): void
+  /** As much of the frame as is kept, without a gap; undefined: nothing. */
+  view(frame: string): Uint8Array | undefined
   /**
    * Most recently put first.
    * @param keyId only of requests with this API key; undefined: all

@@ -25,17 +25,39 @@ export type {
   Decision,
   DecisionOutcome,
   DecisionStore,
+  KeptDecision,
   MoveReason,
   Ranking,
   Rejection,
+  Round,
   Splice,
 } from './decision.ts'
 export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
 export { renderDecision } from './explain/render.ts'
 export { columnsMin } from './explain/wrap.ts'
 export { defaultPolicy, type PolicyValues, policyOf, type RoutingPolicy } from './policy.ts'
+export { type Difference, type Replay, replayDecision } from './replay/replay.ts'
+export {
+  piecesOf,
+  type ViewContext,
+  type ViewFrame,
+  ViewLog,
+  type ViewMark,
+  type ViewPiece,
+  type ViewReference,
+} from './replay/view-log.ts'
+export { readView, type View } from './replay/view-reader.ts'
 export type { Continuation, Objective, RouteRequest } from './request.ts'
 export { decisionSchema, reviveDecision } from './revive.ts'
+export {
+  type DecisionSeal,
+  isSealed,
+  type SealedTree,
+  type Signer,
+  sealAlone,
+  sealIn,
+  sealTree,
+} from './seal.ts'
 export {
   anyGpu,
   type ClassRule,

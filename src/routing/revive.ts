@@ -20,6 +20,8 @@ const rejectionsLengthMax = 100_000
 const rankingsLengthMax = 1_000
 const attemptsLengthMax = 1_000
 const namesLengthMax = 100_000
+/** A decision draws five numbers at most. */
+const drawsLengthMax = 64
 
 const text = json.string({ maxLength: textLengthMax })
 const number = json.number()
@@ -100,6 +102,22 @@ const firstSchema = json.object({
   reason: text,
 })
 
+const roundSchema = json.object({
+  atMs: json.number({ minimum: 0, maximum: 8.64e15 }),
+  view: nullable(
+    json.object({
+      frame: text,
+      change: count,
+      hash: json.string({ pattern: '^[0-9a-f]{64}$' }),
+    }),
+  ),
+  draws: json.array(number, { maxItems: drawsLengthMax }),
+  tried: json.array(text, { maxItems: attemptsLengthMax }),
+  continuation: nullable(
+    json.object({ digest: text, tokens: count, contextTokensMax: nullable(number) }),
+  ),
+})
+
 /** The JSON form of a decision. */
 export const decisionSchema = json.object({
   id: json.string({ pattern: '^dec_[a-z2-7]{26}$' }),
@@ -127,6 +145,7 @@ export const decisionSchema = json.object({
   retryAfterMs: nullable(number),
   attempts: json.array(attemptSchema, { maxItems: attemptsLengthMax }),
   first: nullable(firstSchema),
+  rounds: json.array(roundSchema, { maxItems: attemptsLengthMax }),
 })
 
 const validator = new Validator(decisionSchema)
@@ -136,7 +155,8 @@ const validator = new Validator(decisionSchema)
  * @param json text, or what was parsed from it
  */
 export function reviveDecision(json: unknown): Decision {
-  const value = withTier(withFactors(upToDate(typeof json === 'string' ? parse(json) : json)))
+  const parsed = typeof json === 'string' ? parse(json) : json
+  const value = withRounds(withTier(withFactors(upToDate(parsed))))
   if (!validator.fits(value)) {
     const where = validator.faults(value).map((fault) => pointerOf(fault.path) || '/')
     const what = validator.faults(value).map(faultPhrase)
@@ -193,6 +213,11 @@ function withFactors(value: unknown): unknown {
       ? { ...first, rankings: (first['rankings'] as unknown[]).map(completed) }
       : first,
   }
+}
+
+/** Earlier versions kept nothing to make a decision again from. */
+function withRounds(value: unknown): unknown {
+  return !isObject(value) || 'rounds' in value ? value : { ...value, rounds: [] }
 }
 
 function completed(ranking: unknown): unknown {

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Observation, ObservationStore } from '../evidence/index.ts'
-import { type DecisionId, decisionIdOf } from '../protocol/index.ts'
+import { createIdentity, type DecisionId, decisionIdOf } from '../protocol/index.ts'
 import {
   type Decision,
   type DecisionStore,
   decide,
   endAttempt,
+  isSealed,
+  type Signer,
   withAttempt,
 } from '../routing/index.ts'
 import { sampleCandidate, sampleInput, sampleWorker } from '../routing/samples.fixture.ts'
@@ -21,7 +23,11 @@ export interface OpenStores {
 export interface StoreLimits {
   readonly decisionsMax?: number
   readonly observationsMax?: number
+  readonly viewBytesMax?: number
+  readonly signer?: Signer
 }
+
+const gateway = createIdentity()
 
 export function sampleDecisionId(number: number): DecisionId {
   const bytes = new Uint8Array(16)
@@ -157,6 +163,62 @@ export function storesContract(name: string, open: (limits: StoreLimits) => Open
       assert.equal(stores.decisions.recent(10).length, 9, `${when} the flush`)
       await stores.decisions.flush()
     }
+  })
+
+  withStores('a decision is signed as it is kept', { signer: gateway }, async (stores) => {
+    const decisions = [1, 2, 3].map((number) => sampleDecision(number))
+    for (const one of decisions) stores.decisions.put(one)
+    assert.equal(stores.decisions.kept(sampleDecisionId(9)), undefined)
+    for (const when of ['before', 'after']) {
+      for (const one of decisions) {
+        const kept = stores.decisions.kept(one.id)
+        assert.ok(kept?.seal, `${when} the flush`)
+        assert.equal(kept.text, JSON.stringify(one))
+        assert.equal(kept.seal.gateway, gateway.id)
+        assert.ok(isSealed(kept.text, kept.seal), `${when} the flush`)
+      }
+      await stores.decisions.flush()
+    }
+  })
+
+  withStores('nobody signs where there is no key', {}, async (stores) => {
+    stores.decisions.put(sampleDecision(1))
+    assert.equal(stores.decisions.kept(sampleDecisionId(1))?.seal, null)
+    await stores.decisions.flush()
+    assert.equal(stores.decisions.kept(sampleDecisionId(1))?.seal, null)
+  })
+
+  withStores('what decisions saw comes back without gaps', {}, async (stores) => {
+    const parts = [
+      ['a', 0, 5],
+      ['b', 0, 3],
+      ['a', 5, 4],
+      ['a', 10, 4],
+      ['b', 3, 1],
+    ] as const
+    for (const [i, [frame, at, length]] of parts.entries()) {
+      const bytes = new Uint8Array(length).fill(i + 1)
+      stores.decisions.putView({ frame, at, bytes })
+      bytes.fill(0)
+      if (i === 1) await stores.decisions.flush()
+    }
+    for (let i = 0; i < 2; i += 1) {
+      assert.deepEqual([...(stores.decisions.view('a') ?? [])], [1, 1, 1, 1, 1, 3, 3, 3, 3])
+      assert.deepEqual([...(stores.decisions.view('b') ?? [])], [2, 2, 2, 5])
+      assert.equal(stores.decisions.view('c'), undefined)
+      await stores.decisions.flush()
+    }
+  })
+
+  withStores('the newest of what decisions saw stays', { viewBytesMax: 1_000 }, async (stores) => {
+    for (let i = 0; i < 30; i += 1) {
+      stores.decisions.putView({ frame: `f${i}`, at: 0, bytes: new Uint8Array(100).fill(i) })
+      await stores.decisions.flush()
+    }
+    const kept = Array.from({ length: 30 }, (_, i) => stores.decisions.view(`f${i}`))
+    const count = kept.filter((bytes) => bytes !== undefined).length
+    assert.ok(count >= 8 && count <= 10, `${count} kept`)
+    assert.equal(kept.at(-1)?.[0], 29)
   })
 
   withStores('nothing to flush is flushed at once', {}, async (stores) => {

@@ -148,7 +148,8 @@ async function openGateway(
   const token =
     options.token ?? readOrCreateSecret(folder.joinToken, () => makeSecret('join', secureRandom))
   const keys = new ApiKeyFile(folder.apiKeys, base)
-  const storage = await openSqliteStorage(folder.records, base)
+  const storage = openSqliteStorage(folder.records, { ...base, signer: identity })
+  const { close: _, ...stores } = storage
   const evidence = restoredEvidence(storage)
   const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
@@ -172,10 +173,7 @@ async function openGateway(
       joinTokens: createJoinTokens([hashSecret(token)]),
       policy: policyFile?.policy ?? defaultPolicy,
       evidence,
-      observations: storage.observations,
-      decisions: storage.decisions,
-      sightings: storage.sightings,
-      incidents: storage.incidents,
+      ...stores,
       latencyStore: openLatencyMap(folder.gateway, log),
       mesh,
     },

@@ -10,7 +10,7 @@ import {
   type WorkerId,
 } from '../../protocol/index.ts'
 import type { GatewayLimits } from '../limits.ts'
-import { offerOf } from '../workers/registry.ts'
+import { offerOf } from '../workers/candidate-views.ts'
 import type { Worker } from '../workers/worker.ts'
 import { workerError } from './attribution.ts'
 import type { Departure } from './departure.ts'

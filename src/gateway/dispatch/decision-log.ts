@@ -3,7 +3,12 @@
  */
 import { SlotList } from '../../base/index.ts'
 import type { DecisionId } from '../../protocol/index.ts'
-import type { Decision, DecisionStore } from '../../routing/index.ts'
+import {
+  type Decision,
+  type DecisionStore,
+  type KeptDecision,
+  piecesOf,
+} from '../../routing/index.ts'
 
 /** A request under way, with its decision as it is now. */
 export interface OpenDecision {
@@ -25,12 +30,32 @@ export class DecisionLog {
 
   close(slot: number, decision: Decision): void {
     this.#open.remove(slot)
+    this.#putViews(decision)
     this.#store.put(decision)
   }
 
   get(id: DecisionId): Decision | undefined {
     for (const { decision } of this.#open) if (decision.id === id) return decision
     return this.#store.get(id)
+  }
+
+  /** With its signature; a request under way has none yet. */
+  kept(id: DecisionId): KeptDecision | undefined {
+    for (const { decision } of this.#open) {
+      if (decision.id !== id) continue
+      this.#putViews(decision)
+      return { text: JSON.stringify(decision), seal: null }
+    }
+    return this.#store.kept(id)
+  }
+
+  /** What decisions saw, as much of the frame as is kept. */
+  view(frame: string): Uint8Array | undefined {
+    return this.#store.view(frame)
+  }
+
+  #putViews({ rounds }: Decision): void {
+    for (const piece of piecesOf(rounds)) this.#store.putView(piece)
   }
 
   /** How many finished ones are kept. */

@@ -1,6 +1,6 @@
 /** Asks routing with the registry's present snapshot. */
 import type { Clock, Random } from '../../base/index.ts'
-import { decisionIdOf, IsochroneError } from '../../protocol/index.ts'
+import { type DecisionId, decisionIdOf, IsochroneError } from '../../protocol/index.ts'
 import {
   type ChooseAgainInput,
   type Continuation,
@@ -22,6 +22,8 @@ export interface RouterModules {
   readonly policy: RoutingPolicy
   readonly registry: WorkerRegistry
   readonly metrics: GatewayMetrics
+  /** Of this program, noted with what decisions rest on. */
+  readonly softwareVersion?: string
 }
 
 /** What the next worker takes over. */
@@ -46,25 +48,33 @@ export class Router {
 
   /** @param keyId of the API key that asks */
   route(request: RouteRequest, keyId: string): Decision {
-    const { random, clock } = this.#modules
-    const decisionId = decisionIdOf(timeOrdered(random.bytes(idLengthBytes), clock.now()))
-    return this.#measured(() =>
-      decide({ ...this.#present(request.model), request, decisionId, keyId, random }),
-    )
+    const { random } = this.#modules
+    const decisionId = this.#newId()
+    return this.#measured(() => {
+      const present = this.#noted(request)
+      return decide({ ...present, request, decisionId, keyId, random })
+    })
+  }
+
+  /** What `route` would decide now: nothing is counted, and nothing of it is kept. */
+  preview(request: RouteRequest, keyId: string): Decision {
+    const { random } = this.#modules
+    const present = this.#present(request.model)
+    return decide({ ...present, request, decisionId: this.#newId(), keyId, random })
   }
 
   /** Another worker, after the last attempt failed. */
   routeAgain(decision: Decision, goingOn: GoingOn = {}): Decision {
     const { random } = this.#modules
     return this.#measured(() =>
-      chooseAgain(decision, { ...this.#present(decision.model), random, ...goingOn }),
+      chooseAgain(decision, { ...this.#noted(decision.request), random, ...goingOn }),
     )
   }
 
   /** Another worker beside the one that is at it; undefined where nobody has room for it now. */
   routeBeside(decision: Decision): Decision | undefined {
     const { random } = this.#modules
-    return chooseBeside(decision, { ...this.#present(decision.model), random })
+    return chooseBeside(decision, { ...this.#noted(decision.request), random })
   }
 
   /** Whether another worker could take the request now, with the attempt that runs given up. */
@@ -81,6 +91,21 @@ export class Router {
       policy,
       now: clock.now(),
     }
+  }
+
+  /** The same, noted so that the decision can be made again. */
+  #noted({ model, objective }: RouteRequest) {
+    const { registry, clock, softwareVersion = '' } = this.#modules
+    const policy = this.#policy
+    const { candidates, mark } = registry.present(model, policy.hardwareClasses)
+    const withTimes = objective.ttftMs !== null || objective.tpotMs !== null
+    const view = mark({ policy, software: softwareVersion }, withTimes)
+    return { candidates, policy, now: clock.now(), view }
+  }
+
+  #newId(): DecisionId {
+    const { clock, random } = this.#modules
+    return decisionIdOf(timeOrdered(random.bytes(idLengthBytes), clock.now()))
   }
 
   #measured(make: () => Decision): Decision {

@@ -9,11 +9,10 @@ import type { Worker } from './worker.ts'
 
 const keptMs = 1000
 const idOf = (number: number): WorkerId => nodeIdOf(new Uint8Array(32).fill(number))
+const load = { running: 0, waiting: 0, kvTokensFree: 0, draining: false }
+const view = { connected: true, models: [], region: '', load, record: null }
 const workerOf = (number: number): Worker =>
-  ({
-    id: idOf(number),
-    describe: () => ({ connected: true, models: [], record: null }),
-  }) as unknown as Worker
+  ({ id: idOf(number), describe: () => view }) as unknown as Worker
 
 function newRegistry() {
   const clock = new ManualClock()
@@ -65,9 +64,9 @@ test('candidates are as they are now, also where the same objects are filled aga
   registry.begin(worker.id)
   const [second] = registry.candidates('m', [])
   assert.deepEqual([second?.inFlight, second?.others, second?.verdict], [1, undefined, undefined])
-  // One of the same id is another worker's view, with what is under way there still counted.
-  registry.put(workerOf(1))
+  // One of the same id is another worker, with what is under way there still counted.
+  const describe = () => ({ ...view, region: 'elsewhere' })
+  registry.put({ ...workerOf(1), describe } as unknown as Worker)
   const [third] = registry.candidates('m', [])
-  assert.notEqual(third, second)
-  assert.equal(third?.inFlight, 1)
+  assert.deepEqual([third?.inFlight, third?.region], [1, 'elsewhere'])
 })

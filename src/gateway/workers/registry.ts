@@ -3,26 +3,17 @@
  * gets.
  */
 import type { Clock } from '../../base/index.ts'
-import {
-  Breakers,
-  type EvidenceBook,
-  type Standing,
-  type WorkerEvidence,
-} from '../../evidence/index.ts'
+import { Breakers, type EvidenceBook, type Standing } from '../../evidence/index.ts'
 import type { UnreadPrompt } from '../../mesh/index.ts'
+import { IsochroneError, isNodeId, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
+import type { Candidate, HardwareClass } from '../../routing/index.ts'
 import {
-  type HardwareReport,
-  IsochroneError,
-  isNodeId,
-  type OfferedModel,
-  type WorkerId,
-} from '../../protocol/index.ts'
-import {
-  type Candidate,
-  type HardwareClass,
-  hardwareClassOf,
-  memoryOf,
-} from '../../routing/index.ts'
+  CandidateViews,
+  type KeptCandidate,
+  type Machine,
+  offerOf,
+  type Present,
+} from './candidate-views.ts'
 import { Foreseen } from './foreseen.ts'
 import { RemoteWorker } from './remote-worker.ts'
 import type { Worker, WorkerView } from './worker.ts'
@@ -46,21 +37,10 @@ interface Entry {
   readonly foreseen: Foreseen | undefined
   /** Monotonic ms; undefined while it is connected. */
   goneSinceMs: number | undefined
-  /** Filled anew for every decision: a thousand new objects for each would be work to collect. */
-  candidate: Writable<Candidate> | undefined
+  /** By the number of the view. */
+  readonly candidates: (KeptCandidate | undefined)[]
   machine: Machine | undefined
 }
-
-/** What is said of a worker's machine, and what that was made from. */
-interface Machine {
-  readonly classes: readonly HardwareClass[]
-  readonly stated: HardwareReport | null
-  readonly offer: OfferedModel | null
-  readonly hardwareClass: string
-  readonly memoryBytes: number | undefined
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export interface KnownWorker {
   readonly worker: Worker
@@ -84,11 +64,13 @@ export class WorkerRegistry {
   readonly #entries = new Map<WorkerId, Entry>()
   /** Who gets nothing for a while, by what came of the requests before. */
   readonly breakers: Breakers
+  readonly #views: CandidateViews
 
   constructor(options: RegistryOptions, modules: RegistryModules) {
     this.#options = options
     this.#modules = modules
     this.breakers = new Breakers(modules.clock)
+    this.#views = new CandidateViews(() => modules.clock.now())
   }
 
   /** Adds a worker; one of the same id gives way, with what is under way there still counted. */
@@ -106,7 +88,7 @@ export class WorkerRegistry {
       standing: before?.standing,
       foreseen: before?.foreseen ?? (isNodeId(worker.id) ? new Foreseen() : undefined),
       goneSinceMs: undefined,
-      candidate: undefined,
+      candidates: before?.candidates ?? [],
       machine: undefined,
     })
   }
@@ -231,19 +213,16 @@ export class WorkerRegistry {
    * For one decision, to be made at once: the next call fills the same objects.
    * @param classes the policy's
    */
-  candidates(model: string, classes: readonly HardwareClass[]): readonly Candidate[] {
-    const candidates: Candidate[] = []
+  present(model: string, classes: readonly HardwareClass[]): Present {
     const evidenceOf = this.#modules.evidence.of(model)
     const breakerOf = this.breakers.of(model)
-    const asked = { model, classes }
     const nowMs = this.#modules.clock.monotonic()
-    for (const entry of this.#entries.values()) {
-      const candidate = candidateOf(entry, asked, evidenceOf(entry.worker.id))
-      candidate.breaker = breakerOf?.(candidate.id)
-      candidate.promptTokensAhead = entry.foreseen?.promptTokensAhead(nowMs)
-      candidates.push(candidate)
-    }
-    return candidates
+    const asked = { model, classes, evidenceOf, breakerOf, nowMs }
+    return this.#views.fill(asked, this.#entries.values())
+  }
+
+  candidates(model: string, classes: readonly HardwareClass[]): readonly Candidate[] {
+    return this.present(model, classes).candidates
   }
 
   /** Every model that a connected worker offers, with its offers. */
@@ -263,84 +242,14 @@ export class WorkerRegistry {
 
   #forgetGone(): void {
     const before = this.#modules.clock.monotonic() - this.#options.disconnectedKeptMs
-    for (const [id, { goneSinceMs, inFlight }] of this.#entries) {
+    for (const [id, entry] of this.#entries) {
+      const { goneSinceMs, inFlight } = entry
       if (goneSinceMs !== undefined && goneSinceMs < before && inFlight === 0) {
         this.#entries.delete(id)
+        this.#views.forget(entry)
       }
     }
   }
-}
-
-const unforeseen = new Foreseen()
-
-interface Asked {
-  readonly model: string
-  readonly classes: readonly HardwareClass[]
-}
-
-function candidateOf(
-  entry: Entry,
-  { model, classes }: Asked,
-  evidence: WorkerEvidence,
-): Writable<Candidate> {
-  const { worker, inFlight, standing } = entry
-  const foreseen = entry.foreseen ?? unforeseen
-  const { others, kvTokensFree, verdict } = foreseen
-  const view = worker.describe()
-  const offer = offerOf(view, model)
-  const { region, load, connected, overdue, integerExact } = view
-  const isMeasured = view.roundTripMs !== undefined
-  const roundTripMs = isMeasured ? view.roundTripMs : foreseen.roundTripMs
-  const roundTripSource = isMeasured ? 'measured' : foreseen.roundTripSource
-  const { hardwareClass, memoryBytes } = machineOf(entry, view, { classes, offer })
-  const kept = entry.candidate
-  if (kept === undefined) {
-    const own = { id: worker.id, inFlight, others, kvTokensFree, verdict, evidence }
-    const link = { roundTripMs, roundTripSource, connected, overdue }
-    const machine = { integerExact, hardwareClass, memoryBytes }
-    const later = { breaker: undefined, promptTokensAhead: undefined }
-    const rest = { standing, region, offer, load, ...machine, ...later }
-    const made: Writable<Candidate> = { ...own, ...link, ...rest }
-    entry.candidate = made
-    return made
-  }
-  kept.region = region
-  kept.offer = offer
-  kept.load = load
-  kept.inFlight = inFlight
-  kept.others = others
-  kept.kvTokensFree = kvTokensFree
-  kept.verdict = verdict
-  kept.roundTripMs = roundTripMs
-  kept.roundTripSource = roundTripSource
-  kept.connected = connected
-  kept.overdue = overdue
-  kept.standing = standing
-  kept.integerExact = integerExact
-  kept.hardwareClass = hardwareClass
-  kept.memoryBytes = memoryBytes
-  kept.evidence = evidence
-  return kept
-}
-
-/** Made anew only when the worker, the model or the policy is another. */
-function machineOf(
-  entry: Entry,
-  { record }: WorkerView,
-  { classes, offer }: Pick<Machine, 'classes' | 'offer'>,
-): Machine {
-  const stated = record === null ? null : record.hardware
-  const kept = entry.machine
-  if (kept?.classes === classes && kept.stated === stated && kept.offer === offer) return kept
-  const hardwareClass = hardwareClassOf(classes, stated)
-  const memoryBytes = memoryOf(stated, offer?.runtime ?? '')
-  entry.machine = { classes, stated, offer, hardwareClass, memoryBytes }
-  return entry.machine
-}
-
-export function offerOf(view: WorkerView, model: string): OfferedModel | null {
-  for (const offer of view.models) if (offer.name === model) return offer
-  return null
 }
 
 function known({ worker, inFlight, foreseen, goneSinceMs }: Entry): KnownWorker {

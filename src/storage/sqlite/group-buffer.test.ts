@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { GroupBuffer, type GroupBytes, type Row, readGroup } from './group-buffer.ts'
+import { leafHash } from '../../protocol/index.ts'
+import { GroupBuffer } from './group-buffer.ts'
+import { type GroupBytes, type Row, readGroup } from './group-entries.ts'
 
-type Item = { readonly row: Row } | { readonly id: string; readonly json: string }
+type Item =
+  | { readonly row: Row }
+  | { readonly id: string; readonly json: string }
+  | { readonly frame: string; readonly at: number; readonly bytes: readonly number[] }
 
 const text = fc.string({ unit: 'grapheme', maxLength: 3000 })
 const item = fc.oneof(
@@ -11,11 +16,19 @@ const item = fc.oneof(
   fc
     .record({ id: fc.stringMatching(/^[a-z2-7]{0,40}$/), json: text })
     .map(({ id, json }): Item => ({ id, json })),
+  fc
+    .record({
+      frame: fc.stringMatching(/^[a-z0-9-]{1,20}$/),
+      at: fc.nat({ max: 2 ** 40 }),
+      bytes: fc.array(fc.nat({ max: 255 }), { maxLength: 300 }),
+    })
+    .map(({ frame, at, bytes }): Item => ({ frame, at, bytes })),
 )
 
 function add(buffer: GroupBuffer, one: Item): void {
   if ('row' in one) buffer.addObservation(one.row)
-  else buffer.addDecision(one.id, one.json)
+  else if ('id' in one) buffer.addDecision(one.id, one.json)
+  else buffer.addView(one.frame, one.at, Uint8Array.from(one.bytes))
 }
 
 function read(bytes: GroupBytes): Item[] {
@@ -25,6 +38,7 @@ function read(bytes: GroupBytes): Item[] {
     sighting: (row) => items.push({ row }),
     incidentStep: (row) => items.push({ row }),
     decision: (id, json) => items.push({ id, json: json.toString('utf8') }),
+    view: (frame, at, bytes) => items.push({ frame, at, bytes: [...bytes] }),
   })
   return items
 }
@@ -42,6 +56,10 @@ test('what was added comes back in order, without what was dropped, also behind 
       const expected = [...first.slice(dropped), ...second]
       assert.deepEqual(read(buffer.bytes), expected)
       assert.equal(buffer.count, expected.length)
+      const leaves = expected.flatMap((one) =>
+        'id' in one ? [...leafHash(Buffer.from(one.json))] : [],
+      )
+      assert.deepEqual([...buffer.leaves()], leaves)
       buffer.clear()
       assert.deepEqual(read(buffer.bytes), [])
     }),

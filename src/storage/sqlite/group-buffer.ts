@@ -4,38 +4,23 @@
  * An item becomes bytes at once: kept as objects for the tens of milliseconds until a group is
  * committed, all of them would move into V8's old generation, and be collected only with it. The
  * thread reads the bytes in place, so a group costs no copy either.
- *
- * An entry: its header (kind and length, 4 bytes), then a row as JSON, or a decision's id (its
- * length in 1 byte) and JSON.
  */
 import { Buffer } from 'node:buffer'
+import { leafPrefix, treeHashLengthBytes, writeLeafHash } from '../../protocol/index.ts'
+import {
+  decisionKind,
+  type GroupBytes,
+  headerBytes,
+  incidentStepKind,
+  kindBits,
+  kindMask,
+  observationKind,
+  placeBytes,
+  type Row,
+  sightingKind,
+  viewKind,
+} from './group-entries.ts'
 
-/** The values of the columns, in the order of the insert statement. */
-export type Row = readonly (string | number | null)[]
-
-export interface EntryReader {
-  observation(row: Row): void
-  /** @param json UTF-8; valid until the buffer is written again */
-  decision(id: string, json: Buffer): void
-  sighting(row: Row): void
-  incidentStep(row: Row): void
-}
-
-/** What both threads need to read a group. */
-export interface GroupBytes {
-  readonly shared: SharedArrayBuffer
-  readonly start: number
-  readonly end: number
-}
-
-/** The header's lowest bits say which kind it is. */
-const kindBits = 2
-const kindMask = 3
-const observationKind = 0
-const decisionKind = 1
-const sightingKind = 2
-const incidentStepKind = 3
-const headerBytes = 4
 /** UTF-8 needs at most three bytes per UTF-16 unit. */
 const bytesPerUnitMax = 3
 const capacityMinBytes = 256 * 1024
@@ -71,12 +56,38 @@ export class GroupBuffer {
   }
 
   addDecision(id: string, json: string): void {
-    this.#reserve(headerBytes + 1 + id.length + json.length * bytesPerUnitMax)
-    let at = this.#end + headerBytes
-    this.#bytes[at] = id.length
-    at += 1
-    at += this.#bytes.write(id, at, 'latin1')
-    this.#close(decisionKind, at + this.#bytes.write(json, at, 'utf8'))
+    const before = headerBytes + 1 + id.length + treeHashLengthBytes + 1
+    this.#reserve(before + json.length * bytesPerUnitMax)
+    let at = this.#named(id)
+    const leaf = this.#bytes.subarray(at, at + treeHashLengthBytes)
+    at += treeHashLengthBytes
+    this.#bytes[at] = leafPrefix
+    const end = at + 1 + this.#bytes.write(json, at + 1, 'utf8')
+    writeLeafHash(this.#bytes.subarray(at, end), leaf)
+    this.#close(decisionKind, end)
+  }
+
+  addView(frame: string, place: number, bytes: Uint8Array): void {
+    this.#reserve(headerBytes + 1 + frame.length + placeBytes + bytes.length)
+    let at = this.#named(frame)
+    at = this.#bytes.writeUIntBE(place, at, placeBytes)
+    this.#bytes.set(bytes, at)
+    this.#close(viewKind, at + bytes.length)
+  }
+
+  /** The hashes of the decisions in it, in their order: 32 bytes each. */
+  leaves(): Uint8Array {
+    const leaves: Buffer[] = []
+    for (let at = this.#start; at < this.#end; ) {
+      const header = this.#bytes.readUInt32LE(at)
+      at += headerBytes
+      if ((header & kindMask) === decisionKind) {
+        const start = at + 1 + (this.#bytes[at] ?? 0)
+        leaves.push(this.#bytes.subarray(start, start + treeHashLengthBytes))
+      }
+      at += header >>> kindBits
+    }
+    return Buffer.concat(leaves)
   }
 
   /** Everything of another buffer, behind what is here. */
@@ -118,6 +129,13 @@ export class GroupBuffer {
     return at + headerBytes + (this.#bytes.readUInt32LE(at) >>> kindBits)
   }
 
+  /** Returns where what follows the name begins. */
+  #named(name: string): number {
+    const at = this.#end + headerBytes
+    this.#bytes[at] = name.length
+    return at + 1 + this.#bytes.write(name, at + 1, 'latin1')
+  }
+
   #addRow(kind: number, row: Row): void {
     const json = JSON.stringify(row)
     this.#reserve(headerBytes + json.length * bytesPerUnitMax)
@@ -148,26 +166,5 @@ export class GroupBuffer {
     before.copy(this.#bytes, 0, this.#start, this.#end)
     this.#end -= this.#start
     this.#start = 0
-  }
-}
-
-/** Reads every entry, oldest first. */
-export function readGroup({ shared, start, end }: GroupBytes, reader: EntryReader): void {
-  const bytes = Buffer.from(shared)
-  for (let at = start; at < end; ) {
-    const header = bytes.readUInt32LE(at)
-    at += headerBytes
-    const next = at + (header >>> kindBits)
-    const kind = header & kindMask
-    if (kind === decisionKind) {
-      const idEnd = at + 1 + (bytes[at] ?? 0)
-      reader.decision(bytes.toString('latin1', at + 1, idEnd), bytes.subarray(idEnd, next))
-    } else {
-      const row = JSON.parse(bytes.toString('utf8', at, next)) as Row
-      if (kind === observationKind) reader.observation(row)
-      else if (kind === sightingKind) reader.sighting(row)
-      else reader.incidentStep(row)
-    }
-    at = next
   }
 }

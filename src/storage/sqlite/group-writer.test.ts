@@ -22,7 +22,7 @@ async function setUp(t: TestContext) {
   const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
   await openSqliteStorage(file, { clock, log }).close()
   const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
-  const options = { file, fileBytesMax: 1024 ** 3, ...limits }
+  const options = { file, fileBytesMax: 1024 ** 3, viewBytesMax: 1024 ** 2, ...limits }
   const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1 }, () => 0)
   const written = async () => {
     const storage = openSqliteStorage(file, { clock, log })

@@ -12,10 +12,11 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock, Log, Timer } from '../../base/index.ts'
 import type { Observation, Sighting } from '../../evidence/index.ts'
-import type { Decision } from '../../routing/index.ts'
+import { type Decision, type Signer, sealTree, type ViewPiece } from '../../routing/index.ts'
+import { emptyGroup, type Gathered, observationsOf, Uncommitted } from './gathered.ts'
 import { type Group, repliesIndex, type WriterOptions, type WriterReply } from './group.ts'
-import { type EntryReader, GroupBuffer, type Row, readGroup } from './group-buffer.ts'
-import { observationOfRow, rowOf } from './observation-rows.ts'
+import type { Row } from './group-entries.ts'
+import { rowOf } from './observation-rows.ts'
 import { storageFailed } from './storage-error.ts'
 import type { ThreadData } from './writer-thread.ts'
 
@@ -36,27 +37,19 @@ export interface GroupWriterModules {
   readonly log: Log
   /** How long `append` waits for a commit; `blockedMsMax` where none is given. */
   readonly blockedMsMax?: number
-}
-
-interface Waiting {
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
+  /** Signs all decisions of a group at once; without it, none is signed. */
+  readonly signer?: Signer | undefined
 }
 
 /** What the thread is sent lives for one commit: a small nursery is collected before it grows. */
 const threadLimits = { maxYoungGenerationSizeMb: 4 }
-
-/** What has not been committed yet, oldest first, and who waits for it. */
-interface Gathered {
-  readonly buffer: GroupBuffer
-  waiting: Waiting[]
-}
 
 export class GroupWriter {
   readonly #options: WriterOptions
   readonly #clock: Clock
   readonly #log: Log
   readonly #blockedMsMax: number
+  readonly #signer: Signer | undefined
   readonly #sequenceOnDisk: () => number
   readonly #replies = new Int32Array(new SharedArrayBuffer(4))
   #worker: Worker | undefined
@@ -79,6 +72,7 @@ export class GroupWriter {
     this.#clock = modules.clock
     this.#log = modules.log
     this.#blockedMsMax = modules.blockedMsMax ?? blockedMsMax
+    this.#signer = modules.signer
     this.#sequenceOnDisk = sequenceOnDisk
     this.#committedSequence = sequenceOnDisk()
   }
@@ -93,27 +87,9 @@ export class GroupWriter {
     return this.#dropped
   }
 
-  uncommittedObservations(): readonly Observation[] {
-    const observations: Observation[] = []
-    this.#readUncommitted({
-      observation(row) {
-        const observation = observationOfRow(row)
-        if (observation !== undefined) observations.push(observation)
-      },
-    })
-    return observations
-  }
-
-  /** Their JSON by id, least recently put first. */
-  uncommittedDecisions(): ReadonlyMap<string, string> {
-    const decisions = new Map<string, string>()
-    this.#readUncommitted({
-      decision(id, json) {
-        decisions.delete(id)
-        decisions.set(id, json.toString('utf8'))
-      },
-    })
-    return decisions
+  /** What was appended and is not committed yet. */
+  get uncommitted(): Uncommitted {
+    return new Uncommitted([this.#committing, this.#gathered])
   }
 
   appendObservation(observation: Observation): void {
@@ -127,6 +103,13 @@ export class GroupWriter {
     if (this.#closed) return
     this.#makeRoom()
     this.#gathered.buffer.addDecision(decision.id, JSON.stringify(decision))
+    this.#afterAppend()
+  }
+
+  putView({ frame, at, bytes }: ViewPiece): void {
+    if (this.#closed) return
+    this.#makeRoom()
+    this.#gathered.buffer.addView(frame, at, bytes)
     this.#afterAppend()
   }
 
@@ -179,12 +162,6 @@ export class GroupWriter {
     return this.#gathered.buffer.count
   }
 
-  #readUncommitted(what: Partial<EntryReader>): void {
-    const reader = { ...nothingRead, ...what }
-    if (this.#committing !== undefined) readGroup(this.#committing.buffer.bytes, reader)
-    readGroup(this.#gathered.buffer.bytes, reader)
-  }
-
   #afterAppend(): void {
     if (this.#failures > 0) return
     if (this.#length() >= groupItemsMax) this.#send()
@@ -225,13 +202,19 @@ export class GroupWriter {
     const group = this.#gathered
     this.#gathered = this.#spare
     this.#committing = group
-    const message: Group = { bytes: group.buffer.bytes, now: this.#clock.now() }
+    const message = { bytes: group.buffer.bytes, now: this.#clock.now(), seal: this.#seal(group) }
     try {
-      this.#thread().postMessage(message)
+      this.#thread().postMessage(message satisfies Group)
     } catch (error) {
       // A machine without memory or threads to spare may have some later.
       this.#onReply({ sequence: 0, error: { message: `no writing thread: ${error}`, errcode: 0 } })
     }
+  }
+
+  #seal({ buffer }: Gathered): Group['seal'] {
+    if (this.#signer === undefined) return null
+    const leaves = buffer.leaves()
+    return leaves.length === 0 ? null : sealTree(this.#signer, leaves)
   }
 
   #onReply(reply: WriterReply): void {
@@ -347,28 +330,6 @@ export class GroupWriter {
     this.#port?.close()
     this.#port = undefined
   }
-}
-
-function observationsOf({ buffer }: Gathered): number {
-  let count = 0
-  readGroup(buffer.bytes, {
-    ...nothingRead,
-    observation() {
-      count += 1
-    },
-  })
-  return count
-}
-
-const nothingRead: EntryReader = {
-  observation() {},
-  decision() {},
-  sighting() {},
-  incidentStep() {},
-}
-
-function emptyGroup(): Gathered {
-  return { buffer: new GroupBuffer(), waiting: [] }
 }
 
 function asError(cause: { readonly message: string; readonly errcode: number }): Error {

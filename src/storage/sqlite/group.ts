@@ -3,7 +3,7 @@
  * starts fast.
  */
 
-import type { GroupBytes } from './group-buffer.ts'
+import type { GroupBytes } from './group-entries.ts'
 
 /** Of an observation, in the order of its row. */
 export const observationColumns = [
@@ -30,9 +30,20 @@ export const insertIncidentStep =
   'ON CONFLICT (incident, step) DO UPDATE SET json = excluded.json, signature = excluded.signature'
 export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps ORDER BY sequence'
 
+/** The bytes are UTF-8 already: they become the text without being one in between. */
+export const insertDecision =
+  'INSERT OR REPLACE INTO decisions (id, json, seal, leaf) VALUES (?, CAST(? AS TEXT), ?, ?)'
+export const insertSeal = 'INSERT INTO seals (gateway, signature, leaves) VALUES (?, ?, ?)'
+export const selectKept =
+  'SELECT json, leaf, gateway, signature, leaves FROM decisions ' +
+  'LEFT JOIN seals ON seals.sequence = decisions.seal WHERE id = ?'
+export const insertView = 'INSERT INTO views (frame, at, bytes) VALUES (?, ?, ?)'
+export const selectView = 'SELECT at, bytes FROM views WHERE frame = ? ORDER BY sequence'
+
 export interface WriterOptions {
   readonly file: string
   readonly fileBytesMax: number
+  readonly viewBytesMax: number
   readonly decisionsMax: number
   readonly observationsMax: number
   readonly observationAgeMaxMs: number
@@ -41,8 +52,17 @@ export interface WriterOptions {
 /** Committed together or not at all. */
 export interface Group {
   readonly bytes: GroupBytes
+  /** One signature over all decisions of the group; null: nobody signs, or there are none. */
+  readonly seal: Seal | null
   /** ms since 1970, for what has become too old. */
   readonly now: number
+}
+
+export interface Seal {
+  readonly gateway: string
+  readonly signature: Uint8Array
+  /** 32 bytes for each decision, in their order. */
+  readonly leaves: Uint8Array
 }
 
 export type WriterRequest = Group | 'close'

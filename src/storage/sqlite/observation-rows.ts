@@ -5,7 +5,7 @@ import { sightingKinds } from '../../evidence/index.ts'
 import type { Blame, DecisionId, WorkerId } from '../../protocol/index.ts'
 import { isDecisionId, isErrorCode, isNodeId, isUpstreamId } from '../../protocol/index.ts'
 import { observationColumns } from './group.ts'
-import type { Row } from './group-buffer.ts'
+import type { Row } from './group-entries.ts'
 
 export function rowOf(observation: Observation): Row {
   const { outcome } = observation

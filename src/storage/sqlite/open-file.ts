@@ -1,6 +1,7 @@
 /** What the stores of one file share. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../base/index.ts'
+import type { Signer } from '../../routing/index.ts'
 import type { GroupWriter } from './group-writer.ts'
 
 export interface Shared {
@@ -9,4 +10,5 @@ export interface Shared {
   readonly log: Log
   readonly file: string
   readonly decisionsMax: number
+  readonly signer: Signer | undefined
 }

@@ -51,6 +51,22 @@ const migrations: readonly string[] = [
     UNIQUE (incident, step)
   ) STRICT;`,
   'ALTER TABLE observations ADD COLUMN prompt_tokens_ahead REAL;',
+  // Decisions are signed in groups. What they saw is kept in parts of frames.
+  `CREATE TABLE seals (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway TEXT NOT NULL,
+    signature BLOB NOT NULL,
+    leaves BLOB NOT NULL
+  ) STRICT;
+  ALTER TABLE decisions ADD COLUMN seal INTEGER;
+  ALTER TABLE decisions ADD COLUMN leaf INTEGER;
+  CREATE TABLE views (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    frame TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX views_by_frame ON views (frame, sequence);`,
 ]
 
 export const schemaVersion = migrations.length

@@ -241,9 +241,11 @@ test('decisions of a file of the first version are nobody’s, damaged ones too'
     'DROP INDEX decisions_by_key; ALTER TABLE decisions DROP COLUMN key_id;' +
       'ALTER TABLE observations DROP COLUMN load;' +
       'ALTER TABLE observations DROP COLUMN prompt_tokens_ahead;' +
-      'DROP TABLE sightings; DROP TABLE incident_steps;' +
+      'DROP TABLE sightings; DROP TABLE incident_steps; DROP TABLE seals; DROP TABLE views;' +
+      'ALTER TABLE decisions DROP COLUMN seal; ALTER TABLE decisions DROP COLUMN leaf;' +
       'DELETE FROM migrations WHERE version >= 2;' +
       "UPDATE decisions SET json = json_remove(json, '$.keyId', '$.first', '$.alike');" +
+      "UPDATE decisions SET json = json_remove(json, '$.rounds');" +
       "INSERT INTO decisions (id, json) VALUES ('dec_damaged', '{')",
   )
   database.close()
@@ -254,6 +256,8 @@ test('decisions of a file of the first version are nobody’s, damaged ones too'
   assert.deepEqual(ids('key_1'), [sampleDecisionId(2)])
   assert.deepEqual(ids(), [2, 1].map(sampleDecisionId))
   assert.equal(storage.decisions.get(sampleDecisionId(1))?.keyId, null)
+  assert.deepEqual(storage.decisions.get(sampleDecisionId(1))?.rounds, [])
+  assert.equal(storage.decisions.kept(sampleDecisionId(1))?.seal, null)
   await storage.close()
 })
 

@@ -14,9 +14,14 @@ import type {
   ObservationStore,
   SightingStore,
 } from '../../evidence/index.ts'
-import { type DecisionId, IsochroneError } from '../../protocol/index.ts'
-import { type Decision, type DecisionStore, reviveDecision } from '../../routing/index.ts'
-import { decisionsMaxDefault, observationAgeMaxMs, observationsMaxDefault } from '../limits.ts'
+import type { DecisionStore, Signer } from '../../routing/index.ts'
+import {
+  decisionsMaxDefault,
+  observationAgeMaxMs,
+  observationsMaxDefault,
+  viewBytesMaxDefault,
+} from '../limits.ts'
+import { SqliteDecisionStore } from './decision-store.ts'
 import { selectObservations } from './group.ts'
 import { GroupWriter } from './group-writer.ts'
 import { observationOf } from './observation-rows.ts'
@@ -28,7 +33,10 @@ import { storageFailed } from './storage-error.ts'
 export interface SqliteStorageOptions {
   readonly clock: Clock
   readonly log: Log
+  /** Signs the decisions; without it, none is signed. */
+  readonly signer?: Signer
   readonly decisionsMax?: number
+  readonly viewBytesMax?: number
   readonly observationsMax?: number
   readonly observationAgeMaxMs?: number
   readonly fileBytesMax?: number
@@ -53,17 +61,19 @@ const busyTimeoutMs = 2_000
 
 /** Opens or creates the file; throws `storage_failed` with how to mend it. */
 export function openSqliteStorage(file: string, options: SqliteStorageOptions): Storage {
-  const { clock, log } = options
+  const { clock, log, signer } = options
   const limits = {
     file,
     decisionsMax: options.decisionsMax ?? decisionsMaxDefault,
+    viewBytesMax: options.viewBytesMax ?? viewBytesMaxDefault,
     observationsMax: options.observationsMax ?? observationsMaxDefault,
     observationAgeMaxMs: options.observationAgeMaxMs ?? observationAgeMaxMs,
     fileBytesMax: options.fileBytesMax ?? fileBytesMaxDefault,
   }
   const database = openDatabase(file, clock.now())
-  const writer = new GroupWriter(limits, { clock, log }, () => lastSequence(database))
-  const shared: Shared = { database, writer, log, file, decisionsMax: limits.decisionsMax }
+  const writer = new GroupWriter(limits, { clock, log, signer }, () => lastSequence(database))
+  const { decisionsMax } = limits
+  const shared: Shared = { database, writer, log, file, decisionsMax, signer }
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= writer.close().finally(() => database.close())
@@ -98,7 +108,7 @@ class SqliteObservationStore implements ObservationStore {
   *since(atMs: number): Iterable<Observation> {
     const { database, writer, log, file } = this.#shared
     // Taken together, so that a commit in between neither hides nor repeats anything.
-    const newest = writer.uncommittedObservations()
+    const newest = writer.uncommitted.observations()
     const sequence = writer.committedSequence
     let damaged = 0
     try {
@@ -112,77 +122,6 @@ class SqliteObservationStore implements ObservationStore {
     }
     if (damaged > 0) log.warn('damaged observations were left out', { file, damaged })
     yield* newest.filter((one) => one.atMs >= atMs).sort((a, b) => a.atMs - b.atMs)
-  }
-}
-
-const selectOfKey = 'SELECT json FROM decisions WHERE key_id = ? ORDER BY sequence DESC LIMIT ?'
-
-class SqliteDecisionStore implements DecisionStore {
-  readonly #shared: Shared
-  readonly close: () => Promise<void>
-
-  constructor(shared: Shared, close: () => Promise<void>) {
-    this.#shared = shared
-    this.close = close
-  }
-
-  put(decision: Decision): void {
-    this.#shared.writer.putDecision(decision)
-  }
-
-  get(id: DecisionId): Decision | undefined {
-    const uncommitted = this.#shared.writer.uncommittedDecisions().get(id)
-    if (uncommitted !== undefined) return this.#revived(uncommitted)[0]
-    const [row] = this.#rows('SELECT json FROM decisions WHERE id = ?', id)
-    return row
-  }
-
-  get decisionsMax(): number {
-    return this.#shared.decisionsMax
-  }
-
-  recent(count: number, keyId?: string): readonly Decision[] {
-    const wanted = Math.min(Math.max(0, Math.floor(count)), this.#shared.decisionsMax)
-    const uncommitted = this.#shared.writer.uncommittedDecisions()
-    const newest: Decision[] = []
-    for (const json of [...uncommitted.values()].reverse()) {
-      if (newest.length === wanted) return newest
-      const [decision] = this.#revived(json)
-      if (decision === undefined) continue
-      if (keyId === undefined || decision.keyId === keyId) newest.push(decision)
-    }
-    const rows =
-      keyId === undefined
-        ? this.#rows('SELECT json FROM decisions ORDER BY sequence DESC LIMIT ?', wanted)
-        : this.#rows(selectOfKey, keyId, wanted)
-    const kept = rows.filter(({ id }) => !uncommitted.has(id))
-    return [...newest, ...kept].slice(0, wanted)
-  }
-
-  flush(): Promise<void> {
-    return this.#shared.writer.flush()
-  }
-
-  /** Damaged ones are logged and left out: the others are still worth reading. */
-  #rows(select: string, ...parameters: readonly (string | number)[]): readonly Decision[] {
-    const { database, log, file } = this.#shared
-    try {
-      const rows = database.prepare(select).all(...parameters)
-      return rows.flatMap((row) => this.#revived(row['json']))
-    } catch (error) {
-      log.error('decisions could not be read', { error: storageFailed(file, error).message })
-      return []
-    }
-  }
-
-  #revived(json: unknown): readonly Decision[] {
-    try {
-      return [reviveDecision(json)]
-    } catch (error) {
-      if (!(error instanceof IsochroneError)) throw error
-      this.#shared.log.warn('a damaged decision was left out', { error: error.message })
-      return []
-    }
   }
 }
 

@@ -26,7 +26,7 @@ async function setUp(t: TestContext) {
   await openSqliteStorage(file, { clock, log }).close()
   const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
   const writer = new GroupWriter(
-    { file, fileBytesMax: 1024 ** 3, ...limits },
+    { file, fileBytesMax: 1024 ** 3, viewBytesMax: 1024 ** 2, ...limits },
     { clock, log, blockedMsMax: 1 },
     () => disk.sequence,
   )
@@ -73,7 +73,7 @@ test('without a thread items stay, and are written once there is one', async (t)
   for (let i = 1; i < 6_000; i += 1) writer.appendObservation(sampleObservation(i))
   await assert.rejects(writer.flush(), { code: 'storage_failed' })
   assert.equal(said('serving from memory'), 1)
-  assert.equal(writer.uncommittedObservations().length, 5_000)
+  assert.equal(writer.uncommitted.observations().length, 5_000)
   assert.equal(writer.dropped, 1_000)
   giveBack()
   clock.advance(2 * retryMs)
@@ -95,7 +95,7 @@ test('a thread that fails at its start is followed by another', async (t) => {
   })
   writer.appendObservation(sampleObservation(0))
   await assert.rejects(writer.flush(), { code: 'storage_failed' })
-  assert.equal(writer.uncommittedObservations().length, 1)
+  assert.equal(writer.uncommitted.observations().length, 1)
   giveBack()
   clock.advance(retryMs)
   await writer.close()
@@ -115,7 +115,7 @@ test('what a thread wrote before it was lost is not written again', async (t) =>
   })
   writer.appendObservation(sampleObservation(0))
   await writer.flush()
-  assert.deepEqual(writer.uncommittedObservations(), [])
+  assert.deepEqual(writer.uncommitted.observations(), [])
   assert.equal(writer.committedSequence, 1)
   await writer.close()
 })
@@ -132,7 +132,7 @@ test('nor what a thread wrote that was lost before it could say so', async (t) =
   })
   for (let i = 0; i < 2; i += 1) writer.appendObservation(sampleObservation(i))
   await writer.flush()
-  assert.deepEqual(writer.uncommittedObservations(), [])
+  assert.deepEqual(writer.uncommitted.observations(), [])
   assert.equal(writer.committedSequence, 2)
   await writer.close()
 })
@@ -149,7 +149,7 @@ test('what the file has of others is not taken for what a lost thread wrote', as
   })
   writer.appendObservation(sampleObservation(0))
   await assert.rejects(writer.flush(), { code: 'storage_failed' })
-  assert.equal(writer.uncommittedObservations().length, 1)
+  assert.equal(writer.uncommitted.observations().length, 1)
   await writer.close()
 })
 

@@ -7,15 +7,18 @@ import { type MessagePort, workerData } from 'node:worker_threads'
 import {
   errcodeOf,
   type Group,
+  insertDecision,
   insertIncidentStep,
   insertObservation,
+  insertSeal,
   insertSighting,
+  insertView,
   repliesIndex,
   type WriterOptions,
   type WriterReply,
   type WriterRequest,
 } from './group.ts'
-import { readGroup } from './group-buffer.ts'
+import { readGroup } from './group-entries.ts'
 
 export interface ThreadData {
   readonly options: WriterOptions
@@ -38,6 +41,8 @@ let insertedObservations = Number.POSITIVE_INFINITY
 let insertedDecisions = Number.POSITIVE_INFINITY
 let insertedSightings = Number.POSITIVE_INFINITY
 let insertedSteps = Number.POSITIVE_INFINITY
+/** Of the views in the file; undefined: not counted yet. */
+let viewBytes: number | undefined
 
 port.on('message', (request: WriterRequest) => {
   if (request === 'close') {
@@ -82,6 +87,8 @@ function commitWithinLimit(database: DatabaseSync, group: Group): number {
       removeQuarter(database, 'observations')
       removeQuarter(database, 'decisions')
       removeQuarter(database, 'sightings')
+      removeQuarter(database, 'views')
+      viewBytes = undefined
     }
   }
 }
@@ -106,6 +113,7 @@ function commit(database: DatabaseSync, group: Group): number {
     database.exec('COMMIT')
     return Number(row?.['sequence'] ?? 0)
   } catch (error) {
+    viewBytes = undefined
     // A full disk may have rolled the transaction back already.
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
@@ -117,13 +125,17 @@ function insertAll(database: DatabaseSync, group: Group): void {
   const decision = database.prepare(insertDecision)
   const sighting = database.prepare(insertSighting)
   const incidentStep = database.prepare(insertIncidentStep)
+  const views = new Map<string, ViewPart>()
+  const seal = sealOf(database, group)
+  let leaf = 0
   readGroup(group.bytes, {
     observation(row) {
       observation.run(...row)
       insertedObservations += 1
     },
     decision(id, json) {
-      decision.run(id, json)
+      decision.run(id, json, seal, seal === null ? null : leaf)
+      leaf += 1
       insertedDecisions += 1
     },
     sighting(row) {
@@ -134,17 +146,71 @@ function insertAll(database: DatabaseSync, group: Group): void {
       incidentStep.run(...row)
       insertedSteps += 1
     },
+    view(frame, at, bytes) {
+      const end = at + bytes.length
+      const part = views.get(frame)
+      if (part === undefined) views.set(frame, { at, end, pieces: [bytes] })
+      // Behind a gap nothing can be read.
+      else if (at === part.end) {
+        part.pieces.push(bytes)
+        part.end = end
+      }
+    },
   })
+  insertViews(database, views)
 }
 
-/** The bytes are UTF-8 already: they become the text without being one in between. */
-const insertDecision = 'INSERT OR REPLACE INTO decisions (id, json) VALUES (?, CAST(? AS TEXT))'
+/** What the group has of a frame: the pieces follow each other. */
+interface ViewPart {
+  readonly at: number
+  end: number
+  readonly pieces: Uint8Array[]
+}
+
+/** Which row signs the decisions of the group. */
+function sealOf(database: DatabaseSync, { seal }: Group): number | null {
+  if (seal === null) return null
+  const { gateway, leaves, signature } = seal
+  return Number(database.prepare(insertSeal).run(gateway, signature, leaves).lastInsertRowid)
+}
+
+function insertViews(database: DatabaseSync, views: ReadonlyMap<string, ViewPart>): void {
+  if (views.size === 0) return
+  const count = 'SELECT coalesce(sum(length(bytes)), 0) AS bytes FROM views'
+  let total = viewBytes ?? Number(database.prepare(count).get()?.['bytes'] ?? 0)
+  const insert = database.prepare(insertView)
+  for (const [frame, { at, pieces }] of views) {
+    const bytes = Buffer.concat(pieces)
+    insert.run(frame, at, bytes)
+    total += bytes.length
+  }
+  if (total > options.viewBytesMax) total = removeViews(database, total)
+  viewBytes = total
+}
+
+/** Frames are given up from their beginnings on, the oldest first, down to a tenth below. */
+function removeViews(database: DatabaseSync, bytes: number): number {
+  const keep = options.viewBytesMax * (1 - 1 / removalsPerLimit)
+  const select = 'SELECT sequence, length(bytes) AS bytes FROM views ORDER BY sequence'
+  let total = bytes
+  let last = 0
+  for (const row of database.prepare(select).iterate()) {
+    if (total <= keep) break
+    last = Number(row['sequence'])
+    total -= Number(row['bytes'])
+  }
+  database.prepare('DELETE FROM views WHERE sequence <= ?').run(last)
+  return total
+}
 
 function removeExcess(database: DatabaseSync, now: number): void {
   const { decisionsMax, observationsMax, observationAgeMaxMs } = options
   if (insertedDecisions >= decisionsMax / removalsPerLimit) {
     insertedDecisions = 0
     removeOldest(database, 'decisions', decisionsMax)
+    database.exec(
+      'DELETE FROM seals WHERE sequence < (SELECT coalesce(min(seal), 0) FROM decisions)',
+    )
   }
   if (insertedObservations >= observationsMax / removalsPerLimit) {
     insertedObservations = 0
