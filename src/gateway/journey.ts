@@ -17,6 +17,7 @@ import type { RouteRequest } from '../routing/index.ts'
 import type { Admission, Permit } from './admission/admission.ts'
 import type { Journeying } from './dispatch/calls.ts'
 import type { Answer, Dispatch } from './dispatch/dispatch.ts'
+import { type Prefix, Prefixes } from './dispatch/prefixes.ts'
 import type { Router } from './dispatch/router.ts'
 import { type Figures, noFigures, Trail, type TrailModules } from './dispatch/trail.ts'
 import type { Client } from './http/client.ts'
@@ -67,13 +68,17 @@ interface Trip {
   readonly choices: number
   readonly further: readonly GenerationRequest[]
   readonly client: Client
+  /** Beginnings of the prompt that are worth knowing again. */
+  readonly prefixes: readonly Prefix[]
 }
 
 export class Journey {
   readonly #modules: JourneyModules
+  readonly #prefixes: Prefixes
 
   constructor(modules: JourneyModules) {
     this.#modules = modules
+    this.#prefixes = new Prefixes(modules.random)
   }
 
   chat(body: ChatBody, client: Client): Promise<void> {
@@ -90,7 +95,7 @@ export class Journey {
     const asked = parseEmbedding(body, client.requestId)
     const { route } = asked
     const { promptTokens } = route
-    const one = { promptTokens, choices: 1, further: noFurther }
+    const one = { promptTokens, choices: 1, further: noFurther, prefixes: [] }
     const trip: Trip = { operation: 'embeddings', route, ...one, client }
     return this.#travel(trip, async (journeying) => {
       const { worker, result } = await this.#modules.dispatch.embed(asked.request, journeying)
@@ -105,14 +110,17 @@ export class Journey {
   #generation(asked: AskedGeneration, client: Client): Promise<void> {
     const operation = asked.request.kind === 'chat' ? 'chat' : 'text_completion'
     client.header('x-isochrone-seed', String(asked.request.sampling.seed))
-    const { route, promptTokens, further } = asked
+    const { promptTokens, further } = asked
+    const prefixes = this.#prefixes.of(asked.request, client.account.keyId)
+    const warm = prefixes.length === 0 ? [] : this.#prefixes.warm(prefixes)
     const trip: Trip = {
       operation,
-      route,
+      route: warm.length === 0 ? asked.route : { ...asked.route, warm },
       promptTokens,
       choices: choicesOf(asked),
       further,
       client,
+      prefixes,
     }
     return this.#travel(trip, (journeying) =>
       asked.stream
@@ -150,6 +158,8 @@ export class Journey {
   #leave(trip: Trip, trail: Trail, arrival: Arrival): void {
     try {
       trail.close()
+      const last = trip.prefixes.length === 0 ? undefined : trail.decision.attempts.at(-1)
+      if (last?.outcome === 'completed') this.#prefixes.wasRead(trip.prefixes, last.worker)
     } finally {
       this.#measure(trip, arrival, trail)
     }

@@ -176,7 +176,8 @@ function decideWith(input: DecideInput, before: Before): Decision {
     return newDecision({ ...base, ...undecided }, sifted.rejected, demand)
   }
   const order = orderOf(pool, policy)
-  const picked = pick({ pool, order, policy, random: draws.from(input.random) })
+  const { warm = [] } = request
+  const picked = pick({ pool, order, policy, random: draws.from(input.random), warm })
   const decided = {
     indistinguishable: order.groupSize,
     alike: order.alike.length,

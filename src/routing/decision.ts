@@ -134,6 +134,7 @@ export const decidingFactors = [
   'load', // as reliable and as fast, but the next best has more to do
   'price', // and as busy, but dearer
   'chance', // alike in everything
+  'affinity', // as good within bounds, and has read the beginning of the prompt
   'exploration', // a short record gets its chance
   'probe', // its circuit breaker is half-open
   'spill', // those more reliable have no free slot

@@ -16,6 +16,8 @@ export interface Order {
   readonly groupSize: number
   /** As reliable and as fast as the best: these take turns by load. Indices into the pool. */
   readonly alike: readonly number[]
+  /** Up to this predicted time whoever has read the beginning of the prompt stays one of them. */
+  readonly stayMs: number
   /** The candidates in `alike` are there because nobody more reliable has a free slot. */
   readonly spilled: boolean
   /** The first few of all, best first. Indices into the pool. */
@@ -42,7 +44,7 @@ export function orderOf(pool: Pool, policy: RoutingPolicy): Order {
   if (spilled) alike = spill
   pool.alike.fill(0, 0, pool.size)
   for (const index of alike) pool.alike[index] = 1
-  return { groupSize, alike, spilled, best }
+  return { groupSize, alike, stayMs: limitMs * policy.stayFactor, spilled, best }
 }
 
 /** Insertion into a short list: most candidates are compared with its last one and left out. */

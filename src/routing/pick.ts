@@ -1,14 +1,17 @@
 /**
- * One of the candidates that are alike: power of two choices by load (Mitzenmacher, 2001), then
+ * Whoever has read the beginning of the prompt, within bounds; else one of the candidates that are
+ * alike: power of two choices by load (Mitzenmacher, 2001), then
  * price, then chance. A small share of the requests goes to workers whose record is too short to
  * judge them by, and to those whose circuit breaker is half-open.
  */
 import type { Random } from '../base/index.ts'
 import { newcomer } from '../evidence/index.ts'
+import type { WorkerId } from '../protocol/index.ts'
 import type { DecidingFactor } from './decision.ts'
 import { loadOf, type Order } from './order.ts'
 import type { RoutingPolicy } from './policy.ts'
 import { candidateAt, type Pool } from './pool.ts'
+import type { WarmWorker } from './request.ts'
 
 export interface Pick {
   readonly chosen: number
@@ -22,6 +25,8 @@ export interface PickInput {
   readonly order: Order
   readonly policy: RoutingPolicy
   readonly random: Random
+  /** Of the request. */
+  readonly warm: readonly WarmWorker[]
 }
 
 export function pick(input: PickInput): Pick {
@@ -29,9 +34,38 @@ export function pick(input: PickInput): Pick {
   if (pool.size === 1) return { chosen: 0, comparedWith: undefined, decidedBy: 'only' }
   const learned = learn(input)
   if (learned !== undefined) return { ...learned, comparedWith: bestOther(order, learned.chosen) }
+  const stays = stayWith(input)
+  if (stays !== undefined) return stays
   const chosen = amongAlike(input)
   if (!order.spilled) return chosen
   return { ...chosen, comparedWith: bestOther(order, chosen.chosen), decidedBy: 'spill' }
+}
+
+/**
+ * Whoever read the beginning of the prompt last, as long as it is as reliable as the best, not much
+ * slower, and has hardly more to do: so a conversation does not move for a small difference, nor
+ * does a beginning that many share pile up at one worker.
+ */
+function stayWith({ pool, order, policy, warm }: PickInput): Pick | undefined {
+  for (const { worker } of warm) {
+    const index = indexOf(pool, worker)
+    if (index === undefined || pool.inGroup[index] === 0 || pool.queueMs[index] !== 0) continue
+    if ((pool.timeMs[index] ?? 0) > order.stayMs) continue
+    if (loadOf(pool, index) > leastLoad(pool, order) + policy.affinityLoadMax) continue
+    return { chosen: index, comparedWith: bestOther(order, index), decidedBy: 'affinity' }
+  }
+  return undefined
+}
+
+function indexOf(pool: Pool, worker: WorkerId): number | undefined {
+  for (let i = 0; i < pool.size; i += 1) if (candidateAt(pool, i)?.id === worker) return i
+  return undefined
+}
+
+function leastLoad(pool: Pool, { alike }: Order): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const index of alike) least = Math.min(least, loadOf(pool, index))
+  return least
 }
 
 /** @param order.alike holds at least one */

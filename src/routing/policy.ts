@@ -20,6 +20,10 @@ export interface PolicyValues {
   /** Workers within this factor, or these ms, of the fastest take turns by load. */
   readonly sameSpeedFactor: number
   readonly sameSpeedMs: number
+  /** Whoever has read the beginning of a prompt stays one of those up to this much slower. */
+  readonly stayFactor: number
+  /** And while it has at most so many requests per slot more to do than the least busy of them. */
+  readonly affinityLoadMax: number
   /**
    * The share of requests that may go to workers with too short a record, while others are better.
    */
@@ -71,6 +75,10 @@ export const defaultPolicy: RoutingPolicy = policyOf('default', {
   // Finer differences are within the error of the prediction itself.
   sameSpeedFactor: 1.25,
   sameSpeedMs: 20,
+  // A conversation does not move for less: what a cache holds saves the more the longer it is.
+  stayFactor: 1.5,
+  // Beyond that, others' requests cost more than a cache saves.
+  affinityLoadMax: 0.5,
   // Small enough that unproven workers cost nearly nothing, large enough that the good soon prove
   // themselves.
   explorationShare: 0.03,

@@ -22,6 +22,16 @@ export interface RouteRequest {
   /** Only this declared region; null: any. */
   readonly region: string | null
   readonly exclude: readonly WorkerId[]
+  /**
+   * Who read the beginning of this prompt lately, the longest first, and may have it in its cache.
+   */
+  readonly warm?: readonly WarmWorker[]
+}
+
+export interface WarmWorker {
+  readonly worker: WorkerId
+  /** Of the prompt, estimated. */
+  readonly promptTokens: number
 }
 
 /** An answer that another worker began, and that has to go on as it would have gone on there. */

@@ -19,6 +19,7 @@ const textLengthMax = 4_096
 const rejectionsLengthMax = 100_000
 const rankingsLengthMax = 1_000
 const attemptsLengthMax = 1_000
+const warmLengthMax = 100
 const namesLengthMax = 100_000
 /** A decision draws five numbers at most. */
 const drawsLengthMax = 64
@@ -40,6 +41,9 @@ const requestSchema = json.object({
   maxPrice: nullable(number),
   region: nullable(text),
   exclude: json.array(text, { maxItems: namesLengthMax }),
+  warm: json.optional(
+    json.array(json.object({ worker: text, promptTokens: number }), { maxItems: warmLengthMax }),
+  ),
 })
 
 const rejectionSchema = json.object({ worker: text, gate: text, required: text, actual: text })

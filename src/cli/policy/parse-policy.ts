@@ -81,6 +81,8 @@ function routingNumbers(numbers: OptionValues<typeof routingFields>): RoutingNum
     reliabilityMargin: numbers['reliability-margin'],
     sameSpeedFactor: numbers['same-speed-factor'],
     sameSpeedMs: numbers['same-speed-ms'],
+    stayFactor: numbers['stay-factor'],
+    affinityLoadMax: numbers['affinity-load-max'],
     explorationShare: numbers['exploration-share'],
     explorationSamplesMax: numbers['exploration-samples-max'],
     claimSamples: numbers['claim-samples'],

@@ -98,6 +98,15 @@ export const routingFields = {
     placeholder: 'N',
   }),
   'same-speed-ms': ms('or within this time', defaultPolicy.sameSpeedMs),
+  'stay-factor': decimal(
+    'who has read the beginning of a prompt stays one of them up to this much slower',
+    { default: defaultPolicy.stayFactor, min: 1, max: 100, placeholder: 'N' },
+  ),
+  'affinity-load-max': count(
+    'and while it has at most so many requests per slot more to do',
+    defaultPolicy.affinityLoadMax,
+    1_000,
+  ),
   'exploration-share': share(
     'share of requests that may go to workers with a short record',
     defaultPolicy.explorationShare,

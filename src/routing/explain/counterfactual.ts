@@ -69,6 +69,11 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'chance':
       return anotherDraw(decision)
+    case 'affinity':
+      return (
+        `${name}, or another of the best, would have been chosen for a prompt that begins ` +
+        'otherwise.'
+      )
     case 'exploration':
       return (
         `${name}, or another of the best, would have been chosen had this not been a turn ` +

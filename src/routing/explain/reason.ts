@@ -1,6 +1,7 @@
 /** In plain words, what decided between the chosen candidate and the others. */
 import type { WorkerId } from '../../protocol/index.ts'
 import type { DecidingFactor, DecisionOutcome, Ranking } from '../decision.ts'
+import type { RouteRequest } from '../request.ts'
 
 /** What words need of a decision, or of the first choice in one. */
 export interface Decided {
@@ -12,6 +13,7 @@ export interface Decided {
   readonly comparedWith: WorkerId | null
   readonly decidedBy: DecidingFactor | null
   readonly rankings: readonly Ranking[]
+  readonly request?: Pick<RouteRequest, 'warm'>
 }
 
 type DecidedOrNot = Decided & {
@@ -67,6 +69,12 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'chance':
       return `It was drawn by lot. ${drawnAmong(decision)}`
+    case 'affinity':
+      return (
+        `It read the beginning of this prompt lately${warmTokens(decision)}, and may have it in ` +
+        `its cache. It is as reliable as ${name}, not much slower, and has hardly ` +
+        `more to do (${requestsPerSlot(chosen)}).`
+      )
     case 'exploration':
       return (
         `Its record is short (${observations(chosen)}), and a small ` +
@@ -86,6 +94,11 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
     default:
       return `What set it before ${name} is not on record.`
   }
+}
+
+function warmTokens({ request, chosen }: Decided): string {
+  const warm = request?.warm?.find(({ worker }) => worker === chosen)
+  return warm === undefined ? '' : `, about ${warm.promptTokens} tokens of it`
 }
 
 /** Whole answers that differ by more than this were not what was compared. */

@@ -59,6 +59,9 @@ function whyNot(other: Ranking, { decided, chosen, best }: Against): string {
       ? 'one of the best, but this was a turn to explore.'
       : `as reliable as the best, but slower (${doneAfter(other)}).`
   }
+  if (decided.decidedBy === 'affinity' && other.alike) {
+    return 'just as good, but has not read the beginning of this prompt.'
+  }
   if (decided.decidedBy === 'spill' && !other.alike) {
     return `more reliable, but has a queue (${requestsPerSlot(other)}).`
   }
