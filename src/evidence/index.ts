@@ -61,4 +61,5 @@ export {
   readNotice,
   tellable,
 } from './standing/notice.ts'
+export { digestEvidence } from './standing/proof.ts'
 export { type Fault, StandingBook, type StandingBookModules } from './standing/standing-book.ts'

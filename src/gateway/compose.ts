@@ -81,7 +81,7 @@ export async function createGateway(
     callHandlers,
     onStream: serveCalls(callHandlers, modules),
     onConnection: (connection) => joining.expect(connection),
-    onPeerFault: (peer, found) => faults.gossip(peer, found),
+    onPeerFault: (...found) => faults.gossip(...found),
     onNotice: (from, notice) => notices.hear(from, notice),
     addUpstream(upstream) {
       const worker = createUpstreamWorker(upstream)

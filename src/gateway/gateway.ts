@@ -6,8 +6,8 @@ import type {
   ObservationStore,
   SightingStore,
 } from '../evidence/index.ts'
-import type { LieKind, MeshAgent, NoticeKeeper, NoticeReader, PeerFault } from '../mesh/index.ts'
-import type { Identity, NodeId, WorkerId } from '../protocol/index.ts'
+import type { FaultListener, MeshAgent, NoticeKeeper, NoticeReader } from '../mesh/index.ts'
+import type { Identity, WorkerId } from '../protocol/index.ts'
 import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
 import type { CallHandler, Connection, Stream } from '../transport/index.ts'
 import type { ApiKeys, JoinTokens } from './admission/credentials.ts'
@@ -69,7 +69,7 @@ export interface Gateway {
   /** For the transport's events: a peer that does not join in time is shown out. */
   readonly onConnection: (connection: Connection) => void
   /** For the mesh: what it found wrong in what a peer sent. */
-  readonly onPeerFault: (peer: NodeId, fault: PeerFault | LieKind) => void
+  readonly onPeerFault: FaultListener
   /** For the mesh: what another gateway tells of nodes. */
   readonly onNotice: NoticeReader
   /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */

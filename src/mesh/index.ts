@@ -5,7 +5,7 @@
 export { MeshAgent } from './agent/agent.ts'
 export type { MemberRole } from './agent/card.ts'
 export type { Contact, ContactStore } from './agent/contacts.ts'
-export type { PeerFault } from './agent/guests.ts'
+export type { FaultListener, PeerFault } from './agent/guests.ts'
 export type { LoadFacts } from './agent/load-keeper.ts'
 export {
   type MachineEvent,

@@ -104,6 +104,7 @@ export {
   treeHashLengthBytes,
   writeLeafHash,
 } from './merkle-tree.ts'
+export { decodeClusterDigest } from './messages/cluster-digest.ts'
 export {
   decodeEmbedReply,
   type EmbedReply,

@@ -159,8 +159,8 @@ async function openGateway(
       identity,
       contacts: openMeshView(folder.gateway, log),
       transport: { dial: (...args) => transport.dial(...args) },
-      onFault: (peer, fault) => gateway.onPeerFault(peer, fault),
-      onNotice: (from, notice) => gateway.onNotice(from, notice),
+      onFault: (...args) => gateway.onPeerFault(...args),
+      onNotice: (...args) => gateway.onNotice(...args),
     },
   )
   const policyFile = openPolicy(modules, (policy) => gateway.usePolicy(policy))

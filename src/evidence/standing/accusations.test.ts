@@ -53,6 +53,13 @@ test('what is proven is judged, whoever brings it; what is said is looked at', (
   assert.ok(said.kind === 'accused' && said.follows?.kind === 'check')
 })
 
+test('a question shows nothing of what a node does besides answering', () => {
+  const { accuse, gatewayOf, hear } = setting()
+  const gateway = gatewayOf()
+  const heard = hear(gateway, accuse(gateway, node, 'record-identity'))
+  assert.deepEqual(heard, { kind: 'accused', follows: undefined })
+})
+
 test('the same word again is nothing new, also after it was taken back', () => {
   const { accuse, gatewayOf, hear } = setting()
   const gateway = gatewayOf()

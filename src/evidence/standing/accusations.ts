@@ -11,14 +11,15 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { ModelDigest, NodeId } from '../../protocol/index.ts'
+import type { FaultKind } from './fault.ts'
 import type { IncidentId } from './incident.ts'
 import type { Notice } from './notice.ts'
 import { modelOf, type Proof, proofOf } from './proof.ts'
 
 /** Of a fault that this gateway has seen itself. */
 export const accusationWeight = 0.25
-/** Of one gateway; more than it ought to have open. The oldest goes first. */
-export const noticesPerGatewayMax = 256
+/** Of one gateway, at up to 8 kB where they prove something. The oldest goes first. */
+export const noticesPerGatewayMax = 64
 /** As many as a gateway deals with; the one heard of the longest ago goes first. */
 export const accusersMax = 64
 
@@ -56,10 +57,19 @@ interface Accusation {
   readonly atMs: number
   readonly proof: Proof | undefined
   readonly model: ModelDigest | null
+  /** A question shows nothing of what a node does besides. */
+  readonly isOfAnswers: boolean
   /** Something followed from it: not a second time. */
   isDone: boolean
   isCounted: boolean
 }
+
+const answerFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  'result-content',
+  'result-identity',
+  'result-model',
+  'result-signature',
+])
 
 /** 'ended': what began before that is not heard any more. */
 type Kept = Accusation | 'ended'
@@ -83,13 +93,14 @@ export class Accusations {
       return { kind: 'ended', worker: before?.worker }
     }
     if (before !== undefined) return { kind: 'repeated' }
-    const { evidence, gateway, incident, worker } = notice
+    const { cause, evidence, gateway, incident, worker } = notice
+    const isOfAnswers = answerFaults.has(cause)
     const { clock, forgivenUntilMs, network } = this.#modules
     const proof = proofOf(worker, evidence, network)
     const atMs = Math.min(notice.atMs, clock.now())
     if ((proof?.atMs ?? atMs) <= forgivenUntilMs(worker)) return { kind: 'late' }
     const about = { gateway, incident, worker, atMs, proof, model: modelOf(evidence) }
-    const accusation: Accusation = { ...about, isDone: false, isCounted: false }
+    const accusation: Accusation = { ...about, isOfAnswers, isDone: false, isCounted: false }
     this.#keep(kept, incident, accusation)
     this.#count(accusation)
     const follows = this.#consequence(accusation)
@@ -119,8 +130,8 @@ export class Accusations {
     if (accusation.isDone || !isKnown(worker)) return undefined
     accusation.isDone = true
     if ((proof?.atMs ?? accusation.atMs) <= forgivenUntilMs(worker)) return undefined
-    if (proof === undefined) return { kind: 'check', model, said: accusation }
-    return { kind: 'condemn', proof, said: accusation }
+    if (proof !== undefined) return { kind: 'condemn', proof, said: accusation }
+    return accusation.isOfAnswers ? { kind: 'check', model, said: accusation } : undefined
   }
 
   /** What is proven is judged, and needs no weight. */

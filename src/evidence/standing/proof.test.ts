@@ -2,9 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createIdentity, envelopeToJson, type JsonObject } from '../../protocol/index.ts'
+import {
+  createIdentity,
+  envelopeToJson,
+  type JsonObject,
+  sealClusterDigest,
+  sealLoadAnchor,
+} from '../../protocol/index.ts'
+import { clusterDigest, loadAnchor } from '../../protocol/load.fixture.ts'
 import { evidenceOf, exchange, network, otherModel } from './notices.fixture.ts'
-import { proofOf } from './proof.ts'
+import { digestEvidence, proofOf } from './proof.ts'
 
 const gateway = createIdentity()
 const node = createIdentity()
@@ -88,4 +95,35 @@ test('whatever evidence is, looking at it throws nothing', () => {
     }),
   )
   assert.equal(proofOf(node.id, {}, network), undefined)
+})
+
+test('a digest with a forged anchor proves who coordinated it, and nobody else', () => {
+  const [anchor] = fc.sample(loadAnchor, { numRuns: 1, seed: 1 })
+  const [empty] = fc.sample(clusterDigest, { numRuns: 1, seed: 1 })
+  assert.ok(anchor !== undefined && empty !== undefined)
+  const right = sealLoadAnchor(other, network, { ...anchor, node: other.id })
+  const forged = { ...right, signature: right.signature.map((byte) => byte ^ 1) }
+  const sealed = (anchors: readonly (typeof right)[], of = node) => {
+    const digest = { ...empty, coordinator: of.id, anchors, ticks: [], gone: [], told: [] }
+    return sealClusterDigest(of, network, digest)
+  }
+  const evidence = digestEvidence(sealed([right, forged]))
+  const proof = proofOf(node.id, { found: 'forged-anchor', ...evidence }, network)
+  assert.deepEqual(proof, {
+    cause: 'forged-statement',
+    atMs: empty.issuedAtMs,
+    evidence,
+  })
+  assert.equal(proofOf(node.id, digestEvidence(sealed([right])), network), undefined)
+  assert.equal(proofOf(other.id, evidence, network), undefined)
+  assert.equal(proofOf(node.id, evidence, 'another'), undefined)
+  // Who only says that somebody else has signed it signs it himself.
+  const framed = { ...sealed([forged], gateway), signature: sealed([right]).signature }
+  assert.equal(proofOf(node.id, digestEvidence(framed), network), undefined)
+  fc.assert(
+    fc.property(fc.constantFrom('digest', 'signature'), fc.jsonValue(), (field, value) => {
+      const changed = { ...evidence, [field]: value as JsonObject }
+      assert.equal(proofOf(node.id, changed, network), undefined)
+    }),
+  )
 })

@@ -3,6 +3,8 @@
  *
  * A result says by its node's signature which request it answers, for which model that asked, and
  * what model answered. Where the two differ, the node has contradicted itself, whoever shows it.
+ * And whoever coordinates a cluster signs what it hands on, having verified it: a digest with an
+ * anchor in it that is forged shows who forged it.
  *
  * Nothing else that is severe can be shown. That a signature was wrong, that a result spoke for
  * somebody else, that other words came than those that were signed: whoever says so can have made
@@ -10,17 +12,23 @@
  */
 import {
   bytesOf,
+  type ClusterDigest,
+  decodeClusterDigest,
   envelopeFromJson,
   hashLengthBytes,
+  isAnchorSealed,
+  isDigestSealed,
   isSignedBySender,
   type JsonObject,
   type ModelDigest,
   type NodeId,
   resultHash,
+  type Sealed,
+  signatureLengthBytes,
 } from '../../protocol/index.ts'
 
 export interface Proof {
-  readonly cause: 'result-model'
+  readonly cause: 'result-model' | 'forged-statement'
   /** By the node's clock. */
   readonly atMs: number
   /** What shows it, without anything that whoever brought it may have added. */
@@ -29,6 +37,45 @@ export interface Proof {
 
 /** @param evidence as whoever brings it has it, or anything at all */
 export function proofOf(worker: NodeId, evidence: JsonObject, network: string): Proof | undefined {
+  return otherModelIn(worker, evidence, network) ?? forgeryIn(worker, evidence, network)
+}
+
+/** What a forged digest's evidence is; nothing where it is longer than a cluster's usually is. */
+export function digestEvidence({ bytes, signature }: Sealed<ClusterDigest>): JsonObject {
+  if (bytes.length > digestBytesMax) return {}
+  return {
+    digest: Buffer.from(bytes).toString('base64'),
+    signature: Buffer.from(signature).toString('base64'),
+  }
+}
+
+/** A full cluster's, with a new anchor or two; it is kept in the incident, on disk as well. */
+const digestBytesMax = 6 * 1024
+
+function forgeryIn(worker: NodeId, evidence: JsonObject, network: string): Proof | undefined {
+  const { digest: text = null, signature: signatureText = null } = evidence
+  const signature = bytesOf(signatureText, signatureLengthBytes)
+  if (typeof text !== 'string' || text.length > 2 * digestBytesMax || signature === undefined) {
+    return undefined
+  }
+  const bytes = new Uint8Array(Buffer.from(text, 'base64'))
+  const value = digestFrom(bytes)
+  if (value?.coordinator !== worker) return undefined
+  if (!isDigestSealed({ value, bytes, signature }, network)) return undefined
+  if (value.anchors.every((anchor) => isAnchorSealed(anchor, network))) return undefined
+  const shown = { digest: text, signature: signatureText }
+  return { cause: 'forged-statement', atMs: value.issuedAtMs, evidence: shown }
+}
+
+function digestFrom(bytes: Uint8Array): ClusterDigest | undefined {
+  try {
+    return decodeClusterDigest(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function otherModelIn(worker: NodeId, evidence: JsonObject, network: string): Proof | undefined {
   const { asked: askedJson = null, outputHash = null, result: resultJson = null } = evidence
   const asked = envelopeFromJson(askedJson)
   const result = envelopeFromJson(resultJson)

@@ -6,6 +6,7 @@ import type { Clock, Log, Random, Timer } from '../../base/index.ts'
 import {
   causeInWords,
   classOf,
+  digestEvidence,
   type EvidenceBook,
   type FaultKind,
   type Incident,
@@ -20,7 +21,7 @@ import {
   StandingBook,
   type WorkerTraits,
 } from '../../evidence/index.ts'
-import type { LieKind, MeshAgent, PeerFault } from '../../mesh/index.ts'
+import type { FaultListener, MeshAgent } from '../../mesh/index.ts'
 import {
   type Identity,
   isNodeId,
@@ -117,11 +118,12 @@ export class StandingKeeper {
    * Found by the mesh in what a peer sent. Of those only who joined or was admitted: identities are
    * free, and incidents about strangers would push out those about workers.
    */
-  gossip(peer: NodeId, found: PeerFault | LieKind): void {
+  gossip(...[peer, found, shown]: Parameters<FaultListener>): void {
     const { mesh, registry } = this.#modules
     const isStranger = registry.find(peer) === undefined && mesh?.isKnown(peer) !== true
     const kind = isStranger ? undefined : gossipFault(found)
-    if (kind !== undefined) this.conduct(peer, kind, { found })
+    if (kind === undefined) return
+    this.conduct(peer, kind, { found, ...(shown === undefined ? {} : digestEvidence(shown)) })
   }
 
   lostTogether(workers: readonly WorkerId[], population: number): void {

@@ -3,9 +3,9 @@
  * did what wrong how often.
  */
 import type { Clock } from '../../base/index.ts'
-import { type NodeId, shortId } from '../../protocol/index.ts'
+import { type ClusterDigest, type NodeId, type Sealed, shortId } from '../../protocol/index.ts'
 import type { ClusterFault } from '../clusters/context.ts'
-import type { LieKind } from '../digests/conduct.ts'
+import type { Lie, LieKind } from '../digests/conduct.ts'
 import type { RejectionFault } from '../membership/step.ts'
 import type { AddressBook } from './address-book.ts'
 import type { MemberRole } from './card.ts'
@@ -54,12 +54,19 @@ interface Guest {
   faultLoggedAtMs: number
 }
 
+/** @param shown what proves it to others as well, where there is such a thing */
+export type FaultListener = (
+  peer: NodeId,
+  fault: PeerFault | LieKind,
+  shown?: Sealed<ClusterDigest>,
+) => void
+
 export interface GuestsModules {
   readonly clock: Clock
   readonly log: RationedLog
   readonly standingOf: (peer: NodeId) => Standing
   /** Told of every fault. */
-  readonly onFault?: (peer: NodeId, fault: PeerFault | LieKind) => void
+  readonly onFault?: FaultListener
 }
 
 export class Guests {
@@ -121,8 +128,8 @@ export class Guests {
   }
 
   /** @param lie which one, where it is one */
-  note(peer: NodeId, fault: PeerFault, lie?: LieKind): void {
-    this.#modules.onFault?.(peer, lie ?? fault)
+  note(peer: NodeId, fault: PeerFault, lie?: Pick<Lie, 'kind' | 'shown'>): void {
+    this.#modules.onFault?.(peer, lie?.kind ?? fault, lie?.shown)
     this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
     const guest = this.#guest(peer)
     const nowMs = this.#modules.clock.monotonic()

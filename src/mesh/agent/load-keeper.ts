@@ -148,7 +148,7 @@ export class LoadKeeper {
 
   #note(event: LoadEvent): void {
     const { guests, onSkew } = this.#modules
-    if (event.kind === 'caught') guests.note(event.by, 'lie', event.lie)
+    if (event.kind === 'caught') guests.note(event.by, 'lie', { ...event, kind: event.lie })
     if (event.kind === 'refused' && event.why === 'untimely') onSkew(event.about)
   }
 }

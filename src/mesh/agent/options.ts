@@ -3,13 +3,12 @@ import type { Clock, Log, Random } from '../../base/index.ts'
 import type { Identity, MemberState, NodeId } from '../../protocol/index.ts'
 import type { Transport } from '../../transport/index.ts'
 import type { ClusterRules } from '../clusters/limits.ts'
-import type { LieKind } from '../digests/conduct.ts'
 import type { LinkEstimate } from '../links/link-table.ts'
 import type { LinkMeasure } from '../links/link-window.ts'
 import type { MembershipPreset } from '../membership/presets.ts'
 import type { MemberRole } from './card.ts'
 import type { ContactStore } from './contacts.ts'
-import type { PeerFault } from './guests.ts'
+import type { FaultListener } from './guests.ts'
 import type { AgentLimits } from './limits.ts'
 import type { LoadFacts } from './load-keeper.ts'
 import type { NoticeReader } from './notice-keeper.ts'
@@ -38,7 +37,7 @@ export interface AgentModules {
   /** Of a gateway: checks what others tell of nodes. */
   readonly onNotice?: NoticeReader
   /** Told of every fault in what a peer sent. */
-  readonly onFault?: (peer: NodeId, fault: PeerFault | LieKind) => void
+  readonly onFault?: FaultListener
 }
 
 export interface MeshMember {

@@ -5,7 +5,7 @@
  * to find a lie costs the finder more than it costs the liar. Nothing here reaches a node's
  * standing by itself; the events do, where they are judged.
  */
-import type { NodeId } from '../../protocol/index.ts'
+import type { ClusterDigest, NodeId, Sealed } from '../../protocol/index.ts'
 import { floodLimits } from './limits.ts'
 
 export type LieKind =
@@ -34,6 +34,8 @@ export interface Lie {
   readonly kind: LieKind
   /** Whom it concerns, where it is a node. */
   readonly about?: string
+  /** What shows it to anybody: the liar has signed it. */
+  readonly shown?: Sealed<ClusterDigest>
 }
 
 interface Peer {

@@ -78,6 +78,9 @@ test('an invented node, an altered anchor and an altered load are its coordinato
     assert.equal(setting.view.lies.get(kind as 'forged-tick'), 1)
     assert.equal(setting.view.size, 2)
     assert.deepEqual(setting.view.node(member.id, 40_000)?.load, member.anchor.value.load)
+    const lie = outputs.events.find((event) => event.kind === 'caught')
+    // The digest shows to others as well who has signed an anchor that is forged.
+    assert.equal(lie?.shown !== undefined, kind === 'forged-anchor')
     // A lie is not passed on.
     assert.ok(outputs.sends.every(({ message }) => message.kind !== 'digest'))
   }

@@ -66,6 +66,8 @@ export class FederationView {
   #sweepAtMs: number
   #sends: LoadSend[] = []
   #events: LoadEvent[] = []
+  /** The digest that is looked at. */
+  #shown: Sealed<ClusterDigest> | undefined
 
   constructor(self: NodeId, modules: ViewModules, nowMs: number) {
     this.#self = self
@@ -174,7 +176,9 @@ export class FederationView {
       this.#caught({ by: from, kind: 'forged-digest', about: coordinator }, nowMs)
       return
     }
+    this.#shown = sealed
     const lacks = this.#takeContents(by, digest, at)
+    this.#shown = undefined
     this.#coordinators.note(by, sequence, nowMs)
     if (lacks === undefined) return
     if (isOwn) this.#acknowledge(digest, by, { lacks: this.#exchange.choose(lacks, nowMs), nowMs })
@@ -336,7 +340,7 @@ export class FederationView {
     const outcome = this.#book.takeAnchor(anchor, { id: from, introducedMax }, nowMs)
     switch (outcome) {
       case 'forged':
-        this.#caught({ by: from, kind: 'forged-anchor', about: node }, nowMs)
+        this.#caught({ by: from, kind: 'forged-anchor', about: node, ...this.#proof() }, nowMs)
         return false
       case 'contradiction':
         this.#caught({ by: node, kind: 'contradiction', about: node }, nowMs)
@@ -381,6 +385,11 @@ export class FederationView {
     this.#sweepAtMs = nowMs + digestTimes.sweepMs
     for (const { id } of this.#book.expire(nowMs)) this.#events.push({ kind: 'expired', id })
     this.#coordinators.expire(nowMs - digestTimes.expireAfterMs)
+  }
+
+  /** What its coordinator has signed with what is in there. */
+  #proof(): Pick<Lie, 'shown'> {
+    return this.#shown === undefined ? {} : { shown: this.#shown }
   }
 
   #caught(lie: Lie, nowMs: number): void {
