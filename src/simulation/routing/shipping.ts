@@ -3,7 +3,7 @@
  * what is foreseen of their loads, decisions and their attempts. What a gateway's registry, router
  * and trail do around it is done here in their place.
  */
-import { EvidenceBook, type Observation } from '../../evidence/index.ts'
+import { Breakers, EvidenceBook, type Observation } from '../../evidence/index.ts'
 import { OwnRequests, PromptsAhead, type SaidLoad, type UnreadPrompt } from '../../mesh/index.ts'
 import { decisionIdOf, errorCodes, requestIdOf, type WorkerId } from '../../protocol/index.ts'
 import {
@@ -44,12 +44,16 @@ interface UnderWay {
   /** Requests per slot, and tokens of prompts, that were there before. */
   readonly load: number
   readonly promptTokensAhead: number | null
+  /** Monotonic ms. */
+  readonly startedAtMs: number
+  readonly isProbe: boolean
 }
 
 export class ShippingBalancer implements Balancer {
   readonly #modules: BalancerModules
   readonly #policy: RoutingPolicy
   readonly #book: EvidenceBook
+  readonly #breakers: Breakers
   readonly #known: Known[] = []
   readonly #candidates: Candidate[] = []
   readonly #nodeOf = new Map<WorkerId, number>()
@@ -60,6 +64,7 @@ export class ShippingBalancer implements Balancer {
     this.#modules = modules
     this.#policy = policy
     this.#book = new EvidenceBook({ clock: modules.clock })
+    this.#breakers = new Breakers(modules.clock)
   }
 
   choose(ask: Ask): number | undefined {
@@ -87,7 +92,10 @@ export class ShippingBalancer implements Balancer {
     const load = present / Math.max(1, candidate.offer?.slots ?? 1)
     const promptTokensAhead = candidate.promptTokensAhead ?? null
     const prompt = known.prompts.sent(promptTokens, clock.monotonic())
-    this.#underWay.set(ticket, { node, prompt, load, promptTokensAhead })
+    const startedAtMs = clock.monotonic()
+    const isProbe = this.#breakers.began(candidate.id, model)
+    const begun = { startedAtMs, isProbe }
+    this.#underWay.set(ticket, { node, prompt, load, promptTokensAhead, ...begun })
     known.own.sent(clock.monotonic())
     const decision = this.#decisions.get(ticket)
     if (decision === undefined) return
@@ -108,9 +116,12 @@ export class ShippingBalancer implements Balancer {
     known.own.ended(clock.monotonic())
     if (tokens > 0) known.tokensPerRequest += tokensGain * (tokens - known.tokensPerRequest)
     this.begun(ticket)
-    const { load = null, promptTokensAhead = null } = this.#underWay.get(ticket) ?? {}
+    const underWay = this.#underWay.get(ticket)
+    const { load = null, promptTokensAhead = null, startedAtMs = 0 } = underWay ?? {}
+    if (underWay?.isProbe === true) this.#breakers.probeEnded(known.candidate.id, model)
     const seen = observationOf(attempt, known.candidate.id, clock.now())
     this.#book.observe({ ...seen, load, promptTokensAhead })
+    this.#breakers.observe(seen, startedAtMs)
     const decision = this.#decisions.get(ticket)
     if (decision === undefined) return
     const end = { outcome, endedAtMs: clock.now(), code, ttftMs }
@@ -163,6 +174,7 @@ export class ShippingBalancer implements Balancer {
 
   #present(): readonly Candidate[] {
     const evidenceOf = this.#book.of(model)
+    const breakerOf = this.#breakers.of(model)
     const nowMs = this.#modules.clock.monotonic()
     for (const sight of this.#modules.sights) {
       const known = this.#of(sight.node)
@@ -172,6 +184,7 @@ export class ShippingBalancer implements Balancer {
       candidate.connected = sight.connected
       candidate.overdue = sight.overdue
       candidate.evidence = evidenceOf(sight.id)
+      candidate.breaker = breakerOf?.(sight.id)
     }
     return this.#candidates
   }
