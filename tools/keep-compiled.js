@@ -19,6 +19,8 @@ import { join } from 'node:path'
 
 /** A network of one node is ready after four seconds on a slow machine. */
 const readyMs = 30_000
+/** How long it may take to stop, once told to. */
+const stopMs = 10_000
 /** Printed when everything that runs has been loaded. */
 const readyText = 'Stop with Ctrl-C'
 
@@ -114,20 +116,28 @@ function runOnce(root, args) {
   return new Promise((resolve) => {
     const stdio = ['ignore', 'pipe', 'ignore']
     const child = spawn(command, [program, ...args], { cwd: root, env, stdio })
-    const timer = setTimeout(() => child.kill('SIGKILL'), readyMs)
+    let timer = setTimeout(stop, readyMs)
     let said = ''
+    // Not as Ctrl-C does, which a terminal sends to all: an older Node hands on this signal only.
+    function stop() {
+      child.kill('SIGTERM')
+      clearTimeout(timer)
+      timer = setTimeout(() => child.kill('SIGKILL'), stopMs)
+    }
     child.stdout.on('data', async (text) => {
       const wasReady = said.includes(readyText)
       said += text
       if (wasReady || !said.includes(readyText)) return
       await askOnce(said)
-      child.kill('SIGINT')
+      stop()
     })
     const end = () => {
       clearTimeout(timer)
+      child.stdout?.destroy()
       resolve()
     }
     child.on('error', end)
-    child.on('close', end)
+    // Not its output's end: whoever it left behind may hold that open.
+    child.on('exit', end)
   })
 }

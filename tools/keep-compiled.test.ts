@@ -33,6 +33,18 @@ test('the program is started once, and again only after a source changed', posix
   assert.equal(starts(root), 'start\ngateway\nstart\ngateway\n')
 })
 
+test(
+  'it is told to stop by the signal that is handed on, and nothing it left holds it up',
+  posix,
+  async (t) => {
+    const left =
+      'sleep 20 & echo "$1" >> starts\ntrap "" INT\ntrap "echo stopped >> starts; exit" TERM\n'
+    const root = project(t, `${left}echo "Stop with Ctrl-C."\nwhile :; do sleep 0.1; done\n`)
+    await keepCompiled(root)
+    assert.equal(starts(root), 'start\nstopped\ngateway\nstopped\n')
+  },
+)
+
 test('a program that cannot start does no harm, and is not tried again', posix, async (t) => {
   const root = project(t, 'echo "$1" >> starts\nexit 1\n')
   await keepCompiled(root)
