@@ -194,6 +194,11 @@ export class Breakers {
     return (worker) => workers.get(worker)?.sight(nowMs)
   }
 
+  /** Who has one of this model that is not idle. */
+  workersOf(model: string): Iterable<WorkerId> {
+    return this.#models.get(model)?.keys() ?? []
+  }
+
   /** A request goes there; @returns whether `probeEnded` is to be called at its end */
   began(worker: WorkerId, model: string): boolean {
     if (this.#size === 0) return false

@@ -58,6 +58,7 @@ export {
   sealIn,
   sealTree,
 } from './seal.ts'
+export { CandidateTable, type RowPolicy } from './table.ts'
 export {
   anyGpu,
   type ClassRule,

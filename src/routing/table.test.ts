@@ -8,7 +8,7 @@ import { sampleCandidate, sampleEvidence, sampleInput } from './samples.fixture.
 import { CandidateTable } from './table.ts'
 
 const change = fc.record({
-  kind: fc.constantFrom('push', 'put', 'remove'),
+  kind: fc.constantFrom('push', 'put'),
   at: fc.nat(1_000),
   number: fc.nat(1_000),
   running: fc.nat(8),
@@ -24,8 +24,7 @@ test('a table that was kept row by row decides as one that is made at once', () 
         const evidence = sampleEvidence(0.95, samples)
         const candidate = sampleCandidate(number, { load: { running }, roundTripMs, evidence })
         if (kind === 'push' || table.size === 0) table.push(candidate)
-        else if (kind === 'put') table.put(at % table.size, candidate)
-        else table.remove(at % table.size)
+        else table.put(at % table.size, candidate)
       }
       const { candidates } = table
       const once = { candidates: [...candidates], random: seededRandom(seed) }

@@ -88,22 +88,10 @@ export class CandidateTable {
     return this.candidates.length
   }
 
-  /** Whether one at least is barred so. */
-  hasAny(bar: number): boolean {
-    for (let i = 0; i < this.size; i += 1) if (((this.barred[i] as number) & bar) !== 0) return true
-    return false
-  }
-
   push(candidate: Candidate): void {
     if (this.size === this.barred.length) this.#grow()
     this.candidates.push(candidate)
     this.put(this.size - 1, candidate)
-  }
-
-  /** The last one takes the place of the removed one. */
-  remove(row: number): void {
-    const last = this.candidates.pop()
-    if (last !== undefined && row < this.size) this.put(row, last)
   }
 
   /** Holds on to no candidate any more. */

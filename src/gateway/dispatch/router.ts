@@ -86,21 +86,18 @@ export class Router {
   #present(model: string) {
     const { registry, clock } = this.#modules
     const policy = this.#policy
-    return {
-      candidates: registry.candidates(model, policy.hardwareClasses),
-      policy,
-      now: clock.now(),
-    }
+    const { candidates, table } = registry.present(model, policy)
+    return { candidates, table, policy, now: clock.now() }
   }
 
   /** The same, noted so that the decision can be made again. */
   #noted({ model, objective }: RouteRequest) {
     const { registry, clock, softwareVersion = '' } = this.#modules
     const policy = this.#policy
-    const { candidates, mark } = registry.present(model, policy.hardwareClasses)
+    const { candidates, mark, table } = registry.present(model, policy)
     const withTimes = objective.ttftMs !== null || objective.tpotMs !== null
     const view = mark({ policy, software: softwareVersion }, withTimes)
-    return { candidates, policy, now: clock.now(), view }
+    return { candidates, table, policy, now: clock.now(), view }
   }
 
   #newId(): DecisionId {
@@ -108,10 +105,12 @@ export class Router {
     return decisionIdOf(timeOrdered(random.bytes(idLengthBytes), clock.now()))
   }
 
+  /** What is decided when the chosen one has just been seen to be gone is decided anew, once. */
   #measured(make: () => Decision): Decision {
-    const { clock, metrics } = this.#modules
+    const { clock, metrics, registry } = this.#modules
     const start = clock.monotonic()
-    const decision = make()
+    let decision = make()
+    if (decision.chosen !== null && !registry.isStillThere(decision.chosen)) decision = make()
     metrics.decision(decision.outcome, clock.monotonic() - start)
     return decision
   }

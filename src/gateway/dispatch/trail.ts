@@ -296,6 +296,7 @@ export class Trail {
     const { evidence, observations, registry } = this.#modules
     for (const observation of judged) {
       evidence.observe(observation)
+      registry.changed(observation.worker)
       observations.append(observation)
       registry.breakers.observe(observation, startedAtMs)
     }

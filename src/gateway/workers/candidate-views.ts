@@ -1,7 +1,8 @@
 /**
- * The candidates that routing gets: a snapshot, filled anew for every decision into the same
- * objects, since a thousand new ones each time would be work to collect. What changed since the
- * decision before is noted, so that each can be made again (`routing/replay`).
+ * The candidates that routing gets, for each model a table that is kept: a decision finds there
+ * what has not changed since the one before, and only those are looked at anew of whom something
+ * was heard, or to whom something was sent. Now and then, between requests, everybody is.
+ * What changed is noted, so that each decision can be made again (`routing/replay`).
  */
 import {
   type BreakerSight,
@@ -12,9 +13,13 @@ import {
 import type { HardwareReport, LoadReport, OfferedModel, WorkerId } from '../../protocol/index.ts'
 import {
   type Candidate,
+  CandidateTable,
+  defaultPolicy,
   type HardwareClass,
   hardwareClassOf,
   memoryOf,
+  type RoutingPolicy,
+  type RowPolicy,
   type ViewContext,
   type ViewFrame,
   ViewLog,
@@ -42,15 +47,19 @@ export interface Machine {
   readonly memoryBytes: number | undefined
 }
 
-interface Asked {
+export interface Asked {
   readonly model: string
-  /** The policy's. */
-  readonly classes: readonly HardwareClass[]
+  readonly policy: Pick<RoutingPolicy, 'hardwareClasses'> & RowPolicy
   readonly evidenceOf: (id: WorkerId) => WorkerEvidence
   /** undefined: all are closed. */
   readonly breakerOf: ((id: WorkerId) => BreakerSight | undefined) | undefined
   /** Monotonic. */
   readonly nowMs: number
+  /** In an order that stays. */
+  readonly entries: () => Iterable<Viewed>
+  readonly entryOf: (id: WorkerId) => Viewed | undefined
+  /** Who has a circuit breaker that is not idle. */
+  readonly broken: () => Iterable<WorkerId>
 }
 
 export interface KeptCandidate {
@@ -58,6 +67,8 @@ export interface KeptCandidate {
   /** Where it is noted. */
   frame: ViewFrame | undefined
   slot: number
+  /** Of the table. */
+  row: number
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
@@ -65,6 +76,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 /** For one decision, to be made at once. */
 export interface Present {
   readonly candidates: readonly Candidate[]
+  readonly table: CandidateTable
   /**
    * Notes the snapshot.
    * @param withTimes the decision reads the histograms of times
@@ -76,73 +88,177 @@ export interface Present {
 const viewsMax = 32
 const unoffered = ''
 
+/** Who changed, of the latest: a view that has seen none of them for longer looks at everybody. */
+const changesMax = 4_096
+
 interface ModelView {
   readonly number: number
+  /** Of several models: then offers change from one decision to the next. */
+  readonly isShared: boolean
   readonly log: ViewLog
+  table: CandidateTable
+  frame: ViewFrame | undefined
+  /** As of when it was filled last. */
+  structure: number
+  changes: number
+  asked: Asked | undefined
+  /** Whose breaker was not closed then. */
+  readonly broken: Set<Viewed>
 }
 
 export class CandidateViews {
   readonly #now: () => number
   readonly #views = new Map<string, ModelView>()
   #framesNamed = 0
+  /** Counts how often those who are there became others. */
+  #structure = 0
+  readonly #changed: Viewed[] = []
+  /** Changes that are not among them any more. */
+  #forgotten = 0
+  /** How many there were when a view looked last. */
+  #looked = 0
 
   /** @param now ms since 1970 */
   constructor(now: () => number) {
     this.#now = now
-    this.#add(unoffered)
   }
 
-  /** @param entries in an order that stays */
-  fill(asked: Asked, entries: Iterable<Viewed>): Present {
-    const { breakerOf, evidenceOf, model, nowMs } = asked
-    const view = this.#views.get(model) ?? this.#views.get(unoffered) ?? this.#add(unoffered)
-    const frame = view.log.begin()
-    const candidates: Candidate[] = []
-    let isOffered = false
-    for (const entry of entries) {
-      let kept = entry.candidates[view.number]
-      if (kept === undefined) {
-        kept = { candidate: newCandidate(entry.worker.id), frame: undefined, slot: 0 }
-        entry.candidates[view.number] = kept
-      }
-      const { candidate } = kept
-      let isOther = refresh(candidate, entry, asked)
-      const evidence = evidenceOf(candidate.id)
-      if (candidate.evidence !== evidence) {
-        candidate.evidence = evidence
-        isOther = true
-      }
-      const breaker = breakerOf?.(candidate.id)
-      // Also the same one has something else to say.
-      if (breaker !== undefined || candidate.breaker !== undefined) isOther = true
-      candidate.breaker = breaker
-      if (kept.frame !== frame) {
-        kept.frame = frame
-        kept.slot = frame.place()
-        isOther = true
-      }
-      // Of the busy it is another one for each decision.
-      const ahead = entry.foreseen?.promptTokensAhead(nowMs)
-      const isAhead = candidate.promptTokensAhead !== ahead
-      candidate.promptTokensAhead = ahead
-      if (isOther) frame.set(kept.slot, candidate)
-      else if (isAhead) frame.setPromptTokensAhead(kept.slot, ahead)
-      if (candidate.offer !== null) isOffered = true
-      candidates.push(candidate)
-    }
-    // From its next decision on; other names are their clients' inventions.
-    const isOwn = isOffered && !this.#views.has(model) && this.#views.size < viewsMax
-    if (isOwn) this.#add(model)
-    return { candidates, mark: (context, withTimes) => frame.mark(context, withTimes) }
+  /** Something about the worker is other than it was. */
+  changed(entry: Viewed): void {
+    // Where nobody has looked since, it is noted already.
+    const isNoted = this.#changed.at(-1) === entry && this.#changes > this.#looked
+    if (isNoted) return
+    this.#changed.push(entry)
+    if (this.#changed.length <= changesMax) return
+    this.#changed.splice(0, changesMax / 2)
+    this.#forgotten += changesMax / 2
+  }
+
+  /** A worker is new, or there in another's place. */
+  restructured(): void {
+    this.#structure += 1
+    this.#forgotten += this.#changed.length
+    this.#changed.length = 0
   }
 
   /** The worker is none any more. */
   forget({ candidates }: Viewed): void {
     for (const kept of candidates) kept?.frame?.remove(kept.slot)
+    this.restructured()
+  }
+
+  /** What a decision finds now. */
+  present(asked: Asked): Present {
+    const view = this.#views.get(asked.model) ?? this.#views.get(unoffered) ?? this.#add(unoffered)
+    const frame = view.log.begin()
+    const { table } = view
+    const isKept =
+      !view.isShared &&
+      view.frame === frame &&
+      view.structure === this.#structure &&
+      view.changes >= this.#forgotten &&
+      table.policy === asked.policy
+    if (isKept) this.#fillChanged(view, asked)
+    else this.#fill(view, frame, asked)
+    view.changes = this.#changes
+    this.#looked = this.#changes
+    view.asked = asked
+    const { candidates } = view.table
+    const mark: Present['mark'] = (context, withTimes) => frame.mark(context, withTimes)
+    return { candidates, table: view.table, mark }
+  }
+
+  /**
+   * Looks at those that changed, so that no request has to.
+   * @param again the same question, asked now
+   */
+  catchUp(again: (asked: Asked) => Asked): void {
+    for (const view of this.#views.values()) {
+      if (view.asked !== undefined && !view.isShared) this.present(again(view.asked))
+    }
+  }
+
+  get #changes(): number {
+    return this.#forgotten + this.#changed.length
+  }
+
+  #fill(view: ModelView, frame: ViewFrame, asked: Asked): void {
+    view.table = new CandidateTable(asked.policy)
+    view.frame = frame
+    view.structure = this.#structure
+    view.broken.clear()
+    let isOffered = false
+    for (const entry of asked.entries()) {
+      const kept = keptFor(entry, view)
+      const isNew = kept.frame !== frame
+      if (isNew) {
+        kept.frame = frame
+        kept.slot = frame.place()
+      }
+      kept.row = view.table.size
+      this.#renew(view, { entry, isNew: true }, asked)
+      if (kept.candidate.offer !== null) isOffered = true
+    }
+    const { model } = asked
+    // From its next decision on; other names are their clients' inventions.
+    if (isOffered && !this.#views.has(model) && this.#views.size < viewsMax) this.#add(model)
+  }
+
+  #fillChanged(view: ModelView, asked: Asked): void {
+    for (let i = view.changes - this.#forgotten; i < this.#changed.length; i += 1) {
+      const entry = this.#changed[i]
+      if (entry !== undefined) this.#renew(view, { entry, isNew: false }, asked)
+    }
+    if (view.broken.size === 0 && asked.breakerOf === undefined) return
+    const broken = new Set(view.broken)
+    for (const id of asked.broken()) {
+      const entry = asked.entryOf(id)
+      if (entry !== undefined) broken.add(entry)
+    }
+    for (const entry of broken) this.#renew(view, { entry, isNew: false }, asked)
+  }
+
+  #renew(
+    view: ModelView,
+    { entry, isNew }: { readonly entry: Viewed; readonly isNew: boolean },
+    asked: Asked,
+  ): void {
+    const kept = entry.candidates[view.number]
+    if (kept === undefined) return
+    const { candidate, row, slot } = kept
+    let isOther = refresh(candidate, entry, asked) || isNew
+    const evidence = asked.evidenceOf(candidate.id)
+    if (candidate.evidence !== evidence) {
+      candidate.evidence = evidence
+      isOther = true
+    }
+    const breaker = asked.breakerOf?.(candidate.id)
+    // Also the same one has something else to say.
+    if (breaker !== undefined || candidate.breaker !== undefined) isOther = true
+    candidate.breaker = breaker
+    if (breaker === undefined) view.broken.delete(entry)
+    else view.broken.add(entry)
+    const ahead = entry.foreseen?.promptTokensAhead(asked.nowMs)
+    const isAhead = candidate.promptTokensAhead !== ahead
+    candidate.promptTokensAhead = ahead
+    if (isOther) kept.frame?.set(slot, candidate)
+    else if (isAhead) kept.frame?.setPromptTokensAhead(slot, ahead)
+    if (isNew) view.table.push(candidate)
+    else if (isOther || isAhead) view.table.put(row, candidate)
   }
 
   #add(model: string): ModelView {
-    const view = { number: this.#views.size, log: new ViewLog(() => this.#nameFrame()) }
+    const view: ModelView = {
+      number: this.#views.size,
+      isShared: model === unoffered,
+      log: new ViewLog(() => this.#nameFrame()),
+      table: emptyTable,
+      frame: undefined,
+      structure: -1,
+      changes: 0,
+      asked: undefined,
+      broken: new Set(),
+    }
     this.#views.set(model, view)
     return view
   }
@@ -152,6 +268,17 @@ export class CandidateViews {
     this.#framesNamed += 1
     return `${this.#now().toString(36)}-${this.#framesNamed.toString(36)}`
   }
+}
+
+const emptyTable = new CandidateTable(defaultPolicy)
+
+function keptFor(entry: Viewed, { number }: ModelView): KeptCandidate {
+  const known = entry.candidates[number]
+  if (known !== undefined) return known
+  const candidate = newCandidate(entry.worker.id)
+  const kept = { candidate, frame: undefined, slot: 0, row: 0 }
+  entry.candidates[number] = kept
+  return kept
 }
 
 const unforeseen = new Foreseen()
@@ -184,14 +311,17 @@ function newCandidate(id: WorkerId): Writable<Candidate> {
 }
 
 /** @returns whether anything is other than it was */
-function refresh(kept: Writable<Candidate>, entry: Viewed, { model, classes }: Asked): boolean {
+function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: Asked): boolean {
   const foreseen = entry.foreseen ?? unforeseen
   const view = entry.worker.describe()
   const offer = offerOf(view, model)
   const isMeasured = view.roundTripMs !== undefined
   const roundTripMs = isMeasured ? view.roundTripMs : foreseen.roundTripMs
   const roundTripSource = isMeasured ? 'measured' : foreseen.roundTripSource
-  const { hardwareClass, memoryBytes } = machineOf(entry, view, { classes, offer })
+  const { hardwareClass, memoryBytes } = machineOf(entry, view, {
+    classes: policy.hardwareClasses,
+    offer,
+  })
   const { load } = kept
   const isSame =
     kept.region === view.region &&

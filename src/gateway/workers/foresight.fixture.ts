@@ -93,7 +93,7 @@ export class SightedGateway {
   }
 
   route(): Decision {
-    const candidates = this.registry.candidates(model, policy.hardwareClasses)
+    const candidates = this.registry.candidates(model, policy)
     return decide(sampleInput({ candidates, policy, random: this.random }))
   }
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
 import { AgentWorld } from '../../mesh/agent/agent.fixture.ts'
 import type { ViewedNode } from '../../mesh/index.ts'
-import { renderDecision } from '../../routing/index.ts'
+import { defaultPolicy, renderDecision } from '../../routing/index.ts'
 import { fixedLink, SightedGateway, ToldMesh } from './foresight.fixture.ts'
 
 /** A crash is known to all within this, at the 99th percentile, over wide-area links. */
@@ -125,7 +125,7 @@ describe('how busy nodes are', () => {
     const mesh = new ToldMesh()
     const gateway = new SightedGateway(clock, { mesh })
     const node = gateway.join({ decodeTokensPerSecond: 0 })
-    const others = () => gateway.registry.candidates('sample-model', [])[0]?.others
+    const others = () => gateway.registry.candidates('sample-model', defaultPolicy)[0]?.others
     clock.advance(10_000)
     gateway.report(node, { running: 1 })
     mesh.nodes.set(node.id, viewed({ running: 4, ageMs: 3_000 }))
@@ -231,5 +231,8 @@ it('a node that comes back with another engine has the cache that this one has',
   gateway.report(before, { kvTokensFree: 1_000 })
   const after = gateway.join({ id: before.id })
   gateway.report(after, { kvTokensFree: 0 })
-  assert.equal(gateway.registry.candidates('sample-model', [])[0]?.kvTokensFree, undefined)
+  assert.equal(
+    gateway.registry.candidates('sample-model', defaultPolicy)[0]?.kvTokensFree,
+    undefined,
+  )
 })

@@ -28,7 +28,7 @@ export interface MeshSight {
 
 export interface ForesightModules {
   readonly clock: Clock
-  readonly registry: Pick<WorkerRegistry, 'nodes' | 'node'>
+  readonly registry: Pick<WorkerRegistry, 'nodes' | 'node' | 'changed' | 'catchUp'>
   readonly latencies: Pick<LatencyWatch, 'cell' | 'estimate'>
   /** Without it, only what nodes report and links show. */
   readonly mesh?: MeshSight | undefined
@@ -78,7 +78,9 @@ export class Foresight {
     const prefillTokensPerSecond = Math.max(0, ...models.map((one) => one.prefillTokensPerSecond))
     const counts = { running, waiting, kvTokensFree, promptTokensUnread }
     const speed = { slots, tokensPerSecond, prefillTokensPerSecond }
-    this.#modules.registry.node(id)?.foreseen.reported({ ...counts, ...speed }, this.#now())
+    const { registry } = this.#modules
+    registry.node(id)?.foreseen.reported({ ...counts, ...speed }, this.#now())
+    registry.changed(id)
   }
 
   #schedule(): void {
@@ -95,10 +97,11 @@ export class Foresight {
       const next = this.#turn.next()
       if (next.done === true) {
         this.#turn = undefined
-        return
+        break
       }
       this.#look(next.value)
     }
+    this.#modules.registry.catchUp()
   }
 
   #changed(id: NodeId, state: MemberState): void {
@@ -122,6 +125,7 @@ export class Foresight {
     }
     foreseen.foresee(nowMs)
     if (link?.roundTripMs === undefined) this.#place(worker, foreseen)
+    this.#modules.registry.changed(id)
   }
 
   #place(worker: RemoteWorker, foreseen: Foreseen): void {

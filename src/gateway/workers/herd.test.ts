@@ -57,7 +57,7 @@ function run(seed: number, isForeseen: boolean): { waitMs: number; queueMost: nu
       arrivesAtMs += (-Math.log(1 - random.float()) * serviceMs) / (nodeCount * slots * loadShare)
       const gateway = gateways[random.below(gateways.length)]
       assert.ok(gateway)
-      const known = gateway.registry.candidates(model, policy.hardwareClasses)
+      const known = gateway.registry.candidates(model, policy)
       const candidates = isForeseen ? known : known.map(byLastEntry)
       const { chosen } = decide(sampleInput({ candidates, policy, random: gateway.random }))
       const node = byId.get(chosen as RemoteWorker['id'])

@@ -234,6 +234,7 @@ export class Joining {
       this.#remember(verified)
     }
     worker.report(load)
+    this.#modules.registry.changed(worker.id)
     if (links.length > 0) this.#modules.latencies?.hear(worker.id, links)
     this.#modules.foresight?.reported(worker, load)
     await call.send(encodeReportAck())

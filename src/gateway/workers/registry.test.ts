@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
 import { EvidenceBook } from '../../evidence/index.ts'
 import { hasCode, nodeIdOf, type WorkerId } from '../../protocol/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
 import { WorkerRegistry } from './registry.ts'
 import type { Worker } from './worker.ts'
 
@@ -60,13 +61,13 @@ test('candidates are as they are now, also where the same objects are filled aga
   const { registry } = newRegistry()
   const worker = workerOf(1)
   registry.put(worker)
-  assert.equal(registry.candidates('m', [])[0]?.inFlight, 0)
+  assert.equal(registry.candidates('m', defaultPolicy)[0]?.inFlight, 0)
   registry.begin(worker.id)
-  const [second] = registry.candidates('m', [])
+  const [second] = registry.candidates('m', defaultPolicy)
   assert.deepEqual([second?.inFlight, second?.others, second?.verdict], [1, undefined, undefined])
   // One of the same id is another worker, with what is under way there still counted.
   const describe = () => ({ ...view, region: 'elsewhere' })
   registry.put({ ...workerOf(1), describe } as unknown as Worker)
-  const [third] = registry.candidates('m', [])
+  const [third] = registry.candidates('m', defaultPolicy)
   assert.deepEqual([third?.inFlight, third?.region], [1, 'elsewhere'])
 })

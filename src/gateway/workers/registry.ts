@@ -6,8 +6,9 @@ import type { Clock } from '../../base/index.ts'
 import { Breakers, type EvidenceBook, type Standing } from '../../evidence/index.ts'
 import type { UnreadPrompt } from '../../mesh/index.ts'
 import { IsochroneError, isNodeId, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
-import type { Candidate, HardwareClass } from '../../routing/index.ts'
+import type { Candidate } from '../../routing/index.ts'
 import {
+  type Asked,
   CandidateViews,
   type KeptCandidate,
   type Machine,
@@ -62,6 +63,8 @@ export class WorkerRegistry {
   readonly #options: RegistryOptions
   readonly #modules: RegistryModules
   readonly #entries = new Map<WorkerId, Entry>()
+  /** Upstreams: nobody tells when something about them changes. */
+  readonly #untold = new Set<Entry>()
   /** Who gets nothing for a while, by what came of the requests before. */
   readonly breakers: Breakers
   readonly #views: CandidateViews
@@ -82,7 +85,7 @@ export class WorkerRegistry {
       throw new IsochroneError('join_refused', message)
     }
     const inFlight = before?.inFlight ?? 0
-    this.#entries.set(worker.id, {
+    const entry: Entry = {
       worker,
       inFlight,
       standing: before?.standing,
@@ -90,7 +93,11 @@ export class WorkerRegistry {
       goneSinceMs: undefined,
       candidates: before?.candidates ?? [],
       machine: undefined,
-    })
+    }
+    this.#entries.set(worker.id, entry)
+    if (before !== undefined) this.#untold.delete(before)
+    if (!(worker instanceof RemoteWorker)) this.#untold.add(entry)
+    this.#views.restructured()
   }
 
   /** The worker's connection is gone; it is named as not connected for a while. */
@@ -98,6 +105,7 @@ export class WorkerRegistry {
     const entry = this.#entries.get(worker.id)
     if (entry?.worker !== worker) return
     entry.goneSinceMs = this.#modules.clock.monotonic()
+    this.#views.changed(entry)
   }
 
   /** What stands against it from now on; a quarantine ends what it does for this gateway. */
@@ -105,6 +113,7 @@ export class WorkerRegistry {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     entry.standing = standing
+    this.#views.changed(entry)
     const { worker } = entry
     if (!(worker instanceof RemoteWorker)) return
     if (standing?.state === 'quarantined') worker.bar(standing.words)
@@ -172,6 +181,7 @@ export class WorkerRegistry {
     const entry = this.#entries.get(id)
     if (entry === undefined) return 0
     entry.inFlight += 1
+    this.#views.changed(entry)
     entry.foreseen?.own.sent(this.#modules.clock.monotonic())
     return entry.inFlight - 1
   }
@@ -184,13 +194,36 @@ export class WorkerRegistry {
 
   /** A prompt is under way there, until it was read; undefined: nobody counts them. */
   beginPrompt(id: WorkerId, tokens: number): UnreadPrompt | undefined {
+    this.changed(id)
     return this.#entries.get(id)?.foreseen?.prompts.sent(tokens, this.#modules.clock.monotonic())
   }
 
   /** Its first token came, or it ended without one. */
   endPrompt(id: WorkerId, prompt: UnreadPrompt | undefined): void {
     if (prompt === undefined) return
+    this.changed(id)
     this.#entries.get(id)?.foreseen?.prompts.read(prompt, this.#modules.clock.monotonic())
+  }
+
+  /** Something was heard or seen of a worker: decisions look at it anew. */
+  changed(id: WorkerId): void {
+    const entry = this.#entries.get(id)
+    if (entry !== undefined) this.#views.changed(entry)
+  }
+
+  /** Looks at those that changed now, so that no request has to. */
+  catchUp(): void {
+    this.#views.catchUp(({ model, policy }) => this.#asked(model, policy))
+  }
+
+  /** Whether its link shows nothing, now, that would shut it out; else it is looked at anew. */
+  isStillThere(id: WorkerId): boolean {
+    const { worker } = this.#entries.get(id) ?? {}
+    if (!(worker instanceof RemoteWorker)) return worker !== undefined
+    const { connected, overdue } = worker.describe()
+    if (connected && !overdue) return true
+    this.changed(id)
+    return false
   }
 
   /** @param tokens of its answer */
@@ -198,6 +231,7 @@ export class WorkerRegistry {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     entry.inFlight = Math.max(0, entry.inFlight - 1)
+    this.#views.changed(entry)
     entry.foreseen?.ended(tokens, this.#modules.clock.monotonic())
   }
 
@@ -209,20 +243,29 @@ export class WorkerRegistry {
     return false
   }
 
-  /**
-   * For one decision, to be made at once: the next call fills the same objects.
-   * @param classes the policy's
-   */
-  present(model: string, classes: readonly HardwareClass[]): Present {
-    const evidenceOf = this.#modules.evidence.of(model)
-    const breakerOf = this.breakers.of(model)
-    const nowMs = this.#modules.clock.monotonic()
-    const asked = { model, classes, evidenceOf, breakerOf, nowMs }
-    return this.#views.fill(asked, this.#entries.values())
+  /** For one decision, to be made at once: the next call fills the same objects. */
+  present(model: string, policy: Asked['policy']): Present {
+    for (const entry of this.#untold) this.#views.changed(entry)
+    return this.#views.present(this.#asked(model, policy))
   }
 
-  candidates(model: string, classes: readonly HardwareClass[]): readonly Candidate[] {
-    return this.present(model, classes).candidates
+  /** The same, of everybody as it is now. */
+  candidates(model: string, policy: Asked['policy']): readonly Candidate[] {
+    this.#views.restructured()
+    return this.present(model, policy).candidates
+  }
+
+  #asked(model: string, policy: Asked['policy']): Asked {
+    return {
+      model,
+      policy,
+      evidenceOf: this.#modules.evidence.of(model),
+      breakerOf: this.breakers.of(model),
+      nowMs: this.#modules.clock.monotonic(),
+      entries: () => this.#entries.values(),
+      entryOf: (id) => this.#entries.get(id),
+      broken: () => this.breakers.workersOf(model),
+    }
   }
 
   /** Every model that a connected worker offers, with its offers. */
@@ -246,6 +289,7 @@ export class WorkerRegistry {
       const { goneSinceMs, inFlight } = entry
       if (goneSinceMs !== undefined && goneSinceMs < before && inFlight === 0) {
         this.#entries.delete(id)
+        this.#untold.delete(entry)
         this.#views.forget(entry)
       }
     }

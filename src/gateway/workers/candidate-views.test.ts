@@ -1,0 +1,97 @@
+/** What decisions find is kept as it changes, and is what a look at everybody would find. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ManualClock, seededRandom } from '../../base/index.ts'
+import type { UnreadPrompt } from '../../mesh/index.ts'
+import { decide } from '../../routing/index.ts'
+import { sampleInput } from '../../routing/samples.fixture.ts'
+import { model, policy, SightedGateway } from './foresight.fixture.ts'
+import type { RemoteWorker } from './remote-worker.ts'
+
+const step = fc.record({
+  kind: fc.constantFrom('begin', 'end', 'report', 'prompt', 'read', 'look', 'join', 'gone', 'fail'),
+  at: fc.nat(1_000),
+  amount: fc.nat(6),
+})
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+class Scene {
+  readonly clock = new ManualClock()
+  readonly gateway = new SightedGateway(this.clock)
+  readonly nodes: RemoteWorker[] = [this.gateway.join(), this.gateway.join()]
+  readonly #prompts: [RemoteWorker, UnreadPrompt | undefined][] = []
+
+  take({ kind, at, amount }: Step): void {
+    const { registry } = this.gateway
+    const node = this.nodes[at % this.nodes.length] as RemoteWorker
+    if (kind === 'begin') registry.begin(node.id)
+    if (kind === 'end') registry.end(node.id, amount)
+    if (kind === 'report') {
+      this.gateway.report(node, { running: amount, promptTokensUnread: amount * 100 })
+    }
+    if (kind === 'prompt') this.#prompts.push([node, registry.beginPrompt(node.id, amount * 50)])
+    if (kind === 'read') {
+      const [asked, prompt] = this.#prompts.shift() ?? []
+      if (asked !== undefined) registry.endPrompt(asked.id, prompt)
+    }
+    // Looks come with the time.
+    if (kind === 'look') this.clock.advance(250 * (1 + amount))
+    if (kind === 'join') this.nodes.push(this.gateway.join())
+    if (kind === 'gone') {
+      node.disconnected()
+      registry.markGone(node)
+    }
+    if (kind === 'fail') {
+      registry.breakers.asked({ worker: node.id, model, retryAfterMs: 1_000 * amount })
+    }
+  }
+}
+
+test('kept step by step, the candidates and their table are those of a look at everybody', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.nat(), (steps, seed) => {
+      const scene = new Scene()
+      const { registry } = scene.gateway
+      // The first decision on a model names it, the next one keeps a view of its own.
+      registry.present(model, policy)
+      for (const [i, one] of steps.entries()) {
+        scene.take(one)
+        if (i % 3 === 0) registry.present(model, policy)
+      }
+      const { candidates, table } = registry.present(model, policy)
+      const kept = JSON.stringify(candidates)
+      const shared = { policy, now: scene.clock.now() }
+      const byTable = decide(
+        sampleInput({ ...shared, candidates, table, random: seededRandom(seed) }),
+      )
+      const all = registry.candidates(model, policy)
+      assert.equal(kept, JSON.stringify(all))
+      const once = { ...shared, candidates: [...all], random: seededRandom(seed) }
+      assert.equal(JSON.stringify(byTable), JSON.stringify(decide(sampleInput(once))))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a request looks only at those that changed', () => {
+  const { gateway, nodes } = new Scene()
+  const { registry } = gateway
+  for (let i = 0; i < 50; i += 1) nodes.push(gateway.join())
+  registry.present(model, policy)
+  registry.present(model, policy)
+  let looks = 0
+  for (const node of nodes) {
+    const describe = node.describe.bind(node)
+    node.describe = () => {
+      looks += 1
+      return describe()
+    }
+  }
+  registry.present(model, policy)
+  assert.equal(looks, 0)
+  registry.begin(nodes[3]?.id as RemoteWorker['id'])
+  assert.equal(registry.present(model, policy).candidates[3]?.inFlight, 1)
+  assert.equal(looks, 1)
+})
