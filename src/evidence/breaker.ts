@@ -26,7 +26,7 @@ export const probesMax = 1
 /** One answer in a row may be luck. */
 const answersToClose = 3
 /** A worker's word holds for no longer: a mistake, or a lie, costs it a minute's work. */
-const waitMsMax = 60_000
+export const waitMsMax = 60_000
 /** At about 200 bytes each; beyond it, whoever fails is judged by its record alone. */
 const breakersMaxDefault = 10_000
 

@@ -31,12 +31,12 @@ export interface GatewayLimits {
   /** Workers tried for one request, the first included. */
   readonly attemptsMax: number
   /**
-   * Of all requests, the share that may be asked of a second worker at once: what a node works for
-   * nothing is at most this, also when all of them are late.
+   * Of all requests, the share that may be asked of a second worker, since the first one is late or
+   * slow: nodes work for nothing at most this much, also when all of them are.
    */
-  readonly hedgeShareMax: number
+  readonly spareShareMax: number
   /** So many may be together, after a quiet time. */
-  readonly hedgeBurstMax: number
+  readonly spareBurstMax: number
   /** Workers that go on with one answer: more deaths than that are no accident. */
   readonly continuationsMax: number
   /**
@@ -80,8 +80,8 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   totalMs: 600_000,
   clientStallMs: 60_000,
   attemptsMax: 3,
-  hedgeShareMax: 0.05,
-  hedgeBurstMax: 10,
+  spareShareMax: 0.05,
+  spareBurstMax: 10,
   continuationsMax: 16,
   requestsInFlightMax: 4096,
   requestsPerMinute: 1_000_000,

@@ -5,6 +5,7 @@
  * give for a well-formed request pass; everything else is a failure of the node. Of those that
  * pass, the ones that put the fault on the request are doubted: see `doubted-refusals.ts`.
  */
+import { waitMsMax } from '../../evidence/index.ts'
 import {
   asIsochroneError,
   type Blame,
@@ -34,11 +35,19 @@ const passed: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** An error of a worker as dispatch treats it: retryable where another worker may succeed. */
 export function workerError(error: unknown): IsochroneError {
   const original = asIsochroneError(error)
-  if (passed.has(original.code)) return original
+  if (passed.has(original.code)) return withinPatience(original)
   return new IsochroneError('node_failed', `The node failed: ${original.message}`, {
     cause: original,
     detail: { nodeCode: original.code },
   })
+}
+
+/** Clients are not told to wait for longer than this gateway leaves the worker alone. */
+function withinPatience(error: IsochroneError): IsochroneError {
+  const { retryAfterMs } = error.detail
+  if (typeof retryAfterMs !== 'number' || retryAfterMs <= waitMsMax) return error
+  const detail = { ...error.detail, retryAfterMs: waitMsMax }
+  return new IsochroneError(error.code, error.message, { cause: error, detail })
 }
 
 /** What this gateway finds itself, and judges by what others answer (`doubted-refusals.ts`). */

@@ -91,10 +91,17 @@ test('what it says by retry-after is heeded, and told where nobody else is', asy
   assert.deepEqual([again.status, again.retryAfter], [429, '15'])
   assert.equal(again.decision?.rejections[0]?.gate, 'back-off')
   assert.equal(engine.calls, 1, 'it was not asked')
-  follow(saying(['well']))
+  const long: Script = () => {
+    const detail = { retryAfterMs: 3_600_000 }
+    throw new IsochroneError('all_nodes_busy', 'too many requests', { detail })
+  }
+  follow(long)
   clock.advance(15_000)
+  assert.equal((await ask()).retryAfter, '60', 'no longer than it is left alone')
+  follow(saying(['well']))
+  clock.advance(60_000)
   assert.equal((await ask()).status, 200)
-  assert.equal(engine.calls, 2)
+  assert.equal(engine.calls, 3)
   addSound()
   assert.equal((await ask()).status, 200)
 })

@@ -9,11 +9,13 @@ import {
   type OfferedModel,
   type WorkerId,
 } from '../../protocol/index.ts'
+import type { MoveReason } from '../../routing/index.ts'
 import type { GatewayLimits } from '../limits.ts'
 import { offerOf } from '../workers/candidate-views.ts'
 import type { Worker } from '../workers/worker.ts'
 import { workerError } from './attribution.ts'
 import type { Departure } from './departure.ts'
+import type { SpareBudget } from './hedge-plan.ts'
 import { moveReasonOf } from './moves.ts'
 import { type Asked, Passage } from './passage.ts'
 import type { Router } from './router.ts'
@@ -24,6 +26,8 @@ export interface CallsModules extends TrailModules {
   readonly clock: Clock
   readonly log: Log
   readonly router: Router
+  /** Of work that is done twice. */
+  readonly budget: SpareBudget
 }
 
 export type CallLimits = Pick<
@@ -116,7 +120,7 @@ export class Calls {
         deadlineAtMs: journeying.arrivedAtMs + this.#limits.totalMs,
         departure: journeying.departure,
         onFirst: () => journeying.trail.begun(worker.id),
-        canMove: (whileItWorks) => this.#canMove(passage, journeying, whileItWorks),
+        canMove: (why) => this.#canMove(passage, journeying, why),
         isSuspected: () => this.#modules.registry.isSuspected(worker.id),
         tpotMs: journeying.trail.decision.request.objective.tpotMs,
         late,
@@ -125,13 +129,18 @@ export class Calls {
     )
   }
 
-  /** @param whileItWorks nothing is lost by staying: only to somebody who goes on at once */
-  #canMove(passage: Passage, { trail }: Journeying, whileItWorks: boolean): boolean {
-    const { router } = this.#modules
+  /**
+   * @param why of a worker that has not failed: nothing is lost by staying, so only to somebody
+   * who goes on at once. That all are slow may be this gateway's own doing: those have a budget.
+   */
+  #canMove(passage: Passage, { trail }: Journeying, why: MoveReason | undefined): boolean {
+    const { router, budget } = this.#modules
     const { decision } = trail
     const { asked, continuation, written } = passage
-    if (continuation !== undefined && router.couldMove(decision, continuation)) return true
-    if (whileItWorks) return false
+    if (continuation !== undefined && router.couldMove(decision, continuation)) {
+      return why !== 'slow' || budget.take()
+    }
+    if (why !== undefined) return false
     if (written?.hasBegun === true && !asked.request.whole) return false
     return decision.attempts.length < this.#limits.attemptsMax && router.couldMove(decision)
   }

@@ -29,16 +29,16 @@ import {
   type Target,
 } from './calls.ts'
 import { type Begun, FirstTokenRace, type RaceModules } from './first-token-race.ts'
-import { HedgeBudget, hedgeAfterMs } from './hedge-plan.ts'
+import { hedgeAfterMs, SpareBudget } from './hedge-plan.ts'
 import { Interruption } from './interruption.ts'
 import { moveReasonOf } from './moves.ts'
 import type { Passage } from './passage.ts'
 import { refusalError } from './router.ts'
 import { type Figures, noFigures, type Trail } from './trail.ts'
 
-export type DispatchModules = CallsModules
+export type DispatchModules = Omit<CallsModules, 'budget'>
 
-export type DispatchLimits = CallLimits & Pick<GatewayLimits, 'hedgeShareMax' | 'hedgeBurstMax'>
+export type DispatchLimits = CallLimits & Pick<GatewayLimits, 'spareShareMax' | 'spareBurstMax'>
 
 /** An answer whose first batch is there. */
 export interface Answer {
@@ -92,8 +92,8 @@ export class Dispatch {
   constructor(limits: DispatchLimits, modules: DispatchModules) {
     this.#limits = limits
     this.#modules = modules
-    this.#calls = new Calls(limits, modules)
-    const budget = new HedgeBudget({ share: limits.hedgeShareMax, burstMax: limits.hedgeBurstMax })
+    const budget = new SpareBudget({ share: limits.spareShareMax, burstMax: limits.spareBurstMax })
+    this.#calls = new Calls(limits, { ...modules, budget })
     this.#race = { ...modules, calls: this.#calls, budget }
   }
 

@@ -12,7 +12,7 @@ import type { Decision } from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import { workerError } from './attribution.ts'
 import type { Calls, Journeying, Target } from './calls.ts'
-import type { HedgeBudget } from './hedge-plan.ts'
+import type { SpareBudget } from './hedge-plan.ts'
 import type { Passage } from './passage.ts'
 import type { Router } from './router.ts'
 import { noFigures } from './trail.ts'
@@ -32,7 +32,7 @@ type Runner = Pick<Begun, 'target' | 'passage'>
 export interface RaceModules {
   readonly calls: Calls
   readonly router: Pick<Router, 'routeBeside'>
-  readonly budget: HedgeBudget
+  readonly budget: SpareBudget
   readonly metrics: Pick<GatewayMetrics, 'hedge'>
 }
 

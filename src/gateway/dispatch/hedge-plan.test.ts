@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Decision } from '../../routing/index.ts'
-import { HedgeBudget, hedgeAfterMs } from './hedge-plan.ts'
+import { hedgeAfterMs, SpareBudget } from './hedge-plan.ts'
 
 function decided(ttftMs: number | null, times: readonly (readonly [ttft: number, high: number])[]) {
   const rankings = times.map(([predictedTtftMs, predictedTtftHighMs], i) => ({
@@ -34,7 +34,7 @@ test('never without an objective, or without somebody else', () => {
 test('hedges are a share of the requests, and a few', () => {
   const [share, burstMax] = [0.05, 10]
   const property = fc.property(fc.array(fc.boolean(), { maxLength: 2_000 }), (steps) => {
-    const budget = new HedgeBudget({ share, burstMax })
+    const budget = new SpareBudget({ share, burstMax })
     let requests = 0
     let hedges = 0
     for (const isRequest of steps) {
@@ -46,7 +46,7 @@ test('hedges are a share of the requests, and a few', () => {
     }
   })
   fc.assert(property, { numRuns: 100 })
-  const idle = new HedgeBudget({ share, burstMax })
+  const idle = new SpareBudget({ share, burstMax })
   for (let i = 0; i < 1_000; i += 1) idle.request()
   let together = 0
   while (idle.take()) together += 1

@@ -24,8 +24,11 @@ export function hedgeAfterMs(decision: Decision, sinceArrivalMs: number): number
   return Math.max(usualMs, ttftMs - sinceArrivalMs - elsewhereMs)
 }
 
-/** Tokens of a bucket: a share of one comes with every request, and a hedge takes a whole one. */
-export class HedgeBudget {
+/**
+ * Of work that nodes do twice: a share of a token comes with every request, and a hedge, or a move
+ * for slowness, takes a whole one.
+ */
+export class SpareBudget {
   readonly #share: number
   readonly #burstMax: number
   #tokens: number

@@ -118,7 +118,7 @@ test('nobody is asked twice without an objective, or where nobody else has room'
 })
 
 test('the budget of the gateway bounds them', async () => {
-  const limits = { hedgeShareMax: 0.5, hedgeBurstMax: 0.9 }
+  const limits = { spareShareMax: 0.5, spareBurstMax: 0.9 }
   const { attempts, clock, metrics } = await begun([silent, {}], { limits })
   await clock.advanceAsync(20_000)
   assert.equal(attempts().length, 1)

@@ -42,9 +42,9 @@ export interface WorkerCallOptions {
   readonly onFirst: () => void
   /**
    * Whether another worker, one that answers, could do the work.
-   * @param whileItWorks this one has not failed
+   * @param why of a worker that has not failed; absent: it has
    */
-  readonly canMove: (whileItWorks: boolean) => boolean
+  readonly canMove: (why?: MoveReason) => boolean
   /** Whether the mesh holds the worker for suspect. */
   readonly isSuspected: () => boolean
   /** What the request asks for, ms per token; null: nothing. */
@@ -253,7 +253,7 @@ export class WorkerCall {
     const hasHalted = this.#lateLooks >= lateLooksMax
     const hasStalled = this.#hasStalled()
     if (!(hasHalted || hasStalled)) return this.#reasonToLeave(load.draining)
-    if (!this.#options.canMove(false)) return undefined
+    if (!this.#options.canMove()) return undefined
     return hasHalted ? halted() : stalled(this.#quietLooks * haltLookMs)
   }
 
@@ -267,7 +267,7 @@ export class WorkerCall {
     if (isDraining && !this.#isNearlyDone) reason = 'draining'
     else if (this.#suspectLooks >= suspectLooksMax) reason = 'suspected'
     else if (this.#slowLooks >= slowLooksMax) reason = 'slow'
-    return reason !== undefined && canMove(true) ? new AnswerMoved(reason) : undefined
+    return reason !== undefined && canMove(reason) ? new AnswerMoved(reason) : undefined
   }
 
   /** Since the look before; what a slow reader held up says nothing. */

@@ -16,8 +16,8 @@ import type { Metadata } from '../transport.ts'
 
 const codeKey = 'isochrone-code'
 const waitKey = 'grpc-retry-pushback-ms'
-/** A day: eight digits on the wire. */
-const waitMsMax = 86_400_000
+/** Nobody means longer than an hour. */
+const waitMsMax = 3_600_000
 /** Bytes of an error's message on the wire; metadata as a whole is bounded too. */
 const messageBytesMax = 4 * 1024
 
@@ -57,7 +57,8 @@ export function trailersError(trailers: Metadata): IsochroneError | undefined {
 
 /** By gRPC, anything but a number says not to come again; a code says that better. */
 function waitOf(wait: string | undefined) {
-  return wait !== undefined && /^\d{1,8}$/.test(wait) ? { retryAfterMs: Number(wait) } : {}
+  if (wait === undefined || !/^\d{1,9}$/.test(wait)) return {}
+  return { retryAfterMs: Math.min(Number(wait), waitMsMax) }
 }
 
 function codeOf(status: number, named: string | undefined): ErrorCode {
