@@ -22,9 +22,12 @@ import {
   addObservation,
   type Entry,
   estimateOf,
+  type Heard,
+  hear,
   newcomer,
   newEntry,
   newWorkerRecord,
+  ownCounts,
   unseenEstimate,
   type WorkerRecord,
 } from './record.ts'
@@ -38,6 +41,14 @@ const entriesMaxDefault = 20_000
 export interface EvidenceBookOptions {
   readonly clock: Clock
   readonly entriesMax?: number
+}
+
+/** Decayed counts of requests. */
+export interface Seen {
+  readonly worker: WorkerId
+  readonly model: string
+  readonly right: number
+  readonly failed: number
 }
 
 export class EvidenceBook {
@@ -99,6 +110,21 @@ export class EvidenceBook {
   ): void {
     const saidMs = Math.min(atMs, this.#clock.now())
     if (Number.isFinite(saidMs)) addFault(this.#worker(worker), saidMs, weight)
+  }
+
+  /** What other gateways have seen of it, all together, in place of what they said before. */
+  count(worker: WorkerId, model: string, heard: Heard): void {
+    hear(this.#entry(worker, model), heard)
+  }
+
+  /** What this gateway has seen itself since then, and nothing that it heard. */
+  *seenSince(sinceMs: number): IterableIterator<Seen> {
+    const now = this.#clock.now()
+    for (const [entry, { model, worker }] of this.#ages) {
+      if (entry.atMs < sinceMs) continue
+      const { failures: failed, successes: right } = ownCounts(entry, now)
+      yield { worker, model, right, failed }
+    }
   }
 
   /** Replays what was kept, oldest first, into an empty book. */

@@ -9,7 +9,8 @@ export type {
   ProbabilityEstimate,
   WorkerEvidence,
 } from './evidence.ts'
-export { EvidenceBook, type EvidenceBookOptions } from './evidence-book.ts'
+export { EvidenceBook, type EvidenceBookOptions, type Seen } from './evidence-book.ts'
+export { Hearsay } from './hearsay.ts'
 export {
   LatencyRecord,
   type LatencySummary,

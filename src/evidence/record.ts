@@ -10,6 +10,7 @@ import {
   FadingBounds,
   priorFailures,
   priorSuccesses,
+  type Successes,
   successBounds,
 } from './bounds.ts'
 import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
@@ -50,10 +51,19 @@ interface Duration {
   squares: number
 }
 
+/** What others say, in weights of one's own observations. */
+export interface Heard {
+  readonly atMs: number
+  readonly successes: number
+  readonly failures: number
+}
+
 export interface Entry {
   atMs: number
   successes: number
   failures: number
+  /** undefined: others say nothing. */
+  heard: Heard | undefined
   readonly ttft: Duration
   readonly tpot: Duration
   readonly bounds: FadingBounds
@@ -135,6 +145,7 @@ export function newEntry(phase: number, of: WorkerRecord): Entry {
     atMs: 0,
     successes: 0,
     failures: 0,
+    heard: undefined,
     ttft: empty(),
     tpot: empty(),
     bounds: new FadingBounds(),
@@ -156,6 +167,7 @@ export function newEntry(phase: number, of: WorkerRecord): Entry {
  */
 function comeBack(entry: Entry, now: number): void {
   entry.atMs = Math.min(entry.atMs, now)
+  if (entry.heard !== undefined && entry.heard.atMs > now) entry.heard = undefined
   entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
   entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
   entry.curve.comeBack(now)
@@ -235,19 +247,50 @@ export function estimateOf(entry: Entry, now: number): WorkerEvidence {
   return fresh
 }
 
-function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
-  const bounds = entry.bounds.at(now - entry.atMs, (ageMs) => {
-    const left = fade(0, ageMs, completionHalfLifeMs)
-    return { successes: entry.successes * left, failures: entry.failures * left }
-  })
+/** Others' word replaces what they said before. */
+export function hear(entry: Entry, heard: Heard): void {
+  entry.heard = heard
+  entry.bounds.forget()
+  entry.cleanBounds.forget()
+  entry.estimate = undefined
+}
+
+/** What this gateway has seen itself by then: what it tells others. */
+export function ownCounts(entry: Entry, now: number): Successes {
   const left = fade(entry.atMs, now, completionHalfLifeMs)
-  return completionEstimate(entry.successes * left, entry.failures * left, bounds)
+  return { successes: entry.successes * left, failures: entry.failures * left }
+}
+
+/** With what others say. */
+function countsAt(entry: Entry, atMs: number): Successes {
+  const { heard } = entry
+  const own = ownCounts(entry, atMs)
+  if (heard === undefined) return own
+  const left = fade(heard.atMs, atMs, completionHalfLifeMs)
+  return {
+    successes: own.successes + heard.successes * left,
+    failures: own.failures + heard.failures * left,
+  }
+}
+
+function probabilityEstimate(entry: Entry, now: number): ProbabilityEstimate {
+  const latestMs = Math.max(entry.atMs, entry.heard?.atMs ?? 0)
+  const bounds = entry.bounds.at(now - latestMs, (ageMs) => countsAt(entry, latestMs + ageMs))
+  const { failures, successes } = countsAt(entry, now)
+  const estimate = completionEstimate(successes, failures, bounds)
+  return entry.heard === undefined ? estimate : { ...estimate, samples: ownSamples(entry, now) }
+}
+
+/** Whether a worker is a newcomer is for one's own eyes to say. */
+function ownSamples(entry: Entry, now: number): number {
+  const { failures, successes } = ownCounts(entry, now)
+  return successes + failures
 }
 
 /** Of Beta(a, 1), as almost all are: what `betaQuantile` would give. */
 function faultless(entry: Entry, now: number): ProbabilityEstimate {
-  const samples = entry.successes * fade(entry.atMs, now, completionHalfLifeMs)
-  const successes = priorSuccesses + samples
+  const samples = ownCounts(entry, now).successes
+  const successes = priorSuccesses + countsAt(entry, now).successes
   return {
     mean: successes / (successes + priorFailures),
     lowerBound: Math.exp(logOfBound / successes),
@@ -262,9 +305,9 @@ const logOfComplement = Math.log(1 - boundProbability)
 /** Answers that were right, against faults; the two fade at different rates. */
 function cleanEstimate(entry: Entry, now: number): ProbabilityEstimate {
   const { of } = entry
-  const latestMs = Math.max(entry.atMs, of.faultsAtMs)
+  const latestMs = Math.max(entry.atMs, of.faultsAtMs, entry.heard?.atMs ?? 0)
   const recordAt = (ageMs: number) => ({
-    successes: entry.successes * fade(entry.atMs, latestMs + ageMs, completionHalfLifeMs),
+    successes: countsAt(entry, latestMs + ageMs).successes,
     failures: of.faults * fade(of.faultsAtMs, latestMs + ageMs, faultHalfLifeMs),
   })
   const { successes, failures } = recordAt(Math.max(0, now - latestMs))

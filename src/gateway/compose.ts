@@ -16,6 +16,7 @@ import { HttpServer } from './http/server.ts'
 import { Journey } from './journey.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { GatewayMetrics } from './metrics.ts'
+import { ExperienceExchange } from './workers/experience-exchange.ts'
 import { Foresight } from './workers/foresight.ts'
 import { Joining } from './workers/joining.ts'
 import { LatencyWatch } from './workers/latency-watch.ts'
@@ -40,7 +41,7 @@ export async function createGateway(
   const latencies = new LatencyWatch({ self: gateway, cell }, { ...modules, registry })
   const foresight = new Foresight({ ...modules, registry, latencies })
   const standings = standingsOf(modules, { registry, network: options.network })
-  const { faults, notices, selfWatch, sessions } = standings
+  const { faults, notices, selfWatch, sessions, shared } = standings
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     ...workerGaugesOf(registry),
@@ -65,7 +66,7 @@ export async function createGateway(
   ]
   const server = new HttpServer(routes, limits, common)
   const isReady = () => registry.offers().size > 0
-  const watches = [latencies, foresight, selfWatch, sessions]
+  const watches = [latencies, foresight, selfWatch, sessions, shared]
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
   const joining = new Joining({ network, gateway, ...limits }, { ...common, calls, foresight })
   const callHandlers = {
@@ -81,8 +82,7 @@ export async function createGateway(
     callHandlers,
     onStream: serveCalls(callHandlers, modules),
     onConnection: (connection) => joining.expect(connection),
-    onPeerFault: (...found) => faults.gossip(...found),
-    onNotice: (from, notice) => notices.hear(from, notice),
+    ...standings.ears,
     addUpstream(upstream) {
       const worker = createUpstreamWorker(upstream)
       registry.put(worker)
@@ -105,6 +105,7 @@ function standingsOf(
   own: { readonly registry: WorkerRegistry; readonly network: string },
 ) {
   const { registry } = own
+  const teller = modules.notices ?? modules.mesh?.notices
   const selfWatch = new SelfWatch(modules.clock)
   const faults = new StandingKeeper({
     ...modules,
@@ -118,8 +119,9 @@ function standingsOf(
     ...own,
     book: faults.book,
     condemn: (worker, kind, evidence) => faults.conduct(worker, kind, evidence),
-    notices: modules.notices ?? modules.mesh?.notices,
+    notices: teller,
   })
+  const shared = new ExperienceExchange({ ...modules, ...own, notices: teller })
   faults.start()
   notices.start()
   const sessions = new SessionWatch({
@@ -133,13 +135,19 @@ function standingsOf(
       faults.seen(observation)
     },
   }
+  const ears: Pick<Gateway, 'onExperience' | 'onNotice' | 'onPeerFault'> = {
+    onPeerFault: (...found) => faults.gossip(...found),
+    onNotice: (...told) => notices.hear(...told),
+    onExperience: (...told) => shared.hear(...told),
+  }
   const gauges = {
     incidents: () => faults.counts(),
     faults: () => faults.faults(),
     notices: () => notices.counts(),
     rechecks: () => notices.rechecks.counts(),
+    experiences: () => shared.counts(),
   }
-  return { faults, notices, observations, selfWatch, sessions, gauges }
+  return { faults, notices, observations, selfWatch, sessions, shared, gauges, ears }
 }
 
 function workerGaugesOf(registry: WorkerRegistry) {

@@ -6,7 +6,13 @@ import type {
   ObservationStore,
   SightingStore,
 } from '../evidence/index.ts'
-import type { FaultListener, MeshAgent, NoticeKeeper, NoticeReader } from '../mesh/index.ts'
+import type {
+  ExperienceReader,
+  FaultListener,
+  MeshAgent,
+  NoticeKeeper,
+  NoticeReader,
+} from '../mesh/index.ts'
 import type { Identity, WorkerId } from '../protocol/index.ts'
 import type { DecisionStore, RoutingPolicy } from '../routing/index.ts'
 import type { CallHandler, Connection, Stream } from '../transport/index.ts'
@@ -53,7 +59,7 @@ export interface GatewayModules {
   /** The mesh of which this gateway is a member; its owner starts and closes it. */
   readonly mesh?: MeshAgent
   /** How other gateways are told of nodes, where it is not the mesh. */
-  readonly notices?: Pick<NoticeKeeper, 'isTrusted' | 'retract' | 'tell'> | undefined
+  readonly notices?: Pick<NoticeKeeper, 'isTrusted' | 'retract' | 'share' | 'tell'> | undefined
 }
 
 export interface Gateway {
@@ -72,6 +78,8 @@ export interface Gateway {
   readonly onPeerFault: FaultListener
   /** For the mesh: what another gateway tells of nodes. */
   readonly onNotice: NoticeReader
+  /** … and what it has seen of them. */
+  readonly onExperience: ExperienceReader
   /** Uses an OpenAI-compatible server without a node. The engine stays the caller's to close. */
   addUpstream(options: UpstreamOptions): WorkerId
   /** Every decision from now on follows it. */

@@ -5,6 +5,7 @@ import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { Attempt, DecisionOutcome, MoveReason } from '../routing/index.ts'
 import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
+import type { ExperienceOutcome } from './workers/experience-exchange.ts'
 import type { RecheckOutcome } from './workers/rechecks.ts'
 import type { NoticeOutcome } from './workers/standing-notices.ts'
 
@@ -40,6 +41,7 @@ export interface Gauges {
     readonly faults: () => ReadonlyMap<FaultKind, number>
     readonly notices: () => ReadonlyMap<NoticeOutcome, number>
     readonly rechecks: () => ReadonlyMap<RecheckOutcome, number>
+    readonly experiences: () => ReadonlyMap<ExperienceOutcome, number>
   }
 }
 
@@ -107,6 +109,9 @@ export class GatewayMetrics {
       })
       this.#registry.gauge(table.notices, () => {
         return Array.from(standing.notices(), ([outcome, count]) => [[outcome], count] as const)
+      })
+      this.#registry.gauge(table.experiences, () => {
+        return Array.from(standing.experiences(), ([outcome, count]) => [[outcome], count] as const)
       })
       this.#registry.gauge(table.rechecks, () => {
         return Array.from(standing.rechecks(), ([outcome, count]) => [[outcome], count] as const)

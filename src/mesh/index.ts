@@ -15,7 +15,7 @@ export {
   type MachineSend,
   MeshMachine,
 } from './agent/machine.ts'
-export type { NoticeKeeper, NoticeReader } from './agent/notice-keeper.ts'
+export type { ExperienceReader, NoticeKeeper, NoticeReader } from './agent/notice-keeper.ts'
 export type { AgentModules, AgentOptions, MeshMember } from './agent/options.ts'
 export {
   type Claim as ClusterClaim,

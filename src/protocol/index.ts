@@ -32,6 +32,8 @@ export {
   isErrorCode,
 } from './error-codes.ts'
 export { asIsochroneError, type ErrorDetail, hasCode, IsochroneError } from './errors.ts'
+export type { Experience, ExperienceRow, SealedExperience } from './experience.ts'
+export { openExperience, sealExperience } from './experience-seals.ts'
 export type * from './generation.ts'
 export {
   createIdentity,

@@ -3,6 +3,7 @@
  * what the other has. What a text means is for whoever reads it.
  */
 import { createHash } from 'node:crypto'
+import type { SealedExperience } from './experience.ts'
 
 export interface SaidNotice {
   readonly text: string
@@ -20,6 +21,8 @@ export interface NoticeMessage {
   readonly held: readonly NoticeMark[]
   /** For what is not among them. */
   readonly asks: boolean
+  /** What it has seen of nodes lately. */
+  readonly experience: SealedExperience | null
 }
 
 export const noticeMarkBytes = 8

@@ -21,7 +21,6 @@ import type {
 } from './neighbourhood.ts'
 import { nodeKeyOf } from './node-key.ts'
 import { modelFeatures, type NodeRecord } from './node-record.ts'
-import type { NoticeMessage } from './notices.ts'
 import type { RelayedPacket } from './relayed-packet.ts'
 
 /** Key pairs cost 50 µs each, and which one it is does not matter. */
@@ -386,13 +385,4 @@ export const relayedPacket: fc.Arbitrary<RelayedPacket> = fc.record({
   issuedAtMs: uint53,
   packet: fc.uint8Array().map((array) => Uint8Array.from(array)),
   signature: bytes(64),
-})
-
-export const noticeMessage: fc.Arbitrary<NoticeMessage> = fc.record({
-  told: fc.array(fc.record({ text, signature: bytes(64) }), { maxLength: 3 }),
-  held: fc.array(
-    bytes(8).map((mark) => Buffer.from(mark).toString('hex')),
-    { maxLength: 4 },
-  ),
-  asks: fc.boolean(),
 })

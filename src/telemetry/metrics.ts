@@ -202,6 +202,12 @@ export const metrics = {
     help: 'What other gateways told of nodes, since the start, by what it came to.',
     labels: ['outcome'],
   },
+  experiences: {
+    name: 'isochrone_experiences',
+    type: 'gauge',
+    help: 'What other gateways told of requests to nodes, since the start, by what it came to.',
+    labels: ['outcome'],
+  },
   rechecks: {
     name: 'isochrone_rechecks',
     type: 'gauge',

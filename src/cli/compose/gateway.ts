@@ -161,6 +161,7 @@ async function openGateway(
       transport: { dial: (...args) => transport.dial(...args) },
       onFault: (...args) => gateway.onPeerFault(...args),
       onNotice: (...args) => gateway.onNotice(...args),
+      onExperience: (...args) => gateway.onExperience(...args),
     },
   )
   const policyFile = openPolicy(modules, (policy) => gateway.usePolicy(policy))

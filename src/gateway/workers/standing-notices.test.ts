@@ -20,6 +20,7 @@ class Wire {
   readonly notices = {
     isTrusted: () => false,
     retract: () => {},
+    share: () => {},
     tell: (notice: SaidNotice, urges: boolean) => {
       this.stands.set(notice.text, { notice, urges })
       if (urges) this.#to(notice)

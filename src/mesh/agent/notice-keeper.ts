@@ -7,6 +7,7 @@ import {
   type NoticeMark,
   type NoticeMessage,
   type SaidNotice,
+  type SealedExperience,
 } from '../../protocol/index.ts'
 import { NoticeExchange, type NoticeInput } from '../notices/notice-exchange.ts'
 import type { AddressBook } from './address-book.ts'
@@ -15,6 +16,9 @@ import type { Guests } from './guests.ts'
 
 /** Checks what another gateway says. @returns why it is refused, if it is */
 export type NoticeReader = (from: NodeId, notice: SaidNotice) => 'forged' | 'malformed' | undefined
+
+/** Checks what another gateway has seen. @returns why it is refused, if it is */
+export type ExperienceReader = (from: NodeId, experience: SealedExperience) => 'forged' | undefined
 
 export interface NoticeKeeperModules {
   readonly clock: Clock
@@ -25,6 +29,7 @@ export interface NoticeKeeperModules {
   /** @returns bytes sent */
   readonly send: (to: NodeId, packet: MeshPacket) => number
   readonly onNotice?: NoticeReader | undefined
+  readonly onExperience?: ExperienceReader | undefined
 }
 
 export class NoticeKeeper {
@@ -45,6 +50,11 @@ export class NoticeKeeper {
 
   retract(mark: NoticeMark): void {
     this.#step({ kind: 'retract', mark })
+  }
+
+  /** What this gateway has seen of nodes lately. */
+  share(experience: SealedExperience): void {
+    this.#step({ kind: 'share', experience })
   }
 
   /** A gateway that this one relies on, and not only one that says it is one. */
@@ -84,6 +94,10 @@ export class NoticeKeeper {
     for (const from of outputs.floods) guests.note(from, 'flood')
     for (const { from, notice } of outputs.heard) {
       const fault = onNotice?.(from, notice)
+      if (fault !== undefined) guests.note(from, fault)
+    }
+    for (const { experience, from } of outputs.experiences) {
+      const fault = this.#modules.onExperience?.(from, experience)
       if (fault !== undefined) guests.note(from, fault)
     }
     let bytes = 0

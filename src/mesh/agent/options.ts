@@ -11,7 +11,7 @@ import type { ContactStore } from './contacts.ts'
 import type { FaultListener } from './guests.ts'
 import type { AgentLimits } from './limits.ts'
 import type { LoadFacts } from './load-keeper.ts'
-import type { NoticeReader } from './notice-keeper.ts'
+import type { ExperienceReader, NoticeReader } from './notice-keeper.ts'
 
 export interface AgentOptions {
   readonly network: string
@@ -36,6 +36,8 @@ export interface AgentModules {
   readonly facts?: () => LoadFacts
   /** Of a gateway: checks what others tell of nodes. */
   readonly onNotice?: NoticeReader
+  /** … and what they have seen of them. */
+  readonly onExperience?: ExperienceReader
   /** Told of every fault in what a peer sent. */
   readonly onFault?: FaultListener
 }

@@ -27,6 +27,9 @@ export const noticeLimits = {
   /** Each costs a verification or two. A rack of nodes with one wrong model, and then some. */
   toldBurstMax: 64,
   toldPerSecondMax: 8,
+  /** What a gateway has seen of nodes: four times what an honest one tells. */
+  experiencesBurstMax: 8,
+  experiencesPerSecondMax: 8 / 60,
   /** Answers to one asker, 48 KB each: all that a gateway may have, and then one a second. */
   answersBurstMax: 40,
   answersPerSecondMax: 1,

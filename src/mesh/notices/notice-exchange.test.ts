@@ -186,7 +186,7 @@ test('who never acknowledges is told seldom, and who floods is not looked at', (
   const told = Array.from({ length: 16 }, (_, i) => i)
   for (let round = 0; round < 20; round += 1) {
     const notices = told.map((i) => noticeOf(`flood ${round} ${i}`))
-    const message = { told: notices, held: [], asks: false }
+    const message = { told: notices, held: [], asks: false, experience: null }
     room.step(first, { kind: 'message', from: second, message })
   }
   assert.equal(room.heard.get(first)?.size, noticeLimits.toldBurstMax)
@@ -205,7 +205,7 @@ test('a gateway holds no more than it can name, and tells no more than fits', ()
     const notice = noticeOf(`${i} ${long}`)
     exchange.step({ kind: 'tell', notice, urges: false }, 0)
   }
-  const message = { told: [], held: [], asks: true }
+  const message = { told: [], held: [], asks: true, experience: null }
   const { sends } = exchange.step({ kind: 'message', from: second, message }, 1)
   const told = sends.flatMap((send) => send.message.told)
   assert.equal(told.length, 1)

@@ -12,6 +12,7 @@ import {
   type NoticeMessage,
   noticeMarkOf,
   type SaidNotice,
+  type SealedExperience,
 } from '../../protocol/index.ts'
 import { WorkAllowance } from '../agent/work-allowance.ts'
 import { noticeLimits, noticeTimes } from './limits.ts'
@@ -24,6 +25,8 @@ export type NoticeInput =
   | { readonly kind: 'tell'; readonly notice: SaidNotice; readonly urges: boolean }
   /** It stands no more. */
   | { readonly kind: 'retract'; readonly mark: NoticeMark }
+  /** To all, once: the next one comes soon. */
+  | { readonly kind: 'share'; readonly experience: SealedExperience }
   /** Something came from it, of whatever kind. */
   | { readonly kind: 'alive'; readonly from: NodeId }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: NoticeMessage }
@@ -33,10 +36,17 @@ export interface NoticeSend {
   readonly message: NoticeMessage
 }
 
+export interface SharedBy {
+  readonly from: NodeId
+  readonly experience: SealedExperience
+}
+
 export interface NoticeOutputs {
   readonly sends: readonly NoticeSend[]
   /** What is new: to be checked by whoever knows what it means. */
   readonly heard: readonly { readonly from: NodeId; readonly notice: SaidNotice }[]
+  /** What others have seen of nodes. */
+  readonly experiences: readonly SharedBy[]
   /** Who says more than is looked at. */
   readonly floods: readonly NodeId[]
   readonly wakeAtMs: number
@@ -62,6 +72,7 @@ interface Other {
   readonly held: Set<NoticeMark>
   readonly allowance: WorkAllowance
   readonly answers: WorkAllowance
+  readonly experiences: WorkAllowance
   askedAtMs: number
 }
 
@@ -75,6 +86,7 @@ export class NoticeExchange {
   #askAtMs: number
   #sends: NoticeSend[] = []
   #heard: { readonly from: NodeId; readonly notice: SaidNotice }[] = []
+  #experiences: SharedBy[] = []
   #floods: NodeId[] = []
 
   constructor(random: Random, nowMs: number) {
@@ -86,10 +98,11 @@ export class NoticeExchange {
   step(input: NoticeInput, nowMs: number): NoticeOutputs {
     this.#sends = []
     this.#heard = []
+    this.#experiences = []
     this.#floods = []
     this.#take(input, nowMs)
-    const [sends, heard, floods] = [this.#sends, this.#heard, this.#floods]
-    return { sends, heard, floods, wakeAtMs: this.wakeAtMs }
+    const [sends, heard, experiences] = [this.#sends, this.#heard, this.#experiences]
+    return { sends, heard, experiences, floods: this.#floods, wakeAtMs: this.wakeAtMs }
   }
 
   /** Something that it was told is not acknowledged. */
@@ -125,6 +138,9 @@ export class NoticeExchange {
           other.has.delete(input.mark)
           other.told.delete(input.mark)
         }
+        return
+      case 'share':
+        for (const id of this.#gateways) this.#say(id, { experience: input.experience })
         return
       case 'alive':
         this.#tellAgain(input.from, nowMs, againMs)
@@ -183,8 +199,12 @@ export class NoticeExchange {
     if (due.length > 0) this.#say(to, { told: firstOf(due) })
   }
 
-  #hear(from: NodeId, { asks, held, told }: NoticeMessage, nowMs: number): void {
+  #hear(from: NodeId, { asks, experience, held, told }: NoticeMessage, nowMs: number): void {
     const other = this.#other(from, nowMs)
+    if (experience !== null) {
+      if (other.experiences.takeIfCovered(1, nowMs)) this.#experiences.push({ from, experience })
+      else this.#floods.push(from)
+    }
     if (asks) {
       other.has.clear()
       // Who asks may have just begun: then it was away, and has something to tell.
@@ -233,19 +253,21 @@ export class NoticeExchange {
   }
 
   #say(to: NodeId, message: Partial<NoticeMessage>): void {
-    this.#sends.push({ to, message: { told: [], held: [], asks: false, ...message } })
+    this.#sends.push({ to, message: { ...silence, ...message } })
   }
 
   #other(id: NodeId, nowMs: number): Other {
     const known = this.#others.get(id)
     const { answersBurstMax, answersPerSecondMax, gatewaysMax } = noticeLimits
     const { toldBurstMax, toldPerSecondMax } = noticeLimits
+    const { experiencesBurstMax, experiencesPerSecondMax } = noticeLimits
     const other = known ?? {
       has: new Set(),
       told: new Map(),
       held: new Set(),
       allowance: allowanceOf(toldBurstMax, toldPerSecondMax, nowMs),
       answers: allowanceOf(answersBurstMax, answersPerSecondMax, nowMs),
+      experiences: allowanceOf(experiencesBurstMax, experiencesPerSecondMax, nowMs),
       askedAtMs: Number.NEGATIVE_INFINITY,
     }
     this.#others.delete(id)
@@ -255,6 +277,8 @@ export class NoticeExchange {
     return other
   }
 }
+
+const silence: NoticeMessage = { told: [], held: [], asks: false, experience: null }
 
 function resendMs(times: number): number {
   return noticeTimes.resendMs * 2 ** (times - 1)

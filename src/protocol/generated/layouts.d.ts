@@ -10,6 +10,8 @@ export declare const DigestAck: TableLayout
 export declare const ViewSummary: TableLayout
 export declare const LoadNews: TableLayout
 export declare const LoadMessage: TableLayout
+export declare const Experience: TableLayout
+export declare const SealedExperience: TableLayout
 export declare const SignedNodeRecord: TableLayout
 export declare const Join: TableLayout
 export declare const JoinReply: TableLayout

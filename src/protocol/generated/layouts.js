@@ -107,6 +107,25 @@ export const LoadMessage = {
     { name: 'summary', kind: 'table', bytes: 0, table: ViewSummary },
   ],
 }
+export const Experience = {
+  name: 'Experience',
+  fields: [
+    { name: 'gateway', kind: 'scalars', bytes: 1 },
+    { name: 'issued_at_ms', kind: 'scalar', bytes: 8 },
+    { name: 'models', kind: 'strings', bytes: 0 },
+    { name: 'nodes', kind: 'scalars', bytes: 1 },
+    { name: 'models_of', kind: 'scalars', bytes: 2 },
+    { name: 'right', kind: 'scalars', bytes: 4 },
+    { name: 'failed', kind: 'scalars', bytes: 4 },
+  ],
+}
+export const SealedExperience = {
+  name: 'SealedExperience',
+  fields: [
+    { name: 'experience', kind: 'scalars', bytes: 1 },
+    { name: 'signature', kind: 'scalars', bytes: 1 },
+  ],
+}
 export const SignedNodeRecord = {
   name: 'SignedNodeRecord',
   fields: [
@@ -275,6 +294,7 @@ export const NoticeMessage = {
     { name: 'told', kind: 'tables', bytes: 0, table: Notice },
     { name: 'held', kind: 'scalars', bytes: 1 },
     { name: 'asks', kind: 'scalar', bytes: 1 },
+    { name: 'experience', kind: 'table', bytes: 0, table: SealedExperience },
   ],
 }
 export const MeshCard = {

@@ -32,6 +32,11 @@ export const messageLimits = {
   /** Of gateways: an operator's words among them (4,000 characters, twice). */
   noticeBytesMax: 32 * 1024,
   noticesPerMessageMax: 16,
+  /** Nodes and models of which a gateway tells at once: 42 bytes each, and models’ names. */
+  experienceRowsMax: 512,
+  experienceBytesMax: 48 * 1024,
+  /** More than any record holds of one node and model. */
+  experienceCountMax: 10_000,
   /** Notices that one gateway holds of another: as many as it ought to have open, twice over. */
   noticesHeldMax: 512,
   /** A push-pull of a full cluster and its dead, and its summary, several times over. */

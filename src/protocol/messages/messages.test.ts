@@ -4,10 +4,12 @@ import fc from 'fast-check'
 import { hasCode, IsochroneError } from '../errors.ts'
 import { createIdentity } from '../identity.ts'
 import * as load from '../load.fixture.ts'
+import * as notices from '../notices.fixture.ts'
 import * as fixture from '../protocol.fixture.ts'
 import { signNodeRecord } from '../signed-node-record.ts'
 import { decodeClusterDigest, encodeClusterDigest } from './cluster-digest.ts'
 import { decodeEmbedReply, encodeEmbedReply } from './embed-reply.ts'
+import { decodeExperience, encodeExperience } from './experience.ts'
 import { decodeGenerateReply, encodeGenerateReply } from './generate-reply.ts'
 import { decodeJoin, decodeJoinReply, encodeJoin, encodeJoinReply } from './join.ts'
 import { messageLimits } from './limits.ts'
@@ -160,10 +162,15 @@ const codecs = {
       relayed: fc.option(fixture.relayedPacket),
       coordinate: fc.option(fixture.bytes(32)),
       load: fc.array(load.loadMessage, { maxLength: 2 }),
-      notices: fc.option(fixture.noticeMessage),
+      notices: fc.option(notices.noticeMessage),
     }),
     encode: encodeMeshPacket,
     decode: decodeMeshPacket,
+  }),
+  Experience: codec({
+    value: notices.experience,
+    encode: encodeExperience,
+    decode: decodeExperience,
   }),
   EmbeddingRequest: codec({
     value: fixture.embeddingRequest,
