@@ -18,19 +18,22 @@ export class Sketch {
   #trips: readonly SketchedTrip[] = []
   /** Those of which one knows already whether they answer. */
   #doneSinceMs: number | undefined
-  #dueMs: number
+  /** Not before this: one witness after the other. */
+  #nextAtMs: number
   #refreshAtMs: number
   #refreshPlace = 0
 
   constructor(context: ClusterContext, source: WitnessSource, nowMs: number) {
     this.#context = context
     this.#source = source
-    this.#dueMs = nowMs + clusterTimes.witnessesSettleMs
+    this.#nextAtMs = nowMs + clusterTimes.witnessesSettleMs
     this.#refreshAtMs = nowMs + clusterTimes.witnessRefreshMs
   }
 
   get nextDueMs(): number {
-    return this.#dueMs
+    const { witnessesSinceMs } = this.#source
+    if (this.#doneSinceMs === witnessesSinceMs) return this.#refreshAtMs
+    return Math.max(this.#nextAtMs, witnessesSinceMs + clusterTimes.witnessesSettleMs)
   }
 
   /** In the order of their ids. */
@@ -45,19 +48,13 @@ export class Sketch {
 
   /** @returns whether the sketch is another now */
   tick(nowMs: number): boolean {
-    if (nowMs < this.#dueMs) return false
-    const { witnessesSettleMs, witnessEveryMs } = clusterTimes
+    if (nowMs < this.nextDueMs) return false
     const { witnessesSinceMs } = this.#source
-    this.#dueMs = nowMs + witnessesSettleMs / 4
-    if (nowMs - witnessesSinceMs < witnessesSettleMs) return false
-    if (this.#doneSinceMs === witnessesSinceMs) {
-      if (nowMs < this.#refreshAtMs) return false
-      return this.#refresh(nowMs)
-    }
+    if (this.#doneSinceMs === witnessesSinceMs) return this.#refresh(nowMs)
     for (const id of this.#source.witnesses()) {
       if (id === this.#context.self || this.#context.trips.get(id) !== undefined) continue
       this.#context.measure(id)
-      this.#dueMs = nowMs + witnessEveryMs
+      this.#nextAtMs = nowMs + clusterTimes.witnessEveryMs
       return false
     }
     this.#doneSinceMs = witnessesSinceMs

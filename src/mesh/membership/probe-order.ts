@@ -14,6 +14,10 @@ export class ProbeOrder {
     this.#random = random
   }
 
+  get isEmpty(): boolean {
+    return this.#order.length === 0
+  }
+
   add(id: NodeId): void {
     const place = this.#next + this.#random.below(this.#order.length - this.#next + 1)
     this.#order.splice(place, 0, id)

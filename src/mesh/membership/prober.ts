@@ -66,7 +66,7 @@ export class Prober {
   }
 
   get nextDueMs(): number {
-    let next = this.#nextProbeAtMs
+    let next = this.#order.isEmpty ? Number.POSITIVE_INFINITY : this.#nextProbeAtMs
     if (this.#probes.size > 0) next = Math.min(next, this.#nextProbesDueMs())
     if (this.#relays.size === 0) return next // nearly always, and asked at every step
     for (const { nackAtMs, deadlineMs } of this.#relays.values()) {

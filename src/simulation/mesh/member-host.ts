@@ -151,8 +151,8 @@ class MemberHost implements MeshHost<MemberMessage> {
       this.#stepLoad({ kind: 'facts', facts: this.#work.change(nowMs) }, nowMs)
     }
     if (nowMs >= this.#loadWakeAtMs) this.#stepLoad({ kind: 'tick' }, nowMs)
-    const workAtMs = this.#work?.changeAtMs ?? Number.POSITIVE_INFINITY
-    const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#loadWakeAtMs, workAtMs)
+    // Its work changes when it wakes anyway, more than once a second.
+    const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#loadWakeAtMs)
     return { sends: this.#sends, events: this.#events, wakeAtMs }
   }
 
