@@ -101,5 +101,7 @@ export function survival(hazardPerMs: number, ms: number): number {
   const x = hazardPerMs * ms
   // Mostly less than a tenth: then the series is exact to eight digits, and half as dear.
   if (!(x < 0.1)) return Math.exp(-x)
-  return 1 - x * (1 - (x / 2) * (1 - (x / 3) * (1 - (x / 4) * (1 - x / 5))))
+  const squared = x * x
+  const first = 1 - x + squared * (1 / 2 - x * (1 / 6))
+  return first + squared * squared * (1 / 24 - x * (1 / 120))
 }

@@ -297,7 +297,7 @@ function sift(table: CandidateTable, demand: Demand): Sifted {
       (demand.tier === null || passesTier(candidate, demand)) &&
       passes(candidate, demand, further)
     if (isFit) {
-      addToPool(pool, table, { row, demand, prediction: demand.prediction })
+      addToPool(pool, row, demand)
       continue
     }
     // Who is rejected is rejected by the first gate in their order.

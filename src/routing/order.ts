@@ -26,9 +26,8 @@ export interface Order {
 
 /** @param pool holds at least one candidate */
 export function orderOf(pool: Pool, policy: RoutingPolicy): Order {
-  const groupSize = markGroup(pool, policy)
-  believeTimes(pool, policy)
-  const fastestMs = fastestOf(pool)
+  const { groupSize, seenMs } = markGroup(pool, policy)
+  const fastestMs = believeTimes(pool, policy, seenMs)
   const limitMs = sameSpeedLimit(fastestMs, policy)
   const { inGroup, timeMs, queueMs } = pool
   let alike: number[] = []
@@ -53,7 +52,13 @@ function bestOf(pool: Pool, rankingsMax: number): readonly number[] {
   // Who was chosen is compared with the best other one: two are needed in any case.
   const countMax = Math.max(2, rankingsMax)
   const best: number[] = []
+  const { inGroup, timeMs } = pool
+  /** Of the last one, while it is of the group: whoever is slower, or in no group, comes behind. */
+  let lastMs = Number.POSITIVE_INFINITY
   for (let i = 0; i < pool.size; i += 1) {
+    if ((timeMs[i] ?? 0) > lastMs || (inGroup[i] === 0 && lastMs !== Number.POSITIVE_INFINITY)) {
+      continue
+    }
     let at = best.length
     if (at === countMax) {
       if (compare(i, best[at - 1] ?? 0) > 0) continue
@@ -61,6 +66,8 @@ function bestOf(pool: Pool, rankingsMax: number): readonly number[] {
     }
     for (; at > 0 && compare(i, best[at - 1] ?? 0) < 0; at -= 1) best[at] = best[at - 1] ?? 0
     best[at] = i
+    const last = best[countMax - 1]
+    if (last !== undefined && inGroup[last] === 1) lastMs = timeMs[last] ?? 0
   }
   return best
 }
@@ -86,48 +93,45 @@ export function loadOf(pool: Pool, index: number): number {
   return candidate === undefined ? 0 : occupancyOf(candidate) / slotsOf(candidate)
 }
 
-function markGroup(pool: Pool, policy: RoutingPolicy): number {
-  const { reliability, reliabilityAtBest, inGroup } = pool
+/** Also gives the shortest time of those in the group that were seen at work; 0: of nobody. */
+function markGroup(pool: Pool, policy: RoutingPolicy) {
+  const { reliability, reliabilityAtBest, inGroup, timedSamples, aimMs } = pool
   let best = 0
-  for (let i = 0; i < pool.size; i += 1) best = Math.max(best, reliability[i] ?? 0)
+  for (let i = 0; i < pool.size; i += 1) {
+    const one = reliability[i] ?? 0
+    if (one > best) best = one
+  }
   const least = best - policy.reliabilityMargin
   let groupSize = 0
+  let seenMs = Number.POSITIVE_INFINITY
   for (let i = 0; i < pool.size; i += 1) {
     const belongs = (reliabilityAtBest[i] ?? 0) < least ? 0 : 1
     inGroup[i] = belongs
     groupSize += belongs
+    if (belongs === 0 || (timedSamples[i] ?? 0) < policy.claimSamples) continue
+    const seen = aimMs[i] ?? 0
+    if (seen < seenMs) seenMs = seen
   }
-  return groupSize
+  return { groupSize, seenMs: seenMs === Number.POSITIVE_INFINITY ? 0 : seenMs }
 }
 
 /**
- * The predicted times, made safe to compare. Whoever has only its own word for its speed is not
- * believed to be faster than the fastest that was seen at work. A record worse than a newcomer's
- * means repeats: the time grows as completion falls, so that an instant failure is not a fast
- * answer (as in peak EWMA with a failure penalty, but by evidence).
+ * The predicted times, made safe to compare; gives the shortest of the group. Whoever has only its
+ * own word for its speed is not believed to be faster than the fastest that was seen at work. A
+ * record worse than a newcomer's means repeats: the time grows as completion falls, so that an
+ * instant failure is not a fast answer (as in peak EWMA with a failure penalty, but by evidence).
  */
-function believeTimes(pool: Pool, { claimSamples }: RoutingPolicy): void {
+function believeTimes(pool: Pool, { claimSamples }: RoutingPolicy, seenMs: number): number {
   const { inGroup, timedSamples, aimMs, timeMs, completionMean } = pool
-  let seenMs = 0
-  for (let i = 0; i < pool.size; i += 1) {
-    if (inGroup[i] === 0 || (timedSamples[i] ?? 0) < claimSamples) continue
-    const seen = aimMs[i] ?? 0
-    seenMs = seenMs === 0 ? seen : Math.min(seenMs, seen)
-  }
   const usualMean = newcomer.completion.mean
-  for (let i = 0; i < pool.size; i += 1) {
-    const predictedMs = aimMs[i] ?? 0
-    const wasSeen = (timedSamples[i] ?? 0) >= claimSamples
-    const believedMs = wasSeen ? predictedMs : Math.max(predictedMs, seenMs)
-    const mean = completionMean[i] ?? 0
-    timeMs[i] = mean >= usualMean ? believedMs : believedMs * (usualMean / Math.max(mean, 1e-6))
-  }
-}
-
-function fastestOf({ size, inGroup, timeMs }: Pool): number {
   let fastestMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < size; i += 1) {
-    if (inGroup[i] === 1) fastestMs = Math.min(fastestMs, timeMs[i] ?? 0)
+  for (let i = 0; i < pool.size; i += 1) {
+    let ms = aimMs[i] ?? 0
+    if (ms < seenMs && (timedSamples[i] ?? 0) < claimSamples) ms = seenMs
+    const mean = completionMean[i] ?? 0
+    if (mean < usualMean) ms *= usualMean / Math.max(mean, 1e-6)
+    timeMs[i] = ms
+    if (ms < fastestMs && inGroup[i] === 1) fastestMs = ms
   }
   return fastestMs
 }

@@ -4,7 +4,7 @@
  */
 import { survival } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
-import type { Demand, Prediction } from './prediction.ts'
+import type { Demand } from './prediction.ts'
 import type { CandidateTable } from './table.ts'
 import { type Timeliness, timelinessOf } from './timeliness.ts'
 
@@ -91,27 +91,18 @@ export function candidateAt({ table, rows }: Pool, index: number): Candidate | u
   return table?.candidates[rows[index] ?? -1]
 }
 
-/** @param prediction of the candidate in this row */
-export function addToPool(
-  pool: Pool,
-  table: CandidateTable,
-  {
-    row,
-    demand,
-    prediction,
-  }: {
-    readonly row: number
-    readonly demand: Demand
-    readonly prediction: Readonly<Prediction>
-  },
-): void {
+/** The candidate in this row of the table, whose prediction the demand has. */
+export function addToPool(pool: Pool, row: number, demand: Demand): void {
+  const table = pool.table as CandidateTable
+  const { prediction } = demand
   const i = pool.size
   const { totalMs } = prediction
   const { request, completionTokens } = demand
   const { ttftMs, tpotMs } = request.objective
   const hasObjective = ttftMs !== null || tpotMs !== null
-  const candidate = table.candidates[row] as Candidate
-  const timely = hasObjective ? timelinessOf(candidate, demand, prediction) : surely
+  const timely = hasObjective
+    ? timelinessOf(table.candidates[row] as Candidate, demand, prediction)
+    : surely
   const staysAtLeast = survival(table.hazardUpper[row] as number, totalMs)
   const staysAtMost = survival(table.hazardLower[row] as number, totalMs)
   const prompt = (table.promptPrice[row] as number) * request.promptTokens

@@ -109,7 +109,7 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
   const turns = turnsBefore(table, row, promptTokens + completionTokens)
   into.overstatedBy = 1
   if ((table.responseSamples[row] as number) >= 0) {
-    respondTo(table, row, { demand, leastMs, statedMs, decodeMs })
+    respondTo(table, row, demand)
   } else {
     const share = table.ttftShare[row] as number
     const seenMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * share
@@ -135,15 +135,6 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
   return into
 }
 
-interface Stated {
-  readonly demand: Demand
-  /** Until the first token, by the link and the stated speed alone. */
-  readonly leastMs: number
-  /** The same, where no speed is stated what is assumed. */
-  readonly statedMs: number
-  readonly decodeMs: number
-}
-
 /** A straight line in two things needs more to go by than a mean. */
 const curveSamples = 6
 /** What is seen of statements that nobody could keep, or that were far too modest. */
@@ -154,11 +145,12 @@ const keptMost = 100
  * By the line that was fitted to what was seen; and as long as that was little, by what is stated,
  * times how much longer it took so far.
  */
-function respondTo(table: CandidateTable, row: number, stated: Stated): void {
-  const { demand, leastMs, statedMs, decodeMs } = stated
-  const { policy, prediction: into } = demand
+function respondTo(table: CandidateTable, row: number, demand: Demand): void {
+  const { policy, prediction: into, completionTokens } = demand
   const { promptTokens } = demand.request
   const linkMs = table.linkMs[row] as number
+  const readMs = promptTokens * (table.prefillMsPerToken[row] as number)
+  const prefillMs = readMs > 0 ? readMs : policy.assumedTtftMs
   const slots = table.slots[row] as number
   const present = table.occupancy[row] as number
   const samples = table.responseSamples[row] as number
@@ -166,12 +158,14 @@ function respondTo(table: CandidateTable, row: number, stated: Stated): void {
   const meanTokens = table.responseTokens[row] as number
   const meanLoad = table.responseLoad[row] as number
   const ahead = table.tokensAhead[row] as number
-  const prefillMs = statedMs - linkMs
   const perTokenMs = prefillMs / Math.max(1, promptTokens)
   const othersMs = meanTokens * perTokenMs
   // What was ahead of those that were seen is in their tokens, where it was known.
-  const around = { othersMs, decodeMs, slots, isKnown: ahead >= 0 }
-  const wholeMs = othersMs + aheadMs(meanLoad * slots, 0, around)
+  around.othersMs = othersMs
+  around.decodeMs = (table.tpotMs[row] as number) * (completionTokens - 1)
+  around.slots = slots
+  around.isKnown = ahead >= 0
+  const wholeMs = othersMs + aheadMs(meanLoad * slots, 0)
   const ratio = wholeMs <= 0 ? 1 : Math.max(0, meanMs - linkMs) / wholeMs
   const lateMs = (meanMs - linkMs) * (1 - 1 / ratio)
   if (lateMs > policy.overstatedMs && samples >= policy.overstatedSamplesMin) {
@@ -181,23 +175,24 @@ function respondTo(table: CandidateTable, row: number, stated: Stated): void {
   const kept = 1 + ((bounded - 1) * samples) / (samples + policy.claimSamples)
   const share = samples / (samples + curveSamples)
   const idleMs = linkMs + prefillMs * kept
-  const busyMs = linkMs + (prefillMs + aheadMs(present, ahead * perTokenMs, around)) * kept
+  const busyMs = linkMs + (prefillMs + aheadMs(present, ahead * perTokenMs)) * kept
   const byToken = table.msPerPromptToken[row] as number
   const byLoad = table.msPerLoad[row] as number
   const line = meanMs + byToken * (promptTokens - meanTokens) - byLoad * meanLoad
   const seenIdleMs = Math.max(0, line)
   const seenBusyMs = Math.max(0, line + byToken * Math.max(0, ahead) + (byLoad * present) / slots)
-  into.idleTtftMs = Math.max(leastMs, idleMs + (seenIdleMs - idleMs) * share)
+  into.idleTtftMs = Math.max(linkMs + readMs, idleMs + (seenIdleMs - idleMs) * share)
   into.ttftMs = Math.max(into.idleTtftMs, busyMs + (seenBusyMs - busyMs) * share)
 }
 
-interface Around {
+/** Of the row that is looked at: one for all, since an object for each would be to be collected. */
+const around = {
   /** The stated time of a prompt of the mean length, and of an answer. */
-  readonly othersMs: number
-  readonly decodeMs: number
-  readonly slots: number
+  othersMs: 0,
+  decodeMs: 0,
+  slots: 1,
   /** How many tokens are ahead is known. */
-  readonly isKnown: boolean
+  isKnown: false,
 }
 
 /**
@@ -206,7 +201,7 @@ interface Around {
  * as that takes of it. Who has no slot yet waits for a turn. They are taken to ask for what was
  * seen on the mean.
  */
-function aheadMs(present: number, unreadMs: number, around: Around): number {
+function aheadMs(present: number, unreadMs: number): number {
   const { othersMs, decodeMs, slots, isKnown } = around
   const turns = Math.max(0, present + 1 - slots) / slots
   if (isKnown) return unreadMs + turns * decodeMs
