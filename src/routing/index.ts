@@ -33,7 +33,7 @@ export type {
   Splice,
 } from './decision.ts'
 export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
-export { renderDecision } from './explain/render.ts'
+export { type RenderOptions, renderDecision } from './explain/render.ts'
 export { columnsMin } from './explain/wrap.ts'
 export { defaultPolicy, type PolicyValues, policyOf, type RoutingPolicy } from './policy.ts'
 export { type Difference, type Replay, replayDecision } from './replay/replay.ts'

@@ -90,13 +90,7 @@ i.`,
     ),
     `Other fields that this interface does not know reach an upstream server as they are. The
 project’s own engine does not look at them.`,
-    '## Decisions',
-    `\`GET /v1/decisions/ID\` says why a request went where it went: as JSON with all that was
-weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen). The newest
-10,000 decisions are kept, also over a restart. A key reads the decisions of its own requests;
-others do not exist for it. An operator's key reads all, also those from before keys were noted in
-them. \`npm start\` makes one for its machine, in \`local-key\` of the data folder;
-\`isochrone keys create --operator\` makes others.`,
+    ...aboutDecisions,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],
@@ -104,6 +98,29 @@ them. \`npm start\` makes one for its machine, in \`local-key\` of the data fold
     ),
   ])
 }
+
+const aboutDecisions: readonly string[] = [
+  '## Decisions',
+  `\`GET /v1/decisions/ID\` says why a request went where it went: as JSON with all that was
+weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen). Of the
+rejected the first few of each gate are shown; \`?rejections=all\` shows all that are kept. The
+newest 10,000 decisions are kept, also over a restart. A key reads the decisions of its own
+requests; others do not exist for it. An operator's key reads all, also those from before keys
+were noted in them. \`npm start\` makes one for its machine, in \`local-key\` of the data
+folder; \`isochrone keys create --operator\` makes others.`,
+  `When its request is over, a decision is signed by the gateway's key as it is kept. Its \`seal\`
+has the key and the signature, \`?format=record\` shows the very text that was signed, and
+\`isochrone explain ID\` checks it. By hand: the SHA-256 of a byte 0 and the record is a leaf;
+with \`siblings\` it leads to the root of a tree as RFC 6962 has them; the signature (Ed25519)
+is over \`isochrone.v1.decisions\`, a byte 0, \`tree_size\` in 4 bytes with the highest first,
+and the root.`,
+  `\`?format=replay\` adds what the decision saw of all nodes, as far as it is kept (64 MB of it),
+and \`isochrone explain ID --replay\` makes the decision again from that, by the code that made
+it, and says whether it comes out the same.`,
+  `\`POST /v1/route/preview\` takes the body of a request for a chat, a completion or an
+embedding, and answers with the decision that it would get now. Nothing is sent and nothing is
+kept; it counts as one of the key's requests, and costs no tokens.`,
+]
 
 /** What a gateway with nothing behind it says of itself. */
 export async function describeGateway(): Promise<OpenApi> {

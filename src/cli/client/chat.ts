@@ -183,7 +183,7 @@ function remember(decision: string | null, chat: Chat): void {
   }
 }
 
-async function firstModel(client: GatewayClient): Promise<string> {
+export async function firstModel(client: GatewayClient): Promise<string> {
   const list = (await (await client.get('/v1/models')).json()) as {
     readonly data?: readonly { readonly id?: unknown }[]
   }

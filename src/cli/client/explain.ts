@@ -1,18 +1,101 @@
-/** `isochrone explain`: one decision, as text for a person or as it is stored. */
+/**
+ * `isochrone explain`: one decision, as text for a person or as it is stored; whether it is what
+ * its gateway signed; and whether it comes out the same when it is made again.
+ */
+import { IsochroneError } from '../../protocol/index.ts'
+import {
+  type Decision,
+  type DecisionSeal,
+  isSealed,
+  type Replay,
+  readView,
+  renderDecision,
+  replayDecision,
+  reviveDecision,
+  type ViewReference,
+} from '../../routing/index.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
-import { harmless } from '../terminal/harmless.ts'
-import { type ClientOptions, openGatewayClient, readOptional } from './gateway-client.ts'
+import { softwareVersion } from '../version.ts'
+import { firstModel } from './chat.ts'
+import {
+  type ClientOptions,
+  type GatewayClient,
+  openGatewayClient,
+  readOptional,
+} from './gateway-client.ts'
 
 export interface ExplainOptions extends ClientOptions {
   readonly decision: string | undefined
+  readonly replay: boolean
+  readonly preview: string | undefined
+  readonly model: string | undefined
+  readonly region: string | undefined
 }
+
+/** What `GET /v1/decisions/ID?format=replay` gives. */
+interface Kept {
+  readonly record: string
+  readonly seal: (Omit<DecisionSeal, 'treeSize'> & { readonly tree_size: number }) | null
+  readonly views?: readonly { readonly frame: string; readonly bytes: string }[]
+}
+
+type Seal = 'good' | 'bad' | 'none'
 
 export async function runExplain(
   options: ExplainOptions,
   context: CommandContext,
 ): Promise<number> {
+  if (options.preview !== undefined) return preview(options.preview, options, context)
+  const id = decisionId(options, context)
+  const client = openGatewayClient(options, context.folder)
+  const path = `/v1/decisions/${encodeURIComponent(id)}`
+  const { terminal } = context
+  if (options.json && !options.replay) {
+    const text = await (await client.get(path)).text()
+    terminal.out(text.endsWith('\n') ? text : `${text}\n`)
+    return exitCode.ok
+  }
+  const format = options.replay ? 'replay' : 'record'
+  const kept = (await (await client.get(`${path}?format=${format}`)).json()) as Kept
+  const decision = decisionIn(kept)
+  const seal = sealOf(kept)
+  const replay = options.replay ? replayed(decision, kept) : undefined
+  const isGood = seal !== 'bad' && (!options.replay || replay?.agrees === true)
+  if (options.json) {
+    const told = { decision: decision.id, signature: seal, gateway: kept.seal?.gateway ?? null }
+    terminal.out(`${JSON.stringify({ ...told, replay: replay ?? null })}\n`)
+  } else {
+    const words = [sealInWords(seal, kept), ...(options.replay ? [replayInWords(replay)] : [])]
+    terminal.out(
+      renderDecision(decision, { columns: terminal.columns, footer: words.join('\n\n') }),
+    )
+  }
+  return isGood ? exitCode.ok : exitCode.failed
+}
+
+async function preview(
+  question: string,
+  options: ExplainOptions,
+  context: CommandContext,
+): Promise<number> {
+  if (options.decision !== undefined || options.replay) {
+    throw usageError('--preview is about a question that was not asked yet; it takes no decision')
+  }
+  const client: GatewayClient = openGatewayClient(options, context.folder)
+  const body = {
+    model: options.model ?? (await firstModel(client)),
+    messages: [{ role: 'user', content: question }],
+    ...(options.region === undefined ? {} : { isochrone: { region: options.region } }),
+  }
+  const asText = options.json ? '' : `?format=text&columns=${context.terminal.columns}`
+  const text = await (await client.post(`/v1/route/preview${asText}`, body)).text()
+  context.terminal.out(text.endsWith('\n') ? text : `${text}\n`)
+  return exitCode.ok
+}
+
+function decisionId(options: ExplainOptions, context: CommandContext): string {
   const { lastDecision } = dataFolder(options.data, context.folder)
   const id = options.decision ?? readOptional(lastDecision)
   if (id === undefined) {
@@ -22,11 +105,71 @@ export async function runExplain(
     )
   }
   if (!id.startsWith('dec_')) throw usageError(`${id} is not a decision id; they begin with dec_.`)
-  const client = openGatewayClient(options, context.folder)
-  const asText = options.json ? '' : `?format=text&columns=${context.terminal.columns}`
-  const path = `/v1/decisions/${encodeURIComponent(id)}${asText}`
-  const answer = await (await client.get(path)).text()
-  const text = options.json ? answer : harmless(answer)
-  context.terminal.out(text.endsWith('\n') ? text : `${text}\n`)
-  return exitCode.ok
+  return id
 }
+
+function decisionIn({ record }: Kept): Decision {
+  if (typeof record === 'string') return reviveDecision(record)
+  throw new IsochroneError(
+    'malformed_message',
+    'the gateway sent no record of the decision; it may be of an earlier version',
+  )
+}
+
+function sealOf({ record, seal }: Kept): Seal {
+  if (seal === null) return 'none'
+  const { tree_size: treeSize, ...rest } = seal
+  return isSealed(record, { ...rest, treeSize }) ? 'good' : 'bad'
+}
+
+function sealInWords(seal: Seal, { seal: kept }: Kept): string {
+  if (kept === null || seal === 'none') {
+    return 'Not signed: its request is still under way, or an earlier version kept it.'
+  }
+  if (seal === 'bad') {
+    return (
+      `NOT AS IT WAS SIGNED. Somebody changed this record after the gateway ${kept.gateway} had ` +
+      'signed it, or it was never signed: do not rely on it.'
+    )
+  }
+  return `Checked: this is what the gateway ${kept.gateway} signed when the request was over.`
+}
+
+/** undefined: what it was decided on is not kept. */
+function replayed(decision: Decision, { views = [] }: Kept): Replay | undefined {
+  const frames = new Map(views.map(({ frame, bytes }) => [frame, Buffer.from(bytes, 'base64')]))
+  const isThere = decision.rounds.every(({ view }) => view !== null && frames.has(view.frame))
+  if (!isThere) return undefined
+  const viewOf = (reference: ViewReference) =>
+    readView(frames.get(reference.frame) ?? new Uint8Array(), reference)
+  return replayDecision(decision, viewOf)
+}
+
+function replayInWords(replay: Replay | undefined): string {
+  if (replay === undefined) {
+    return (
+      'Not made again: what the nodes were like at that time is not kept any more. The newest ' +
+      'is kept, about 64 MB of it.'
+    )
+  }
+  const { agrees, candidates, differences, policyVersion, rounds, software } = replay
+  const nodes = candidates === 1 ? 'the one node' : `the ${candidates} nodes`
+  const times = rounds === 1 ? '' : `, ${rounds} times, as it was`
+  const own = softwareVersion()
+  const other = software === own ? '' : ` It was made by version ${software}; this is ${own}.`
+  const how =
+    `Made again${times}, with ${nodes} as they were then, policy ${policyVersion}, and the ` +
+    'random numbers that were drawn: '
+  if (agrees) return `${how}the same decision.${other}`
+  const shown = differences.map(
+    ({ where, kept, again }) => `  ${where}: kept ${inWords(kept)}, made again ${inWords(again)}`,
+  )
+  return [`${how}ANOTHER DECISION.${other}`, ...shown].join('\n')
+}
+
+function inWords(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > wordsLengthMax ? `${text.slice(0, wordsLengthMax)}…` : text
+}
+
+const wordsLengthMax = 60

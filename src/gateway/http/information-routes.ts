@@ -2,40 +2,24 @@
  * Routes that only tell: models, nodes, decisions, health, metrics, and the description of all
  * routes.
  */
-import { json } from '../../base/index.ts'
 import type { EvidenceBook } from '../../evidence/index.ts'
-import {
-  IsochroneError,
-  isDecisionId,
-  isNodeId,
-  isUpstreamId,
-  type NodeId,
-} from '../../protocol/index.ts'
-import { columnsMin, type Decision, renderDecision } from '../../routing/index.ts'
-import type { Account } from '../admission/credentials.ts'
+import { IsochroneError, isNodeId, isUpstreamId, type NodeId } from '../../protocol/index.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import type { LatencyWatch } from '../workers/latency-watch.ts'
 import type { MeshWatch } from '../workers/mesh-watch.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
 import { type Client, jsonType } from './client.ts'
+import { decisionRoutes } from './decision-routes.ts'
 import { type IncidentRouteModules, incidentRoutes } from './incident-routes.ts'
 import { latencyMapRoute } from './latency-map-route.ts'
 import { meshRoutes } from './mesh-routes.ts'
-import {
-  decisionAnswer,
-  decisionList,
-  modelAnswer,
-  modelList,
-  nodeAnswer,
-  nodeList,
-} from './openapi.ts'
-import { Query } from './query.ts'
+import { modelAnswer, modelList, nodeAnswer, nodeList } from './openapi.ts'
+import { type PreviewRouteModules, previewRoute } from './preview-route.ts'
 import type { Route, RouteDocument } from './route-table.ts'
-import { snakeCased } from './snake-case.ts'
 import { modelView, nodeView } from './views.ts'
 
-export interface InformationRouteModules extends IncidentRouteModules {
+export interface InformationRouteModules extends IncidentRouteModules, PreviewRouteModules {
   readonly registry: WorkerRegistry
   readonly evidence: EvidenceBook
   readonly decisionLog: DecisionLog
@@ -48,17 +32,14 @@ export interface InformationRouteModules extends IncidentRouteModules {
   readonly description: () => object
 }
 
-/** A page of decisions: a few hundred KB at most. */
-const decisionsPerPageMax = 200
-const decisionsPerPageDefault = 20
-
 export function informationRoutes(modules: InformationRouteModules): readonly Route[] {
   return [
     ...modelRoutes(modules),
     ...nodeRoutes(modules),
     ...meshRoutes(modules),
     latencyMapRoute(modules.latencies),
-    ...decisionRoutes(modules),
+    ...decisionRoutes(modules.decisionLog),
+    previewRoute(modules),
     ...incidentRoutes(modules),
     ...openRoutes(modules),
   ]
@@ -118,77 +99,6 @@ function nodeRoutes(about: InformationRouteModules): readonly Route[] {
       },
     },
   ]
-}
-
-function decisionRoutes({ decisionLog }: InformationRouteModules): readonly Route[] {
-  const list = 'The newest decisions: the key’s own, or for an operator all.'
-  return [
-    {
-      ...information('/v1/decisions', {
-        summary: list,
-        answer: decisionList,
-        query: [{ name: 'limit', schema: digits, description: 'How many at most.' }],
-      }),
-      handle(client) {
-        const limit = new Query(client.url).number('limit') ?? decisionsPerPageDefault
-        const { role, keyId } = client.account
-        const whose = role === 'operator' ? undefined : keyId
-        const count = Math.min(limit, decisionsPerPageMax)
-        sendValue(client, {
-          object: 'list',
-          data: decisionLog.recent(count, whose).map(snakeCased),
-        })
-      },
-    },
-    {
-      ...information('/v1/decisions/:id', {
-        summary: 'Why a request went where it went.',
-        answer: decisionAnswer,
-        query: [
-          { name: 'format', schema: json.enum(decisionFormats) },
-          { name: 'columns', schema: digits, description: 'Of text: how wide its lines may be.' },
-        ],
-      }),
-      handle(client) {
-        const query = new Query(client.url)
-        const format = query.oneOf('format', decisionFormats)
-        const columns = query.number('columns')
-        const { id } = client
-        const decision = isDecisionId(id) ? decisionLog.get(id) : undefined
-        if (decision === undefined || !mayRead(client.account, decision)) {
-          throw noDecision(id, decisionLog.decisionsMax)
-        }
-        if (format !== 'text') {
-          sendValue(client, snakeCased(decision))
-          return
-        }
-        const width = columns === undefined ? undefined : Math.max(columnsMin, columns)
-        client.send(200, 'text/plain; charset=utf-8', renderDecision(decision, width))
-      },
-    },
-  ]
-}
-
-const decisionFormats = ['json', 'text'] as const
-const digits = json.string({ pattern: '^[0-9]{1,4}$' })
-
-function mayRead({ role, keyId }: Account, decision: Decision): boolean {
-  return role === 'operator' || decision.keyId === keyId
-}
-
-/** The same for one that is there and somebody else's: a stranger learns nothing from it. */
-function noDecision(id: string, decisionsMax: number): IsochroneError {
-  if (!isDecisionId(id)) {
-    const message =
-      'This is no decision id. One looks like dec_ and 26 letters and digits; every answer has ' +
-      'it in the header x-isochrone-decision.'
-    return new IsochroneError('not_found', message)
-  }
-  const message =
-    `There is no decision ${id} that this API key may read. The newest ${decisionsMax} of all ` +
-    'requests are kept, also over a restart; a key reads those of its own requests, an ' +
-    'operator’s key all. GET /v1/decisions lists them.'
-  return new IsochroneError('not_found', message)
 }
 
 function openRoutes(modules: InformationRouteModules): readonly Route[] {

@@ -12,7 +12,8 @@ import {
   type TestGateway,
   testKey,
 } from '../gateway.fixture.ts'
-import { decisionAnswer, nodeAnswer } from './openapi.ts'
+import { decisionAnswer } from './decision-schemas.ts'
+import { nodeAnswer } from './openapi.ts'
 
 const headers = { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' }
 
@@ -213,6 +214,7 @@ test('the OpenAPI document describes every route and body', async (t) => {
     'post /v1/completions',
     'post /v1/embeddings',
     'post /v1/incidents/{id}/decision',
+    'post /v1/route/preview',
   ])
   assert.ok(document.paths['/v1/chat/completions']?.['post']?.requestBody)
 })

@@ -1,9 +1,7 @@
 /** The shapes of answers, for the OpenAPI document. */
 import { json } from '../../base/index.ts'
 import { modelFeatures } from '../../protocol/index.ts'
-import { decisionSchema } from '../../routing/index.ts'
 import { locationAnswer } from './latency-map-schemas.ts'
-import { snakeCasedSchema } from './snake-case.ts'
 
 const text = json.string()
 const count = json.integer({ minimum: 0 })
@@ -211,16 +209,6 @@ export const nodeAnswer = json.object(
 )
 
 export const nodeList = json.object({ object: json.literal('list'), data: json.array(nodeAnswer) })
-
-export const decisionAnswer = snakeCasedSchema(
-  decisionSchema,
-  'A routing decision; text with ?format=text.',
-)
-
-export const decisionList = json.object({
-  object: json.literal('list'),
-  data: json.array(decisionAnswer),
-})
 
 export const errorAnswer = json.object({
   error: json.object({

@@ -203,7 +203,7 @@ test('a large network: the best, the chosen one, and counts of the others', () =
 test('nothing is wider than the terminal, at 0, 1, 5 and 200 nodes', () => {
   for (const count of [0, 1, 5, 200]) {
     for (const region of [null, 'mars']) {
-      const text = renderDecision(decided(count, { request: { region } }), 60)
+      const text = renderDecision(decided(count, { request: { region } }), { columns: 60 })
       for (const line of text.split('\n')) assert.ok(line.length <= 60, line)
     }
   }

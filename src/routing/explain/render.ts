@@ -6,6 +6,7 @@
 import type { RoundTripSource } from '../candidate.ts'
 import type { Attempt, Decision, MoveReason, Ranking, Rejection } from '../decision.ts'
 import { whatWouldChange } from './counterfactual.ts'
+import { bestInNumbers } from './numbers.ts'
 import {
   type Decided,
   fixed,
@@ -26,30 +27,45 @@ const factsPerGateMax = 5
 /** Workers with the same fact that are all named; of more, as many as examples. */
 const namesPerFactMax = 3
 
-/** @param columns that a line may have */
-export function renderDecision(decision: Decision, columns = columnsDefault): string {
+export interface RenderOptions {
+  /** That a line may have. */
+  readonly columns?: number
+  /** It was only asked for: nothing was sent. */
+  readonly isPreview?: boolean
+  /** A last paragraph. */
+  readonly footer?: string
+}
+
+export function renderDecision(decision: Decision, options: RenderOptions = {}): string {
+  const { columns = columnsDefault, footer = '', isPreview = false } = options
   const paragraphs = [
-    heading(decision),
+    heading(decision, isPreview),
     answer(decision),
     qualification(decision),
     othersOf(decision, 'Why not the others?'),
+    bestInNumbers(decision, columns),
     rejected(decision),
     list('What would have changed this', whatWouldChange(decision)),
     asFirstDecided(decision),
     list('What happened then', decision.attempts.map(attemptInWords)),
+    footer,
   ]
   const text = paragraphs.filter((paragraph) => paragraph !== '').join('\n\n')
   return `${wrap(text, columns)}\n`
 }
 
-function heading(decision: Decision): string {
+function heading(decision: Decision, isPreview: boolean): string {
   const time = new Date(decision.atMs).toISOString()
   const tier = decision.tier === null ? '' : ` (tier ${decision.tier})`
+  const view = decision.rounds.at(-1)?.view ?? null
+  const seen = view === null ? '' : `, on version ${view.frame}.${view.change} of the view`
+  const names = isPreview
+    ? ['A preview: nothing was sent, and nothing of it is kept.']
+    : [`Decision ${decision.id}`, `Request  ${decision.requestId}`]
   return [
-    `Decision ${decision.id}`,
-    `Request  ${decision.requestId}`,
+    ...names,
     `${decision.model}${tier}, ${demandInWords(decision)}, at ${time} under policy ` +
-      `${decision.policyVersion}`,
+      `${decision.policyVersion}${seen}`,
   ].join('\n')
 }
 
