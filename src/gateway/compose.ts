@@ -53,11 +53,11 @@ export async function createGateway(
   const common = { ...modules, ...standings, registry, admission, metrics, decisionLog, latencies }
   const router = new Router({ ...common, softwareVersion: options.softwareVersion })
   const dispatch = new Dispatch(limits, { ...common, router })
+  const journey = new Journey({ ...common, router, dispatch })
   const routes: readonly Route[] = [
-    ...inferenceRoutes(new Journey({ ...common, router, dispatch })),
+    ...inferenceRoutes(journey),
     ...informationRoutes({
-      ...common,
-      router,
+      ...{ ...common, journey, router },
       gateway,
       mesh: meshWatchOf(options, modules, registry),
       startedAtMs: modules.clock.now(),

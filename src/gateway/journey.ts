@@ -107,15 +107,21 @@ export class Journey {
     })
   }
 
+  /** What routing is to know of the request, with who has read its beginning. */
+  asks(asked: AskedGeneration, client: Client): Pick<Trip, 'route' | 'prefixes'> {
+    const prefixes = this.#prefixes.of(asked.request, client.account.keyId)
+    const warm = prefixes.length === 0 ? [] : this.#prefixes.warm(prefixes)
+    return { prefixes, route: warm.length === 0 ? asked.route : { ...asked.route, warm } }
+  }
+
   #generation(asked: AskedGeneration, client: Client): Promise<void> {
     const operation = asked.request.kind === 'chat' ? 'chat' : 'text_completion'
     client.header('x-isochrone-seed', String(asked.request.sampling.seed))
     const { promptTokens, further } = asked
-    const prefixes = this.#prefixes.of(asked.request, client.account.keyId)
-    const warm = prefixes.length === 0 ? [] : this.#prefixes.warm(prefixes)
+    const { prefixes, route } = this.asks(asked, client)
     const trip: Trip = {
       operation,
-      route: warm.length === 0 ? asked.route : { ...asked.route, warm },
+      route,
       promptTokens,
       choices: choicesOf(asked),
       further,

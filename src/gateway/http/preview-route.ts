@@ -2,10 +2,11 @@
 
 import type { Random } from '../../base/index.ts'
 import { json } from '../../base/index.ts'
-import { asIsochroneError, type IsochroneError, type RequestId } from '../../protocol/index.ts'
+import { asIsochroneError, type IsochroneError } from '../../protocol/index.ts'
 import type { RouteRequest } from '../../routing/index.ts'
 import type { Admission } from '../admission/admission.ts'
 import type { Router } from '../dispatch/router.ts'
+import type { Journey } from '../journey.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import { choicesOf } from '../openai/generation-rendering.ts'
 import { parseEmbedding } from '../openai/parse-embedding.ts'
@@ -29,12 +30,13 @@ export interface PreviewRouteModules {
   readonly admission: Admission
   readonly router: Router
   readonly metrics: GatewayMetrics
+  readonly journey: Pick<Journey, 'asks'>
 }
 
 type PreviewBody = ChatBody | CompletionBody | EmbeddingBody
 
 export function previewRoute(modules: PreviewRouteModules): Route {
-  const { random, router } = modules
+  const { router } = modules
   return {
     method: 'POST',
     path: '/v1/route/preview',
@@ -48,7 +50,7 @@ export function previewRoute(modules: PreviewRouteModules): Route {
       query: decisionQuery,
     },
     handle(client, body) {
-      const { route, tokens } = askedIn(body as PreviewBody, client.requestId, random)
+      const { route, tokens } = askedIn(body as PreviewBody, client, modules)
       admit(client, tokens, modules)
       tell(client, router.preview(route, client.account.keyId), { isPreview: true })
     },
@@ -68,7 +70,12 @@ interface Asked {
   readonly tokens: number
 }
 
-function askedIn(body: PreviewBody, requestId: RequestId, random: Random): Asked {
+function askedIn(
+  body: PreviewBody,
+  client: Client,
+  { journey, random }: PreviewRouteModules,
+): Asked {
+  const { requestId } = client
   if ('input' in body) {
     const { route } = parseEmbedding(body as EmbeddingBody, requestId)
     return { route, tokens: route.promptTokens }
@@ -77,7 +84,8 @@ function askedIn(body: PreviewBody, requestId: RequestId, random: Random): Asked
     'prompt' in body
       ? parseCompletion(body as CompletionBody, requestId, random)
       : parseChat(body as ChatBody, requestId, random)
-  const { promptTokens, route } = asked
+  const { promptTokens } = asked
+  const { route } = journey.asks(asked, client)
   return { route, tokens: promptTokens + choicesOf(asked) * (route.maxTokens ?? 0) }
 }
 
