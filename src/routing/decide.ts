@@ -96,7 +96,7 @@ export function couldMove(
   const demand: Demand = {
     ...demandOf({ ...present, request }, tableFor(present), []),
     continuation: present.continuation ?? null,
-    tried: new Set(attempts.map(({ worker }) => worker)),
+    tried: new Set(attempts.filter(hasBeenAtIt).map(({ worker }) => worker)),
     avoidsOverdue: true,
     avoidsSuspects: true,
     avoidsBroken: true,
@@ -266,6 +266,11 @@ function doubtsOf(table: CandidateTable) {
 
 /** Hardly any request leaves somebody out. */
 const nobodyAtAll: ReadonlySet<WorkerId> = new Set()
+
+/** All but who was taken back before it began: an answer that left its worker stays away. */
+function hasBeenAtIt({ outcome, ttftMs }: Attempt): boolean {
+  return outcome !== 'cancelled' || ttftMs !== null
+}
 
 /** Those that failed, and those that are at it. */
 function triedAt(attempts: readonly Attempt[]): ReadonlySet<WorkerId> {

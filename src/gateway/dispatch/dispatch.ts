@@ -277,7 +277,7 @@ export class Dispatch {
     if (departure.reason !== undefined || !passage.goesOnAfter(error)) throw error
     let failure = this.#calls.failed(error, passage, journeying)
     let moved = moveReasonOf(error)
-    const leaving = moved === undefined ? undefined : trail.decision.attempts.at(-1)?.worker
+    const leaving = moved === undefined ? undefined : passage.call.worker
     for (;;) {
       const { continuation } = passage
       if (continuation === undefined || this.#calls.leftMs(journeying) <= 1) throw failure

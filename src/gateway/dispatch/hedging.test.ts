@@ -34,13 +34,15 @@ async function begun(ways: readonly Ways[], more: Partial<SetUp> = {}) {
       workers.findIndex(({ id }) => id === worker),
       ...[cause, outcome],
     ])
+  const curves = () => all.observations.all.map(({ promptTokens }) => promptTokens)
   const blames = () =>
     all.observations.all.map(({ outcome, blame, ttftMs }) => [outcome.kind, blame, ttftMs])
-  return { ...all, workers, answer, attempts, blames }
+  return { ...all, workers, answer, attempts, blames, curves }
 }
 
 test('a second worker is first: the late one is stopped, and blamed for nothing', async () => {
-  const { answer, attempts, blames, clock, metrics, workers, trail } = await begun([silent, {}])
+  const all = await begun([silent, {}])
+  const { answer, attempts, blames, clock, curves, metrics, workers, trail } = all
   await clock.advanceAsync(hedgedAtMs - 1)
   assert.deepEqual(attempts(), [[0, 'picked', 'running']])
   await clock.advanceAsync(1)
@@ -61,6 +63,7 @@ test('a second worker is first: the late one is stopped, and blamed for nothing'
     ],
     'the late one took longer than it was waited for',
   )
+  assert.deepEqual(curves(), [1, 7], 'by the prompt as it was estimated')
   assert.equal(trail.decision.chosen, workers[1]?.id)
   assert.equal(trail.startedAtMs, hedgedAtMs)
   assert.match(metrics.render(), /isochrone_hedges_total\{result="won"\} 1\n/)
@@ -87,6 +90,33 @@ test('the first worker is sooner after all: of the second one nothing is seen', 
     ['completed', 'nobody', hedgedAtMs + 10],
   ])
   assert.match(metrics.render(), /isochrone_hedges_total\{result="lost"\} 1\n/)
+})
+
+test('an answer whose hedge was not needed can still move there', async () => {
+  const { promise, resolve } = Promise.withResolvers()
+  let asked = 0
+  const { answer, attempts, clock, trail, workers } = await begun([
+    { begins: promise, failsAfter: 3, stalls: true },
+    { pace: () => (asked++ === 0 ? new Promise(() => {}) : Promise.resolve()) },
+  ])
+  await clock.advanceAsync(hedgedAtMs)
+  resolve(undefined)
+  const reading = read((await answer).batches)
+  await clock.advanceAsync(1)
+  const [first] = workers
+  assert.ok(first !== undefined)
+  first.view.load = { ...first.view.load, draining: true }
+  await clock.advanceAsync(1_000)
+  assert.equal((await reading).error, undefined)
+  assert.deepEqual(attempts(), [
+    [0, 'picked', 'cancelled'],
+    [1, 'hedge', 'cancelled'],
+    [1, 'migration', 'completed'],
+  ])
+  assert.deepEqual(
+    trail.decision.attempts.map(({ ttftMs }) => ttftMs),
+    [hedgedAtMs, null, 0],
+  )
 })
 
 test('an answer that is asked for whole is hedged as well', async () => {

@@ -229,9 +229,11 @@ export class Trail {
     const beside = this.#beside
     this.#beside = undefined
     if (beside === undefined) return
-    const figures = { ...noFigures, ttftMs: waitedMs }
+    const seen = this.#finish(beside, { outcome: 'cancelled', code: null, figures: noFigures })
+    // Only its worker could count them; without any, its response curve would learn nothing of it.
+    const promptTokens = waitedMs === null ? null : this.#decision.request.promptTokens
     // It answered nothing, so it contradicts nobody's refusal.
-    this.#observe([this.#finish(beside, { outcome: 'cancelled', code: null, figures })], beside)
+    this.#observe([{ ...seen, ttftMs: waitedMs, promptTokens }], beside)
   }
 
   /** No attempt follows: the decision goes into the store. */

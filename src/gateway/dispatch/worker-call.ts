@@ -10,6 +10,7 @@ import {
   type GenerationRequest,
   type GenerationUsage,
   IsochroneError,
+  type WorkerId,
 } from '../../protocol/index.ts'
 import type { MoveReason } from '../../routing/index.ts'
 import type { Worker } from '../workers/worker.ts'
@@ -161,6 +162,10 @@ export class WorkerCall {
     this.#release()
     this.#interruption.interrupt(reason)
     this.#iterator.return?.()?.catch(() => {})
+  }
+
+  get worker(): WorkerId {
+    return this.#options.worker.id
   }
 
   /** Since the call began. */
