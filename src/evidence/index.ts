@@ -62,5 +62,6 @@ export {
   readNotice,
   tellable,
 } from './standing/notice.ts'
+export { PaceJudge, type PaceModules, type SlowFault, type StatedPace } from './standing/pace.ts'
 export { digestEvidence } from './standing/proof.ts'
 export { type Fault, StandingBook, type StandingBookModules } from './standing/standing-book.ts'

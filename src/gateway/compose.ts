@@ -2,6 +2,7 @@
 import { systemTurn } from '../base/index.ts'
 import type { ObservationStore } from '../evidence/index.ts'
 import { methods } from '../protocol/index.ts'
+import type { RoutingPolicy } from '../routing/index.ts'
 import { healthHandler, serveCalls } from '../transport/index.ts'
 import { Admission } from './admission/admission.ts'
 import { DecisionLog } from './dispatch/decision-log.ts'
@@ -21,6 +22,7 @@ import { Foresight } from './workers/foresight.ts'
 import { Joining } from './workers/joining.ts'
 import { LatencyWatch } from './workers/latency-watch.ts'
 import { MeshWatch } from './workers/mesh-watch.ts'
+import { PaceWatch } from './workers/pace-watch.ts'
 import { WorkerRegistry } from './workers/registry.ts'
 import { SelfWatch } from './workers/self-watch.ts'
 import { SessionWatch } from './workers/session-watch.ts'
@@ -40,8 +42,8 @@ export async function createGateway(
   const gateway = modules.identity.id
   const latencies = new LatencyWatch({ self: gateway, cell }, { ...modules, registry })
   const foresight = new Foresight({ ...modules, registry, latencies })
-  const standings = standingsOf(modules, { registry, network: options.network })
-  const { faults, notices, selfWatch, sessions, shared } = standings
+  const standings = standingsOf(modules, { registry, network, policy: () => router.policy })
+  const { faults, notices, pace, selfWatch, sessions, shared } = standings
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     ...workerGaugesOf(registry),
@@ -66,7 +68,7 @@ export async function createGateway(
   ]
   const server = new HttpServer(routes, limits, common)
   const isReady = () => registry.offers().size > 0
-  const watches = [latencies, foresight, selfWatch, sessions, shared]
+  const watches = [latencies, foresight, selfWatch, sessions, shared, pace]
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
   const joining = new Joining({ network, gateway, ...limits }, { ...common, calls, foresight })
   const callHandlers = {
@@ -102,9 +104,13 @@ export async function createGateway(
 /** Who stands how, who is there, and whether this gateway may judge. */
 function standingsOf(
   modules: GatewayModules,
-  own: { readonly registry: WorkerRegistry; readonly network: string },
+  own: {
+    readonly registry: WorkerRegistry
+    readonly network: string
+    readonly policy: () => RoutingPolicy
+  },
 ) {
-  const { registry } = own
+  const { registry, policy } = own
   const teller = modules.notices ?? modules.mesh?.notices
   const selfWatch = new SelfWatch(modules.clock)
   const faults = new StandingKeeper({
@@ -129,10 +135,12 @@ function standingsOf(
     selfWatch,
     onLostTogether: (workers, population) => faults.lostTogether(workers, population),
   })
+  const pace = new PaceWatch({ ...modules, policy, registry, faults })
   const observations: Pick<ObservationStore, 'append'> = {
     append(observation) {
       modules.observations.append(observation)
       faults.seen(observation)
+      pace.seen(observation)
     },
   }
   const ears: Pick<Gateway, 'onExperience' | 'onNotice' | 'onPeerFault'> = {
@@ -147,7 +155,7 @@ function standingsOf(
     rechecks: () => notices.rechecks.counts(),
     experiences: () => shared.counts(),
   }
-  return { faults, notices, observations, selfWatch, sessions, shared, gauges, ears }
+  return { faults, notices, observations, pace, selfWatch, sessions, shared, gauges, ears }
 }
 
 function workerGaugesOf(registry: WorkerRegistry) {

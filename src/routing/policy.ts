@@ -39,6 +39,11 @@ export interface PolicyValues {
   readonly overstatedFactorMax: number
   readonly overstatedMs: number
   readonly overstatedSamplesMin: number
+  /**
+   * The least share of its stated rate that a worker keeps, where others keep all of theirs; 0: not
+   * asked. Gateways judge by it; no decision does.
+   */
+  readonly claimKeptMin: number
   readonly assumedRoundTripMs: number
   readonly assumedTtftMs: number
   readonly assumedTpotMs: number
@@ -92,6 +97,8 @@ export const defaultPolicy: RoutingPolicy = policyOf('default', {
   // Below this it is the overhead of a request that is seen, not the speed.
   overstatedMs: 500,
   overstatedSamplesMin: 1.5,
+  // What an honest one falls short by: others at work beside it, and a full batch.
+  claimKeptMin: 0.3,
   // Pessimistic: nobody gains by leaving something unmeasured.
   assumedRoundTripMs: 150,
   assumedTtftMs: 1_000,

@@ -25,6 +25,7 @@ export interface IncidentView {
   readonly subject: {
     readonly kind: string
     readonly worker?: string
+    readonly model?: string
     readonly trait?: string
     readonly value?: string
   }
@@ -125,6 +126,7 @@ export function renderIncident(
   const lines = [
     style.bold(`Incident ${incident.id}`),
     `About     ${incident.subject.worker ?? subjectOf(incident)}`,
+    ...(incident.subject.model === undefined ? [] : [`Model     ${incident.subject.model}`]),
     `What      ${incident.cause_in_words} (${incident.class})`,
     `State     ${incident.state}${until === null ? '' : `, until ${dateOf(until)}`}`,
     `Opened    ${dateOf(incident.opened_at_ms)}`,
@@ -165,7 +167,9 @@ function stepLine({ json }: SignedStep): string {
 
 function subjectOf({ subject }: IncidentView): string {
   if (subject.worker !== undefined) {
-    return subject.worker.startsWith('upstream-') ? subject.worker : subject.worker.slice(0, 8)
+    const { model, worker } = subject
+    const name = worker.startsWith('upstream-') ? worker : worker.slice(0, 8)
+    return model === undefined ? name : `${name}, ${model}`
   }
   return `all of ${subject.trait} ${subject.value}`
 }

@@ -150,7 +150,6 @@ async function openGateway(
   const keys = new ApiKeyFile(folder.apiKeys, base)
   const storage = openSqliteStorage(folder.records, { ...base, signer: identity })
   const { close: _, ...stores } = storage
-  const evidence = restoredEvidence(storage)
   const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
     { network: options.network, token, region: options.region, role: 'gateway', rules },
@@ -173,7 +172,7 @@ async function openGateway(
       apiKeys: keys,
       joinTokens: createJoinTokens([hashSecret(token)]),
       policy: policyFile?.policy ?? defaultPolicy,
-      evidence,
+      evidence: restoredEvidence(storage),
       ...stores,
       latencyStore: openLatencyMap(folder.gateway, log),
       mesh,

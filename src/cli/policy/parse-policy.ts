@@ -89,6 +89,7 @@ function routingNumbers(numbers: OptionValues<typeof routingFields>): RoutingNum
     overstatedFactorMax: numbers['overstated-factor-max'],
     overstatedMs: numbers['overstated-ms'],
     overstatedSamplesMin: numbers['overstated-samples-min'],
+    claimKeptMin: numbers['claim-kept-min'],
     assumedRoundTripMs: numbers['assumed-round-trip-ms'],
     assumedTtftMs: numbers['assumed-ttft-ms'],
     assumedTpotMs: numbers['assumed-tpot-ms'],

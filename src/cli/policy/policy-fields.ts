@@ -133,6 +133,10 @@ export const routingFields = {
     defaultPolicy.overstatedSamplesMin,
     100_000,
   ),
+  'claim-kept-min': share(
+    'least share of its stated rate that a worker keeps, where others keep all; 0: not asked',
+    defaultPolicy.claimKeptMin,
+  ),
   'assumed-round-trip-ms': ms('round trip of an unmeasured link', defaultPolicy.assumedRoundTripMs),
   'assumed-ttft-ms': ms(
     'time to the first token where nothing is known',

@@ -16,6 +16,8 @@ const rows = {
   'record-identity': ['severe', 'the record of another node, shown as its own'],
   'forged-statement': ['severe', 'a statement in the mesh whose signature is forged'],
   contradiction: ['degraded', 'two statements of itself that contradict each other'],
+  'below-floor': ['degraded', 'answers slower than the floor of their tier'],
+  'below-claim': ['degraded', 'answers far slower than it says, and than others keep'],
   'result-replayed': ['minor', 'a result that was given before'],
   'result-expired': ['minor', 'a result whose signature had expired'],
   'malformed-answer': ['minor', 'an answer that breaks the protocol'],

@@ -16,7 +16,12 @@ export const traits = ['engine', 'version', 'gateway'] as const
 export type Trait = (typeof traits)[number]
 
 export type Subject =
-  | { readonly kind: 'worker'; readonly worker: WorkerId }
+  | {
+      readonly kind: 'worker'
+      readonly worker: WorkerId
+      /** Of this model alone; absent: whatever it serves. */
+      readonly model?: string
+    }
   /** Suspicion falls on what they share. */
   | { readonly kind: 'shared'; readonly trait: Trait; readonly value: string }
 
@@ -105,6 +110,8 @@ export interface Standing {
   readonly incident: IncidentId
   /** Why, naming the incident. */
   readonly words: string
+  /** For this model alone; absent: whatever it serves. */
+  readonly model?: string
 }
 
 /** Where steps are kept. What `flush` has resolved for survives a restart. */
@@ -133,14 +140,21 @@ export function causeInWords(cause: IncidentCause): string {
   }
 }
 
+/** undefined: whatever the worker serves, or something that several share. */
+export function modelOf({ subject }: Pick<Incident, 'subject'>): string | undefined {
+  return subject.kind === 'worker' ? subject.model : undefined
+}
+
 export function standingOf(incident: Incident): Standing | undefined {
   const { cause, id, openedAtMs, shutUntilMs, state } = incident
   const why = `incident ${id}: ${causeInWords(cause)}`
+  const model = modelOf(incident)
+  const about = { incident: id, ...(model === undefined ? {} : { model }) }
   if (state === 'quarantined') {
     const since = new Date(openedAtMs).toISOString()
-    return { state, incident: id, words: `quarantined since ${since} by ${why}` }
+    return { state, ...about, words: `quarantined since ${since} by ${why}` }
   }
   if (state !== 'shut') return undefined
   const until = new Date(shutUntilMs ?? openedAtMs).toISOString()
-  return { state: 'degraded', incident: id, words: `degraded until ${until} by ${why}` }
+  return { state: 'degraded', ...about, words: `degraded until ${until} by ${why}` }
 }

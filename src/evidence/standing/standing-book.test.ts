@@ -215,3 +215,76 @@ test('incidents of others do not push a quarantine out', () => {
   assert.equal(book.incidents().length, 3)
   assert.equal(stateOf(book), 'quarantined')
 })
+
+/** Too slow with one model. */
+function slow(book: StandingBook, worker = 1, model = 'large'): void {
+  book.report(nodeOf(worker), { kind: 'below-floor', evidence: { floor: 20 }, model }, {})
+}
+
+test('what is about one model holds for that one alone, and beside what is about all', () => {
+  const { book, report } = newBook()
+  slow(book)
+  assert.equal(stateOf(book), undefined)
+  assert.equal(book.of(nodeOf(1), 'small'), undefined)
+  const { model, state, words } = book.of(nodeOf(1), 'large') ?? {}
+  assert.deepEqual([state, model], ['degraded', 'large'])
+  assert.match(words ?? '', /answers slower than the floor of their tier/)
+  assert.deepEqual(book.modelsOf(nodeOf(1)), ['large'])
+  slow(book, 1, 'medium')
+  report(1, 'contradiction')
+  assert.equal(book.incidents().length, 3)
+  assert.equal(book.of(nodeOf(1), 'small')?.model, undefined)
+  assert.equal(stateOf(book), 'degraded')
+  report(1, 'result-signature')
+  for (const one of [undefined, 'small', 'large']) {
+    assert.equal(book.of(nodeOf(1), one)?.state, 'quarantined')
+  }
+})
+
+test('a pace is re-checked after a minute, then after two, and not by answers alone', () => {
+  const { book, clock } = newBook()
+  let shutMs = 60_000
+  slow(book)
+  for (let again = 0; again < 6; again += 1) {
+    clock.advance(shutMs - 1)
+    book.tick()
+    assert.equal(book.stateOf(nodeOf(1), 'large'), 'shut')
+    clock.advance(1)
+    book.tick()
+    assert.equal(book.stateOf(nodeOf(1), 'large'), 'trial')
+    assert.equal(book.of(nodeOf(1), 'large'), undefined)
+    for (let i = 0; i < 20; i += 1) book.answered(nodeOf(1))
+    assert.equal(book.stateOf(nodeOf(1), 'large'), 'trial')
+    slow(book)
+    shutMs = Math.min(2 * shutMs, 600_000)
+  }
+  book.kept(nodeOf(1), 'large')
+  assert.equal(only(book).state, 'shut')
+  clock.advance(shutMs)
+  book.tick()
+  book.kept(nodeOf(1), 'small')
+  assert.equal(only(book).state, 'trial')
+  book.kept(nodeOf(1), 'large')
+  assert.equal(only(book).state, 'closed')
+  assert.equal(book.stateOf(nodeOf(1), 'large'), undefined)
+})
+
+test('a restart keeps of which model an incident is', () => {
+  const { book, restored } = newBook()
+  slow(book)
+  const { again, refused } = restored()
+  assert.equal(refused, 0)
+  assert.equal(again.of(nodeOf(1), 'large')?.state, 'degraded')
+  assert.equal(again.of(nodeOf(1)), undefined)
+})
+
+test('many that are slow together are suspended as well', () => {
+  const { book } = newBook(4)
+  const report = (worker: number) =>
+    book.report(nodeOf(worker), { kind: 'below-claim', evidence: {}, model: 'm' }, { engine: 'e' })
+  for (const worker of [1, 2, 3]) report(worker)
+  for (const worker of [1, 2, 3]) {
+    assert.equal(book.of(nodeOf(worker), 'm'), undefined)
+    assert.equal(book.stateOf(nodeOf(worker), 'm'), 'suspended')
+  }
+})

@@ -23,10 +23,10 @@ import {
   type IncidentCause,
   type IncidentId,
   type IncidentState,
+  modelOf,
   type Ruling,
   type SignedStep,
   type Standing,
-  type Step,
   type Subject,
   standingOf,
   type Trait,
@@ -34,12 +34,9 @@ import {
 import { incidentIdOf } from './incident-id.ts'
 import { MassGuard, type Suspicion, type WorkerTraits } from './mass-guard.ts'
 import { MinorFaults } from './minor-faults.ts'
-import { hashOf, signStep, verifiedStep, withStep } from './steps.ts'
+import { shutTimeMs } from './shut-time.ts'
+import { signStep, stepAfter, type Taken, verifiedStep, withStep } from './steps.ts'
 
-/** Long enough to see whether the cause has passed, short enough to lose nothing by a mistake. */
-const shutMs = 10_000
-/** Doubled with each recurrence: whoever keeps failing costs a request in ten minutes. */
-const shutMsMax = 600_000
 /** Right answers in a row that end a trial. */
 const trialAnswers = 5
 /** At up to 10 KB each; the oldest that is closed goes first, quarantines go last. */
@@ -64,17 +61,8 @@ export interface Fault {
   readonly kind: FaultKind
   /** What shows it: signatures, hashes, ids; no text of a prompt. */
   readonly evidence: JsonObject
-}
-
-interface Taken {
-  readonly kind: Step['kind']
-  readonly state: IncidentState
-  readonly subject?: Subject
-  readonly cause?: IncidentCause
-  readonly evidence?: JsonObject
-  readonly shutUntilMs?: number
-  readonly because?: IncidentId
-  readonly ruling?: Ruling
+  /** Of this model alone: nothing follows for others. */
+  readonly model?: string
 }
 
 export class StandingBook {
@@ -108,16 +96,38 @@ export class StandingBook {
     return this.#incidents.get(id)
   }
 
-  /** undefined: nothing stands against it. */
-  of(worker: WorkerId): Standing | undefined {
+  /**
+   * undefined: nothing stands against it.
+   * @param model for which more may stand against it; undefined: whatever it serves
+   */
+  of(worker: WorkerId, model?: string): Standing | undefined {
     let worst: Standing | undefined
     for (const id of this.#open.get(worker) ?? []) {
       const incident = this.#incidents.get(id)
-      const standing = incident === undefined ? undefined : standingOf(incident)
+      const only = incident === undefined ? undefined : modelOf(incident)
+      const isMeant = only === undefined || only === model
+      const standing = incident !== undefined && isMeant ? standingOf(incident) : undefined
       if (standing?.state === 'quarantined') return standing
       worst ??= standing
     }
     return worst
+  }
+
+  /** Of what is open about one model of a worker alone. */
+  stateOf(worker: WorkerId, model: string): IncidentState | undefined {
+    return this.#openOf(worker, (incident) => modelOf(incident) === model)?.state
+  }
+
+  /** Models of which something is open that holds for them alone. */
+  modelsOf(worker: WorkerId): readonly string[] {
+    const open = [...(this.#open.get(worker) ?? [])].map((id) => this.#incidents.get(id))
+    return open.flatMap((one) => (one === undefined ? [] : (modelOf(one) ?? [])))
+  }
+
+  /** A re-check of one model is passed. */
+  kept(worker: WorkerId, model: string): void {
+    const incident = this.#openOf(worker, (one) => modelOf(one) === model && one.state === 'trial')
+    if (incident !== undefined) this.#take(incident, { kind: 'passed', state: 'closed' })
   }
 
   /** When an operator last ended an incident of it; -Infinity: never. Looks at all incidents. */
@@ -225,17 +235,19 @@ export class StandingBook {
 
   #degrade(
     worker: WorkerId,
-    { kind, evidence }: { readonly kind: IncidentCause; readonly evidence: JsonObject },
+    { kind, evidence, model }: Omit<Fault, 'kind'> & { readonly kind: IncidentCause },
     of: WorkerTraits,
   ): void {
     if (this.#openOf(worker, ({ state }) => state === 'quarantined') !== undefined) return
-    const known = this.#openOf(worker, ({ state }) => state !== 'suspended')
+    const isSame = (incident: Incident) => modelOf(incident) === model
+    const known = this.#openOf(worker, (one) => isSame(one) && one.state !== 'suspended')
+    const about = model === undefined ? {} : { model }
+    const subject: Subject = { kind: 'worker', worker, ...about }
     const suspicion = this.#guard.note(worker, of, this.#together())
     const because =
       suspicion === undefined ? this.#askedAbout(of, 'failed-together') : this.#suspect(suspicion)
     if (because !== undefined) {
-      if (this.#openOf(worker, () => true) !== undefined) return
-      const subject: Subject = { kind: 'worker', worker }
+      if (this.#openOf(worker, isSame) !== undefined) return
       const opened = { subject, cause: kind, evidence, because }
       this.#openNew({ kind: 'opened', state: 'suspended', ...opened })
       return
@@ -244,8 +256,7 @@ export class StandingBook {
       this.#recur(known, 'shut')
       return
     }
-    const subject: Subject = { kind: 'worker', worker }
-    const shutUntilMs = this.#modules.clock.now() + shutMs
+    const shutUntilMs = this.#modules.clock.now() + shutTimeMs(kind, 0)
     this.#openNew({ kind: 'opened', state: 'shut', subject, cause: kind, evidence, shutUntilMs })
   }
 
@@ -292,9 +303,9 @@ export class StandingBook {
     return this.#take(shared, { kind: 'ruled', state: 'closed', ruling })
   }
 
-  #shut({ recurrences }: Incident): { readonly state: 'shut'; readonly shutUntilMs: number } {
-    const forMs = Math.min(shutMs * 2 ** recurrences, shutMsMax)
-    return { state: 'shut', shutUntilMs: this.#modules.clock.now() + forMs }
+  #shut({ cause, recurrences }: Incident) {
+    const shutUntilMs = this.#modules.clock.now() + shutTimeMs(cause, recurrences)
+    return { state: 'shut' as const, shutUntilMs }
   }
 
   #recur(incident: Incident, state: 'quarantined' | 'shut'): void {
@@ -323,22 +334,9 @@ export class StandingBook {
 
   #take(before: Incident | undefined, taken: Taken): Incident {
     const { clock, identity, onStep, random } = this.#modules
-    const last = before?.steps.at(-1)
-    const step: Step = {
-      incident: before?.id ?? incidentIdOf(random.bytes(16)),
-      step: (last?.step.step ?? 0) + 1,
-      kind: taken.kind,
-      atMs: clock.now(),
-      gateway: identity.id,
-      previous: last === undefined ? '' : hashOf(last.signed),
-      state: taken.state,
-      shutUntilMs: taken.shutUntilMs ?? null,
-      subject: taken.subject ?? null,
-      cause: taken.cause ?? null,
-      evidence: taken.evidence ?? null,
-      because: taken.because ?? null,
-      ruling: taken.ruling ?? null,
-    }
+    const id = before?.id ?? incidentIdOf(random.bytes(16))
+    const about = { incident: id, atMs: clock.now(), gateway: identity.id }
+    const step = stepAfter(before, taken, about)
     const signed = signStep(identity, step)
     const incident = withStep(before, step, signed)
     if (incident === undefined) throw new Error('a step that was just made follows')
@@ -358,6 +356,8 @@ export class StandingBook {
     else open.add(id)
     if (open.size === 0) this.#open.delete(worker)
     else this.#open.set(worker, open)
+    // What is about one model is re-checked by how fast it is.
+    if (modelOf(incident) !== undefined) return
     if (state === 'trial') this.#trials.set(worker, { incident: id, answers: 0 })
     else if (this.#trials.get(worker)?.incident === id) this.#trials.delete(worker)
     if (state === 'closed') this.#minor.forget(worker)

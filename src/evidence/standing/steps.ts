@@ -3,16 +3,26 @@
  * each names the one before: nobody can take one away or put one in between.
  */
 import { createHash } from 'node:crypto'
-import { type Identity, type NodeId, verifySignature } from '../../protocol/index.ts'
+import {
+  type Identity,
+  type JsonObject,
+  type NodeId,
+  verifySignature,
+} from '../../protocol/index.ts'
 import { faultKinds } from './fault.ts'
 import {
   decisions,
   type Incident,
+  type IncidentCause,
+  type IncidentId,
+  type IncidentState,
   incidentCauses,
   incidentStates,
   isIncidentId,
+  type Ruling,
   type SignedStep,
   type Step,
+  type Subject,
   stepKinds,
 } from './incident.ts'
 
@@ -37,6 +47,42 @@ export function verifiedStep({ json, signature }: SignedStep, gateway: NodeId): 
 
 export function hashOf({ json }: SignedStep): string {
   return createHash('sha256').update(json).digest('base64')
+}
+
+/** What is new with a step. */
+export interface Taken {
+  readonly kind: Step['kind']
+  readonly state: IncidentState
+  readonly subject?: Subject
+  readonly cause?: IncidentCause
+  readonly evidence?: JsonObject
+  readonly shutUntilMs?: number
+  readonly because?: IncidentId
+  readonly ruling?: Ruling
+}
+
+/** @param before undefined: it is the first */
+export function stepAfter(
+  before: Incident | undefined,
+  taken: Taken,
+  about: Pick<Step, 'incident' | 'atMs' | 'gateway'>,
+): Step {
+  const last = before?.steps.at(-1)
+  return {
+    incident: about.incident,
+    step: (last?.step.step ?? 0) + 1,
+    kind: taken.kind,
+    atMs: about.atMs,
+    gateway: about.gateway,
+    previous: last === undefined ? '' : hashOf(last.signed),
+    state: taken.state,
+    shutUntilMs: taken.shutUntilMs ?? null,
+    subject: taken.subject ?? null,
+    cause: taken.cause ?? null,
+    evidence: taken.evidence ?? null,
+    because: taken.because ?? null,
+    ruling: taken.ruling ?? null,
+  }
 }
 
 /** The incident with one more step; undefined where the step does not follow. */
@@ -87,7 +133,8 @@ function isStep(value: unknown): value is Step {
   const isRuled = ruling === null || decisions.some((one) => one === ruling?.decision)
   const isCaused =
     cause === null || [...faultKinds, ...incidentCauses].some((known) => known === cause)
-  const isAbout = subject === null || subject?.kind === 'worker' || subject?.kind === 'shared'
+  const isOfWorker = subject?.kind === 'worker' && isOptionalText(subject.model)
+  const isAbout = subject === null || isOfWorker || subject?.kind === 'shared'
   return (
     isRuled &&
     isCaused &&
@@ -99,4 +146,8 @@ function isStep(value: unknown): value is Step {
     stepKinds.some((one) => one === kind) &&
     incidentStates.some((one) => one === state)
   )
+}
+
+function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
 }

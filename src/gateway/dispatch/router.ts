@@ -41,6 +41,10 @@ export class Router {
     this.#policy = modules.policy
   }
 
+  get policy(): RoutingPolicy {
+    return this.#policy
+  }
+
   /** What is decided from now on follows it; also of requests that are under way. */
   usePolicy(policy: RoutingPolicy): void {
     this.#policy = policy

@@ -21,7 +21,7 @@ const incidentFields = {
   object: json.literal('incident'),
   class: json.enum(['degraded', 'severe']),
   subject: json.union([
-    json.object({ kind: json.literal('worker'), worker: text }),
+    json.object({ kind: json.literal('worker'), worker: text, model: json.optional(text) }),
     json.object({ kind: json.literal('shared'), trait: text, value: text }),
   ]),
   cause: text,

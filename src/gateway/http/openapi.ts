@@ -193,6 +193,7 @@ export const nodeAnswer = json.object(
         state: json.enum(['quarantined', 'degraded']),
         incident: text,
         words: text,
+        model: json.optional(text),
       }),
     ),
     load: json.object({

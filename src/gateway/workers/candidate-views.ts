@@ -32,6 +32,8 @@ export interface Viewed {
   readonly worker: Worker
   readonly inFlight: number
   readonly standing: Standing | undefined
+  /** By model, what stands against it for that one alone. */
+  readonly slow: ReadonlyMap<string, Standing> | undefined
   readonly foreseen: Foreseen | undefined
   /** Its candidates, by the number of the view. */
   readonly candidates: (KeptCandidate | undefined)[]
@@ -323,6 +325,7 @@ function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: As
     offer,
   })
   const { load } = kept
+  const standing = entry.standing ?? entry.slow?.get(model)
   const isSame =
     kept.region === view.region &&
     kept.offer === offer &&
@@ -334,7 +337,7 @@ function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: As
     kept.roundTripSource === roundTripSource &&
     kept.connected === view.connected &&
     kept.overdue === view.overdue &&
-    kept.standing === entry.standing &&
+    kept.standing === standing &&
     kept.integerExact === view.integerExact &&
     kept.hardwareClass === hardwareClass &&
     kept.memoryBytes === memoryBytes &&
@@ -351,7 +354,7 @@ function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: As
   kept.roundTripSource = roundTripSource
   kept.connected = view.connected
   kept.overdue = view.overdue
-  kept.standing = entry.standing
+  kept.standing = standing
   kept.integerExact = view.integerExact
   kept.hardwareClass = hardwareClass
   kept.memoryBytes = memoryBytes

@@ -34,6 +34,8 @@ interface Entry {
   inFlight: number
   /** undefined: nothing stands against it. */
   standing: Standing | undefined
+  /** By model, what stands against it for that one alone. */
+  slow: ReadonlyMap<string, Standing> | undefined
   /** undefined: an upstream, whose load is always as it is now, and which is in no mesh. */
   readonly foreseen: Foreseen | undefined
   /** Monotonic ms; undefined while it is connected. */
@@ -89,6 +91,7 @@ export class WorkerRegistry {
       worker,
       inFlight,
       standing: before?.standing,
+      slow: before?.slow,
       foreseen: before?.foreseen ?? (isNodeId(worker.id) ? new Foreseen() : undefined),
       goneSinceMs: undefined,
       candidates: before?.candidates ?? [],
@@ -109,10 +112,11 @@ export class WorkerRegistry {
   }
 
   /** What stands against it from now on; a quarantine ends what it does for this gateway. */
-  stand(id: WorkerId, standing: Standing | undefined): void {
+  stand(id: WorkerId, standing: Standing | undefined, slow?: ReadonlyMap<string, Standing>): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     entry.standing = standing
+    entry.slow = slow
     this.#views.changed(entry)
     const { worker } = entry
     if (!(worker instanceof RemoteWorker)) return
@@ -121,7 +125,8 @@ export class WorkerRegistry {
   }
 
   standing(id: WorkerId): Standing | undefined {
-    return this.#entries.get(id)?.standing
+    const { standing, slow } = this.#entries.get(id) ?? {}
+    return standing ?? slow?.values().next().value
   }
 
   node(id: WorkerId): KnownNode | undefined {

@@ -11,7 +11,7 @@ function newKeeper(known: readonly string[] = []) {
   const kept: Sighting[] = []
   const keeper = new StandingKeeper({
     ...{ clock, random: seededRandom(1), log: silentLog, identity: createIdentity() },
-    evidence: { sight() {} },
+    evidence: { sight() {}, remeasure() {} },
     registry: { all: () => [], find: () => undefined, stand() {} },
     selfWatch: { wasTroubledSince: () => false },
     sightings: { append: (sighting) => void kept.push(sighting) },

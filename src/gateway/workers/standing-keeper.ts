@@ -8,6 +8,7 @@ import {
   classOf,
   digestEvidence,
   type EvidenceBook,
+  type Fault,
   type FaultKind,
   type Incident,
   type IncidentId,
@@ -18,6 +19,8 @@ import {
   type Ruling,
   type SightingStore,
   type SignedStep,
+  type SlowFault,
+  type Standing,
   StandingBook,
   type WorkerTraits,
 } from '../../evidence/index.ts'
@@ -39,7 +42,7 @@ export interface StandingKeeperModules {
   readonly random: Random
   readonly log: Log
   readonly identity: Identity
-  readonly evidence: Pick<EvidenceBook, 'sight'>
+  readonly evidence: Pick<EvidenceBook, 'sight' | 'remeasure'>
   readonly registry: Pick<WorkerRegistry, 'all' | 'find' | 'stand'>
   readonly selfWatch: Pick<SelfWatch, 'wasTroubledSince'>
   readonly sightings?: Pick<SightingStore, 'append'> | undefined
@@ -83,8 +86,9 @@ export class StandingKeeper {
       const message = 'steps of incidents are not signed by this gateway, or one is missing'
       this.#modules.log.error(message, { refused })
     }
-    for (const { shutUntilMs, state } of this.book.incidents()) {
-      if (state === 'shut') this.#wakeAt(shutUntilMs ?? 0)
+    for (const incident of this.book.incidents()) {
+      if (incident.state === 'shut') this.#wakeAt(incident.shutUntilMs ?? 0)
+      if (incident.state === 'trial') this.#remeasure(incident)
     }
   }
 
@@ -94,18 +98,18 @@ export class StandingKeeper {
 
   /** A worker is there from now on: as it stood before. */
   joined(worker: WorkerId): void {
-    this.#modules.registry.stand(worker, this.book.of(worker))
+    this.#stand(worker)
     if (isNodeId(worker)) this.#modules.onJoined?.(worker)
   }
 
   /** Found in an answer, which is an observation of its own. */
   answer(worker: NodeId, kind: FaultKind, evidence: JsonObject): void {
-    this.#report(worker, kind, evidence)
+    this.#report(worker, kind, { evidence })
   }
 
   /** Found in something else that it sent. */
   conduct(worker: NodeId, kind: FaultKind, evidence: JsonObject): void {
-    if (!this.#report(worker, kind, evidence)) return
+    if (!this.#report(worker, kind, { evidence })) return
     const atMs = this.#modules.clock.now()
     const sighting = { worker, kind: 'fault' as const, fromMs: atMs, atMs }
     this.#modules.evidence.sight(sighting)
@@ -124,6 +128,14 @@ export class StandingKeeper {
     const kind = isStranger ? undefined : gossipFault(found)
     if (kind === undefined) return
     this.conduct(peer, kind, { found, ...(shown === undefined ? {} : digestEvidence(shown)) })
+  }
+
+  /** Found in how fast it answers. */
+  slow(worker: WorkerId, { kind, ...fault }: SlowFault): void {
+    const { clock, selfWatch } = this.#modules
+    // A gateway that is late itself measures itself.
+    if (selfWatch.wasTroubledSince(clock.monotonic() - troubleMs)) return
+    this.#report(worker, kind, fault)
   }
 
   lostTogether(workers: readonly WorkerId[], population: number): void {
@@ -156,14 +168,14 @@ export class StandingKeeper {
   }
 
   /** @returns whether it counts */
-  #report(worker: NodeId, kind: FaultKind, evidence: JsonObject): boolean {
+  #report(worker: WorkerId, kind: FaultKind, fault: Omit<Fault, 'kind'>): boolean {
     const { clock, registry, selfWatch } = this.#modules
     // A gateway in trouble may be late or misjudge times; it does not invent a forged signature.
     const isExcused = selfWatch.wasTroubledSince(clock.monotonic() - troubleMs)
     if (isExcused && classOf(kind) === 'minor') return false
     this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + 1)
     const known = registry.find(worker)
-    this.book.report(worker, { kind, evidence }, known === undefined ? {} : this.#traitsOf(known))
+    this.book.report(worker, { kind, ...fault }, known === undefined ? {} : this.#traitsOf(known))
     return true
   }
 
@@ -178,10 +190,12 @@ export class StandingKeeper {
   }
 
   #stepped(incident: Incident, signed: SignedStep): void {
-    const { incidents, log, registry } = this.#modules
+    const { incidents, log } = this.#modules
     const { cause, id, shutUntilMs, state, steps, subject } = incident
     // First: from here on no request goes there.
-    if (subject.kind === 'worker') registry.stand(subject.worker, this.book.of(subject.worker))
+    if (subject.kind === 'worker') this.#stand(subject.worker)
+    const isLifted = state === 'closed' && steps.at(-1)?.step.kind === 'ruled'
+    if (state === 'trial' || isLifted) this.#remeasure(incident)
     incidents?.append(signed, { incident: id, step: steps.length })
     this.#modules.onStep?.(incident)
     if (state === 'shut') this.#wakeAt(shutUntilMs ?? 0)
@@ -193,6 +207,22 @@ export class StandingKeeper {
     if (state === 'asked') log.error('many workers failed together: an operator is asked', fields)
     else if (state === 'quarantined') log.error('a worker is quarantined', fields)
     else log.warn('the standing of a worker changes', fields)
+  }
+
+  #stand(worker: WorkerId): void {
+    const slow = new Map<string, Standing>()
+    for (const model of this.book.modelsOf(worker)) {
+      const standing = this.book.of(worker, model)
+      if (standing !== undefined) slow.set(model, standing)
+    }
+    const ofModels = slow.size === 0 ? undefined : slow
+    this.#modules.registry.stand(worker, this.book.of(worker), ofModels)
+  }
+
+  /** What is re-checked is how fast it is from now on. */
+  #remeasure({ subject }: Incident): void {
+    if (subject.kind !== 'worker' || subject.model === undefined) return
+    this.#modules.evidence.remeasure(subject.worker, subject.model)
   }
 
   #wakeAt(atMs: number): void {

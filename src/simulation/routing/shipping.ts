@@ -3,9 +3,21 @@
  * what is foreseen of their loads, decisions and their attempts. What a gateway's registry, router
  * and trail do around it is done here in their place.
  */
-import { Breakers, EvidenceBook, type Observation } from '../../evidence/index.ts'
+import {
+  Breakers,
+  EvidenceBook,
+  type Observation,
+  PaceJudge,
+  StandingBook,
+} from '../../evidence/index.ts'
 import { OwnRequests, PromptsAhead, type SaidLoad, type UnreadPrompt } from '../../mesh/index.ts'
-import { decisionIdOf, errorCodes, requestIdOf, type WorkerId } from '../../protocol/index.ts'
+import {
+  createIdentity,
+  decisionIdOf,
+  errorCodes,
+  requestIdOf,
+  type WorkerId,
+} from '../../protocol/index.ts'
 import {
   type Candidate,
   chooseAgain,
@@ -26,6 +38,8 @@ const requestId = requestIdOf(new Uint8Array(16))
 /** The median answer of public chat traces, until answers were seen; then the latest sixteen. */
 const firstTokensPerRequest = 256
 const tokensGain = 1 / 16
+/** Once in a second, as gateways do. */
+const looksPerJudgement = 4
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -59,12 +73,40 @@ export class ShippingBalancer implements Balancer {
   readonly #nodeOf = new Map<WorkerId, number>()
   readonly #decisions = new Map<number, Decision>()
   readonly #underWay = new Map<number, UnderWay>()
+  readonly #standing: StandingBook
+  readonly #pace: PaceJudge
+  #looks = 0
 
   constructor(modules: BalancerModules, policy: RoutingPolicy = defaultPolicy) {
     this.#modules = modules
     this.#policy = policy
     this.#book = new EvidenceBook({ clock: modules.clock })
     this.#breakers = new Breakers(modules.clock)
+    this.#standing = new StandingBook({
+      ...modules,
+      identity: createIdentity(),
+      populationOf: () => modules.sights.filter(({ connected }) => connected).length,
+      onStep: ({ subject, state }) => {
+        if (subject.kind !== 'worker') return
+        if (state === 'trial') this.#book.remeasure(subject.worker, model)
+        const known = this.#of(this.#nodeOf.get(subject.worker) ?? 0)
+        known.candidate.standing = this.#standing.of(subject.worker, model)
+      },
+    })
+    this.#pace = new PaceJudge({
+      evidence: this.#book,
+      stated: (worker) => this.#stated(this.#nodeOf.get(worker) ?? 0),
+      all: () => this.#known.map((_, node) => this.#stated(node)),
+      claimKeptMin: () => policy.claimKeptMin,
+      stateOf: (worker) => this.#standing.stateOf(worker, model),
+      report: (worker, fault) => this.#standing.report(worker, fault, { gateway: 'simulated' }),
+      kept: (worker) => this.#standing.kept(worker, model),
+    })
+  }
+
+  #stated(node: number) {
+    const { claim, id } = this.#sight(node)
+    return { worker: id, claimed: claim.decodeTokensPerSecond, floor: 0 }
   }
 
   choose(ask: Ask): number | undefined {
@@ -122,6 +164,7 @@ export class ShippingBalancer implements Balancer {
     const seen = observationOf(attempt, known.candidate.id, clock.now())
     this.#book.observe({ ...seen, load, promptTokensAhead })
     this.#breakers.observe(seen, startedAtMs)
+    this.#pace.seen(seen.worker, model)
     const decision = this.#decisions.get(ticket)
     if (decision === undefined) return
     const end = { outcome, endedAtMs: clock.now(), code, ttftMs }
@@ -155,6 +198,10 @@ export class ShippingBalancer implements Balancer {
 
   look(): void {
     for (const known of this.#known) this.#foresee(known)
+    this.#looks += 1
+    if (this.#looks % looksPerJudgement !== 0) return
+    this.#standing.tick()
+    this.#pace.judge()
   }
 
   #foresee(known: Known): void {
