@@ -98,7 +98,7 @@ export const defaultPolicy: RoutingPolicy = policyOf('default', {
   overstatedMs: 500,
   overstatedSamplesMin: 1.5,
   // What an honest one falls short by: others at work beside it, and a full batch.
-  claimKeptMin: 0.3,
+  claimKeptMin: 0.25,
   // Pessimistic: nobody gains by leaving something unmeasured.
   assumedRoundTripMs: 150,
   assumedTtftMs: 1_000,

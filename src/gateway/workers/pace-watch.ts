@@ -11,7 +11,8 @@ import {
 } from '../../evidence/index.ts'
 import type { WorkerId } from '../../protocol/index.ts'
 import { hardwareClassOf, type RoutingPolicy, ruleOf, tierOf } from '../../routing/index.ts'
-import { offerOf, type WorkerRegistry } from './registry.ts'
+import { offerOf } from './candidate-views.ts'
+import type { WorkerRegistry } from './registry.ts'
 import type { StandingKeeper } from './standing-keeper.ts'
 import type { WorkerView } from './worker.ts'
 
