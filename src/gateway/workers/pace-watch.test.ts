@@ -67,7 +67,7 @@ function newPlace() {
     clock.advance(1_000)
   }
   const standing = (number: number, model = 'large') =>
-    registry.candidates(model, []).find(({ id }) => id === idOf(number))?.standing
+    registry.candidates(model, defaultPolicy).find(({ id }) => id === idOf(number))?.standing
   return { clock, evidence, faults, registry, state, answers, standing }
 }
 
