@@ -6,7 +6,13 @@ import { ManualClock } from '../../base/index.ts'
 import { createIdentity, type Identity, type NodeId } from '../../protocol/index.ts'
 import { EvidenceBook } from '../evidence-book.ts'
 import type { FaultKind, SignedStep } from '../index.ts'
-import { Accusations, accusationWeight, type Heard, noticesPerGatewayMax } from './accusations.ts'
+import {
+  Accusations,
+  accusationWeight,
+  accusersMax,
+  type Heard,
+  noticesPerGatewayMax,
+} from './accusations.ts'
 import { readNotice } from './notice.ts'
 import { evidenceOf, exchange, network, otherModel, TellingGateway } from './notices.fixture.ts'
 
@@ -149,6 +155,23 @@ test('a gateway that lies as it likes costs honest nodes a quarter of a fault ea
     }),
     { numRuns: 40 },
   )
+})
+
+test('a crowd of strangers pushes out nothing of a gateway that is relied on', () => {
+  const { accusations, accuse, faults, gatewayOf, hear, known, proven, trusted } = setting()
+  const gateway = gatewayOf()
+  trusted.add(gateway.identity.id)
+  known.delete(second.id)
+  hear(gateway, accuse(gateway, node))
+  hear(gateway, proven(gateway, second))
+  for (let i = 0; i < accusersMax + 5; i += 1) {
+    const stranger = gatewayOf()
+    hear(stranger, accuse(stranger, node))
+  }
+  assert.equal(faults(node), accusationWeight)
+  known.add(second.id)
+  const kinds = accusations.joined(second.id).map(({ kind }) => kind)
+  assert.deepEqual(kinds, ['condemn'])
 })
 
 test('whoever says much forgets its own first words', () => {

@@ -20,7 +20,7 @@ import { modelOf, type Proof, proofOf } from './proof.ts'
 export const accusationWeight = 0.25
 /** Of one gateway, at up to 8 kB where they prove something. The oldest goes first. */
 export const noticesPerGatewayMax = 64
-/** As many as a gateway deals with; the one heard of the longest ago goes first. */
+/** As many as a gateway deals with; of those not relied on the one heard of first goes first. */
 export const accusersMax = 64
 
 export interface AccusationsModules {
@@ -163,12 +163,19 @@ export class Accusations {
     const kept = this.#said.get(gateway) ?? new Map<IncidentId, Kept>()
     this.#said.delete(gateway)
     this.#said.set(gateway, kept)
-    const [first] = this.#said
-    if (this.#said.size > accusersMax && first !== undefined) {
-      for (const one of first[1].values()) if (one !== 'ended') this.#takeBack(one)
-      this.#said.delete(first[0])
-    }
+    if (this.#said.size > accusersMax) this.#forgetOne(gateway)
     return kept
+  }
+
+  /** Names are free: many that nobody relies on push out none that somebody does. */
+  #forgetOne(but: NodeId): void {
+    const others = [...this.#said.keys()].filter((id) => id !== but)
+    const first = others.find((id) => !this.#modules.isTrusted(id)) ?? others[0]
+    if (first === undefined) return
+    for (const one of this.#said.get(first)?.values() ?? []) {
+      if (one !== 'ended') this.#takeBack(one)
+    }
+    this.#said.delete(first)
   }
 
   #keep(kept: Map<IncidentId, Kept>, incident: IncidentId, one: Kept): void {

@@ -5,8 +5,20 @@ import { secureRandom, systemClock } from '../../base/index.ts'
 import { type SignedStep, StandingBook } from '../../evidence/index.ts'
 import { createIdentity, type Identity, type SaidNotice } from '../../protocol/index.ts'
 import { MemoryNetwork, type TransportEvents } from '../../transport/index.ts'
+import type { ApiKeys } from '../admission/credentials.ts'
 import { saying, startGateway, type TestGateway, testKey, testToken } from '../gateway.fixture.ts'
 import { type Misdeed, StandInNode } from './stand-in-node.fixture.ts'
+
+const operatorKey = 'iso_operator'
+const limits = { requestsPerMinute: null, tokensPerMinute: null }
+const apiKeys: ApiKeys = {
+  find: (key) => {
+    const role = key === operatorKey ? 'operator' : 'client'
+    return key === operatorKey || key === testKey
+      ? { keyId: `key_${role}`, name: role, role, limits }
+      : undefined
+  },
+}
 
 /** What a gateway's mesh would bring to the others. */
 class Wire {
@@ -41,7 +53,7 @@ async function places(context: TestContext, count: number) {
   for (let i = 0; i < count; i += 1) {
     const identity = createIdentity()
     const wire = new Wire()
-    const gateway = await startGateway({ identity, notices: wire.notices })
+    const gateway = await startGateway({ identity, notices: wire.notices, apiKeys })
     const { onConnection, onStream } = gateway.gateway
     const transport = network.transport(identity.id, { onConnection, onStream })
     const { address } = await transport.listen('127.0.0.1:0')
@@ -149,6 +161,32 @@ test('of an honest node a lying gateway can only make others ask once', async (t
   for (let i = 0; i < 5; i += 1) assert.equal(await ask(second), 200)
   assert.deepEqual(await incidents(second), [])
   assert.equal(second.gateway.gateway.onNotice(second.identity.id, lie), 'forged')
+})
+
+test('an operator lets a node in at his own gateway; what others have proven stays', async (t) => {
+  const { all, node } = await places(t, 2)
+  const [first, second] = all as [Place, Place]
+  await node('other-model', all)
+  await ask(first)
+  const [opened] = await incidents(first)
+  const body = JSON.stringify({ decision: 'lift', reason: 'mended' })
+  const lifted = await fetch(`${first.gateway.url}/v1/incidents/${opened?.id}/decision`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${operatorKey}`, 'content-type': 'application/json' },
+    body,
+  })
+  assert.equal(lifted.status, 200)
+  assert.deepEqual(await incidents(first), [])
+  const [stays] = await incidents(second)
+  assert.equal(stays?.state, 'quarantined')
+  const metrics = await (await fetch(`${second.gateway.url}/metrics`)).text()
+  assert.match(metrics, /isochrone_notices\{outcome="proven"\} 1/)
+  assert.match(metrics, /isochrone_notices\{outcome="ended"\} 1/)
+  // Shown again what it did before, the first gateway keeps to its operator's decision.
+  const [again] = second.wire.stands.values()
+  assert.ok(again !== undefined)
+  assert.equal(first.gateway.gateway.onNotice(second.identity.id, again.notice), undefined)
+  assert.deepEqual(await incidents(first), [])
 })
 
 /** Signed by the gateway's own key; not a word of it is true. */

@@ -11,6 +11,7 @@ import {
 import { MeshAgent } from './agent.ts'
 import type { Contact } from './contacts.ts'
 import type { LoadFacts } from './load-keeper.ts'
+import type { ExperienceReader, NoticeReader } from './notice-keeper.ts'
 import type { AgentOptions } from './options.ts'
 
 export interface Place {
@@ -28,6 +29,8 @@ export interface PlaceOptions extends Partial<AgentOptions> {
   readonly listens?: boolean
   readonly contacts?: readonly Contact[]
   readonly facts?: () => LoadFacts
+  readonly onNotice?: NoticeReader
+  readonly onExperience?: ExperienceReader
 }
 
 /** Nodes that begin at one moment are placed within a minute or so. */
@@ -53,6 +56,8 @@ export class AgentWorld {
       listens = true,
       contacts = [],
       facts,
+      onExperience,
+      onNotice,
       ...more
     } = options
     const agent = new MeshAgent(
@@ -64,6 +69,8 @@ export class AgentWorld {
         random: this.random,
         log: silentLog,
         ...(facts === undefined ? {} : { facts }),
+        ...(onNotice === undefined ? {} : { onNotice }),
+        ...(onExperience === undefined ? {} : { onExperience }),
         contacts: {
           load: () => contacts,
           save: (all) => {

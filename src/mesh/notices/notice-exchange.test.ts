@@ -193,6 +193,18 @@ test('who never acknowledges is told seldom, and who floods is not looked at', (
   assert.equal(room.floods.length, 320 - noticeLimits.toldBurstMax)
 })
 
+test('strangers push out nothing of what is known of those that are dealt with', () => {
+  const exchange = new NoticeExchange(seededRandom(1), 0)
+  const friend = idOf(0)
+  exchange.step({ kind: 'gateways', gateways: [friend] }, 0)
+  exchange.step({ kind: 'tell', notice: noticeOf('urgent'), urges: true }, 0)
+  const message = { told: [noticeOf('a word')], held: [], asks: false, experience: null }
+  for (let i = 1; i < 2 * noticeLimits.gatewaysMax && i < 255; i += 1) {
+    exchange.step({ kind: 'message', from: idOf(i), message }, 1)
+  }
+  assert.ok(exchange.awaits(friend))
+})
+
 test('a gateway holds no more than it can name, and tells no more than fits', () => {
   const room = new Room(2)
   const [first, second] = room.ids as [NodeId, NodeId]

@@ -272,8 +272,12 @@ export class NoticeExchange {
     }
     this.#others.delete(id)
     this.#others.set(id, other)
-    const first = this.#others.keys().next().value
-    if (this.#others.size > gatewaysMax && first !== undefined) this.#others.delete(first)
+    if (this.#others.size > gatewaysMax) {
+      // Names are free: whom this gateway deals with goes last.
+      const others = [...this.#others.keys()]
+      const first = others.find((one) => one !== id && !this.#gateways.includes(one)) ?? others[0]
+      if (first !== undefined) this.#others.delete(first)
+    }
     return other
   }
 }
