@@ -106,9 +106,9 @@ test('whatever gateways say, together they move a record by no more than eight r
     failed: counts,
     waitMs: fc.constantFrom(0, 1, 60_000, 3_600_000),
   })
-  const own = fc.array(fc.boolean(), { maxLength: 40 })
+  const own = fc.array(fc.boolean(), { maxLength: 40, size: 'max' })
   fc.assert(
-    fc.property(own, fc.array(saying, { maxLength: 30 }), (seen, sayings) => {
+    fc.property(own, fc.array(saying, { maxLength: 30, size: 'max' }), (seen, sayings) => {
       const [at, alone] = [setting(), setting()]
       for (const isRight of seen) for (const one of [at, alone]) one.see(isRight)
       for (const { failed, gateway, right, waitMs } of sayings) {

@@ -35,6 +35,7 @@ export interface Exchange {
 }
 
 let exchanges = 0
+let incidents = 0
 
 /** A request and its result, as both sides signed them. */
 export function exchange(about: Answered): Exchange {
@@ -79,13 +80,12 @@ export class TellingGateway {
 
   constructor(nowMs: () => number, identity = createIdentity()) {
     this.identity = identity
-    let made = 0
     this.book = new StandingBook({
       clock: { now: nowMs } as ConstructorParameters<typeof StandingBook>[0]['clock'],
       random: {
         bytes: (length: number) => {
-          made += 1
-          const seed = Buffer.from(`${identity.id} ${made}`)
+          incidents += 1
+          const seed = Buffer.from(`incident ${incidents}`)
           return hashBody(seed).subarray(0, length)
         },
       } as ConstructorParameters<typeof StandingBook>[0]['random'],

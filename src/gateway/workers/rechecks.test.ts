@@ -145,6 +145,17 @@ test('who is not connected is asked when it comes', async () => {
   assert.equal(setting.asked.length, 1)
 })
 
+test('one node is asked once a minute, whoever says it how often', async () => {
+  const setting = new Setting()
+  for (let i = 0; i < 5; i += 1) {
+    setting.rechecks.ask(idOf(1), null, gateways[i % 2] ?? 'anybody')
+    await setting.settle(1_000)
+  }
+  assert.equal(setting.asked.length, 1)
+  await setting.settle(recheckLimits.perNodeMs)
+  assert.equal(setting.asked.length, 2)
+})
+
 test('strangers use up nothing of what gateways have that are relied on', async () => {
   const setting = new Setting()
   for (let i = 0; i < 60; i += 1) setting.rechecks.ask(idOf(i), null, 'anybody')
@@ -171,7 +182,7 @@ test('whatever is said, questions are bounded for each node and for each accuser
     waitMs: fc.constantFrom(0, 0, 1_000, 30_000),
   })
   await fc.assert(
-    fc.asyncProperty(fc.array(saying, { maxLength: 80 }), async (sayings) => {
+    fc.asyncProperty(fc.array(saying, { maxLength: 80, size: 'max' }), async (sayings) => {
       const setting = new Setting()
       const beganAtMs = setting.clock.monotonic()
       for (const { accuser, waitMs, worker } of sayings) {

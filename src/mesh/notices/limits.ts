@@ -7,6 +7,8 @@ export const noticeTimes = {
   resendMs: 250,
   /** Between two questions to one gateway, drawn by chance, for what it has told. */
   askMs: 10_000,
+  /** Who asks is asked back, unless it was a moment ago: longer than any round trip. */
+  askBackMs: 3_000,
   /** A gateway that was silent and speaks again is told what it has not acknowledged, unless it
    * was told that a moment ago; one that never acknowledges, each time after longer. */
   againMinMs: 2_000,

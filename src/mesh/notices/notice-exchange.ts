@@ -208,7 +208,7 @@ export class NoticeExchange {
     if (asks) {
       other.has.clear()
       // Who asks may have just begun: then it was away, and has something to tell.
-      if (nowMs - other.askedAtMs >= noticeTimes.askMs) this.#ask(from, nowMs)
+      if (nowMs - other.askedAtMs >= noticeTimes.askBackMs) this.#ask(from, nowMs)
     }
     for (const mark of held) {
       other.told.delete(mark)
