@@ -23,6 +23,12 @@ import {
   tinyTokenizer,
 } from './onnx-engine.fixture.ts'
 
+const nothingToDo = (kvTokensFree: number) => ({
+  running: 0,
+  waiting: 0,
+  kvTokensFree,
+  promptTokensUnread: 0,
+})
 const withCode = (code: ErrorCode) => (error: unknown) => hasCode(error, code)
 
 test('an answer ends at the end token, with its tokens, reason and usage', async () => {
@@ -34,7 +40,7 @@ test('an answer ends at the end token, with its tokens, reason and usage', async
   assert.deepEqual(answer.tokenIds, [[...ids, endTokenId]])
   assert.deepEqual(answer.usage, { promptTokens: 3, completionTokens: ids.length + 1 })
   assert.equal(answer.events.at(-1)?.type, 'usage')
-  assert.deepEqual(engine.load(), { running: 0, waiting: 0, kvTokensFree: 1024 })
+  assert.deepEqual(engine.load(), nothingToDo(1024))
 })
 
 test('an answer ends at the token limit, also at none and at the context’s end', async () => {
@@ -161,7 +167,7 @@ test('an abort stops at the next step, and the others go on', async () => {
   await assert.rejects(left, withCode('cancelled'))
   assert.equal((await other).usage?.completionTokens, 40)
   await settle(3)
-  assert.deepEqual(engine.load(), { running: 0, waiting: 0, kvTokensFree: 1024 })
+  assert.deepEqual(engine.load(), nothingToDo(1024))
   assert.ok(runner.calls.filter((call) => call === 'decode 2').length < 20)
   await assert.rejects(collect(engine.generate(requestOf(), abort.signal)), withCode('cancelled'))
 })
@@ -249,7 +255,7 @@ test('a model whose runner was lost is not offered until it runs again', async (
   const engine = scriptedEngine(runner)
   runner.isReady = false
   assert.deepEqual(engine.models(), [])
-  assert.deepEqual(engine.load(), { running: 0, waiting: 0, kvTokensFree: 0 })
+  assert.deepEqual(engine.load(), nothingToDo(0))
   await assert.rejects(run(engine), withCode('engine_failed'))
   assert.deepEqual(runner.calls, [])
   runner.isReady = true

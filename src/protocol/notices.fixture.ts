@@ -19,7 +19,11 @@ const count = fc.float({ min: 0, max: 1_000, noNaN: true }).map((value) => value
 export const experience: fc.Arbitrary<Experience> = fc.record({
   gateway: nodeId,
   issuedAtMs: time,
-  rows: fc.array(fc.record({ node: nodeId, model: text, right: count, failed: count }), {
-    maxLength: 5,
-  }),
+  rows: fc.array(
+    fc.record(
+      { node: nodeId, model: text, right: count, failed: count },
+      { noNullPrototype: true },
+    ),
+    { maxLength: 5 },
+  ),
 })
