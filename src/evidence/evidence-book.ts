@@ -24,6 +24,7 @@ import {
   estimateOf,
   type Heard,
   hear,
+  heardNow,
   newcomer,
   newEntry,
   newWorkerRecord,
@@ -115,6 +116,12 @@ export class EvidenceBook {
   /** What other gateways have seen of it, all together, in place of what they said before. */
   count(worker: WorkerId, model: string, heard: Heard): void {
     hear(this.#entry(worker, model), heard)
+  }
+
+  /** What counts now of what other gateways said, in requests of one's own. */
+  heard(worker: WorkerId, model: string): Pick<Heard, 'successes' | 'failures'> | undefined {
+    const entry = this.#models.get(model)?.get(worker)
+    return entry && heardNow(entry, this.#clock.now())
   }
 
   /** What this gateway has seen itself since then, and nothing that it heard. */

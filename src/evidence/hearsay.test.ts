@@ -50,7 +50,7 @@ function setting() {
 const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-3, `${a} is not ${b}`)
 
 test('what another gateway has seen counts a quarter, in completion and in clean answers', () => {
-  const { hear, of } = setting()
+  const { book, hear, of } = setting()
   const before = of()
   hear(1, 8, 4)
   const { lower, upper } = successBounds({ successes: 8 * weight, failures: 4 * weight })
@@ -58,6 +58,7 @@ test('what another gateway has seen counts a quarter, in completion and in clean
   close(of().completion.upperBound, upper)
   close(of().clean.lowerBound, successBounds({ successes: 8 * weight, failures: 0 }).lower)
   assert.ok(of().clean.lowerBound > before.clean.lowerBound)
+  assert.deepEqual(book.heard(node, 'm'), { successes: 2, failures: 1 })
   // It is still a newcomer here: nobody takes its turn to be tried away from it.
   assert.deepEqual([of().completion.samples, of().clean.samples], [0, 0])
 })

@@ -261,15 +261,21 @@ export function ownCounts(entry: Entry, now: number): Successes {
   return { successes: entry.successes * left, failures: entry.failures * left }
 }
 
+/** What is left of what others said. */
+export function heardNow({ heard }: Entry, atMs: number): Successes | undefined {
+  if (heard === undefined) return undefined
+  const left = fade(heard.atMs, atMs, completionHalfLifeMs)
+  return { successes: heard.successes * left, failures: heard.failures * left }
+}
+
 /** With what others say. */
 function countsAt(entry: Entry, atMs: number): Successes {
-  const { heard } = entry
   const own = ownCounts(entry, atMs)
+  const heard = heardNow(entry, atMs)
   if (heard === undefined) return own
-  const left = fade(heard.atMs, atMs, completionHalfLifeMs)
   return {
-    successes: own.successes + heard.successes * left,
-    failures: own.failures + heard.failures * left,
+    successes: own.successes + heard.successes,
+    failures: own.failures + heard.failures,
   }
 }
 
@@ -289,8 +295,11 @@ function ownSamples(entry: Entry, now: number): number {
 
 /** Of Beta(a, 1), as almost all are: what `betaQuantile` would give. */
 function faultless(entry: Entry, now: number): ProbabilityEstimate {
-  const samples = ownCounts(entry, now).successes
-  const successes = priorSuccesses + countsAt(entry, now).successes
+  const samples = entry.successes * fade(entry.atMs, now, completionHalfLifeMs)
+  const { heard } = entry
+  const said =
+    heard === undefined ? 0 : heard.successes * fade(heard.atMs, now, completionHalfLifeMs)
+  const successes = priorSuccesses + samples + said
   return {
     mean: successes / (successes + priorFailures),
     lowerBound: Math.exp(logOfBound / successes),

@@ -125,6 +125,12 @@ const evidence = json.object(
     model: text,
     completion: probability,
     clean: probability,
+    heard: json.optional(
+      json.object(
+        { successes: json.number(), failures: json.number() },
+        { description: 'What other gateways saw, as so many requests of one’s own.' },
+      ),
+    ),
     hazard: json.object(
       {
         mean: json.number(),

@@ -50,7 +50,8 @@ export function nodeView(
     evidence: view.models.map(({ name }) => {
       const { clean, completion, hazard, latency, tpot, ttft } = evidence.evidence(worker.id, name)
       const times = latency?.record.summary(latency.now) ?? []
-      return { model: name, completion, clean, hazard, latency: times, ttft, tpot }
+      const heard = evidence.heard(worker.id, name)
+      return { model: name, completion, clean, heard, hazard, latency: times, ttft, tpot }
     }),
     record: view.record,
   })
