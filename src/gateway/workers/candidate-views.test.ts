@@ -4,8 +4,15 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ManualClock, seededRandom } from '../../base/index.ts'
 import type { UnreadPrompt } from '../../mesh/index.ts'
-import { decide } from '../../routing/index.ts'
-import { sampleInput } from '../../routing/samples.fixture.ts'
+import {
+  type Decision,
+  decide,
+  piecesOf,
+  readView,
+  replayDecision,
+  reviveDecision,
+} from '../../routing/index.ts'
+import { sampleInput, sampleRequest } from '../../routing/samples.fixture.ts'
 import { model, policy, SightedGateway } from './foresight.fixture.ts'
 import type { RemoteWorker } from './remote-worker.ts'
 
@@ -94,4 +101,60 @@ test('a request looks only at those that changed', () => {
   registry.begin(nodes[3]?.id as RemoteWorker['id'])
   assert.equal(registry.present(model, policy).candidates[3]?.inFlight, 1)
   assert.equal(looks, 1)
+})
+
+/** As a store has it. */
+class Notes {
+  readonly #frames = new Map<string, Buffer>()
+  readonly #texts: string[] = []
+
+  keep(decision: Decision): void {
+    for (const { frame, at, bytes } of piecesOf(decision.rounds)) {
+      const before = this.#frames.get(frame) ?? Buffer.alloc(0)
+      assert.equal(before.length, at)
+      this.#frames.set(frame, Buffer.concat([before, bytes]))
+    }
+    this.#texts.push(JSON.stringify(decision))
+  }
+
+  /** How many decisions were made again as they were. */
+  check(): number {
+    for (const text of this.#texts) {
+      const replay = replayDecision(reviveDecision(text), (reference) =>
+        readView(this.#frames.get(reference.frame) ?? Buffer.alloc(0), reference),
+      )
+      assert.deepEqual(replay?.differences, [])
+    }
+    return this.#texts.length
+  }
+}
+
+test('whatever changes, each decision is made again from what was noted of it', () => {
+  let decisions = 0
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 20, maxLength: 60 }), fc.nat(), (steps, seed) => {
+      const scene = new Scene()
+      const { registry } = scene.gateway
+      const notes = new Notes()
+      const random = seededRandom(seed)
+      for (const one of steps) {
+        scene.take(one)
+        if (one.kind === 'gone' && one.amount > 4) {
+          // Longer than who is gone is remembered.
+          scene.clock.advance(61_000)
+          registry.all()
+        }
+        const withTimes = one.amount % 2 === 0
+        const objective = { ttftMs: withTimes ? 2_000 : null, tpotMs: null }
+        const { candidates, table, mark } = registry.present(model, policy)
+        const view = mark({ policy, software: '1' }, withTimes)
+        const request = { ...sampleRequest, model, objective }
+        const shared = { policy, now: scene.clock.now(), random, request }
+        notes.keep(decide(sampleInput({ ...shared, candidates, table, view })))
+      }
+      decisions += notes.check()
+    }),
+    { numRuns: 60 },
+  )
+  assert.ok(decisions > 500)
 })

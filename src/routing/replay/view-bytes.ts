@@ -23,6 +23,16 @@ export class ViewWriter {
     this.#bytes[at] = value
   }
 
+  /** Over a byte that was written before. */
+  put(at: number, value: number): void {
+    this.#bytes[at] = value
+  }
+
+  /** What was written from there on is taken back. */
+  cut(at: number): void {
+    this.#length = at
+  }
+
   /** A whole number below 2^32, in 7 bits a byte, the lowest first. */
   variable(value: number): void {
     let at = this.#room(variableBytesMax)

@@ -126,21 +126,24 @@ export class ViewFrame {
     this.#latest[slot] = candidate
     const row = this.#scratch
     writeRow({ candidate, objects }, this.#numberOf, row)
-    const start = slot * rowLength
-    let changes = 0
-    for (let i = 0; i < rowLength; i += 1) if (isOther(row[i], this.#rows[start + i])) changes += 1
-    if (changes === 0 && !isNew) return
+    const first = slot * rowLength
     const out = this.#out
+    const start = out.length
     out.uint8(viewEntry.row)
     out.variable(slot)
-    out.uint8(changes)
+    const countAt = out.length
+    out.uint8(0)
+    let changes = 0
     for (let i = 0; i < rowLength; i += 1) {
       const value = row[i] ?? 0
-      if (!isOther(value, this.#rows[start + i])) continue
+      if (!isOther(value, this.#rows[first + i])) continue
+      changes += 1
       out.uint8(i)
       out.float64(value)
-      this.#rows[start + i] = value
+      this.#rows[first + i] = value
     }
+    if (changes === 0 && !isNew) out.cut(start)
+    else out.put(countAt, changes)
   }
 
   /** Nothing else of it is another one. */
