@@ -168,7 +168,14 @@ export class Journey {
       if (last?.outcome === 'completed') this.#prefixes.wasRead(trip.prefixes, last.worker)
     } finally {
       this.#measure(trip, arrival, trail)
+      this.#prepare(trail)
     }
+  }
+
+  /** While nobody waits: the next request finds everything looked at. */
+  #prepare({ decision }: Trail): void {
+    const { admission, registry } = this.#modules
+    if (admission.inFlight === 0) registry.catchUp(decision.model)
   }
 
   #measure({ operation, client }: Trip, arrival: Arrival, trail: Trail): void {

@@ -173,11 +173,16 @@ export class CandidateViews {
   /**
    * Looks at those that changed, so that no request has to.
    * @param again the same question, asked now
+   * @param model undefined: of all models
    */
-  catchUp(again: (asked: Asked) => Asked): void {
-    for (const view of this.#views.values()) {
-      if (view.asked !== undefined && !view.isShared) this.present(again(view.asked))
-    }
+  catchUp(again: (asked: Asked) => Asked, model?: string): void {
+    if (model === undefined) for (const view of this.#views.values()) this.#catchUp(view, again)
+    else this.#catchUp(this.#views.get(model), again)
+  }
+
+  #catchUp(view: ModelView | undefined, again: (asked: Asked) => Asked): void {
+    if (view?.asked === undefined || view.isShared) return
+    this.present(again(view.asked))
   }
 
   get #changes(): number {

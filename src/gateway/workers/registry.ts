@@ -216,9 +216,12 @@ export class WorkerRegistry {
     if (entry !== undefined) this.#views.changed(entry)
   }
 
-  /** Looks at those that changed now, so that no request has to. */
-  catchUp(): void {
-    this.#views.catchUp(({ model, policy }) => this.#asked(model, policy))
+  /**
+   * Looks at those that changed now, so that no request has to.
+   * @param model undefined: of all models
+   */
+  catchUp(model?: string): void {
+    this.#views.catchUp(({ model: of, policy }) => this.#asked(of, policy), model)
   }
 
   /** Whether its link shows nothing, now, that would shut it out; else it is looked at anew. */
