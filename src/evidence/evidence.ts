@@ -42,6 +42,8 @@ export interface WorkerEvidence {
   readonly latency: LatencyEvidence | undefined
   /** How the time to the first token grows with the prompt and the load; undefined: never seen. */
   readonly response: Response | undefined
+  /** How the time per further token grows with the load; undefined: never seen. */
+  readonly pace: Response | undefined
   /** undefined: never seen. */
   readonly ttft: DurationEstimate | undefined
   readonly tpot: DurationEstimate | undefined

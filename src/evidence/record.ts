@@ -70,6 +70,7 @@ export interface Entry {
   readonly cleanBounds: FadingBounds
   readonly latency: LatencyRecord
   readonly curve: ResponseCurve
+  readonly pace: ResponseCurve
   readonly rate: RateRecord
   readonly of: WorkerRecord
   estimate: WorkerEvidence | undefined
@@ -131,6 +132,9 @@ export function addObservation(
     const tokens = promptTokens + (promptTokensAhead ?? 0)
     entry.curve.add(ttftMs, { tokens, load }, atMs)
   }
+  // A batch that is full grows no larger, whoever waits for it.
+  if (tpotMs !== null && load !== null)
+    entry.pace.add(tpotMs, { tokens: 0, load: Math.min(1, load) }, atMs)
   // Who writes for as many as it has slots for is to keep its rate; who is sent more, is not.
   if (tpotMs !== null && (load ?? 0) < 1) entry.rate.add(tpotMs, atMs)
   entry.bounds.forget()
@@ -152,6 +156,7 @@ export function newEntry(phase: number, of: WorkerRecord): Entry {
     cleanBounds: new FadingBounds(),
     latency: new LatencyRecord(latencyHalfLifeMs),
     curve: new ResponseCurve(latencyHalfLifeMs),
+    pace: new ResponseCurve(latencyHalfLifeMs),
     rate: new RateRecord(latencyHalfLifeMs),
     of,
     estimate: undefined,
@@ -171,6 +176,7 @@ function comeBack(entry: Entry, now: number): void {
   entry.ttft.atMs = Math.min(entry.ttft.atMs, now)
   entry.tpot.atMs = Math.min(entry.tpot.atMs, now)
   entry.curve.comeBack(now)
+  entry.pace.comeBack(now)
   entry.rate.comeBack(now)
 }
 
@@ -238,6 +244,7 @@ export function estimateOf(entry: Entry, now: number): WorkerEvidence {
     hazard: hazardNow(of, now),
     latency: { record: entry.latency, now },
     response: entry.curve.response(now),
+    pace: entry.pace.response(now),
     ttft: durationEstimate(entry.ttft, now),
     tpot: durationEstimate(entry.tpot, now),
     rate: entry.rate.estimate(now),
@@ -381,6 +388,7 @@ export const newcomer: WorkerEvidence = Object.freeze({
   hazard: Object.freeze(hazardOf(0, 0)),
   latency: undefined,
   response: undefined,
+  pace: undefined,
   ttft: undefined,
   tpot: undefined,
   rate: undefined,

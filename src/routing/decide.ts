@@ -175,7 +175,7 @@ function decideWith(input: DecideInput, before: Before): Decision {
     const undecided = { ...nobody, outcome, retryAfterMs, rounds: rounds([]) }
     return newDecision({ ...base, ...undecided }, sifted.rejected, demand)
   }
-  const order = orderOf(pool, policy)
+  const order = orderOf(pool, policy, policy.soonShare * (request.objective.ttftMs ?? 0))
   const { warm = [] } = request
   const picked = pick({ pool, order, policy, random: draws.from(input.random), warm })
   const decided = {

@@ -24,11 +24,14 @@ export interface Order {
   readonly best: readonly number[]
 }
 
-/** @param pool holds at least one candidate */
-export function orderOf(pool: Pool, policy: RoutingPolicy): Order {
+/**
+ * @param pool holds at least one candidate
+ * @param soonMs whoever is done by then is as fast as need be; 0: nobody says what is
+ */
+export function orderOf(pool: Pool, policy: RoutingPolicy, soonMs = 0): Order {
   const { groupSize, seenMs } = markGroup(pool, policy)
   const fastestMs = believeTimes(pool, policy, seenMs)
-  const limitMs = sameSpeedLimit(fastestMs, policy)
+  const limitMs = Math.max(sameSpeedLimit(fastestMs, policy), soonMs)
   const { inGroup, timeMs, queueMs } = pool
   let alike: number[] = []
   let free = false

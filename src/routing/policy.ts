@@ -20,6 +20,8 @@ export interface PolicyValues {
   /** Workers within this factor, or these ms, of the fastest take turns by load. */
   readonly sameSpeedFactor: number
   readonly sameSpeedMs: number
+  /** Whose first token is predicted within this share of the objective takes turns as well. */
+  readonly soonShare: number
   /** Whoever has read the beginning of a prompt stays one of those up to this much slower. */
   readonly stayFactor: number
   /** And while it has at most so many requests per slot more to do than the least busy of them. */
@@ -80,6 +82,9 @@ export const defaultPolicy: RoutingPolicy = policyOf('default', {
   // Finer differences are within the error of the prediction itself.
   sameSpeedFactor: 1.25,
   sameSpeedMs: 20,
+  // Sooner than asked for helps nobody, and runs the fastest down: simulated with long prompts,
+  // their tokens came late. With more than this, short ones are late where nodes are full.
+  soonShare: 0.4,
   // A conversation does not move for less: what a cache holds saves the more the longer it is.
   stayFactor: 1.5,
   // Beyond that, others' requests cost more than a cache saves.

@@ -41,3 +41,29 @@ test('a newcomer that has prompts to read gives no first token at once', () => {
     predict(sampleCandidate(0, { load: { running } }), sampleDemand({ objective })).ttftMs
   assert.ok(ttft(2) > ttft(1) && ttft(1) > ttft(0))
 })
+
+test('prompts that are known to wait are counted in tokens, not in requests', () => {
+  const ask = (promptTokensAhead: number | undefined) =>
+    predict(sampleCandidate(0, { promptTokensAhead }), sampleDemand()).ttftMs
+  // It states 500 tokens a second.
+  assert.equal(ask(1_000) - ask(0), 2_000)
+  const seen = { ...evidence, response: { ...response, msPerPromptToken: 2 } }
+  const seenAsk = (promptTokensAhead: number) =>
+    predict(sampleCandidate(0, { promptTokensAhead, evidence: seen }), sampleDemand()).ttftMs
+  assert.ok(seenAsk(1_000) - seenAsk(0) > 1_900)
+})
+
+test('each token takes longer, the more are there, as stated and then as seen', () => {
+  const pace = { ...response, meanMs: 40, promptTokens: 0, msPerLoad: 60, load: 0.5 }
+  const tpotOf = (running: number, samples: number) => {
+    const seen = { ...evidence, pace: { ...pace, samples } }
+    const load = { running }
+    return predict(sampleCandidate(0, { evidence: seen, load }), sampleDemand()).tpotMs
+  }
+  assert.ok(Math.abs(tpotOf(2, 1_000) - 40) < 1)
+  assert.ok(Math.abs(tpotOf(4, 1_000) - 70) < 1)
+  // A batch that is full grows no larger.
+  assert.equal(tpotOf(9, 1_000), tpotOf(4, 1_000))
+  // 20 ms are stated.
+  assert.ok(tpotOf(4, 0) === 40 && tpotOf(0, 0) === 20)
+})

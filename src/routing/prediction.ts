@@ -53,6 +53,8 @@ export interface Prediction {
   queueMs: number
   /** ms until the first token, all included. */
   ttftMs: number
+  /** ms per further token, were nobody else there. */
+  idleTpotMs: number
   tpotMs: number
   totalMs: number
   /** By how much longer first tokens took than it states; 1: too little was seen. */
@@ -65,6 +67,7 @@ export function emptyPrediction(): Prediction {
     idleTtftMs: 0,
     queueMs: 0,
     ttftMs: 0,
+    idleTpotMs: 0,
     tpotMs: 0,
     totalMs: 0,
     overstatedBy: 1,
@@ -104,15 +107,18 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
   // took.
   const leastMs = linkMs + promptTokens * perTokenMs
   const statedMs = perTokenMs > 0 ? leastMs : linkMs + policy.assumedTtftMs
-  const tpotMs = table.tpotMs[row] as number
+  const share = (table.occupancy[row] as number) / (table.slots[row] as number)
+  const tpotMs = paceAt(table, row, { load: Math.min(1, share), policy })
   const decodeMs = tpotMs * (completionTokens - 1)
   const turns = turnsBefore(table, row, promptTokens + completionTokens)
   into.overstatedBy = 1
+  into.tpotMs = tpotMs
+  into.idleTpotMs = share === 0 ? tpotMs : paceAt(table, row, { load: 0, policy })
   if ((table.responseSamples[row] as number) >= 0) {
     respondTo(table, row, demand)
   } else {
-    const share = table.ttftShare[row] as number
-    const seenMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * share
+    const weight = table.ttftShare[row] as number
+    const seenMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * weight
     const idleMs = Math.max(seenMs, leastMs)
     const prefillMs = idleMs - linkMs
     const ahead = table.tokensAhead[row] as number
@@ -120,7 +126,7 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
     // Whoever is ahead in the queue is taken to ask for as much as this request.
     into.ttftMs = idleMs + turns * (prefillMs + decodeMs)
     if (ahead >= 0 && perTokenMs > 0) into.ttftMs = idleMs + ahead * perTokenMs + turns * decodeMs
-    else if (request.objective.ttftMs !== null && share === 0) {
+    else if (request.objective.ttftMs !== null && weight === 0) {
       // Nor is a newcomer's first token soon while it reads the prompts of others.
       const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
       into.ttftMs += (table.occupancy[row] as number) * reading
@@ -140,6 +146,32 @@ const curveSamples = 6
 /** What is seen of statements that nobody could keep, or that were far too modest. */
 const keptLeast = 0.5
 const keptMost = 100
+
+/**
+ * The time per token at a load: each takes longer, the more are in the batch. As for first tokens,
+ * by what was seen as far as that was enough, and else by what is stated, times how much longer it
+ * took so far.
+ */
+function paceAt(
+  table: CandidateTable,
+  row: number,
+  { load, policy }: { readonly load: number; readonly policy: RoutingPolicy },
+): number {
+  const samples = table.paceSamples[row] as number
+  if (samples < 0) return table.tpotMs[row] as number
+  const stated = table.statedTpotMs[row] as number
+  const meanMs = table.paceMs[row] as number
+  const meanLoad = table.paceLoad[row] as number
+  const ratio = meanMs / (stated * (1 + fullBatchCosts * meanLoad))
+  const held = Math.min(keptMost, Math.max(keptLeast, ratio))
+  const kept = 1 + ((held - 1) * samples) / (samples + policy.claimSamples)
+  const statedMs = stated * (1 + fullBatchCosts * load) * kept
+  const seenMs = Math.max(0, meanMs + (table.paceMsPerLoad[row] as number) * (load - meanLoad))
+  return statedMs + ((seenMs - statedMs) * samples) / (samples + curveSamples)
+}
+
+/** A token takes by so much longer in a full batch than alone, where nothing else is known. */
+const fullBatchCosts = 1
 
 /**
  * By the line that was fitted to what was seen; and as long as that was little, by what is stated,
@@ -162,7 +194,7 @@ function respondTo(table: CandidateTable, row: number, demand: Demand): void {
   const othersMs = meanTokens * perTokenMs
   // What was ahead of those that were seen is in their tokens, where it was known.
   around.othersMs = othersMs
-  around.decodeMs = (table.tpotMs[row] as number) * (completionTokens - 1)
+  around.decodeMs = into.tpotMs * (completionTokens - 1)
   around.slots = slots
   around.isKnown = ahead >= 0
   const wholeMs = othersMs + aheadMs(meanLoad * slots, 0)

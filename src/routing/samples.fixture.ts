@@ -83,6 +83,7 @@ export function sampleEvidence(completion: number, samples: number, ttftMs = 200
     hazard: hazardOf(0, samples * 60_000),
     latency: undefined,
     response: undefined,
+    pace: undefined,
     ttft: { meanMs: ttftMs, deviationMs: ttftMs / 10, samples },
     tpot: { meanMs: 20, deviationMs: 2, samples },
     rate: sampleRate(50, samples),

@@ -55,8 +55,14 @@ export class CandidateTable {
   linkMs = column()
   /** By its own statement; 0: it states none. */
   prefillMsPerToken = column()
-  /** As seen and stated. */
+  /** As seen and stated, whatever the load. */
   tpotMs = column()
+  statedTpotMs = column()
+  /** -1: its pace was not seen; the others below are void then. */
+  paceSamples = column()
+  paceMs = column()
+  paceLoad = column()
+  paceMsPerLoad = column()
   ttftMs = column()
   /** How much what was seen weighs against what is stated; 0: nothing was seen. */
   ttftShare = column()
@@ -140,13 +146,18 @@ export class CandidateTable {
 
   #putSpeed(row: number, { evidence, offer, roundTripMs }: Candidate): void {
     const { assumedRoundTripMs, assumedTpotMs, claimSamples } = this.policy
-    const { ttft, tpot } = evidence
+    const { pace, ttft, tpot } = evidence
     const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
     const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
     const claimedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : assumedTpotMs
     const tpotShare = tpot === undefined ? 0 : tpot.samples / (tpot.samples + claimSamples)
     this.linkMs[row] = roundTripMs ?? assumedRoundTripMs
     this.prefillMsPerToken[row] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    this.statedTpotMs[row] = claimedTpotMs
+    this.paceSamples[row] = pace?.samples ?? -1
+    this.paceMs[row] = pace?.meanMs ?? 0
+    this.paceLoad[row] = pace?.load ?? 0
+    this.paceMsPerLoad[row] = pace?.msPerLoad ?? 0
     this.tpotMs[row] = claimedTpotMs + ((tpot?.meanMs ?? 0) - claimedTpotMs) * tpotShare
     this.ttftMs[row] = ttft?.meanMs ?? 0
     this.ttftShare[row] = ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)

@@ -55,11 +55,10 @@ function multiply(
 ): void {
   const { claimSamples } = demand.policy
   const { evidence } = candidate
-  const { response } = evidence
-  const observed = timing === 'ttft' && response !== undefined ? response : evidence[timing]
+  const line = timing === 'ttft' ? evidence.response : evidence.pace
+  const observed = line ?? evidence[timing]
   const predicted = within(limitMs, expectedMs, spread(observed, expectedMs, claimSamples))
-  const seen =
-    timing === 'ttft' && response !== undefined ? undefined : seenAt(evidence.latency, timing, load)
+  const seen = line === undefined ? seenAt(evidence.latency, timing, load) : undefined
   const samples = seen?.samples(evidence.latency?.now ?? 0) ?? 0
   const weight = seen === undefined ? claimSamples + (observed?.samples ?? 0) : claimSamples
   const total = samples + weight

@@ -81,6 +81,7 @@ function routingNumbers(numbers: OptionValues<typeof routingFields>): RoutingNum
     reliabilityMargin: numbers['reliability-margin'],
     sameSpeedFactor: numbers['same-speed-factor'],
     sameSpeedMs: numbers['same-speed-ms'],
+    soonShare: numbers['soon-share'],
     stayFactor: numbers['stay-factor'],
     affinityLoadMax: numbers['affinity-load-max'],
     explorationShare: numbers['exploration-share'],

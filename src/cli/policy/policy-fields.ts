@@ -98,6 +98,10 @@ export const routingFields = {
     placeholder: 'N',
   }),
   'same-speed-ms': ms('or within this time', defaultPolicy.sameSpeedMs),
+  'soon-share': share(
+    'or whose first token is predicted within this share of the objective for it',
+    defaultPolicy.soonShare,
+  ),
   'stay-factor': decimal(
     'who has read the beginning of a prompt stays one of them up to this much slower',
     { default: defaultPolicy.stayFactor, min: 1, max: 100, placeholder: 'N' },

@@ -103,6 +103,8 @@ function warmTokens({ request, chosen }: Decided): string {
 
 /** Whole answers that differ by more than this were not what was compared. */
 const wholeAlikeMax = 1.3
+/** Differences in time below this are none. */
+const equalMs = 50
 
 /** For example `be done in 2 s rather than 3 s`; by the first token where only that is sooner. */
 export function soonerInWords(chosen: Ranking, other: Ranking, than: string): string {
@@ -131,18 +133,22 @@ function whyAlike(turns: readonly Ranking[]): string {
   const [soonest, latest] = [Math.min(...times), Math.max(...times)].map(milliseconds)
   const of = isWhole ? '' : 'first token '
   const when = `${of}${soonest === latest ? `${soonest}` : `${soonest} to ${latest}`}`
-  const fast = `and they are about equally fast (predicted: ${when}).`
+  const [least = 0, most = 0] = [Math.min(...times), Math.max(...times)]
+  const isEqual = most <= Math.max(least * wholeAlikeMax, least + equalMs)
+  // Others take turns because each is sooner than the objective asks for.
+  const how = isEqual ? 'about equally fast' : 'all soon enough'
+  const fast = `and they are ${how} (predicted: ${when}).`
   if (turns.every(isNewcomer)) {
     return `Nobody has seen any of them at work yet, ${fast}`
   }
   const spreads = turns.map((one) => one.completionUpperBound - one.completionLowerBound)
   if (Math.max(...spreads) > shortRecordSpread) {
     const samples = turns.map((one) => one.completionSamples)
-    const [least, most] = [Math.min(...samples), Math.max(...samples)].map(whole)
-    const counts = least === most ? `${most}` : `${least} to ${most}`
+    const [few, many] = [Math.min(...samples), Math.max(...samples)].map(whole)
+    const counts = few === many ? `${many}` : `${few} to ${many}`
     return (
       `Their records are too short to tell their reliability apart (${counts} ` +
-      `${most === '1' || most === 'under 1' ? 'observation' : 'observations'} each), ${fast}`
+      `${many === '1' || many === 'under 1' ? 'observation' : 'observations'} each), ${fast}`
     )
   }
   return `Their reliability cannot be told apart, ${fast}`

@@ -89,9 +89,10 @@ export function passesColumns(
   const { avoidsOverstated, policy } = demand
   if (avoidsOverstated && prediction.overstatedBy > policy.overstatedFactorMax) return false
   if (questions.asksLatency) {
-    const { idleTtftMs, tpotMs } = prediction
-    if (idleTtftMs > questions.ttftMs || tpotMs > questions.tpotMs) return false
+    const { idleTtftMs, idleTpotMs } = prediction
+    if (idleTtftMs > questions.ttftMs || idleTpotMs > questions.tpotMs) return false
   }
   if (!questions.asksLatencyAtLoad) return true
+  if (prediction.tpotMs > questions.tpotMs) return false
   return prediction.ttftMs <= (latestTtftMs(prediction, demand) ?? Number.POSITIVE_INFINITY)
 }

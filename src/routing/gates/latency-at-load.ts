@@ -16,14 +16,18 @@ export function latestTtftMs(
   return mostMs === null ? undefined : idleTtftMs + (mostMs - idleTtftMs) * policy.queueShareOfSlack
 }
 
+const anyMs = Number.POSITIVE_INFINITY
+
 export const latencyAtLoadGate: Gate = {
   name: 'latency-at-load',
   temporary: true,
-  applies: ({ request, tried }) => request.objective.ttftMs !== null && tried.size === 0,
+  applies: ({ request: { objective }, tried }) =>
+    tried.size === 0 && (objective.ttftMs !== null || objective.tpotMs !== null),
   check(candidate, demand) {
     const prediction = predict(candidate, demand)
     const mostMs = latestTtftMs(prediction, demand)
-    if (mostMs === undefined || prediction.ttftMs <= mostMs) return undefined
+    const isSoon = mostMs === undefined || prediction.ttftMs <= mostMs
+    if (isSoon && prediction.tpotMs <= (demand.request.objective.tpotMs ?? anyMs)) return undefined
     return [prediction.ttftMs, prediction.tpotMs]
   },
   required(demand) {

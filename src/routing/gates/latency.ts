@@ -17,8 +17,8 @@ export const latencyGate: Gate = {
     const prediction = predict(candidate, demand)
     const meets =
       (ttftMs === null || prediction.idleTtftMs <= ttftMs) &&
-      (tpotMs === null || prediction.tpotMs <= tpotMs)
-    return meets ? undefined : [prediction.idleTtftMs, prediction.tpotMs]
+      (tpotMs === null || prediction.idleTpotMs <= tpotMs)
+    return meets ? undefined : [prediction.idleTtftMs, prediction.idleTpotMs]
   },
   required: objectiveInWords,
   actual: (fact) => latencyInWords(fact, 'when idle'),

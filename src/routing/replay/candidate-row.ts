@@ -18,7 +18,7 @@ import type {
 import type { LoadReport, OfferedModel, WorkerId } from '../../protocol/index.ts'
 import { type Candidate, roundTripSources } from '../candidate.ts'
 
-export const rowLength = 53
+export const rowLength = 58
 /** The one value that is set alone. */
 export const aheadColumn = 51
 
@@ -93,7 +93,7 @@ export function writeRow(
 }
 
 function writeEvidence(evidence: WorkerEvidence, row: Float64Array): void {
-  const { clean, completion, hazard, latency, rate, response, tpot, ttft } = evidence
+  const { clean, completion, hazard, latency, pace, rate, response, tpot, ttft } = evidence
   writeProbability(completion, row, 14)
   writeProbability(clean, row, 18)
   row[22] = hazard.mean
@@ -115,6 +115,11 @@ function writeEvidence(evidence: WorkerEvidence, row: Float64Array): void {
   row[44] = rate?.lower ?? none
   row[45] = rate?.upper ?? none
   row[46] = rate?.samples ?? none
+  row[53] = pace?.meanMs ?? none
+  row[54] = pace?.load ?? none
+  row[55] = pace?.msPerLoad ?? none
+  row[56] = pace?.deviationMs ?? none
+  row[57] = pace?.samples ?? none
 }
 
 function writeProbability(estimate: ProbabilityEstimate, row: Float64Array, at: number): void {
@@ -202,6 +207,15 @@ function evidenceIn(row: Float64Array, record: LatencyRecord): WorkerEvidence {
     deviationMs: at(33),
     samples: at(34),
   }
+  const pace: Whole<Response> = {
+    meanMs: at(53),
+    promptTokens: 0,
+    load: at(54),
+    msPerPromptToken: 0,
+    msPerLoad: at(55),
+    deviationMs: at(56),
+    samples: at(57),
+  }
   const rate: Whole<RateEstimate> = {
     median: at(43),
     lower: at(44),
@@ -214,6 +228,7 @@ function evidenceIn(row: Float64Array, record: LatencyRecord): WorkerEvidence {
     hazard: { mean: at(22), upper: at(23), lower: at(24), ends: at(25), seenMs: at(26) },
     latency: now === undefined ? undefined : { record, now },
     response: known(at(34)) === undefined ? undefined : response,
+    pace: known(at(57)) === undefined ? undefined : pace,
     ttft: durationIn(row, 35),
     tpot: durationIn(row, 38),
     rate: known(rate.samples) === undefined ? undefined : rate,
