@@ -208,8 +208,10 @@ function removeExcess(database: DatabaseSync, now: number): void {
   if (insertedDecisions >= decisionsMax / removalsPerLimit) {
     insertedDecisions = 0
     removeOldest(database, 'decisions', decisionsMax)
+    // Later decisions have later seals.
     database.exec(
-      'DELETE FROM seals WHERE sequence < (SELECT coalesce(min(seal), 0) FROM decisions)',
+      'DELETE FROM seals WHERE sequence < ' +
+        '(SELECT seal FROM decisions WHERE seal IS NOT NULL ORDER BY sequence LIMIT 1)',
     )
   }
   if (insertedObservations >= observationsMax / removalsPerLimit) {
@@ -228,10 +230,9 @@ function removeExcess(database: DatabaseSync, now: number): void {
   }
 }
 
+/** By their numbers, which follow each other: counting rows would read them all. */
 function removeOldest(database: DatabaseSync, table: string, keep: number): void {
-  const statement = database.prepare(
-    `DELETE FROM ${table} WHERE sequence <= ` +
-      `(SELECT sequence FROM ${table} ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
-  )
-  statement.run(keep)
+  database
+    .prepare(`DELETE FROM ${table} WHERE sequence <= (SELECT max(sequence) FROM ${table}) - ?`)
+    .run(keep)
 }
