@@ -2,10 +2,10 @@
  * `isochrone explain`: one decision, as text for a person or as it is stored; whether it is what
  * its gateway signed; and whether it comes out the same when it is made again.
  */
-import { IsochroneError } from '../../protocol/index.ts'
+import { json, type Static, Validator } from '../../base/index.ts'
+import { IsochroneError, type NodeId } from '../../protocol/index.ts'
 import {
   type Decision,
-  type DecisionSeal,
   isSealed,
   type Replay,
   readView,
@@ -17,6 +17,7 @@ import {
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
+import { harmless } from '../terminal/harmless.ts'
 import { softwareVersion } from '../version.ts'
 import { firstModel } from './chat.ts'
 import {
@@ -35,11 +36,21 @@ export interface ExplainOptions extends ClientOptions {
 }
 
 /** What `GET /v1/decisions/ID?format=replay` gives. */
-interface Kept {
-  readonly record: string
-  readonly seal: (Omit<DecisionSeal, 'treeSize'> & { readonly tree_size: number }) | null
-  readonly views?: readonly { readonly frame: string; readonly bytes: string }[]
-}
+const keptSchema = json.object({
+  record: json.string(),
+  seal: json.nullable(
+    json.object({
+      gateway: json.string(),
+      signature: json.string(),
+      index: json.integer({ minimum: 0 }),
+      tree_size: json.integer({ minimum: 1 }),
+      siblings: json.string(),
+    }),
+  ),
+  views: json.optional(json.array(json.object({ frame: json.string(), bytes: json.string() }))),
+})
+type Kept = Static<typeof keptSchema>
+const keptValidator = new Validator(keptSchema)
 
 type Seal = 'good' | 'bad' | 'none'
 
@@ -58,8 +69,9 @@ export async function runExplain(
     return exitCode.ok
   }
   const format = options.replay ? 'replay' : 'record'
-  const kept = (await (await client.get(`${path}?format=${format}`)).json()) as Kept
-  const decision = decisionIn(kept)
+  const kept: unknown = await (await client.get(`${path}?format=${format}`)).json()
+  if (!keptValidator.fits(kept)) throw noRecord()
+  const decision = reviveDecision(kept.record)
   const seal = sealOf(kept)
   const replay = options.replay ? replayed(decision, kept) : undefined
   const isGood = seal !== 'bad' && (!options.replay || replay?.agrees === true)
@@ -90,7 +102,8 @@ async function preview(
     ...(options.region === undefined ? {} : { isochrone: { region: options.region } }),
   }
   const asText = options.json ? '' : `?format=text&columns=${context.terminal.columns}`
-  const text = await (await client.post(`/v1/route/preview${asText}`, body)).text()
+  const answer = await (await client.post(`/v1/route/preview${asText}`, body)).text()
+  const text = options.json ? answer : harmless(answer)
   context.terminal.out(text.endsWith('\n') ? text : `${text}\n`)
   return exitCode.ok
 }
@@ -108,9 +121,8 @@ function decisionId(options: ExplainOptions, context: CommandContext): string {
   return id
 }
 
-function decisionIn({ record }: Kept): Decision {
-  if (typeof record === 'string') return reviveDecision(record)
-  throw new IsochroneError(
+function noRecord(): IsochroneError {
+  return new IsochroneError(
     'malformed_message',
     'the gateway sent no record of the decision; it may be of an earlier version',
   )
@@ -118,8 +130,8 @@ function decisionIn({ record }: Kept): Decision {
 
 function sealOf({ record, seal }: Kept): Seal {
   if (seal === null) return 'none'
-  const { tree_size: treeSize, ...rest } = seal
-  return isSealed(record, { ...rest, treeSize }) ? 'good' : 'bad'
+  const { gateway, tree_size: treeSize, ...rest } = seal
+  return isSealed(record, { ...rest, gateway: gateway as NodeId, treeSize }) ? 'good' : 'bad'
 }
 
 function sealInWords(seal: Seal, { seal: kept }: Kept): string {
@@ -142,7 +154,17 @@ function replayed(decision: Decision, { views = [] }: Kept): Replay | undefined 
   if (!isThere) return undefined
   const viewOf = (reference: ViewReference) =>
     readView(frames.get(reference.frame) ?? new Uint8Array(), reference)
-  return replayDecision(decision, viewOf)
+  try {
+    return replayDecision(decision, viewOf)
+  } catch (error) {
+    if (error instanceof IsochroneError) throw error
+    // Whoever wrote the record has also written what it was decided on.
+    throw new IsochroneError(
+      'malformed_message',
+      'what the gateway sent of the nodes is nothing that can be decided on',
+      { cause: error },
+    )
+  }
 }
 
 function replayInWords(replay: Replay | undefined): string {

@@ -14,6 +14,8 @@ import {
 
 /** These check what the request itself asks for: the client can ask for less. */
 const askedByTheRequest = ['features', 'context', 'region', 'exclude', 'price', 'latency']
+/** These check what the operator's policy asks for the model: the operator can ask for less. */
+const askedByThePolicy = ['hardware', 'build', 'memory', 'throughput', 'tier-price']
 const temporary = new Set(gates.filter((gate) => gate.temporary).map(({ name }) => name))
 /** Names in one sentence. */
 const namesMax = 8
@@ -22,14 +24,18 @@ export function whatWouldChange(decision: Decision): readonly string[] {
   const lines: string[] = []
   const { chosen, other } = comparedIn(decision)
   if (chosen !== undefined && other !== undefined) lines.push(otherwise(decision, chosen, other))
-  for (const gate of askedByTheRequest) {
-    const count = decision.gateCounts[gate] ?? 0
-    const required = decision.rejections.find((rejection) => rejection.gate === gate)?.required
-    if (count === 0 || required === undefined) continue
-    lines.push(
-      `Without the demand for ${required}, ${count} more would have passed the gate "${gate}".`,
-    )
-  }
+  lines.push(
+    ...withoutDemand(
+      decision,
+      askedByTheRequest,
+      (required) => `Without the demand for ${required}`,
+    ),
+    ...withoutDemand(
+      decision,
+      askedByThePolicy,
+      (required) => `Had the policy not asked for ${required}`,
+    ),
+  )
   const later = decision.rejections.filter(({ gate }) => temporary.has(gate))
   for (const { worker, actual } of later.slice(0, laterMax)) {
     lines.push(`${workerName(worker)} could do it, but not now (${actual}).`)
@@ -38,6 +44,19 @@ export function whatWouldChange(decision: Decision): readonly string[] {
     lines.push(`${later.length - laterMax} more could do it, but not now.`)
   }
   return lines
+}
+
+function withoutDemand(
+  { gateCounts, rejections }: Decision,
+  asked: readonly string[],
+  inWords: (required: string) => string,
+): readonly string[] {
+  return asked.flatMap((gate) => {
+    const count = gateCounts[gate] ?? 0
+    const required = rejections.find((rejection) => rejection.gate === gate)?.required
+    if (count === 0 || required === undefined) return []
+    return [`${inWords(required)}, ${count} more would have passed the gate "${gate}".`]
+  })
 }
 
 /** Examples are enough: the gate that turned them away says the rest. */
