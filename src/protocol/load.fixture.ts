@@ -17,7 +17,11 @@ import * as fixture from './protocol.fixture.ts'
 const uint16 = fc.integer({ min: 0, max: 0xffff })
 const uint32 = fc.integer({ min: 0, max: 0xffffffff })
 const uint53 = fc.maxSafeNat()
-const name = fc.string({ unit: 'grapheme', maxLength: 12 }).map((text) => text.toWellFormed())
+/** Twelve graphemes may have more bytes than a name. */
+const name = fc
+  .string({ unit: 'grapheme', maxLength: 12 })
+  .map((text) => text.toWellFormed())
+  .filter((text) => Buffer.byteLength(text) <= digestLimits.clusterIdBytesMax)
 const nodeKey = fixture.nodeId.map((id: NodeId) => nodeKeyOf(id))
 
 export const loadAnchor: fc.Arbitrary<LoadAnchor> = fc.record({
