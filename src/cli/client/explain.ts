@@ -80,9 +80,8 @@ export async function runExplain(
     terminal.out(`${JSON.stringify({ ...told, replay: replay ?? null })}\n`)
   } else {
     const words = [sealInWords(seal, kept), ...(options.replay ? [replayInWords(replay)] : [])]
-    terminal.out(
-      renderDecision(decision, { columns: terminal.columns, footer: words.join('\n\n') }),
-    )
+    const footer = words.join('\n\n')
+    terminal.out(harmless(renderDecision(decision, { columns: terminal.columns, footer })))
   }
   return isGood ? exitCode.ok : exitCode.failed
 }
