@@ -14,7 +14,7 @@ import { breakerGate } from './gates/breaker.ts'
 import { columnGates, passesColumns, questionsOf } from './gates/columns.ts'
 import { connectedGate } from './gates/connected.ts'
 import type { Fact, Gate } from './gates/gate.ts'
-import { gates, passesTier, tierGates } from './gates/gates.ts'
+import { gates } from './gates/gates.ts'
 import { latestTtftMs } from './gates/latency-at-load.ts'
 import { modelGate } from './gates/model.ts'
 import { isSound } from './gates/record.ts'
@@ -289,7 +289,7 @@ interface Sifted {
 
 function sift(table: CandidateTable, demand: Demand): Sifted {
   const asked = gates.filter((gate) => gate.applies(demand))
-  const further = asked.filter((gate) => !columnGates.has(gate) && !tierGates.has(gate))
+  const further = asked.filter((gate) => !columnGates.has(gate))
   const about = { demand, questions: questionsOf(demand) }
   const counts = new Array<number>(asked.length).fill(0)
   const pool = takePool(table)
@@ -297,11 +297,7 @@ function sift(table: CandidateTable, demand: Demand): Sifted {
   let retryAfterMs: number | null = null
   for (let row = 0; row < table.size; row += 1) {
     const candidate = table.candidates[row] as Candidate
-    const isFit =
-      passesColumns(table, row, about) &&
-      (demand.tier === null || passesTier(candidate, demand)) &&
-      passes(candidate, demand, further)
-    if (isFit) {
+    if (passesColumns(table, row, about) && passes(candidate, demand, further)) {
       addToPool(pool, row, demand)
       continue
     }

@@ -6,6 +6,8 @@
 import { modelFeatures } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
+import { tierOf } from './tier.ts'
+import { fitsTier } from './tier-fit.ts'
 
 /** What shuts a candidate out, whatever is asked for. */
 export const bars = {
@@ -23,12 +25,14 @@ export const bars = {
   waiting: 256,
   /** Its circuit breaker takes a probe: this shuts nobody out. */
   probed: 512,
+  /** For the tier of its model. */
+  unfit: 1024,
 } as const
 
 /** Of a policy, what rows rest on. */
 export type RowPolicy = Pick<
   RoutingPolicy,
-  'claimSamples' | 'assumedRoundTripMs' | 'assumedTtftMs' | 'assumedTpotMs'
+  'claimSamples' | 'assumedRoundTripMs' | 'assumedTtftMs' | 'assumedTpotMs' | 'tiers'
 >
 
 /** Of a network that fits on a desk; larger ones make it grow. */
@@ -44,6 +48,8 @@ export class CandidateTable {
   features = new Uint32Array(firstCapacity)
   /** Infinity: it does not say. */
   contextMax = column()
+  /** Infinity: it does not say. */
+  memoryBytes = column()
   slots = column()
   /** Requests there, parts of one being a likelihood; and in whole ones. */
   occupancy = column()
@@ -130,11 +136,14 @@ export class CandidateTable {
     if (verdict === 'suspect') barred |= bars.suspect
     if (standing?.words !== undefined) barred |= bars.condemned
     if (candidate.overdue) barred |= bars.overdue
+    const tier = offer === null ? null : tierOf(this.policy, offer.name)
+    if (tier !== null && !fitsTier(tier, candidate)) barred |= bars.unfit
     if (breaker?.state === 'waiting') barred |= bars.waiting
     else if (breaker !== undefined) barred |= breaker.takes ? bars.probed : bars.broken
     this.barred[row] = barred
     this.features[row] = featureBits(offer?.features ?? [])
     this.contextMax[row] = offer?.contextTokensMax || Number.POSITIVE_INFINITY
+    this.memoryBytes[row] = candidate.memoryBytes ?? Number.POSITIVE_INFINITY
     this.slots[row] = slotsOf(candidate)
     this.occupancy[row] = occupancyOf(candidate)
     this.present[row] = presentOf(candidate)

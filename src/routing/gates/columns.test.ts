@@ -2,9 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { modelFeatures } from '../../protocol/index.ts'
-import { defaultPolicy } from '../policy.ts'
+import { defaultPolicy, policyOf } from '../policy.ts'
 import { emptyPrediction } from '../prediction.ts'
-import { sampleCandidate, sampleDemand, sampleEvidence } from '../samples.fixture.ts'
+import {
+  anyRule,
+  sampleCandidate,
+  sampleDemand,
+  sampleEvidence,
+  sampleRate,
+  sampleTier,
+} from '../samples.fixture.ts'
 import { CandidateTable } from '../table.ts'
 import { columnGates, passesColumns, questionsOf } from './columns.ts'
 
@@ -14,6 +21,18 @@ const breakers = (['open', 'half-open', 'half-open', 'waiting'] as const).map((s
   words: state,
   leftMs: 1_000,
 }))
+const rule = { ...anyRule, tokensPerSecondMin: 20, completionPriceMax: 20 }
+const tier = sampleTier({
+  runtimes: ['onnx'],
+  memoryBytes: 500,
+  kvBytesPerToken: 10,
+  classes: [
+    { hardwareClass: 'cpu', ...anyRule },
+    { hardwareClass: 'gpu', ...rule },
+  ],
+})
+const { version: _, ...values } = defaultPolicy
+const tiered = policyOf('tiered', { ...values, tiers: [tier] })
 const mostly = fc.nat(9).map((drawn) => drawn > 0)
 const seldom = mostly.map((is) => !is)
 const response = fc.record({
@@ -46,18 +65,26 @@ const candidate = fc
     running: fc.nat(30),
     promptTokensAhead: fc.option(fc.nat(10_000), { nil: undefined }),
     prefillTokensPerSecond: fc.constantFrom(0, 100, 10_000),
+    completionPrice: fc.constantFrom(5, 50),
+    runtime: fc.constantFrom('onnx/cpu', 'upstream'),
+    hardwareClass: fc.constantFrom('cpu', 'gpu', 'other'),
+    memoryBytes: fc.constantFrom(undefined, 1_000, 1_000_000),
+    rate: fc.constantFrom(undefined, 10, 100),
     response: fc.option(response, { nil: undefined }),
     ttftMs: fc.integer({ min: 1, max: 3_000 }),
   })
   .map(({ number, isOffered, isCondemned, running, draining, response: seen, ...one }) => {
-    const { features, contextTokensMax, prefillTokensPerSecond, ttftMs, ...rest } = one
-    const evidence = { ...sampleEvidence(0.9, 50, ttftMs), response: seen }
+    const { features, contextTokensMax, prefillTokensPerSecond, ttftMs, ...others } = one
+    const { completionPrice, rate, runtime, ...rest } = others
+    const measured = rate === undefined ? undefined : sampleRate(rate)
+    const evidence = { ...sampleEvidence(0.9, 50, ttftMs), response: seen, rate: measured }
+    const offer = { features, contextTokensMax, prefillTokensPerSecond, completionPrice, runtime }
     const standing = { state: 'quarantined' as const, incident: 'inc_a', words: 'quarantined' }
     return sampleCandidate(number, {
       ...rest,
       evidence,
       load: { running, draining },
-      offer: isOffered ? { features, contextTokensMax, prefillTokensPerSecond } : null,
+      offer: isOffered ? offer : null,
       ...(isCondemned ? { standing: standing as never } : {}),
     })
   })
@@ -73,17 +100,19 @@ const demand = fc
     avoidsBroken: fc.boolean(),
     takesLate: fc.boolean(),
     avoidsOverstated: fc.boolean(),
+    isTiered: fc.boolean(),
   })
-  .map(({ features, promptTokens, maxTokens, ttftMs, tpotMs, ...avoids }) => ({
+  .map(({ features, promptTokens, maxTokens, ttftMs, tpotMs, isTiered, ...avoids }) => ({
     ...sampleDemand({ features, promptTokens, maxTokens, objective: { ttftMs, tpotMs } }),
     ...avoids,
+    ...(isTiered ? { policy: tiered, tier } : {}),
   }))
 
 test('who passes by the columns passes by the gates, one after the other, and nobody else', () => {
   const passed = { both: 0, neither: 0 }
   fc.assert(
     fc.property(fc.array(candidate, { minLength: 1 }), demand, (candidates, asked) => {
-      const table = new CandidateTable(defaultPolicy)
+      const table = new CandidateTable(asked.policy)
       for (const one of candidates) table.push(one)
       const questions = questionsOf(asked)
       for (const [row, one] of candidates.entries()) {

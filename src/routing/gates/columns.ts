@@ -10,17 +10,22 @@ import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
 import { backOffGate } from './back-off.ts'
 import { breakerGate } from './breaker.ts'
+import { buildGate } from './build.ts'
 import { connectedGate } from './connected.ts'
 import { contextGate, requiredTokens } from './context.ts'
 import { drainingGate } from './draining.ts'
 import { featuresGate } from './features.ts'
 import type { Gate } from './gate.ts'
+import { hardwareGate } from './hardware.ts'
 import { latencyGate } from './latency.ts'
 import { latencyAtLoadGate, latestTtftMs } from './latency-at-load.ts'
+import { memoryGate, neededBytes } from './memory.ts'
 import { modelGate } from './model.ts'
 import { slotsGate } from './slots.ts'
 import { standingGate } from './standing.ts'
 import { statementGate } from './statement.ts'
+import { throughputGate } from './throughput.ts'
+import { tierPriceGate } from './tier-price.ts'
 import { unsuspectedGate } from './unsuspected.ts'
 
 export const columnGates: ReadonlySet<Gate> = new Set([
@@ -39,6 +44,11 @@ export const columnGates: ReadonlySet<Gate> = new Set([
   latencyGate,
   latencyAtLoadGate,
   slotsGate,
+  hardwareGate,
+  buildGate,
+  memoryGate,
+  throughputGate,
+  tierPriceGate,
 ])
 
 /** What a demand asks of every row, worked out once. */
@@ -46,6 +56,7 @@ export interface Questions {
   readonly bars: number
   readonly features: number
   readonly contextTokens: number
+  readonly memoryBytes: number
   readonly requestsPerSlot: number
   readonly ttftMs: number
   readonly tpotMs: number
@@ -61,10 +72,12 @@ export function questionsOf(demand: Demand): Questions {
   if (avoidsOverdue) asked |= bars.overdue
   if (avoidsSuspects) asked |= bars.suspect
   if (demand.avoidsBroken) asked |= bars.broken
+  if (demand.tier !== null) asked |= bars.unfit
   return {
     bars: asked,
     features: featureBits(request.features),
     contextTokens: requiredTokens(demand),
+    memoryBytes: neededBytes(demand),
     requestsPerSlot: 1 + policy.waitingPerSlotMax,
     ttftMs: ttftMs ?? Number.POSITIVE_INFINITY,
     tpotMs: tpotMs ?? Number.POSITIVE_INFINITY,
@@ -83,6 +96,7 @@ export function passesColumns(
   const { features } = questions
   if (((table.features[row] as number) & features) !== features) return false
   if ((table.contextMax[row] as number) < questions.contextTokens) return false
+  if ((table.memoryBytes[row] as number) < questions.memoryBytes) return false
   const most = (table.slots[row] as number) * questions.requestsPerSlot
   if ((table.present[row] as number) >= most) return false
   const prediction = predictRow(table, row, demand)

@@ -3,8 +3,6 @@
  * wants, last what the worker has to do just now: so whoever fails at a temporary gate could do
  * the work.
  */
-import type { Candidate } from '../candidate.ts'
-import type { Demand } from '../prediction.ts'
 import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
 import { backOffGate } from './back-off.ts'
@@ -63,27 +61,3 @@ export const gates: readonly Gate[] = [
   backOffGate,
   slotsGate,
 ]
-
-/** Asked of every candidate for a model of a tier. */
-export const tierGates: ReadonlySet<Gate> = new Set([
-  hardwareGate,
-  buildGate,
-  memoryGate,
-  throughputGate,
-  tierPriceGate,
-])
-
-/**
- * Whether none of them rejects the candidate; each passes whoever it does not apply to. Written
- * out, since a call by name is compiled into its place, and one through the table above takes three
- * times as long.
- */
-export function passesTier(candidate: Candidate, demand: Demand): boolean {
-  return (
-    hardwareGate.check(candidate, demand) === undefined &&
-    throughputGate.check(candidate, demand) === undefined &&
-    tierPriceGate.check(candidate, demand) === undefined &&
-    memoryGate.check(candidate, demand) === undefined &&
-    buildGate.check(candidate, demand) === undefined
-  )
-}

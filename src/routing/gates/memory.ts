@@ -2,7 +2,8 @@
 import type { Demand } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 
-function neededBytes({ request, tier, completionTokens }: Demand): number {
+/** 0: nothing is asked. */
+export function neededBytes({ request, tier, completionTokens }: Demand): number {
   if (tier === null) return 0
   const tokens = request.promptTokens + (request.maxTokens ?? completionTokens)
   return tier.memoryBytes + tier.kvBytesPerToken * tokens

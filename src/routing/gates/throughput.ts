@@ -5,6 +5,7 @@
  */
 import { plural } from '../explain/reason.ts'
 import { ruleOf, type Tier, type TierRule } from '../tier.ts'
+import { isBelowFloor } from '../tier-fit.ts'
 import type { Gate } from './gate.ts'
 
 export const throughputGate: Gate = {
@@ -14,8 +15,8 @@ export const throughputGate: Gate = {
   check({ evidence, hardwareClass }, { tier }) {
     const { rate } = evidence
     if (tier === null || rate === undefined) return undefined
-    const floor = ruleOf(tier, hardwareClass)?.tokensPerSecondMin ?? 0
-    return rate.upper < floor ? [rate.upper, rate.samples] : undefined
+    const isBelow = isBelowFloor(ruleOf(tier, hardwareClass), evidence)
+    return isBelow ? [rate.upper, rate.samples] : undefined
   },
   required: ({ tier }) => (tier === null ? '' : `${floorInWords(tier)}, as measured here`),
   actual(fact) {

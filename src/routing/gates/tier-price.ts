@@ -1,5 +1,6 @@
 /** Neither price is over what the policy pays for the worker’s class of hardware in this tier. */
 import { ruleOf, type TierRule } from '../tier.ts'
+import { isTooDear } from '../tier-fit.ts'
 import type { Gate } from './gate.ts'
 
 export const tierPriceGate: Gate = {
@@ -9,11 +10,7 @@ export const tierPriceGate: Gate = {
   check({ offer, hardwareClass }, { tier }) {
     const rule = tier === null ? undefined : ruleOf(tier, hardwareClass)
     if (rule === undefined || offer === null) return undefined
-    const { promptPrice, completionPrice } = offer
-    const isWithin =
-      promptPrice <= (rule.promptPriceMax ?? promptPrice) &&
-      completionPrice <= (rule.completionPriceMax ?? completionPrice)
-    return isWithin ? undefined : [promptPrice, completionPrice]
+    return isTooDear(rule, offer) ? [offer.promptPrice, offer.completionPrice] : undefined
   },
   required({ tier }) {
     if (tier === null) return ''
