@@ -21,7 +21,7 @@ const uint53 = fc.maxSafeNat()
 const name = fc
   .string({ unit: 'grapheme', maxLength: 12 })
   .map((text) => text.toWellFormed())
-  .filter((text) => Buffer.byteLength(text) <= digestLimits.clusterIdBytesMax)
+  .filter((text) => Buffer.byteLength(text) <= digestLimits.regionBytesMax)
 const nodeKey = fixture.nodeId.map((id: NodeId) => nodeKeyOf(id))
 
 export const loadAnchor: fc.Arbitrary<LoadAnchor> = fc.record({

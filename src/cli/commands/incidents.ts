@@ -16,7 +16,11 @@ export const incidentsCommand = defineCommand({
       isDefault: true,
     },
     { name: 'show', help: 'one of them, with its evidence and its steps', arguments: [id] },
-    { name: 'lift', help: 'nothing stands against it any more; needs --reason', arguments: [id] },
+    {
+      name: 'lift',
+      help: 'nothing stands against it here any more; needs --reason',
+      arguments: [id],
+    },
     { name: 'uphold', help: 'it stays as it is; needs --reason', arguments: [id] },
   ],
   options: {
@@ -32,7 +36,7 @@ export const incidentsCommand = defineCommand({
     { command: 'isochrone incidents show inc_…', meaning: 'what was found, and what followed' },
     {
       command: 'isochrone incidents lift inc_… --reason "a faulty build, replaced"',
-      meaning: 'its node gets requests again; needs an operator’s key',
+      meaning: 'its node gets requests of this gateway again; needs an operator’s key',
     },
   ],
   run: async (input, context) => {
