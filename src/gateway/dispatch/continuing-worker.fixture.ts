@@ -113,9 +113,10 @@ export class ContinuingWorker implements Worker {
     this.#ways = ways
     const features = ['chat', 'completion', 'continuation'] as const
     const offer = {
-      ...modelOf('m', { slots: 64, ...sameModel, features, ...ways.offer }),
+      ...modelOf('m', { slots: 64, ...sameModel, features }),
       ...{ decodeTokensPerSecond: 0, prefillTokensPerSecond: 0 },
       ...{ promptPrice: 0, completionPrice: 0 },
+      ...ways.offer,
     }
     this.view = {
       region: '',

@@ -43,3 +43,21 @@ test('the end of an earlier attempt does not make the present one deaf', () => {
   departure.depart(gone)
   assert.deepEqual(present.reasons, [gone])
 })
+
+test('of two that run at once both are told, and the one that is left is not forgotten', () => {
+  const departure = new Departure()
+  const [first, second] = [new Attempt(), new Attempt()]
+  departure.watch(first)
+  departure.watch(second)
+  departure.depart(gone)
+  assert.deepEqual([first.reasons, second.reasons], [[gone], [gone]])
+  for (const leaves of [0, 1]) {
+    const both = [new Attempt(), new Attempt()]
+    const other = new Departure()
+    for (const attempt of both) other.watch(attempt)
+    other.unwatch(both[leaves] as Attempt)
+    other.depart(gone)
+    assert.deepEqual(both[leaves]?.reasons, [])
+    assert.deepEqual(both[1 - leaves]?.reasons, [gone])
+  }
+})

@@ -131,6 +131,19 @@ test('a rate below the objective for three seconds is left for one that keeps it
   assert.deepEqual(kept.attempts(), [['picked', 'completed', null]])
 })
 
+test('who is left is not drawn again, however good its record still is', async () => {
+  const objective = { ttftMs: null, tpotMs: 300 }
+  // As fast by its own word as the first one is by what was seen of it.
+  const second: Ways = { offer: { decodeTokensPerSecond: 3.8 } }
+  for (let seed = 1; seed <= 8; seed += 1) {
+    const { clock, reading, attempts, other } = await running({ objective, seed }, 500, second)
+    await clock.advanceAsync(20_000)
+    assert.equal((await reading).error, undefined)
+    assert.deepEqual(attempts()[1]?.slice(0, 2), ['migration', 'completed'])
+    assert.equal(other.requests.length, 1)
+  }
+})
+
 test('an answer that moved and breaks off goes on where it was, if need be', async () => {
   const objective = { ttftMs: null, tpotMs: 200 }
   const { clock, first, reading, attempts } = await running({ objective }, 500, { failsAfter: 2 })
