@@ -2,14 +2,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decide } from '../decide.ts'
+import { defaultPolicy, policyOf } from '../policy.ts'
 import type { RouteRequest } from '../request.ts'
 import {
+  anyRule,
   type CandidateChange,
   sampleCandidate,
+  sampleEvidence,
   sampleInput,
+  sampleRate,
   sampleRequest,
+  sampleTier,
 } from '../samples.fixture.ts'
+import type { Tier } from '../tier.ts'
 import { refusalOf } from './refusal.ts'
+
+const { version: _, ...values } = defaultPolicy
 
 function refused(request: Partial<RouteRequest>, ...changes: readonly CandidateChange[]) {
   const candidates = changes.map((change, i) => sampleCandidate(i, change))
@@ -52,6 +60,31 @@ test('a single reason for each gate reads as a sentence', () => {
   assert.match(message({}, { load: { draining: true } }), /since all of them are draining\.$/)
   const objective = { ttftMs: 1, tpotMs: null }
   assert.match(message({ objective }, {}), /is fast enough \(first token within 1 ms\)\. For exam/)
+})
+
+test('what a tier demands reads as a sentence, with an example of what there is', () => {
+  const refusedIn = (change: Partial<Tier>, candidate: CandidateChange = {}) => {
+    const policy = policyOf('sample', { ...values, tiers: [sampleTier(change)] })
+    const candidates = [sampleCandidate(0, candidate)]
+    return refusalOf(decide(sampleInput({ candidates, policy })))?.message ?? ''
+  }
+  const classes = [{ hardwareClass: 'gpu', ...anyRule }]
+  const dear = { ...anyRule, promptPriceMax: 1 }
+  const quick = { ...anyRule, tokensPerSecondMin: 90 }
+  const seen = { evidence: { ...sampleEvidence(1, 9), rate: sampleRate(50, 9) } }
+  const messages = [
+    [{ classes }, {}, /has hardware of class gpu for .* example \S+: class other, by its own/],
+    [{ runtimes: ['x'] }, {}, /runs it as its tier demands \(runtime x\)\. .*: runtime onnx\/cpu/],
+    [{ memoryBytes: 2 ** 40 }, {}, /has 1024 GiB of memory for .*: 8 GiB, by its own statement/],
+    [{ rule: quick }, seen, /is as fast as its tier demands .*: at most 50 tokens\/s, by 9 answ/],
+    [{ rule: dear }, {}, /costs what its tier allows \(at most 1 µ\$ .*: 10 µ\$ \(prompt\) and 20/],
+  ] as const
+  for (const [tier, candidate, message] of messages) {
+    assert.match(refusedIn(tier, candidate), message)
+  }
+  const strict = policyOf('sample', { ...values, servesOtherModels: false })
+  const other = refusalOf(decide(sampleInput({ policy: strict })))
+  assert.match(other?.message ?? '', /may serve it: this gateway’s policy has it in no tier\.$/)
 })
 
 test('several reasons are counted, the most frequent first', () => {

@@ -23,5 +23,5 @@ export const memoryGate: Gate = {
 const bytesPerGib = 1024 ** 3
 
 function inGib(bytes: number): string {
-  return `${Number((bytes / bytesPerGib).toPrecision(3))} GiB`
+  return `${Number((bytes / bytesPerGib).toFixed(2))} GiB`
 }
