@@ -1,6 +1,7 @@
 /**
  * What a decision costs, among few candidates (every request pays it) and among many, on a table
- * that is kept as a gateway keeps it: before each decision one candidate changes. Beside it the
+ * that is kept as a gateway keeps it: before each decision one candidate changes, and what the
+ * decision sees is noted, so that it can be made again. Beside it the
  * floor, reading once every value of the table that it rests on; a decision with an objective, and
  * one that has to make the table first. And what the candidates' evidence costs when nothing new
  * was seen for a second.
@@ -23,6 +24,7 @@ import { describeMachine, describeVersions } from '../machine.ts'
 import { progress } from '../progress.ts'
 import { check, type Report, renderTable } from '../report.ts'
 import { quantile } from '../statistics.ts'
+import { Notes } from './notes.ts'
 import { fullPlan, policyChecks, quickPlan } from './policies.ts'
 
 const seed = 7
@@ -115,7 +117,8 @@ function measure(size: number, seen: number): Row {
     if (candidate !== undefined) table.put(turn, candidate)
   }
   const floor = timed(repeats, () => readAll(table))
-  const decided = timed(repeats, () => decide(input), change)
+  const notes = new Notes(candidates)
+  const decided = timed(repeats, () => decide({ ...input, view: notes.mark() }), change)
   const timelyDecided = timed(repeats, () => decide(timely), change)
   const once = timed(repeatsMin, () => decide(inputOf(candidates)))
   const decision = decide(input)
