@@ -194,7 +194,8 @@ function network(size: number) {
     const ttftMs = 50 + random.float() * 300
     for (let i = 0; i < observationsPerWorker; i += 1) {
       clock.advance(1)
-      observe(book, { worker, atMs: clock.now(), ttftMs, isFailure: random.float() < failureShare })
+      const isFailure = random.float() < failureShare
+      observe(book, { worker, atMs: clock.now(), ttftMs, isFailure, load: (i % 4) / 4 })
     }
   }
   const evidenceOf = book.of(model)
@@ -244,9 +245,10 @@ interface Seen {
   readonly atMs: number
   readonly ttftMs: number
   readonly isFailure: boolean
+  readonly load: number
 }
 
-function observe(book: EvidenceBook, { worker, atMs, ttftMs, isFailure }: Seen): void {
+function observe(book: EvidenceBook, { worker, atMs, ttftMs, isFailure, load }: Seen): void {
   book.observe({
     atMs,
     worker,
@@ -262,6 +264,8 @@ function observe(book: EvidenceBook, { worker, atMs, ttftMs, isFailure }: Seen):
     promptTokens: 100,
     completionTokens: 64,
     inFlight: 0,
+    load,
+    promptTokensAhead: 100 * load,
   })
 }
 

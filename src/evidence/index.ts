@@ -18,6 +18,7 @@ export {
   type SketchAt,
   timings,
 } from './latency-record.ts'
+export type { LatencySketch } from './latency-sketch.ts'
 export type { Observation, ObservationStore, ObservedOutcome } from './observation.ts'
 export { type HazardEstimate, hazardOf, presenceWindowMs, survival } from './presence.ts'
 export { type RateEstimate, rateAnswersMin } from './rate.ts'

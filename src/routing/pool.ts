@@ -100,9 +100,7 @@ export function addToPool(pool: Pool, row: number, demand: Demand): void {
   const { request, completionTokens } = demand
   const { ttftMs, tpotMs } = request.objective
   const hasObjective = ttftMs !== null || tpotMs !== null
-  const timely = hasObjective
-    ? timelinessOf(table.candidates[row] as Candidate, demand, prediction)
-    : surely
+  const timely = hasObjective ? timelinessOf(table, row, demand) : surely
   const staysAtLeast = survival(table.hazardUpper[row] as number, totalMs)
   const staysAtMost = survival(table.hazardLower[row] as number, totalMs)
   const prompt = (table.promptPrice[row] as number) * request.promptTokens

@@ -103,142 +103,78 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
   const { promptTokens } = request
   const linkMs = table.linkMs[row] as number
   const perTokenMs = table.prefillMsPerToken[row] as number
+  const ahead = table.tokensAhead[row] as number
   // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
   // took.
   const leastMs = linkMs + promptTokens * perTokenMs
   const statedMs = perTokenMs > 0 ? leastMs : linkMs + policy.assumedTtftMs
-  const share = (table.occupancy[row] as number) / (table.slots[row] as number)
-  const tpotMs = paceAt(table, row, { load: Math.min(1, share), policy })
+  const tpotMs = table.tpotMs[row] as number
   const decodeMs = tpotMs * (completionTokens - 1)
   const turns = turnsBefore(table, row, promptTokens + completionTokens)
-  into.overstatedBy = 1
-  into.tpotMs = tpotMs
-  into.idleTpotMs = share === 0 ? tpotMs : paceAt(table, row, { load: 0, policy })
+  const isKnown = ahead >= 0 && perTokenMs > 0
+  let idleMs: number
+  let ttftMs: number
   if ((table.responseSamples[row] as number) >= 0) {
-    respondTo(table, row, demand)
+    const kept = table.keptShare[row] as number
+    const share = table.responseShare[row] as number
+    const byTokens = table.msPerPromptToken[row] as number
+    const prefillMs = statedMs - linkMs
+    const aheadMs = isKnown
+      ? ahead * perTokenMs + turns * decodeMs
+      : aheadOf(table, row, { prefillMs, decodeMs, turns })
+    const keptIdleMs = linkMs + prefillMs * kept
+    const keptBusyMs = keptIdleMs + aheadMs * kept
+    const lineIdleMs = (table.lineIdleMs[row] as number) + byTokens * promptTokens
+    const lineMs =
+      (table.lineBusyMs[row] as number) + byTokens * (isKnown ? promptTokens + ahead : promptTokens)
+    idleMs = keptIdleMs + (Math.max(0, lineIdleMs) - keptIdleMs) * share
+    if (idleMs < leastMs) idleMs = leastMs
+    ttftMs = keptBusyMs + (Math.max(0, lineMs) - keptBusyMs) * share
+    if (ttftMs < idleMs) ttftMs = idleMs
   } else {
     const weight = table.ttftShare[row] as number
-    const seenMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * weight
-    const idleMs = Math.max(seenMs, leastMs)
+    idleMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * weight
+    if (idleMs < leastMs) idleMs = leastMs
     const prefillMs = idleMs - linkMs
-    const ahead = table.tokensAhead[row] as number
-    into.idleTtftMs = idleMs
-    // Whoever is ahead in the queue is taken to ask for as much as this request.
-    into.ttftMs = idleMs + turns * (prefillMs + decodeMs)
-    if (ahead >= 0 && perTokenMs > 0) into.ttftMs = idleMs + ahead * perTokenMs + turns * decodeMs
-    else if (request.objective.ttftMs !== null && weight === 0) {
-      // Nor is a newcomer's first token soon while it reads the prompts of others.
-      const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
-      into.ttftMs += (table.occupancy[row] as number) * reading
+    if (isKnown) ttftMs = idleMs + ahead * perTokenMs + turns * decodeMs
+    else {
+      // Whoever is ahead in the queue is taken to ask for as much as this request.
+      ttftMs = idleMs + turns * (prefillMs + decodeMs)
+      if (request.objective.ttftMs !== null && weight === 0) {
+        // Nor is a newcomer's first token soon while it reads the prompts of others.
+        const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
+        ttftMs += (table.occupancy[row] as number) * reading
+      }
     }
   }
-  const { idleTtftMs, ttftMs } = into
-  into.idleTtftMs = bounded(idleTtftMs)
-  into.queueMs = turns === 0 ? 0 : bounded(ttftMs - idleTtftMs)
+  into.overstatedBy = table.overstatedBy[row] as number
+  into.idleTpotMs = table.idleTpotMs[row] as number
+  into.idleTtftMs = bounded(idleMs)
+  into.queueMs = turns === 0 ? 0 : bounded(ttftMs - idleMs)
   into.ttftMs = bounded(ttftMs)
   into.tpotMs = bounded(tpotMs)
   into.totalMs = bounded(ttftMs + decodeMs)
   return into
 }
 
-/** A straight line in two things needs more to go by than a mean. */
-const curveSamples = 6
-/** What is seen of statements that nobody could keep, or that were far too modest. */
-const keptLeast = 0.5
-const keptMost = 100
+interface Waited {
+  readonly prefillMs: number
+  readonly decodeMs: number
+  readonly turns: number
+}
 
 /**
- * The time per token at a load: each takes longer, the more are in the batch. As for first tokens,
- * by what was seen as far as that was enough, and else by what is stated, times how much longer it
- * took so far.
+ * What those who are there cost a request, where nobody says what they have to read: who has a slot
+ * has its prompt read for as much of its time as that takes of it, who has none yet waits for a
+ * turn. They are taken to ask for as much as this one.
  */
-function paceAt(
+function aheadOf(
   table: CandidateTable,
   row: number,
-  { load, policy }: { readonly load: number; readonly policy: RoutingPolicy },
+  { prefillMs, decodeMs, turns }: Waited,
 ): number {
-  const samples = table.paceSamples[row] as number
-  if (samples < 0) return table.tpotMs[row] as number
-  const stated = table.statedTpotMs[row] as number
-  const meanMs = table.paceMs[row] as number
-  const meanLoad = table.paceLoad[row] as number
-  const ratio = meanMs / (stated * (1 + fullBatchCosts * meanLoad))
-  const held = Math.min(keptMost, Math.max(keptLeast, ratio))
-  const kept = 1 + ((held - 1) * samples) / (samples + policy.claimSamples)
-  const statedMs = stated * (1 + fullBatchCosts * load) * kept
-  const seenMs = Math.max(0, meanMs + (table.paceMsPerLoad[row] as number) * (load - meanLoad))
-  return statedMs + ((seenMs - statedMs) * samples) / (samples + curveSamples)
-}
-
-/** A token takes by so much longer in a full batch than alone, where nothing else is known. */
-const fullBatchCosts = 1
-
-/**
- * By the line that was fitted to what was seen; and as long as that was little, by what is stated,
- * times how much longer it took so far.
- */
-function respondTo(table: CandidateTable, row: number, demand: Demand): void {
-  const { policy, prediction: into, completionTokens } = demand
-  const { promptTokens } = demand.request
-  const linkMs = table.linkMs[row] as number
-  const readMs = promptTokens * (table.prefillMsPerToken[row] as number)
-  const prefillMs = readMs > 0 ? readMs : policy.assumedTtftMs
-  const slots = table.slots[row] as number
-  const present = table.occupancy[row] as number
-  const samples = table.responseSamples[row] as number
-  const meanMs = table.responseMs[row] as number
-  const meanTokens = table.responseTokens[row] as number
-  const meanLoad = table.responseLoad[row] as number
-  const ahead = table.tokensAhead[row] as number
-  const perTokenMs = prefillMs / Math.max(1, promptTokens)
-  const othersMs = meanTokens * perTokenMs
-  // What was ahead of those that were seen is in their tokens, where it was known.
-  around.othersMs = othersMs
-  around.decodeMs = into.tpotMs * (completionTokens - 1)
-  around.slots = slots
-  around.isKnown = ahead >= 0
-  const wholeMs = othersMs + aheadMs(meanLoad * slots, 0)
-  const ratio = wholeMs <= 0 ? 1 : Math.max(0, meanMs - linkMs) / wholeMs
-  const lateMs = (meanMs - linkMs) * (1 - 1 / ratio)
-  if (lateMs > policy.overstatedMs && samples >= policy.overstatedSamplesMin) {
-    into.overstatedBy = ratio
-  }
-  const bounded = Math.min(keptMost, Math.max(keptLeast, ratio))
-  const kept = 1 + ((bounded - 1) * samples) / (samples + policy.claimSamples)
-  const share = samples / (samples + curveSamples)
-  const idleMs = linkMs + prefillMs * kept
-  const busyMs = linkMs + (prefillMs + aheadMs(present, ahead * perTokenMs)) * kept
-  const byToken = table.msPerPromptToken[row] as number
-  const byLoad = table.msPerLoad[row] as number
-  const line = meanMs + byToken * (promptTokens - meanTokens) - byLoad * meanLoad
-  const seenIdleMs = Math.max(0, line)
-  const seenBusyMs = Math.max(0, line + byToken * Math.max(0, ahead) + (byLoad * present) / slots)
-  into.idleTtftMs = Math.max(linkMs + readMs, idleMs + (seenIdleMs - idleMs) * share)
-  into.ttftMs = Math.max(into.idleTtftMs, busyMs + (seenBusyMs - busyMs) * share)
-}
-
-/** Of the row that is looked at: one for all, since an object for each would be to be collected. */
-const around = {
-  /** The stated time of a prompt of the mean length, and of an answer. */
-  othersMs: 0,
-  decodeMs: 0,
-  slots: 1,
-  /** How many tokens are ahead is known. */
-  isKnown: false,
-}
-
-/**
- * What those who are there cost a request, by what the worker states: their prompts that are not
- * read yet, where these are known; else who has a slot has its prompt read for as much of its time
- * as that takes of it. Who has no slot yet waits for a turn. They are taken to ask for what was
- * seen on the mean.
- */
-function aheadMs(present: number, unreadMs: number): number {
-  const { othersMs, decodeMs, slots, isKnown } = around
-  const turns = Math.max(0, present + 1 - slots) / slots
-  if (isKnown) return unreadMs + turns * decodeMs
-  const reading = othersMs <= 0 ? 0 : othersMs / (othersMs + decodeMs)
-  return present * reading * othersMs + turns * (othersMs + decodeMs)
+  const reading = prefillMs <= 0 ? 0 : prefillMs / (prefillMs + decodeMs)
+  return (table.occupancy[row] as number) * reading * prefillMs + turns * (prefillMs + decodeMs)
 }
 
 /**
@@ -246,12 +182,10 @@ function aheadMs(present: number, unreadMs: number): number {
  * or for room in the cache, which the first of those present leaves.
  */
 function turnsBefore(table: CandidateTable, row: number, tokens: number): number {
+  const turns = table.turns[row] as number
+  if (turns > 0 || (table.kvTokensFree[row] as number) >= tokens) return turns
   const present = table.present[row] as number
-  const slots = table.slots[row] as number
-  const ahead = present + 1 - slots
-  if (ahead > 0) return ahead / slots
-  if (present <= 0 || (table.kvTokensFree[row] as number) >= tokens) return 0
-  return 1 / present
+  return present <= 0 ? 0 : 1 / present
 }
 
 /** An answer in a week is no answer, whatever a worker states of itself. */

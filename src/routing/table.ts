@@ -3,6 +3,7 @@
  * and is worked out when it does, not for each request. A row says nothing that its candidate does
  * not say; a table that was kept up to date row by row is the same as one that was made at once.
  */
+import type { Response, WorkerEvidence } from '../evidence/index.ts'
 import { modelFeatures } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import type { RoutingPolicy } from './policy.ts'
@@ -32,7 +33,13 @@ export const bars = {
 /** Of a policy, what rows rest on. */
 export type RowPolicy = Pick<
   RoutingPolicy,
-  'claimSamples' | 'assumedRoundTripMs' | 'assumedTtftMs' | 'assumedTpotMs' | 'tiers'
+  | 'claimSamples'
+  | 'overstatedMs'
+  | 'overstatedSamplesMin'
+  | 'assumedRoundTripMs'
+  | 'assumedTtftMs'
+  | 'assumedTpotMs'
+  | 'tiers'
 >
 
 /** Of a network that fits on a desk; larger ones make it grow. */
@@ -61,14 +68,11 @@ export class CandidateTable {
   linkMs = column()
   /** By its own statement; 0: it states none. */
   prefillMsPerToken = column()
-  /** As seen and stated, whatever the load. */
+  /** ms per further token, were nobody else there, and with those that are there. */
+  idleTpotMs = column()
   tpotMs = column()
-  statedTpotMs = column()
-  /** -1: its pace was not seen; the others below are void then. */
-  paceSamples = column()
-  paceMs = column()
-  paceLoad = column()
-  paceMsPerLoad = column()
+  /** Answers' times that pass until a slot is free. */
+  turns = column()
   ttftMs = column()
   /** How much what was seen weighs against what is stated; 0: nothing was seen. */
   ttftShare = column()
@@ -76,11 +80,20 @@ export class CandidateTable {
   timedSamples = column()
   /** -1: no response was seen; the others below are void then. */
   responseSamples = column()
-  responseMs = column()
-  responseTokens = column()
-  responseLoad = column()
+  responseDeviationMs = column()
+  /** How much the line that was fitted weighs against what is stated. */
+  responseShare = column()
+  /** The line for a prompt without tokens, with nobody there, and with those that are there. */
+  lineIdleMs = column()
+  lineBusyMs = column()
   msPerPromptToken = column()
-  msPerLoad = column()
+  /** By how much longer it took than stated, as far as that can be relied on. */
+  keptShare = column()
+  /** The same, as it was seen; 1: too little was. */
+  overstatedBy = column()
+  /** -1: its pace was not seen. */
+  paceSamples = column()
+  paceDeviationMs = column()
   /** Of a right answer that comes back, bounds without time; and of a return the mean. */
   soundAtLeast = column()
   soundAtMost = column()
@@ -153,34 +166,56 @@ export class CandidateTable {
     this.completionPrice[row] = offer?.completionPrice ?? 0
   }
 
-  #putSpeed(row: number, { evidence, offer, roundTripMs }: Candidate): void {
+  #putSpeed(row: number, candidate: Candidate): void {
     const { assumedRoundTripMs, assumedTpotMs, claimSamples } = this.policy
-    const { pace, ttft, tpot } = evidence
+    const { evidence, offer, roundTripMs } = candidate
+    const { pace, ttft } = evidence
     const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
     const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
-    const claimedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : assumedTpotMs
-    const tpotShare = tpot === undefined ? 0 : tpot.samples / (tpot.samples + claimSamples)
+    const statedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : assumedTpotMs
+    const slots = slotsOf(candidate)
+    const load = Math.min(1, occupancyOf(candidate) / slots)
+    const idleMs = paceAt(evidence, { statedTpotMs, claimSamples, load: 0 })
     this.linkMs[row] = roundTripMs ?? assumedRoundTripMs
     this.prefillMsPerToken[row] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
-    this.statedTpotMs[row] = claimedTpotMs
-    this.paceSamples[row] = pace?.samples ?? -1
-    this.paceMs[row] = pace?.meanMs ?? 0
-    this.paceLoad[row] = pace?.load ?? 0
-    this.paceMsPerLoad[row] = pace?.msPerLoad ?? 0
-    this.tpotMs[row] = claimedTpotMs + ((tpot?.meanMs ?? 0) - claimedTpotMs) * tpotShare
+    this.idleTpotMs[row] = idleMs
+    this.tpotMs[row] = load === 0 ? idleMs : paceAt(evidence, { statedTpotMs, claimSamples, load })
+    this.turns[row] = Math.max(0, presentOf(candidate) + 1 - slots) / slots
     this.ttftMs[row] = ttft?.meanMs ?? 0
     this.ttftShare[row] = ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
     this.timedSamples[row] = ttft?.samples ?? -1
+    this.paceSamples[row] = pace?.samples ?? -1
+    this.paceDeviationMs[row] = pace?.deviationMs ?? 0
   }
 
-  #putResponse(row: number, { evidence: { response } }: Candidate): void {
+  /** By the line that was fitted, and as long as that rests on little, by what is stated. */
+  #putResponse(row: number, candidate: Candidate): void {
+    const { response } = candidate.evidence
     this.responseSamples[row] = response?.samples ?? -1
+    this.overstatedBy[row] = 1
     if (response === undefined) return
-    this.responseMs[row] = response.meanMs
-    this.responseTokens[row] = response.promptTokens
-    this.responseLoad[row] = response.load
-    this.msPerPromptToken[row] = response.msPerPromptToken
-    this.msPerLoad[row] = response.msPerLoad
+    const { samples, meanMs, msPerLoad, msPerPromptToken } = response
+    const slots = slotsOf(candidate)
+    const load = occupancyOf(candidate) / slots
+    const { claimSamples, overstatedMs, overstatedSamplesMin } = this.policy
+    const linkMs = this.linkMs[row] as number
+    const ratio = ratioSeen(response, {
+      linkMs,
+      readMs: response.promptTokens * (this.prefillMsPerToken[row] as number),
+      decodeMs: (this.tpotMs[row] as number) * usualCompletionTokens,
+      slots,
+      isAheadKnown: candidate.promptTokensAhead !== undefined,
+    })
+    const held = Math.min(keptMost, Math.max(keptLeast, ratio))
+    const isLate = (meanMs - linkMs) * (1 - 1 / ratio) > overstatedMs
+    const without = meanMs - msPerPromptToken * response.promptTokens
+    this.keptShare[row] = 1 + ((held - 1) * samples) / (samples + claimSamples)
+    if (isLate && samples >= overstatedSamplesMin) this.overstatedBy[row] = ratio
+    this.responseDeviationMs[row] = response.deviationMs
+    this.responseShare[row] = samples / (samples + curveSamples)
+    this.lineIdleMs[row] = without - msPerLoad * response.load
+    this.lineBusyMs[row] = without + msPerLoad * (load - response.load)
+    this.msPerPromptToken[row] = msPerPromptToken
   }
 
   #grow(): void {
@@ -194,6 +229,60 @@ export class CandidateTable {
     this.barred = barred
     this.features = features
   }
+}
+
+/** A straight line in two things needs more to go by than a mean. */
+const curveSamples = 6
+/** What is seen of statements that nobody could keep, or that were far too modest. */
+const keptLeast = 0.5
+const keptMost = 100
+/** A token takes by so much longer in a full batch than alone, where nothing else is known. */
+const fullBatchCosts = 1
+/** The median answer of public chat traces, for the time that those who were there took. */
+const usualCompletionTokens = 256
+
+interface Paced {
+  readonly statedTpotMs: number
+  readonly claimSamples: number
+  /** Requests per slot, at most 1: a full batch grows no larger. */
+  readonly load: number
+}
+
+/** The time per token: each takes longer, the more are in the batch. */
+function paceAt({ pace, tpot }: WorkerEvidence, { statedTpotMs, claimSamples, load }: Paced) {
+  if (pace === undefined) {
+    const share = tpot === undefined ? 0 : tpot.samples / (tpot.samples + claimSamples)
+    return statedTpotMs + ((tpot?.meanMs ?? 0) - statedTpotMs) * share
+  }
+  const { samples, meanMs, msPerLoad } = pace
+  const ratio = meanMs / (statedTpotMs * (1 + fullBatchCosts * pace.load))
+  const held = Math.min(keptMost, Math.max(keptLeast, ratio))
+  const kept = 1 + ((held - 1) * samples) / (samples + claimSamples)
+  const statedMs = statedTpotMs * (1 + fullBatchCosts * load) * kept
+  const seenMs = Math.max(0, meanMs + msPerLoad * (load - pace.load))
+  return statedMs + ((seenMs - statedMs) * samples) / (samples + curveSamples)
+}
+
+interface Stated {
+  readonly linkMs: number
+  /** Of what was read on the mean. */
+  readonly readMs: number
+  readonly decodeMs: number
+  readonly slots: number
+  /** Then what was ahead of those that were seen is in their tokens. */
+  readonly isAheadKnown: boolean
+}
+
+/** By how much longer than stated it took, of what was seen; 1: it states nothing. */
+function ratioSeen({ load, meanMs }: Response, stated: Stated): number {
+  const { linkMs, readMs, decodeMs, slots, isAheadKnown } = stated
+  if (readMs <= 0) return 1
+  const present = load * slots
+  const turns = Math.max(0, present + 1 - slots) / slots
+  const reading = isAheadKnown ? 0 : present * (readMs / (readMs + decodeMs))
+  const othersMs = isAheadKnown ? 0 : turns * readMs
+  const wholeMs = readMs + reading * readMs + othersMs + turns * decodeMs
+  return Math.max(0, meanMs - linkMs) / wholeMs
 }
 
 type FloatColumn = {

@@ -236,3 +236,26 @@ it('a node that comes back with another engine has the cache that this one has',
     undefined,
   )
 })
+
+it('prompts that wait at a node are known in tokens: what it says, and what was sent since', () => {
+  const clock = new ManualClock()
+  const gateway = new SightedGateway(clock)
+  const node = gateway.join()
+  const ahead = () =>
+    Math.round(
+      gateway.registry.candidates('sample-model', defaultPolicy)[0]?.promptTokensAhead ?? -1,
+    )
+  assert.equal(ahead(), -1)
+  gateway.report(node, { running: 1, promptTokensUnread: 2_000 })
+  // It reads 500 tokens a second, over a link of 5 ms.
+  assert.equal(ahead(), 1_999)
+  clock.advance(1_000)
+  assert.equal(ahead(), 1_499)
+  const prompt = gateway.registry.beginPrompt(node.id, 300)
+  assert.equal(ahead(), 1_799)
+  gateway.registry.endPrompt(node.id, prompt)
+  assert.equal(ahead(), 1_499)
+  // An engine that does not know does not count as one that has none.
+  gateway.report(node, { running: 1 })
+  assert.equal(ahead(), -1)
+})
