@@ -177,3 +177,21 @@ test('a preview is refused as the request would be', async (t) => {
   assert.equal((await gateway.post(path, body)).status, 200)
   assert.equal((await gateway.post(path, body)).status, 429)
 })
+
+test('a preview knows who has read the beginning of its prompt', async (t) => {
+  const gateway = await start(t)
+  const long = [{ role: 'user', content: 'my secret '.repeat(2_000) }]
+  const body = { model: 'm', messages: long }
+  const warmIn = async () => {
+    const { text } = await gateway.post('/v1/route/preview', body)
+    assert.doesNotMatch(text, /secret/)
+    return JSON.parse(text).request.warm as { worker: string }[] | undefined
+  }
+  assert.equal(await warmIn(), undefined)
+  const { response } = await gateway.post('/v1/chat/completions', body)
+  const worker = response.headers.get('x-isochrone-worker')
+  assert.deepEqual(
+    (await warmIn())?.map((one) => one.worker),
+    [worker],
+  )
+})
