@@ -219,3 +219,16 @@ test('a decision of the first version is read, and belongs to nobody', () => {
   assert.equal(revived.alike, alike)
   assert.match(flat(revived), /2 workers take turns/)
 })
+
+test('whoever is less reliable is measured against the surest, not the fastest', () => {
+  const decision = decided(3, {
+    change: (i) => ({
+      roundTripMs: 5 + 400 * i,
+      evidence: sampleEvidence(i === 2 ? 0.85 : 0.99, [20, 2_000, 2_000][i] ?? 0),
+    }),
+  })
+  const lines = flat(decision).match(/less reliable \((\S+) % at most; the best reaches (\S+) %/)
+  assert.ok(lines)
+  const [, most, least] = lines.map(Number)
+  assert.ok((most ?? 1) < (least ?? 0), lines[0])
+})

@@ -15,7 +15,8 @@ import {
 /** A line per candidate that is on record, the chosen one among them; then the counts. */
 export function othersInWords(decided: Decided): readonly string[] {
   const { chosen } = comparedIn(decided)
-  const best = decided.rankings.find(({ rank }) => rank === 1)
+  // The first in rank is the fastest of the group: who is measured against is the surest.
+  const [best] = [...decided.rankings].sort((a, b) => b.reliability - a.reliability)
   const lines = decided.rankings.map((one) => {
     const why =
       chosen === undefined || one === chosen
