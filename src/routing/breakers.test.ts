@@ -60,8 +60,8 @@ test('a decision says whose breaker is open and why', () => {
   assert.match(renderDecision(decision), /breaker \(1\): required a circuit breaker/)
 })
 
-test('a half-open one is tried by a small share of requests, whatever its record', () => {
-  const failing = { evidence: sampleEvidence(0, 50), breaker: free }
+test('a half-open one is tried by a small share of requests, the smaller the worse it did', () => {
+  const failing = { evidence: sampleEvidence(0, 6), breaker: free }
   const candidates = [sampleCandidate(0, sound), sampleCandidate(1, failing)]
   const random = seededRandom(5)
   let probes = 0
@@ -72,7 +72,8 @@ test('a half-open one is tried by a small share of requests, whatever its record
     assert.equal(decision.decidedBy, 'probe')
     if (probes === 1) assert.match(decision.reason, /single requests show whether it is well again/)
   }
-  assert.ok(probes > 30 && probes < 100, `${probes} of 2,000, at a share of 3 %`)
+  // Of 3 %, a quarter, since one in eight is expected to come back, and of a newcomer one in two.
+  assert.ok(probes > 2 && probes < 30, `${probes} of 2,000`)
 })
 
 test('who asked to be left alone is, and a client hears when the first may be asked again', () => {

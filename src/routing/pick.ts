@@ -118,7 +118,8 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
   for (let i = 0; i < pool.size; i += 1) {
     const samples = pool.samples[i] ?? 0
     if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
-    if (pool.alike[i] === 0) unproven.push(i)
+    // Those of a half-open breaker have their own turn.
+    if (pool.alike[i] === 0 && candidateAt(pool, i)?.breaker === undefined) unproven.push(i)
   }
   if (unproven.length === 0) return undefined
   const index = unproven[random.below(unproven.length)] ?? 0
@@ -130,14 +131,17 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
 
 /**
  * Somebody whose circuit breaker is half-open: what it does with a single request is to be known
- * soon, whatever its record is by now.
+ * soon. The worse its record is by now, the less likely: who only fails is not asked for ever.
  */
 function halfOpen({ pool, random }: PickInput): number | undefined {
   const waiting: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
     if (candidateAt(pool, i)?.breaker?.takes === true && pool.alike[i] === 0) waiting.push(i)
   }
-  return waiting.length === 0 ? undefined : waiting[random.below(waiting.length)]
+  if (waiting.length === 0) return undefined
+  const index = waiting[random.below(waiting.length)] ?? 0
+  const promise = (pool.completionMean[index] ?? 0) / newcomer.completion.mean
+  return promise >= 1 || random.float() < promise ? index : undefined
 }
 
 function bestOther({ best }: Order, index: number): number {
