@@ -7,6 +7,7 @@ export const observationAgeMaxMs = 7 * 24 * 60 * 60_000
 /** About 200 bytes each on disk. */
 export const observationsMaxDefault = 1_000_000
 /**
- * What decisions saw of all nodes: 20 KB a minute among three nodes, some MB among a thousand.
+ * What decisions saw of all nodes: some 150 bytes for each of them in a small network, 2 to 8 KB
+ * among a thousand nodes.
  */
 export const viewBytesMaxDefault = 64 * 1024 ** 2
