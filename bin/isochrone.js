@@ -1,5 +1,5 @@
 #!/bin/sh
-':' //; f='--max-semi-space-size=4 --no-concurrent-recompilation --initial-old-space-size=48'
+':' //; f='--max-semi-space-size=4 --no-concurrent-recompilation --initial-old-space-size=40'
 ':' //; f="$f --no-memory-reducer --no-flush-bytecode --no-allocation-site-pretenuring --no-maglev"
 ':' //; exec node $f "$0" "$@"
 // A shell reads the lines above and starts Node, for which they are three texts and comments: the
