@@ -5,7 +5,7 @@
  * on to no snapshot of the candidates.
  */
 import type { WorkerId } from '../protocol/index.ts'
-import type { Attempt, Decision, Rejection } from './decision.ts'
+import type { Attempt, Decision, Rejection, Round } from './decision.ts'
 import { reasonOf } from './explain/reason.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import type { Demand } from './prediction.ts'
@@ -55,6 +55,11 @@ export function withAttempts(decision: Decision, attempts: readonly Attempt[]): 
   return branded(record.withAttempts(attempts))
 }
 
+/** Its JSON: as `JSON.stringify` has it, at a third of the time. */
+export function textOfDecision(decision: Decision): string {
+  return JSON.stringify((decision as unknown as DecisionRecord).toJSON())
+}
+
 /** The plain fields, copied: what JSON shows, but for the words. */
 class DecisionRecord implements DecisionFields {
   readonly id: DecisionFields['id']
@@ -82,7 +87,7 @@ class DecisionRecord implements DecisionFields {
   readonly rounds: DecisionFields['rounds']
   readonly #words: Words
 
-  constructor(fields: DecisionFields, words: Words) {
+  constructor(fields: DecisionFields, words: Words, attempts = fields.attempts) {
     this.id = fields.id
     this.requestId = fields.requestId
     this.keyId = fields.keyId
@@ -103,7 +108,7 @@ class DecisionRecord implements DecisionFields {
     this.comparedWith = fields.comparedWith
     this.decidedBy = fields.decidedBy
     this.retryAfterMs = fields.retryAfterMs
-    this.attempts = fields.attempts
+    this.attempts = attempts
     this.first = fields.first
     this.rounds = fields.rounds
     this.#words = words
@@ -122,12 +127,47 @@ class DecisionRecord implements DecisionFields {
   }
 
   withAttempts(attempts: readonly Attempt[]): DecisionRecord {
-    return new DecisionRecord({ ...this, attempts }, this.#words)
+    return new DecisionRecord(this, this.#words, attempts)
   }
 
+  /**
+   * Bare data all through, with every field by its name: V8 writes that without looking for
+   * methods, and a copy made by spreading is none of those that it can.
+   */
   toJSON(): object {
-    return { ...this, rejections: this.rejections, reason: this.reason }
+    return {
+      id: this.id,
+      requestId: this.requestId,
+      keyId: this.keyId,
+      atMs: this.atMs,
+      policyVersion: this.policyVersion,
+      tier: this.tier,
+      model: this.model,
+      request: this.request,
+      completionTokens: this.completionTokens,
+      candidates: this.candidates,
+      eligible: this.eligible,
+      indistinguishable: this.indistinguishable,
+      alike: this.alike,
+      gateCounts: this.gateCounts,
+      rankings: this.rankings,
+      outcome: this.outcome,
+      chosen: this.chosen,
+      comparedWith: this.comparedWith,
+      decidedBy: this.decidedBy,
+      retryAfterMs: this.retryAfterMs,
+      attempts: this.attempts,
+      first: this.first,
+      rounds: this.rounds.map(bareRound),
+      rejections: this.rejections,
+      reason: this.reason,
+    } satisfies { readonly [K in keyof Decision as K extends symbol ? never : K]: unknown }
   }
+}
+
+function bareRound({ atMs, view, draws, tried, continuation }: Round): object {
+  const { frame, change, hash } = view ?? {}
+  return { atMs, view: view && { frame, change, hash }, draws, tried, continuation }
 }
 
 function branded(record: DecisionRecord): Decision {

@@ -32,6 +32,7 @@ export type {
   Round,
   Splice,
 } from './decision.ts'
+export { textOfDecision } from './decision-record.ts'
 export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
 export { type RenderOptions, renderDecision } from './explain/render.ts'
 export { columnsMin } from './explain/wrap.ts'

@@ -8,6 +8,7 @@ import {
   type DecisionStore,
   type KeptDecision,
   piecesOf,
+  textOfDecision,
 } from '../../routing/index.ts'
 
 /** A request under way, with its decision as it is now. */
@@ -44,7 +45,7 @@ export class DecisionLog {
     for (const { decision } of this.#open) {
       if (decision.id !== id) continue
       this.#putViews(decision)
-      return { text: JSON.stringify(decision), seal: null }
+      return { text: textOfDecision(decision), seal: null }
     }
     return this.#store.kept(id)
   }

@@ -6,6 +6,7 @@ import {
   type KeptDecision,
   type Signer,
   sealAlone,
+  textOfDecision,
   type ViewPiece,
 } from '../../routing/index.ts'
 import { decisionsMaxDefault, viewBytesMaxDefault } from '../limits.ts'
@@ -48,7 +49,7 @@ export class MemoryDecisionStore implements DecisionStore {
   kept(id: DecisionId): KeptDecision | undefined {
     const decision = this.#decisions.get(id)
     if (decision === undefined) return undefined
-    const text = JSON.stringify(decision)
+    const text = textOfDecision(decision)
     return { text, seal: this.#signer === undefined ? null : sealAlone(this.#signer, text) }
   }
 

@@ -12,7 +12,13 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Clock, Log, Timer } from '../../base/index.ts'
 import type { Observation, Sighting } from '../../evidence/index.ts'
-import { type Decision, type Signer, sealTree, type ViewPiece } from '../../routing/index.ts'
+import {
+  type Decision,
+  type Signer,
+  sealTree,
+  textOfDecision,
+  type ViewPiece,
+} from '../../routing/index.ts'
 import { emptyGroup, type Gathered, observationsOf, Uncommitted } from './gathered.ts'
 import { type Group, repliesIndex, type WriterOptions, type WriterReply } from './group.ts'
 import type { Row } from './group-entries.ts'
@@ -102,7 +108,7 @@ export class GroupWriter {
   putDecision(decision: Decision): void {
     if (this.#closed) return
     this.#makeRoom()
-    this.#gathered.buffer.addDecision(decision.id, JSON.stringify(decision))
+    this.#gathered.buffer.addDecision(decision.id, textOfDecision(decision))
     this.#afterAppend()
   }
 
