@@ -20,3 +20,15 @@ test('what is longer than any secret is not even hashed', () => {
   assert.equal(table.find(longest), longest)
   assert.equal(table.find(tooLong), undefined)
 })
+
+test('whoever was found last is found again, and nobody else in its place', () => {
+  const keys = ['a'.repeat(31), 'b'.repeat(31), 'c'.repeat(254), 'ä'.repeat(128)]
+  const table = new SecretTable(keys.map((key) => [hashSecret(key), key] as const))
+  for (const key of [...keys, ...keys.toReversed()]) {
+    assert.equal(table.find(key), key)
+    assert.equal(table.find(key), key)
+    for (const other of [key.slice(1), `${key}a`, `${key}€`, `x${key.slice(1)}`]) {
+      assert.equal(table.find(other), undefined)
+    }
+  }
+})

@@ -38,6 +38,9 @@ export class SecretTable<T> {
   readonly #buckets = new Map<string, { readonly digits: Buffer; readonly entry: T }[]>()
   /** Of the secret that is looked for. Digits, since ready bytes cost four times as much to get. */
   readonly #sought = Buffer.alloc(hashDigits)
+  /** As it was presented, and the one found last: who asks again is known without a hash. */
+  readonly #presented = Buffer.alloc(presentedLengthMax)
+  #latest: { readonly secret: Buffer; readonly entry: T } | undefined
 
   constructor(entries: Iterable<readonly [hash: string, entry: T]>) {
     for (const [digest, entry] of entries) {
@@ -50,6 +53,17 @@ export class SecretTable<T> {
 
   find(secret: string): T | undefined {
     if (secret.length > presentedLengthMax) return undefined
+    const presented = this.#presented.subarray(0, this.#presented.write(secret))
+    const latest = this.#latest
+    // Only a text of a byte for each character is there whole, whatever its length.
+    const isWhole = presented.length === secret.length
+    if (
+      isWhole &&
+      latest?.secret.length === presented.length &&
+      timingSafeEqual(latest.secret, presented)
+    ) {
+      return latest.entry
+    }
     const digest = hashSecret(secret)
     const bucket = this.#buckets.get(digest.slice(0, bucketDigits))
     if (bucket === undefined) return undefined
@@ -57,6 +71,9 @@ export class SecretTable<T> {
     let found: T | undefined
     for (const { digits, entry } of bucket) {
       if (timingSafeEqual(digits, this.#sought)) found = entry
+    }
+    if (found !== undefined && isWhole) {
+      this.#latest = { secret: Buffer.from(presented), entry: found }
     }
     return found
   }
