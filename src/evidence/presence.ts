@@ -5,6 +5,7 @@
  * the ends that were seen and whose rate the time that it was there, both fading. The probability
  * that it is still there when a request is done falls with the length of the request.
  */
+import { fade } from './fading.ts'
 
 /**
  * A volunteer's computer is switched off at any hour of the day; what was seen yesterday weighs
@@ -49,7 +50,7 @@ export class Presence {
   }
 
   hazard(now: number): HazardEstimate {
-    const left = faded(this.#atMs, now)
+    const left = fade(this.#atMs, now, presenceHalfLifeMs)
     return hazardOf(this.#ends * left, this.#seenMs * left)
   }
 
@@ -59,8 +60,8 @@ export class Presence {
   }
 
   #add(atMs: number, ends: number, seenMs: number): void {
-    const fading = faded(this.#atMs, atMs)
-    const weight = faded(atMs, this.#atMs)
+    const fading = fade(this.#atMs, atMs, presenceHalfLifeMs)
+    const weight = fade(atMs, this.#atMs, presenceHalfLifeMs)
     this.#ends = this.#ends * fading + ends * weight
     this.#seenMs = this.#seenMs * fading + seenMs * weight
     this.#atMs = Math.max(this.#atMs, atMs)
@@ -69,10 +70,6 @@ export class Presence {
 
 /** Of an exponential decay with the half-life. */
 const meanLifeMs = presenceHalfLifeMs / Math.LN2
-
-function faded(fromMs: number, toMs: number): number {
-  return toMs <= fromMs ? 1 : Math.exp((fromMs - toMs) / meanLifeMs)
-}
 
 export function hazardOf(ends: number, seenMs: number): HazardEstimate {
   const shape = priorEnds + ends

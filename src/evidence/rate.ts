@@ -3,6 +3,8 @@
  * logarithm of the time per token. So an answer that was held up once weighs little, and what is
  * bounded is the median, whatever the unit.
  */
+import { fade } from './fading.ts'
+
 export interface RateEstimate {
   /** Tokens per second; all are of one answer. */
   readonly median: number
@@ -56,8 +58,8 @@ export class RateRecord {
   add(tpotMs: number, atMs: number): void {
     if (!Number.isFinite(tpotMs) || tpotMs < 0) return
     const value = Math.log(Math.max(tpotMsMin, tpotMs))
-    const fading = this.#fade(this.#atMs, atMs)
-    const weight = this.#fade(atMs, this.#atMs)
+    const fading = fade(this.#atMs, atMs, this.#halfLifeMs)
+    const weight = fade(atMs, this.#atMs, this.#halfLifeMs)
     this.#weight = this.#weight * fading + weight
     this.#answers += 1
     const difference = value - this.#mean
@@ -69,7 +71,7 @@ export class RateRecord {
   /** undefined: too little was seen to say anything. */
   estimate(now: number): RateEstimate | undefined {
     if (this.#answers < rateAnswersMin) return undefined
-    const left = this.#fade(this.#atMs, now)
+    const left = fade(this.#atMs, now, this.#halfLifeMs)
     const samples = this.#weight * left
     if (samples < samplesMin) return undefined
     const unseen = unseenSamples * unseenDeviation ** 2
@@ -81,10 +83,5 @@ export class RateRecord {
       upper: 1e3 * Math.exp(-this.#mean + spread),
       samples,
     }
-  }
-
-  /** What is left at `toMs` of a weight of 1 at `fromMs`; 1 where `toMs` is not later. */
-  #fade(fromMs: number, toMs: number): number {
-    return toMs <= fromMs ? 1 : 2 ** ((fromMs - toMs) / this.#halfLifeMs)
   }
 }

@@ -14,6 +14,7 @@ import {
   successBounds,
 } from './bounds.ts'
 import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
+import { fade } from './fading.ts'
 import { LatencyRecord } from './latency-record.ts'
 import type { Observation } from './observation.ts'
 import { type HazardEstimate, hazardOf, Presence } from './presence.ts'
@@ -224,11 +225,6 @@ function addDuration(duration: Duration, atMs: number, valueMs: number | null): 
   duration.mean += (difference * weight) / duration.weight
   duration.squares = duration.squares * fading + weight * difference * (valueMs - duration.mean)
   duration.atMs = Math.max(duration.atMs, atMs)
-}
-
-/** What is left at `toMs` of a weight of 1 at `fromMs`; 1 where `toMs` is not later. */
-function fade(fromMs: number, toMs: number, halfLifeMs: number): number {
-  return toMs <= fromMs ? 1 : 2 ** ((fromMs - toMs) / halfLifeMs)
 }
 
 export function estimateOf(entry: Entry, now: number): WorkerEvidence {

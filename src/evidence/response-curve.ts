@@ -5,6 +5,8 @@
  * Each slope is held back as if a few more requests of usual variety had shown none: so a few alike
  * do not make a steep one, and many alike make none.
  */
+import { fade } from './fading.ts'
+
 export interface Response {
   /** Of the requests that were seen, the means. */
   readonly meanMs: number
@@ -117,9 +119,4 @@ export function respond(response: Response, promptTokens: number, load: number):
   const { meanMs, msPerPromptToken, msPerLoad } = response
   const byPrompt = msPerPromptToken * (promptTokens - response.promptTokens)
   return Math.max(0, meanMs + byPrompt + msPerLoad * (load - response.load))
-}
-
-/** What is left at `toMs` of a weight of 1 at `fromMs`; 1 where `toMs` is not later. */
-function fade(fromMs: number, toMs: number, halfLifeMs: number): number {
-  return toMs <= fromMs ? 1 : 2 ** ((fromMs - toMs) / halfLifeMs)
 }
