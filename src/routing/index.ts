@@ -47,7 +47,7 @@ export {
   type ViewPiece,
   type ViewReference,
 } from './replay/view-log.ts'
-export { readView, type View } from './replay/view-reader.ts'
+export { readView, type View, viewUntil } from './replay/view-reader.ts'
 export type { Continuation, Objective, RouteRequest, WarmWorker } from './request.ts'
 export { decisionSchema, reviveDecision } from './revive.ts'
 export {

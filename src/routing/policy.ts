@@ -71,6 +71,11 @@ export function policyOf(name: string, values: PolicyValues): RoutingPolicy {
   return Object.freeze({ ...values, version: `${name}-${hash.slice(0, versionDigits)}` })
 }
 
+/** What its values are named by; a policy that was kept may say another version than that. */
+export function versionOf({ version, ...values }: RoutingPolicy): string {
+  return policyOf(version.slice(0, -versionDigits - 1), values).version
+}
+
 export const defaultPolicy: RoutingPolicy = policyOf('default', {
   // A short queue keeps a batch full; a long one only turns a quick "busy" into a late answer.
   waitingPerSlotMax: 4,

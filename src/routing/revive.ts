@@ -21,7 +21,7 @@ const rankingsLengthMax = 1_000
 const attemptsLengthMax = 1_000
 const warmLengthMax = 100
 const namesLengthMax = 100_000
-/** A decision draws five numbers at most. */
+/** A decision draws seven numbers at most. */
 const drawsLengthMax = 64
 
 const text = json.string({ maxLength: textLengthMax })

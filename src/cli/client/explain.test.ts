@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createIdentity } from '../../protocol/index.ts'
-import { type Decision, decide, sealAlone, ViewLog } from '../../routing/index.ts'
+import { type Decision, decide, sealAlone, ViewLog, withAttempt } from '../../routing/index.ts'
 import { sampleCandidate, sampleInput, sampleRequest } from '../../routing/samples.fixture.ts'
 import type { CommandContext } from '../options/command.ts'
 import { plainStyle } from '../terminal/terminal.ts'
@@ -26,6 +26,7 @@ function kept(region = 'eu-central', asked: string | null = null) {
   const { treeSize, ...seal } = sealAlone(gateway, record)
   return {
     decision,
+    gateway: gateway.id,
     record,
     seal: { ...seal, tree_size: treeSize },
     views: [{ frame: 'frame', bytes: bytes.toString('base64') }],
@@ -54,12 +55,18 @@ async function explained(t: TestContext, answer: unknown, more: object = {}) {
   const context: CommandContext = { terminal, env: {}, folder: '/', configurationFile: undefined }
   const options = {
     ...{ url: `http://127.0.0.1:${port}`, 'api-key': 'iso_x', data: '.', json: false },
-    ...{ decision: 'dec_x', replay: false, preview: undefined, model: undefined },
+    ...{ decision: idIn(answer), replay: false, preview: undefined, model: undefined },
     ...{ region: undefined, ...more },
   }
   const code = await runExplain(options, context)
   server.closeAllConnections()
   return { code, out }
+}
+
+/** Which decision is asked for: the one that comes. */
+function idIn(answer: unknown): string {
+  const { record = '' } = (answer ?? {}) as { readonly record?: string }
+  return /"id":"(dec_\w+)"/.exec(record)?.[1] ?? 'dec_x'
 }
 
 test('a record that was signed is shown from what was signed, and made again', async (t) => {
@@ -82,11 +89,34 @@ test('a record that was changed is told, and is no success', async (t) => {
   assert.match(out, /ANOTHER DECISION/)
 })
 
+test('a record that somebody else signed, or of another decision, is no success', async (t) => {
+  const whole = kept()
+  const { treeSize, ...seal } = sealAlone(createIdentity(), whole.record)
+  const own = { ...whole, seal: { ...seal, tree_size: treeSize } }
+  const { code, out } = await explained(t, own, { replay: true })
+  assert.equal(code, 1)
+  assert.match(out, /SIGNED BY ANOTHER KEY/)
+  assert.doesNotMatch(out, /Checked/)
+  const asked = { decision: `dec_${'b'.repeat(26)}` }
+  await assert.rejects(explained(t, whole, asked), { code: 'malformed_message' })
+  const { gateway: _, ...earlier } = whole
+  assert.equal((await explained(t, earlier)).code, 0)
+})
+
 test('a record without a signature says so; one whose view is gone too', async (t) => {
   const whole = kept()
-  const unsigned = await explained(t, { ...whole, seal: null })
-  assert.equal(unsigned.code, 0)
-  assert.match(unsigned.out, /Not signed/)
+  const stripped = await explained(t, { ...whole, seal: null })
+  assert.equal(stripped.code, 1)
+  assert.match(stripped.out, /NOT SIGNED, although its request is over/)
+  const { chosen } = whole.decision
+  assert.ok(chosen !== null)
+  const running = withAttempt(whole.decision, { worker: chosen, startedAtMs: 1 })
+  for (const early of [running, { ...JSON.parse(whole.record), rounds: [] }]) {
+    const record = JSON.stringify(early)
+    const unsigned = await explained(t, { ...whole, record, seal: null })
+    assert.equal(unsigned.code, 0)
+    assert.match(unsigned.out, /Not signed: its request is still under way/)
+  }
   const gone = await explained(t, { ...whole, views: [] }, { replay: true })
   assert.equal(gone.code, 1)
   assert.match(gone.out, /Not made again: .* not kept any more/)

@@ -38,6 +38,8 @@ export interface ExplainOptions extends ClientOptions {
 /** What `GET /v1/decisions/ID?format=replay` gives. */
 const keptSchema = json.object({
   record: json.string(),
+  /** Who answers; earlier versions do not say. */
+  gateway: json.optional(json.string()),
   seal: json.nullable(
     json.object({
       gateway: json.string(),
@@ -52,7 +54,11 @@ const keptSchema = json.object({
 type Kept = Static<typeof keptSchema>
 const keptValidator = new Validator(keptSchema)
 
-type Seal = 'good' | 'bad' | 'none'
+/**
+ * `other`: signed by another key than that of the gateway that was asked. `early`: not signed, and
+ * it need not be; `none`: not signed, and it should be.
+ */
+type Seal = 'good' | 'other' | 'bad' | 'early' | 'none'
 
 export async function runExplain(
   options: ExplainOptions,
@@ -72,9 +78,10 @@ export async function runExplain(
   const kept: unknown = await (await client.get(`${path}?format=${format}`)).json()
   if (!keptValidator.fits(kept)) throw noRecord()
   const decision = reviveDecision(kept.record)
-  const seal = sealOf(kept)
+  if (decision.id !== id) throw otherRecord(id, decision)
+  const seal = sealOf(kept, decision)
   const replay = options.replay ? replayed(decision, kept) : undefined
-  const isGood = seal !== 'bad' && (!options.replay || replay?.agrees === true)
+  const isGood = isRelied(seal) && (!options.replay || replay?.agrees === true)
   if (options.json) {
     const told = { decision: decision.id, signature: seal, gateway: kept.seal?.gateway ?? null }
     terminal.out(`${JSON.stringify({ ...told, replay: replay ?? null })}\n`)
@@ -127,20 +134,44 @@ function noRecord(): IsochroneError {
   )
 }
 
-function sealOf({ record, seal }: Kept): Seal {
-  if (seal === null) return 'none'
-  const { gateway, tree_size: treeSize, ...rest } = seal
-  return isSealed(record, { ...rest, gateway: gateway as NodeId, treeSize }) ? 'good' : 'bad'
+/** Whoever changes a file can sign with a key of his own, or put one record in another's place. */
+function otherRecord(id: string, decision: Decision): IsochroneError {
+  const message = `the gateway answered with the record of ${decision.id}, not with that of ${id}`
+  return new IsochroneError('malformed_message', message)
 }
 
-function sealInWords(seal: Seal, { seal: kept }: Kept): string {
-  if (kept === null || seal === 'none') {
+function sealOf({ record, gateway: asked, seal }: Kept, { attempts, rounds }: Decision): Seal {
+  if (seal === null) {
+    // Versions that did not sign kept no rounds; a request under way is at somebody.
+    const isUnderWay = attempts.some(({ outcome }) => outcome === 'running')
+    return isUnderWay || rounds.length === 0 ? 'early' : 'none'
+  }
+  const { gateway, tree_size: treeSize, ...rest } = seal
+  if (!isSealed(record, { ...rest, gateway: gateway as NodeId, treeSize })) return 'bad'
+  return asked === undefined || asked === gateway ? 'good' : 'other'
+}
+
+function isRelied(seal: Seal): boolean {
+  return seal === 'good' || seal === 'early'
+}
+
+function sealInWords(seal: Seal, { gateway, seal: kept }: Kept): string {
+  if (seal === 'none') {
+    return 'NOT SIGNED, although its request is over: do not rely on it.'
+  }
+  if (kept === null) {
     return 'Not signed: its request is still under way, or an earlier version kept it.'
   }
   if (seal === 'bad') {
     return (
       `NOT AS IT WAS SIGNED. Somebody changed this record after the gateway ${kept.gateway} had ` +
       'signed it, or it was never signed: do not rely on it.'
+    )
+  }
+  if (seal === 'other') {
+    return (
+      `SIGNED BY ANOTHER KEY: by ${kept.gateway}, and the gateway that answers is ${gateway}. ` +
+      'Unless that was its id before, do not rely on it.'
     )
   }
   return `Checked: this is what the gateway ${kept.gateway} signed when the request was over.`

@@ -105,6 +105,28 @@ test('what a decision saw comes with it, and it is made again from that', async 
   }
 })
 
+test('what came behind a decision is not told with it', async (t) => {
+  const gateway = await start(t)
+  // From its second decision on a model has a view of its own.
+  await gateway.ask()
+  const id = await gateway.ask()
+  const viewOf = async (of: string) => {
+    const { text } = await gateway.get(`/v1/decisions/${of}?format=replay`)
+    const { views } = JSON.parse(text) as { views: { bytes: string }[] }
+    return Buffer.from(views[0]?.bytes ?? '', 'base64')
+  }
+  const before = await viewOf(id)
+  const later = await gateway.ask()
+  assert.deepEqual(await viewOf(id), before)
+  const all = await viewOf(later)
+  assert.ok(all.length > before.length)
+  assert.deepEqual(all.subarray(0, before.length), before)
+  // A disk that failed for long has lost what came behind.
+  for (const frame of gateway.decisions.views.keys()) gateway.decisions.views.set(frame, before)
+  assert.deepEqual(await viewOf(id), before)
+  assert.equal((await viewOf(later)).length, 0)
+})
+
 test('of the rejected the first few of each gate are shown, and all on demand', async (t) => {
   const gateway = await start(t, { others: 9 })
   const id = await gateway.ask()

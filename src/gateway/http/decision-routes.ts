@@ -1,6 +1,6 @@
 /** Decisions: the newest, one of them, its signed record, and what it was made on. */
 import { json } from '../../base/index.ts'
-import { type DecisionId, IsochroneError, isDecisionId } from '../../protocol/index.ts'
+import { type DecisionId, IsochroneError, isDecisionId, type NodeId } from '../../protocol/index.ts'
 import {
   columnsMin,
   type Decision,
@@ -9,6 +9,7 @@ import {
   type Rejection,
   type RenderOptions,
   renderDecision,
+  viewUntil,
 } from '../../routing/index.ts'
 import type { Account } from '../admission/credentials.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
@@ -40,7 +41,14 @@ export const decisionQuery = [
   },
 ]
 
-export function decisionRoutes(decisionLog: DecisionLog): readonly Route[] {
+export interface DecisionRouteModules {
+  readonly decisionLog: DecisionLog
+  /** Who signs now. */
+  readonly gateway: NodeId
+}
+
+export function decisionRoutes(modules: DecisionRouteModules): readonly Route[] {
+  const { decisionLog, gateway } = modules
   return [
     {
       method: 'GET',
@@ -83,9 +91,9 @@ export function decisionRoutes(decisionLog: DecisionLog): readonly Route[] {
         const format = new Query(client.url).oneOf('format', formats)
         const { decision, id } = readable(client, decisionLog)
         const kept = decisionLog.kept(id)
-        if (format === 'record') sendRecord(client, kept, {})
+        if (format === 'record') sendRecord(client, kept, { gateway })
         else if (format === 'replay') {
-          sendRecord(client, kept, { views: viewsOf(decision, decisionLog) })
+          sendRecord(client, kept, { gateway, views: viewsOf(decision, decisionLog) })
         } else tell(client, decision, { seal: kept?.seal ?? null, footer: sealInWords(kept) })
       },
     },
@@ -141,19 +149,23 @@ function sealView(seal: DecisionSeal | null): object | null {
 function sendRecord(
   client: Client,
   kept: KeptDecision | undefined,
-  more: { readonly views?: object },
+  more: { readonly gateway: NodeId; readonly views?: object },
 ): void {
   const { text = '', seal = null } = kept ?? {}
   client.send(200, jsonType, JSON.stringify({ record: text, seal: sealView(seal), ...more }))
 }
 
-/** What the decision saw, as far as it is kept: for each frame its bytes. */
+/** What the decision saw, as far as it is kept: for each frame its bytes, and none behind it. */
 function viewsOf({ rounds }: Decision, decisionLog: DecisionLog): object {
-  const frames = new Set(rounds.flatMap(({ view }) => (view === null ? [] : [view.frame])))
+  const changes = new Map<string, number>()
+  for (const { view } of rounds) {
+    if (view !== null) changes.set(view.frame, Math.max(view.change, changes.get(view.frame) ?? 0))
+  }
   const views: { frame: string; bytes: string }[] = []
-  for (const frame of frames) {
-    const bytes = decisionLog.view(frame)
-    if (bytes !== undefined) views.push({ frame, bytes: Buffer.from(bytes).toString('base64') })
+  for (const [frame, change] of changes) {
+    const kept = decisionLog.view(frame)
+    const seen = kept === undefined ? undefined : viewUntil(kept, change)
+    if (seen !== undefined) views.push({ frame, bytes: Buffer.from(seen).toString('base64') })
   }
   return views
 }

@@ -49,6 +49,7 @@ export const decisionOrRecord: Schema = Object.assign(
       json.object({
         record: json.string({ description: 'The very text that was signed: JSON.' }),
         seal,
+        gateway: json.string({ description: 'Who signs here now: the seal’s, as a rule.' }),
         views: json.optional(
           json.array(json.object({ frame: text, bytes: json.string({ description: 'Base64.' }) })),
         ),

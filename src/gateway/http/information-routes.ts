@@ -38,7 +38,7 @@ export function informationRoutes(modules: InformationRouteModules): readonly Ro
     ...nodeRoutes(modules),
     ...meshRoutes(modules),
     latencyMapRoute(modules.latencies),
-    ...decisionRoutes(modules.decisionLog),
+    ...decisionRoutes(modules),
     previewRoute(modules),
     ...incidentRoutes(modules),
     ...openRoutes(modules),

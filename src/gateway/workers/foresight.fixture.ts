@@ -9,7 +9,7 @@ import {
   type NodeRecord,
   nodeIdOf,
 } from '../../protocol/index.ts'
-import { type Decision, decide, defaultPolicy } from '../../routing/index.ts'
+import { type Decision, decide, defaultPolicy, policyOf } from '../../routing/index.ts'
 import { sampleInput, sampleOffer, sampleRequest } from '../../routing/samples.fixture.ts'
 import type { Connection, LinkQuality } from '../../transport/index.ts'
 import { Foresight, type ForesightModules, type MeshSight } from './foresight.ts'
@@ -17,7 +17,8 @@ import { WorkerRegistry } from './registry.ts'
 import { RemoteWorker } from './remote-worker.ts'
 import type { SignedCalls } from './signed-calls.ts'
 
-export const policy = { ...defaultPolicy, explorationShare: 0 }
+const { version: _, ...values } = defaultPolicy
+export const policy = policyOf('steady', { ...values, explorationShare: 0 })
 export const model = sampleRequest.model
 
 export interface JoinOptions {

@@ -293,6 +293,54 @@ test('a record that says something else is not made again so, and where is told'
   assert.ok(found > 5)
 })
 
+test('attempts at whom nobody chose, and others passed over, are told', () => {
+  const { texts, views } = made(3, 25, 30)
+  let found = 0
+  for (const text of texts) {
+    const value = JSON.parse(text)
+    const { attempts, rounds } = value
+    const other = sampleWorker(99)
+    const [first] = attempts
+    const placesOf = (change: object) => {
+      const replay = replayed(reviveDecision({ ...value, ...change }), views)
+      assert.equal(replay?.agrees, false)
+      return replay.differences.map(({ where }) => where)
+    }
+    const sent = { worker: other, startedAtMs: 1, endedAtMs: 2, ttftMs: null }
+    const attempt = { ...sent, outcome: 'failed', code: 'node_failed', cause: 'retry' }
+    const added = placesOf({ attempts: [...attempts, attempt] })
+    assert.deepEqual(added, [`/attempts/${attempts.length}/worker`])
+    if (first === undefined) continue
+    const swapped = placesOf({ attempts: [{ ...first, worker: other }, ...attempts.slice(1)] })
+    assert.ok(swapped.includes('/attempts/0/worker'), `${swapped}`)
+    const [before, after] = rounds
+    if (after === undefined) continue
+    const passed = { ...after, tried: [...after.tried, other] }
+    const places = placesOf({ rounds: [before, passed, ...rounds.slice(2)] })
+    assert.ok(places.includes(`/rounds/1/tried/${after.tried.length}`), `${places}`)
+    found += 1
+  }
+  assert.ok(found > 5)
+})
+
+test('other values under the name of a policy are told', () => {
+  const policy = { ...defaultPolicy, explorationShare: 0.9 }
+  const candidates = [0, 1].map((number) => sampleCandidate(number))
+  const frame = new ViewLog(() => 'frame').begin()
+  for (const candidate of candidates) frame.set(frame.place(), candidate)
+  const view = frame.mark({ policy, software: '1' }, false)
+  const random = seededRandom(1)
+  const about = { decisionId: decisionIdOf(random.bytes(16)), keyId: 'k', now: 1 }
+  const decision = decide({ ...about, candidates, policy, random, request: sampleRequest, view })
+  const bytes = Buffer.from(view.piece()?.bytes ?? [])
+  const replay = replayed(reviveDecision(JSON.stringify(decision)), new Map([['frame', bytes]]))
+  assert.equal(replay?.agrees, false)
+  assert.deepEqual(
+    replay.differences.map(({ where, kept }) => [where, kept]),
+    [['/rounds/0/view/policy', defaultPolicy.version]],
+  )
+})
+
 test('other draws are told, whether or not they lead elsewhere', () => {
   const { texts, views } = made(5, 8, 60)
   const drawn = texts

@@ -7,6 +7,7 @@ import type { WorkerId } from '../../protocol/index.ts'
 import { chooseAgain, decide } from '../decide.ts'
 import type { Attempt, Decision, Round } from '../decision.ts'
 import { withAttempts } from '../decision-record.ts'
+import { versionOf } from '../policy.ts'
 import { DrawsAgain } from './draws.ts'
 import type { ViewReference } from './view-log.ts'
 import type { View } from './view-reader.ts'
@@ -42,6 +43,7 @@ export function replayDecision(
   viewOf: (reference: ViewReference) => View,
 ): Replay | undefined {
   const views = decision.rounds.map(({ view }) => (view === null ? undefined : viewOf(view)))
+  const chosen: (WorkerId | null)[] = []
   let again: Decision | undefined
   let fitted = true
   for (const [at, round] of decision.rounds.entries()) {
@@ -49,6 +51,7 @@ export function replayDecision(
     if (view === undefined) return undefined
     const random = new DrawsAgain(round.draws)
     again = roundAgain({ decision, before: again, round, view, random })
+    chosen.push(again.chosen)
     fitted &&= random.hasFitted
   }
   const [view] = views
@@ -59,6 +62,8 @@ export function replayDecision(
     const draws = decision.rounds.map((round) => round.draws)
     differences.push({ where: '/rounds', kept: draws, again: 'other draws' })
   }
+  const found = [...unnamed(views), ...neverTried(decision), ...neverChosen(decision, chosen)]
+  differences.push(...found.slice(0, differencesMax - differences.length))
   return {
     agrees: differences.length === 0,
     differences,
@@ -90,6 +95,46 @@ function roundAgain({ decision, before, round, view, random }: RoundInput): Deci
     ...present,
     ...(continuation === null ? {} : { continuation }),
   })
+}
+
+/** The version names the values: others under the same name are another policy. */
+function* unnamed(views: readonly (View | undefined)[]): Iterable<Difference> {
+  for (const [at, view] of views.entries()) {
+    if (view === undefined) continue
+    const { policy } = view.context
+    const again = versionOf(policy)
+    if (again === policy.version) continue
+    yield { where: `/rounds/${at}/view/policy`, kept: policy.version, again }
+  }
+}
+
+/** Who is passed over as one that was tried has an attempt on record. */
+function* neverTried({ attempts, rounds }: Decision): Iterable<Difference> {
+  const tried = new Set(attempts.map(({ worker }) => worker))
+  for (const [at, round] of rounds.entries()) {
+    for (const [i, worker] of round.tried.entries()) {
+      if (tried.has(worker)) continue
+      yield { where: `/rounds/${at}/tried/${i}`, kept: worker, again: 'no attempt' }
+    }
+  }
+}
+
+/**
+ * Attempts are at those that were chosen, in that order. Who was asked beside another one is
+ * on record as chosen only where the answer is its own.
+ */
+function* neverChosen(
+  { attempts }: Decision,
+  chosen: readonly (WorkerId | null)[],
+): Iterable<Difference> {
+  let next = 0
+  for (const [at, { cause, worker }] of attempts.entries()) {
+    if (cause === 'hedge') continue
+    const found = chosen.indexOf(worker, next)
+    if (found < 0) {
+      yield { where: `/attempts/${at}/worker`, kept: worker, again: chosen[next] ?? 'nobody' }
+    } else next = found + 1
+  }
 }
 
 /** What became of its attempt since then is not to be seen by the decision. */

@@ -30,6 +30,23 @@ export function readView(bytes: Uint8Array, reference: ViewReference): View {
   return frame.view()
 }
 
+/**
+ * As much of a frame as a decision saw: what came later is for others to ask for. undefined: it is
+ * not kept until there. All of it where it cannot be read, for whoever asks to find that.
+ */
+export function viewUntil(bytes: Uint8Array, change: number): Uint8Array | undefined {
+  const frame = new ReadFrame(bytes)
+  try {
+    for (let at = 0; at < change; at += 1) {
+      if (frame.isAtEnd) return undefined
+      frame.readChange()
+    }
+  } catch {
+    return bytes
+  }
+  return bytes.subarray(0, frame.at)
+}
+
 class ReadFrame {
   readonly #in: ViewReader
   readonly #texts: string[] = []
@@ -43,6 +60,10 @@ class ReadFrame {
 
   get at(): number {
     return this.#in.at
+  }
+
+  get isAtEnd(): boolean {
+    return this.#in.isAtEnd
   }
 
   /** Up to and with its mark. */
