@@ -91,13 +91,26 @@ export async function createGateway(
       sessions.began(worker.id)
       return worker.id
     },
-    usePolicy: (policy) => router.usePolicy(policy),
+    ...policyEarsOf(router, metrics),
     isReady,
     workerCount: () => registry.counts().connected,
     close() {
       for (const one of [...watches, faults, notices]) one.stop()
       return server.close()
     },
+  }
+}
+
+function policyEarsOf(
+  router: Router,
+  metrics: GatewayMetrics,
+): Pick<Gateway, 'refusedPolicy' | 'usePolicy'> {
+  return {
+    usePolicy(policy) {
+      router.usePolicy(policy)
+      metrics.policy('followed')
+    },
+    refusedPolicy: () => metrics.policy('refused'),
   }
 }
 

@@ -84,6 +84,8 @@ export interface Gateway {
   addUpstream(options: UpstreamOptions): WorkerId
   /** Every decision from now on follows it. */
   usePolicy(policy: RoutingPolicy): void
+  /** Somebody gave it one that is none: it is counted, and the one before stays. */
+  refusedPolicy(): void
   /** Whether a model is served, as /readyz says. */
   isReady(): boolean
   /** Connected workers. */

@@ -56,6 +56,7 @@ export class GatewayMetrics {
   readonly #refusals = this.#registry.counters(table.refusals)
   readonly #decisions = this.#registry.counters(table.decisions)
   readonly #decisionDuration = this.#registry.histograms(table.decisionDuration)
+  readonly #policies = this.#registry.counters(table.policies)
   readonly #attempts = this.#registry.counters(table.attempts)
   readonly #retries = this.#registry.counters(table.retries)
   readonly #hedges = this.#registry.counters(table.hedges)
@@ -152,6 +153,10 @@ export class GatewayMetrics {
   decision(outcome: DecisionOutcome, durationMs: number): void {
     this.#decisions.of(outcome).add()
     this.#decisionDuration.of().observe(durationMs / 1000)
+  }
+
+  policy(result: 'followed' | 'refused'): void {
+    this.#policies.of(result).add()
   }
 
   attempt(outcome: Exclude<Attempt['outcome'], 'running'>, code: ErrorCode | null): void {

@@ -37,6 +37,11 @@ test('a floor is held against what was measured; a newcomer is given a trial', a
     assert.equal((await ask()).status, 200)
   }
   const refused = await ask()
+  gateway.refusedPolicy()
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  for (const result of ['followed', 'refused']) {
+    assert.match(metrics, new RegExp(`^isochrone_policies_total\\{result="${result}"\\} 1$`, 'm'))
+  }
   assert.equal(refused.status, 503)
   assert.match(refused.text, /is as fast as its tier demands \(at least 1000000 tokens\/s, as meas/)
 })

@@ -99,6 +99,12 @@ export const metrics = {
     labels: [],
     buckets: decisionBuckets,
   },
+  policies: {
+    name: 'isochrone_policies_total',
+    type: 'counter',
+    help: 'Policies that were to take another one’s place, by result: followed, refused.',
+    labels: ['result'],
+  },
   attempts: {
     name: 'isochrone_attempts_total',
     type: 'counter',

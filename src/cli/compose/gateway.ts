@@ -16,7 +16,7 @@ import {
 } from '../../gateway/index.ts'
 import { defaultClusterRules, MeshAgent } from '../../mesh/index.ts'
 import { asIsochroneError, type Identity, IsochroneError } from '../../protocol/index.ts'
-import { defaultPolicy, type RoutingPolicy } from '../../routing/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
 import { openSqliteStorage, type Storage } from '../../storage/index.ts'
 import { createTlsTransport, type Transport } from '../../transport/index.ts'
 import { writeFileAtomically } from '../files/atomic-file.ts'
@@ -163,7 +163,7 @@ async function openGateway(
       onExperience: (...args) => gateway.onExperience(...args),
     },
   )
-  const policyFile = openPolicy(modules, (policy) => gateway.usePolicy(policy))
+  const policyFile = openPolicy(modules, () => gateway)
   const gateway = await createGateway(
     { ...gatewayOptions(options), cell: await declaredCell(options.location) },
     {
@@ -208,11 +208,18 @@ async function openGateway(
 
 function openPolicy(
   { policyPath, log }: OpenModules,
-  onPolicy: (policy: RoutingPolicy) => void,
+  gateway: () => Gateway,
 ): PolicyFile | undefined {
   if (policyPath === undefined) return undefined
-  const onRefused = (words: string) => reportToParent({ type: 'notice', words })
-  return new PolicyFile(policyPath, { clock: systemClock, log, onPolicy, onRefused })
+  return new PolicyFile(policyPath, {
+    clock: systemClock,
+    log,
+    onPolicy: (policy) => gateway().usePolicy(policy),
+    onRefused(words) {
+      gateway().refusedPolicy()
+      reportToParent({ type: 'notice', words })
+    },
+  })
 }
 
 function restoredEvidence({ observations, sightings }: Storage): EvidenceBook {

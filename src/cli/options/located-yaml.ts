@@ -28,7 +28,7 @@ export interface Entry {
 }
 
 /** Larger files are no configuration; also bounds YAML's aliases. */
-const yamlBytesMax = 1024 * 1024
+export const yamlBytesMax = 1024 * 1024
 
 /** @throws IsochroneError `invalid_configuration` */
 export function parseYaml({ file, text }: YamlText): LocatedYaml {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import fs, { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, test } from 'node:test'
+import { afterEach, beforeEach, type TestContext, test } from 'node:test'
 import { ManualClock, silentLog } from '../../base/index.ts'
 import { hasCode } from '../../protocol/index.ts'
 import { PolicyFile } from './policy-file.ts'
@@ -97,6 +99,69 @@ test('a file that is gone is refused; one that is put in its place is read', () 
   renameSync(beside, path)
   clock.advance(1_000)
   assert.match(used[0] ?? '', /^two-/)
+})
+
+/** What stands in the place of the next read of a file. */
+function mockRead(t: TestContext, read: (path: string) => string): void {
+  t.mock.method(fs, 'readFileSync', read)
+  syncBuiltinESMExports()
+  t.after(() => {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  })
+}
+
+test('a file that is written to while it is read is read again', (t) => {
+  const { clock, used, refused, write } = opened('name: one')
+  const { readFileSync } = fs
+  let reads = 0
+  mockRead(t, (path) => {
+    const text = readFileSync(path, 'utf8')
+    reads += 1
+    if (reads === 1) write('name: whole\nother-models: refuse\n')
+    return text
+  })
+  write('name: half')
+  clock.advance(5_000)
+  assert.equal(used.length, 1)
+  assert.match(used[0] ?? '', /^whole-/)
+  assert.deepEqual([refused, reads], [[], 2])
+})
+
+test('what cannot be read now is told once, and tried until it can be', (t) => {
+  const { clock, used, refused, write } = opened('name: one')
+  const { readFileSync } = fs
+  let isBroken = true
+  mockRead(t, (path) => {
+    if (isBroken) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+    return readFileSync(path, 'utf8')
+  })
+  write('name: second')
+  clock.advance(5_000)
+  assert.equal(refused.length, 1)
+  assert.match(refused[0] ?? '', /^cannot read the policy policy\.yaml: .*too many open files; the/)
+  isBroken = false
+  clock.advance(1_000)
+  assert.match(used[0] ?? '', /^second-/)
+  assert.equal(refused.length, 1)
+})
+
+test('a pipe, a folder and a huge file are refused, and nobody waits for them', () => {
+  const { clock, path, refused, write } = opened('name: one')
+  const put = (make: () => void) => {
+    rmSync(path, { recursive: true })
+    make()
+    clock.advance(2_000)
+  }
+  put(() => execFileSync('mkfifo', [path]))
+  put(() => fs.mkdirSync(path))
+  put(() => write(`# ${'x'.repeat(1024 * 1024)}`))
+  const reasons = refused.map((words) => /policy\.yaml: (.*?);/.exec(words)?.[1])
+  assert.deepEqual(reasons, [
+    'it is no regular file',
+    'it is no regular file',
+    'it is larger than 1048576 bytes',
+  ])
 })
 
 test('what means the same changes nothing', () => {

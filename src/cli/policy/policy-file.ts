@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs'
 import type { Clock, Log, Timer } from '../../base/index.ts'
 import { asIsochroneError } from '../../protocol/index.ts'
 import type { RoutingPolicy } from '../../routing/index.ts'
+import { yamlBytesMax } from '../options/located-yaml.ts'
 import { usageError } from '../options/usage-error.ts'
 import { parsePolicy } from './parse-policy.ts'
 
@@ -35,9 +36,11 @@ export class PolicyFile {
   readonly #path: PolicyPath
   readonly #modules: PolicyFileModules
   #policy: RoutingPolicy
-  /** What was read, or refused. */
+  /** What was read, and followed or refused. */
   #known: string
   #seen: string
+  /** What could not be read: it is tried again, and told once. */
+  #unread: string | undefined
   #timer: Timer | undefined
 
   /** @throws IsochroneError `invalid_configuration` */
@@ -69,34 +72,62 @@ export class PolicyFile {
     const isSettled = version === this.#seen
     this.#seen = version
     if (!isSettled || version === this.#known) return
-    this.#known = version
-    const { log, onPolicy, onRefused } = this.#modules
-    const before = this.#policy.version
+    let text: string
     try {
-      const policy = readPolicy(this.#path)
-      if (policy.version === before) return
-      this.#policy = policy
-      onPolicy(policy)
-      log.info('another policy is in force', { policy: policy.version, before })
+      text = readText(this.#path)
     } catch (error) {
-      const words = `${asIsochroneError(error).message}; the policy ${before} stays in force`
-      log.error('a policy is refused', { error: words })
-      onRefused(words)
+      // For want of a file descriptor, or of a disk that answers: neither changes the file.
+      if (this.#unread !== version) this.#refuse(error)
+      this.#unread = version
+      return
     }
+    this.#unread = undefined
+    // Written to while it was read: half of a policy may well be one.
+    if (versionOf(this.#path.path) !== version) return
+    this.#known = version
+    try {
+      this.#follow(parsePolicy({ file: this.#path.file, text }))
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #follow(policy: RoutingPolicy): void {
+    const { log, onPolicy } = this.#modules
+    const before = this.#policy.version
+    if (policy.version === before) return
+    this.#policy = policy
+    onPolicy(policy)
+    log.info('another policy is in force', { policy: policy.version, before })
+  }
+
+  #refuse(error: unknown): void {
+    const { log, onRefused } = this.#modules
+    const stays = `the policy ${this.#policy.version} stays in force`
+    const words = `${asIsochroneError(error).message}; ${stays}`
+    log.error('a policy is refused', { error: words })
+    onRefused(words)
   }
 }
 
 /** @throws IsochroneError `invalid_configuration` */
-export function readPolicy({ file, path }: PolicyPath): RoutingPolicy {
-  let text: string
+export function readPolicy(path: PolicyPath): RoutingPolicy {
+  return parsePolicy({ file: path.file, text: readText(path) })
+}
+
+/** A pipe would be waited for by the whole gateway, and so would gigabytes. */
+function readText({ file, path }: PolicyPath): string {
+  let fault = ''
   try {
-    text = readFileSync(path, 'utf8')
+    const stats = statSync(path)
+    if (!stats.isFile()) fault = 'it is no regular file'
+    else if (stats.size <= yamlBytesMax) return readFileSync(path, 'utf8')
+    else fault = `it is larger than ${yamlBytesMax} bytes`
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'there is no such file' : String(error)
-    throw usageError(`cannot read the policy ${file}: ${reason}`)
+    fault = code === 'ENOENT' ? 'there is no such file' : String(error)
   }
-  return parsePolicy({ file, text })
+  throw usageError(`cannot read the policy ${file}: ${fault}`)
 }
 
 /** Changes with the file; empty: it cannot be reached. */
