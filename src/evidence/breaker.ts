@@ -228,6 +228,11 @@ export class Breakers {
     if (retryAfterMs > 0) this.#make(worker, model)?.wait(retryAfterMs, this.#moment())
   }
 
+  /** It is no worker any more: ids are free, and each decision asks about all of its model. */
+  left(worker: WorkerId): void {
+    for (const model of [...this.#models.keys()]) this.#forget(worker, model)
+  }
+
   counts(): Readonly<Record<BreakerState, number>> {
     const counts = { open: 0, 'half-open': 0, waiting: 0 }
     const nowMs = this.#clock.monotonic()

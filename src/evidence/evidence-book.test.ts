@@ -211,6 +211,19 @@ test('the book is bounded: the longest unseen is forgotten', () => {
   assert.equal(read(book, 1).completion.samples, 2)
 })
 
+test('a crowd of newcomers takes nothing away from who was sighted since', () => {
+  const clock = new ManualClock()
+  const book = new EvidenceBook({ clock, entriesMax: 3 })
+  const fault = (number: number) => {
+    const atMs = clock.now()
+    book.sight({ worker: worker(number), kind: 'fault', fromMs: atMs, atMs })
+  }
+  for (const number of [1, 2, 3, 1, 4]) fault(number)
+  const cleanOf = (number: number) => read(book, number).clean.lowerBound
+  assert.ok(cleanOf(1) < cleanOf(3), 'both of its faults count')
+  assert.equal(cleanOf(2), newcomer.clean.lowerBound)
+})
+
 test('a busy worker’s record stays able to follow a worker that breaks', () => {
   const { book, see } = newBook()
   for (let i = 0; i < 100_000; i += 1) see({})

@@ -166,7 +166,11 @@ export class EvidenceBook {
 
   #worker(worker: WorkerId): WorkerRecord {
     const known = this.#workers.get(worker)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      this.#workers.delete(worker)
+      this.#workers.set(worker, known)
+      return known
+    }
     const record = newWorkerRecord()
     if (this.#workers.size >= this.#entriesMax) {
       const oldest = this.#workers.keys().next().value

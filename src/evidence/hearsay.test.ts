@@ -79,6 +79,17 @@ test('what it says replaces what it said; what is old, or of nobody here, is not
   close(of().completion.lowerBound, lowerBound)
 })
 
+test('a gateway whose clock was ahead is heard again when it is right', () => {
+  const { clock, hear, hearsay } = setting()
+  const rows = [{ node, model: 'm', right: 8, failed: 0 }]
+  const ahead = { gateway: idOf(1), issuedAtMs: clock.now() + hearsayLimits.aheadMaxMs, rows }
+  assert.ok(!hearsay.hear({ ...ahead, issuedAtMs: ahead.issuedAtMs + 1 }))
+  assert.ok(hear(1, 8, 0))
+  assert.ok(hearsay.hear(ahead))
+  clock.advance(hearsayLimits.aheadMaxMs + 1)
+  assert.ok(hear(1, 8, 0))
+})
+
 test('it fades as one’s own record does', () => {
   const { clock, hear, of } = setting()
   hear(1, 8, 0)

@@ -21,6 +21,8 @@ export const hearsayLimits = {
   rowsPerGatewayMax: 4_096,
   /** What is older says little, and a gateway says it each minute or so. */
   ageMaxMs: 10 * 60_000,
+  /** Clocks that are further ahead are wrong: what is said when they are right would be old. */
+  aheadMaxMs: 60_000,
 } as const
 
 export interface HearsayModules {
@@ -58,7 +60,9 @@ export class Hearsay {
   hear({ gateway, issuedAtMs, rows }: Experience): boolean {
     const now = this.#modules.clock.now()
     const teller = this.#teller(gateway)
-    if (issuedAtMs <= teller.issuedAtMs || now - issuedAtMs > hearsayLimits.ageMaxMs) return false
+    const ageMs = now - issuedAtMs
+    if (issuedAtMs <= teller.issuedAtMs || ageMs > hearsayLimits.ageMaxMs) return false
+    if (-ageMs > hearsayLimits.aheadMaxMs) return false
     // A time to come would fade later than it ought to.
     const atMs = Math.min(issuedAtMs, now)
     teller.issuedAtMs = issuedAtMs

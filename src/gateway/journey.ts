@@ -164,8 +164,10 @@ export class Journey {
   #leave(trip: Trip, trail: Trail, arrival: Arrival): void {
     try {
       trail.close()
-      const last = trip.prefixes.length === 0 ? undefined : trail.decision.attempts.at(-1)
-      if (last?.outcome === 'completed') this.#prefixes.wasRead(trip.prefixes, last.worker)
+      if (trip.prefixes.length === 0) return
+      // Behind it may stand one that was asked beside it, and was not needed.
+      const done = trail.decision.attempts.findLast(({ outcome }) => outcome === 'completed')
+      if (done !== undefined) this.#prefixes.wasRead(trip.prefixes, done.worker)
     } finally {
       this.#measure(trip, arrival, trail)
       this.#prepare(trail)

@@ -15,12 +15,14 @@ const lift: Ruling = { decision: 'lift', reason: 'a bug, mended', appeal: null, 
 function newBook(population = 100, incidentsMax = 10_000) {
   const clock = new ManualClock()
   const steps: SignedStep[] = []
+  const forgotten: WorkerId[] = []
   const modules = {
     clock,
     identity,
     random: seededRandom(1),
     populationOf: () => population,
     onStep: (_: Incident, signed: SignedStep) => void steps.push(signed),
+    onForgotten: (worker: WorkerId) => void forgotten.push(worker),
   }
   const book = new StandingBook(modules, incidentsMax)
   const report = (worker: number, kind: FaultKind, of: WorkerTraits = {}) =>
@@ -29,7 +31,7 @@ function newBook(population = 100, incidentsMax = 10_000) {
     const again = new StandingBook(modules)
     return { again, refused: again.restore(kept) }
   }
-  return { book, clock, report, restored, steps }
+  return { book, clock, forgotten, report, restored, steps }
 }
 
 const stateOf = (book: StandingBook, worker = 1) => book.of(nodeOf(worker))?.state
@@ -220,6 +222,33 @@ test('incidents of others do not push a quarantine out', () => {
 function slow(book: StandingBook, worker = 1, model = 'large'): void {
   book.report(nodeOf(worker), { kind: 'below-floor', evidence: { floor: 20 }, model }, {})
 }
+
+test('whose incident had no room stands as if there were none, and that is told', () => {
+  const { book, forgotten, report } = newBook(100, 1)
+  report(1, 'contradiction')
+  assert.equal(stateOf(book), 'degraded')
+  report(2, 'contradiction')
+  assert.deepEqual(forgotten, [nodeOf(1)])
+  assert.equal(stateOf(book), undefined)
+})
+
+test('a trial goes on when an old incident of the same worker is forgotten', () => {
+  const { book, clock, report } = newBook(100, 2)
+  const onTrial = () => {
+    report(1, 'contradiction')
+    clock.advance(10_000)
+    book.tick()
+  }
+  onTrial()
+  for (let i = 0; i < 5; i += 1) book.answered(nodeOf(1))
+  assert.equal(only(book).state, 'closed')
+  onTrial()
+  const { id } = only(book)
+  report(2, 'result-signature')
+  assert.equal(book.incidents().length, 2)
+  for (let i = 0; i < 5; i += 1) book.answered(nodeOf(1))
+  assert.equal(book.find(id)?.state, 'closed')
+})
 
 test('what is about one model holds for that one alone, and beside what is about all', () => {
   const { book, report } = newBook()

@@ -55,6 +55,8 @@ export interface StandingBookModules {
   readonly populationOf: (trait: Trait, value: string) => number
   /** Every step that is taken, with the incident as it is then. */
   readonly onStep: (incident: Incident, signed: SignedStep) => void
+  /** There was no room for an incident of it: from now on it stands as if there were none. */
+  readonly onForgotten?: (worker: WorkerId) => void
 }
 
 export interface Fault {
@@ -373,8 +375,12 @@ export class StandingBook {
     if (first === undefined) return
     this.#incidents.delete(first.id)
     if (first.subject.kind === 'shared') return
-    this.#open.get(first.subject.worker)?.delete(first.id)
-    this.#trials.delete(first.subject.worker)
+    const { worker } = first.subject
+    const open = this.#open.get(worker)
+    open?.delete(first.id)
+    if (open?.size === 0) this.#open.delete(worker)
+    if (this.#trials.get(worker)?.incident === first.id) this.#trials.delete(worker)
+    this.#modules.onForgotten?.(worker)
   }
 }
 

@@ -288,6 +288,7 @@ test('where all who could go on are busy, it waits for room, and not without end
   assert.equal(error, undefined)
   assert.deepEqual(byChoice(events), byChoice(wholeAnswer()))
   assert.ok((patient.trail.decision.attempts[1]?.splice?.pauseMs ?? 0) >= 20_000)
+  assert.equal(patient.trail.decision.rounds.length, 2, 'not one for each look')
 
   const late = await begin()
   await late.clock.advanceAsync(gatewayLimits.silenceMs)

@@ -308,8 +308,10 @@ export class Dispatch {
     const { router, clock } = this.#modules
     const { trail, departure } = journeying
     const untilMs = clock.monotonic() + this.#limits.silenceMs
+    // Of all looks the last one is kept: a minute of them is longer than a record may be.
+    const before = trail.decision
     for (;;) {
-      trail.reroute(router.routeAgain(trail.decision, { continuation, leaving }))
+      trail.reroute(router.routeAgain(before, { continuation, leaving }))
       const { chosen, retryAfterMs } = trail.decision
       if (chosen !== null) return
       if (retryAfterMs === null) throw failure

@@ -128,6 +128,7 @@ export class FirstTokenRace {
     const other = this.#otherOf(one)
     if (other === undefined || departure.reason !== undefined) {
       this.#isOver = true
+      if (one === this.#second && departure.reason === undefined) metrics.hedge('failed')
       const failure = calls.failed(error, one.passage, this.#subject.journeying)
       other?.passage.call.stop(error)
       trail.besideCancelled(null)

@@ -177,7 +177,7 @@ test('a second worker that fails is to blame, and the first one is waited for', 
 test('a first worker that fails leaves it to the second; after both, a third', async () => {
   const lead = Promise.withResolvers()
   const second = Promise.withResolvers()
-  const { answer, attempts, clock } = await begun([
+  const { answer, attempts, clock, metrics } = await begun([
     { begins: lead.promise, failsAfter: 0 },
     { begins: second.promise, failsAfter: 0 },
   ])
@@ -192,6 +192,7 @@ test('a first worker that fails leaves it to the second; after both, a third', a
   second.resolve(undefined)
   await assert.rejects(answer, (error) => hasCode(error, 'connection_lost'))
   assert.equal(attempts()[1]?.[2], 'failed')
+  assert.match(metrics.render(), /isochrone_hedges_total\{result="failed"\} 1\n/)
   assert.equal(third.requests.length, 0)
 
   const begins = Promise.withResolvers()

@@ -166,6 +166,35 @@ test('strangers use up nothing of what gateways have that are relied on', async 
   assert.equal(setting.asked.length, recheckLimits.perAccuserMax + 1)
 })
 
+test('strangers that name many nodes push out nobody’s word who is relied on', async () => {
+  const setting = new Setting()
+  const away = idOf(150)
+  setting.gone.add(away)
+  setting.rechecks.ask(away, null, gateways[0])
+  for (let i = 0; i < 2 * recheckLimits.waitingMax; i += 1) {
+    const id = new Uint8Array(32).fill(i % 256)
+    id[0] = 1 + Math.floor(i / 256)
+    setting.rechecks.ask(nodeIdOf(id), null, 'anybody')
+  }
+  setting.gone.delete(away)
+  setting.rechecks.joined(away)
+  await setting.settle(1_000)
+  assert.ok(setting.asked.some(({ worker }) => worker === away))
+  setting.rechecks.stop()
+})
+
+test('nodes that never answer strangers’ questions leave room for others', async () => {
+  const setting = new Setting()
+  setting.answer = 'never'
+  for (let i = 0; i < 12; i += 1) setting.rechecks.ask(idOf(i), null, 'anybody')
+  await setting.settle()
+  assert.equal(setting.asked.length, recheckLimits.runningForAnybodyMax)
+  for (let i = 20; i < 24; i += 1) setting.rechecks.ask(idOf(i), null, gateways[0])
+  await setting.settle()
+  assert.equal(setting.asked.length, recheckLimits.runningMax)
+  setting.rechecks.stop()
+})
+
 test('only so many at once; the rest have their turn', async () => {
   const setting = new Setting()
   setting.answer = 'never'

@@ -28,7 +28,10 @@ export const recheckLimits = {
    * of all others: the one kind does not use up what the other has. */
   perNodeMs: 60_000,
   runningMax: 8,
-  /** What waits for its turn, or for its node to come back. The oldest goes first. */
+  /** Of them, because of those that are not relied on: their nodes may take all the time. */
+  runningForAnybodyMax: 4,
+  /** What waits for its turn, or for its node to come back. The oldest goes first, and before it
+   * what nobody says who is relied on. */
   waitingMax: 256,
   /** A node that is busy or breaks off is asked again after this, and after thrice that. */
   againMs: 5_000,
@@ -85,6 +88,7 @@ export class Rechecks {
   readonly #counts = new Map<RecheckOutcome, number>()
   readonly #stop = new AbortController()
   #running = 0
+  #runningForAnybody = 0
   #timer: Timer | undefined
 
   constructor(modules: RechecksModules) {
@@ -97,7 +101,7 @@ export class Rechecks {
       (one) => one.worker === worker && kindOf(one.accuser) === kindOf(accuser),
     )
     if (isKnown || this.#stop.signal.aborted) return
-    if (this.#waiting.length >= recheckLimits.waitingMax) this.#waiting.shift()
+    if (this.#waiting.length >= recheckLimits.waitingMax) this.#forgetOne()
     this.#waiting.push({ worker, model, accuser, tries: 0, notBeforeMs: 0 })
     this.#look()
   }
@@ -117,12 +121,19 @@ export class Rechecks {
     return this.#counts
   }
 
+  /** Whoever names many nodes pushes out nothing that a gateway says which is relied on. */
+  #forgetOne(): void {
+    const first = this.#waiting.findIndex(({ accuser }) => accuser === 'anybody')
+    this.#waiting.splice(Math.max(0, first), 1)
+  }
+
   #look(): void {
     const { clock } = this.#modules
     const nowMs = clock.monotonic()
     let nextMs = Number.POSITIVE_INFINITY
     for (const one of [...this.#waiting]) {
       if (this.#running >= recheckLimits.runningMax) break
+      if (!this.#hasRoomFor(one)) continue
       if (one.notBeforeMs <= nowMs) one.notBeforeMs = this.#turnMs(one, nowMs)
       if (one.notBeforeMs <= nowMs) this.#begin(one, nowMs)
       else nextMs = Math.min(nextMs, one.notBeforeMs)
@@ -167,11 +178,18 @@ export class Rechecks {
       this.#asked.set(askedKey(one.worker, one.accuser), nowMs)
     }
     one.tries += 1
+    const isForAnybody = one.accuser === 'anybody' ? 1 : 0
     this.#running += 1
+    this.#runningForAnybody += isForAnybody
     void this.#run(node.worker, one).finally(() => {
       this.#running -= 1
+      this.#runningForAnybody -= isForAnybody
       this.#look()
     })
+  }
+
+  #hasRoomFor({ accuser }: Waiting): boolean {
+    return accuser !== 'anybody' || this.#runningForAnybody < recheckLimits.runningForAnybodyMax
   }
 
   async #run(worker: AskedWorker, one: Waiting): Promise<void> {

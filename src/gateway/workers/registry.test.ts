@@ -46,6 +46,22 @@ test('who left is forgotten after a while, but not while something is under way 
   assert.equal(registry.all().length, 0)
 })
 
+test('nothing is kept of the breakers of who was forgotten', () => {
+  const { clock, registry } = newRegistry()
+  const worker = workerOf(1)
+  registry.put(worker)
+  for (const model of ['a', 'b']) {
+    registry.breakers.asked({ worker: worker.id, model, retryAfterMs: 60_000 })
+  }
+  registry.markGone(worker)
+  registry.all()
+  assert.equal(registry.breakers.counts().waiting, 2)
+  clock.advance(keptMs + 1)
+  registry.all()
+  assert.equal(registry.breakers.counts().waiting, 0)
+  assert.deepEqual([...registry.breakers.workersOf('a')], [])
+})
+
 test('a full registry refuses a stranger, not a node that is known', () => {
   const { registry } = newRegistry()
   registry.put(workerOf(1))

@@ -299,6 +299,7 @@ export class WorkerRegistry {
         this.#entries.delete(id)
         this.#untold.delete(entry)
         this.#views.forget(entry)
+        this.breakers.left(id)
       }
     }
   }

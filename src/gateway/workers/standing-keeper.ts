@@ -76,6 +76,7 @@ export class StandingKeeper {
         return all.filter((one) => this.#traitsOf(one)[trait] === value).length
       },
       onStep: (incident, signed) => this.#stepped(incident, signed),
+      onForgotten: (worker) => this.#stand(worker),
     })
   }
 
