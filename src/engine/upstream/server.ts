@@ -81,7 +81,8 @@ export function openServer(address: ServerAddress, clock: Clock): Server {
 export async function callJson(server: Server, call: JsonCall): Promise<unknown> {
   const { status, text, retryAfter } = await exchange(server, call)
   if (status !== 200) {
-    throw errorFromResponse({ status, body: text, retryAfter, server: server.title })
+    const nowMs = server.clock.now()
+    throw errorFromResponse({ status, body: text, retryAfter, nowMs, server: server.title })
   }
   const value = parseJson(text)
   if (value !== undefined) return value

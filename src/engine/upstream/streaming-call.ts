@@ -201,6 +201,7 @@ class StreamHandler implements ResponseHandler {
         status: this.#status,
         body,
         retryAfter: this.#retryAfter,
+        nowMs: this.#server.clock.now(),
         server: this.#server.title,
       }),
     )

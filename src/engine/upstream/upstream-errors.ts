@@ -13,6 +13,8 @@ export interface Refusal {
   readonly status: number
   readonly body: string
   readonly retryAfter: string | null
+  /** When it came, ms since 1970. */
+  readonly nowMs: number
   /** For a person: which server it was. */
   readonly server: string
 }
@@ -29,7 +31,7 @@ export function errorFromPayload(payload: unknown, server: string): IsochroneErr
   const error = isObject(payload) && isObject(payload['error']) ? payload['error'] : {}
   const status = numberField(error, 'code') || 500
   const said = messageOf(payload) ?? 'no reason given'
-  return errorOf({ status, body: '', retryAfter: null, server }, said, payload)
+  return errorOf({ status, body: '', retryAfter: null, nowMs: 0, server }, said, payload)
 }
 
 /** The connection failed, or the response never came. */
@@ -48,7 +50,7 @@ export function errorFromConnection(cause: unknown, server: string): IsochroneEr
 }
 
 function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneError {
-  const { status, server, retryAfter } = refusal
+  const { status, server } = refusal
   const detail: ErrorDetail = { status }
   const make = (code: ErrorCode, message: string, more: ErrorDetail = {}) =>
     new IsochroneError(code, message, { detail: { ...detail, ...more } })
@@ -67,7 +69,7 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
   }
   if (status === 429) {
     const text = `${server} is busy: ${said || 'too many requests'}`
-    return make('all_nodes_busy', text, waitOf(retryAfter))
+    return make('all_nodes_busy', text, waitOf(refusal))
   }
   if (status >= 400 && status < 500 && status !== 408) {
     const code = contextPattern.test(`${said} ${codeOf(payload)}`)
@@ -78,13 +80,19 @@ function errorOf(refusal: Refusal, said: string, payload: unknown): IsochroneErr
   return make(
     'upstream_failed',
     `${server} failed (status ${status}): ${said || 'no reason given'}`,
-    waitOf(retryAfter),
+    waitOf(refusal),
   )
 }
 
-function waitOf(retryAfter: string | null): ErrorDetail {
-  const seconds = Number(retryAfter)
-  if (retryAfter === null || !Number.isFinite(seconds) || seconds < 0) return {}
+/** RFC 9110, section 5.6.7: what senders write; its two older forms are not worth their doubts. */
+const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
+
+function waitOf({ nowMs, retryAfter }: Refusal): ErrorDetail {
+  if (retryAfter === null) return {}
+  const seconds = httpDate.test(retryAfter)
+    ? Math.max(0, Date.parse(retryAfter) - nowMs) / 1000
+    : Number(retryAfter)
+  if (!Number.isFinite(seconds) || seconds < 0) return {}
   return { retryAfterMs: Math.min(seconds, retryAfterMaxSeconds) * 1000 }
 }
 
