@@ -39,6 +39,11 @@ export class GroupBuffer {
     return this.#count
   }
 
+  /** Of all entries, bytes. */
+  get size(): number {
+    return this.#end - this.#start
+  }
+
   get bytes(): GroupBytes {
     return { shared: this.#shared, start: this.#start, end: this.#end }
   }

@@ -13,7 +13,7 @@ import { openSqliteStorage } from './sqlite-storage.ts'
 const floodItems = 6_000
 
 /** A writer of its own besides the storage's, which is closed. */
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, bounds: { readonly backlogBytesMax?: number } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-group-writer-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'storage.sqlite')
@@ -23,7 +23,7 @@ async function setUp(t: TestContext) {
   await openSqliteStorage(file, { clock, log }).close()
   const limits = { decisionsMax: 100, observationsMax: 10_000, observationAgeMaxMs: 1e12 }
   const options = { file, fileBytesMax: 1024 ** 3, viewBytesMax: 1024 ** 2, ...limits }
-  const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1 }, () => 0)
+  const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1, ...bounds }, () => 0)
   const written = async () => {
     const storage = openSqliteStorage(file, { clock, log })
     const count = [...storage.observations.since(0)].length
@@ -45,6 +45,19 @@ test('a commit that hangs is waited for once; then the oldest are dropped', asyn
   await writer.close()
   assert.ok(lines.some((line) => line.includes('works again')))
   assert.equal(await written(), floodItems - 500)
+})
+
+test('what waits is bounded in bytes as well: a few large items are many', async (t) => {
+  const { file, writer } = await setUp(t, { backlogBytesMax: 10_000 })
+  const other = new DatabaseSync(file)
+  other.exec('BEGIN IMMEDIATE')
+  const bytes = new Uint8Array(1_000)
+  for (let i = 0; i < 100; i += 1) writer.putView({ frame: 'f', at: 1_000 * i, bytes })
+  // Ten are being written, and ten wait.
+  assert.equal(writer.dropped, 80)
+  other.exec('COMMIT')
+  other.close()
+  await writer.close()
 })
 
 test('what comes while the last group is written is written too', async (t) => {

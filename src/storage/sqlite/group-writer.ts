@@ -30,8 +30,10 @@ import type { ThreadData } from './writer-thread.ts'
 const groupDelayMs = 50
 /** Enough that the flush of the disk is a small part of the work of a group. */
 const groupItemsMax = 500
-/** About 10 MB of observations and decisions in memory, as bytes. */
+/** About 10 MB of observations and decisions in memory, as bytes, where decisions are short. */
 const backlogMax = 5_000
+/** One that names a thousand rejected nodes has 150 KB. */
+const backlogBytesMax = 64 * 1024 * 1024
 /** A commit takes milliseconds; a disk that needs longer than this counts as failing. */
 const blockedMsMax = 2_000
 /** A full disk is not mended within milliseconds. */
@@ -43,6 +45,8 @@ export interface GroupWriterModules {
   readonly log: Log
   /** How long `append` waits for a commit; `blockedMsMax` where none is given. */
   readonly blockedMsMax?: number
+  /** `backlogBytesMax` where none is given. */
+  readonly backlogBytesMax?: number
   /** Signs all decisions of a group at once; without it, none is signed. */
   readonly signer?: Signer | undefined
 }
@@ -55,6 +59,7 @@ export class GroupWriter {
   readonly #clock: Clock
   readonly #log: Log
   readonly #blockedMsMax: number
+  readonly #backlogBytesMax: number
   readonly #signer: Signer | undefined
   readonly #sequenceOnDisk: () => number
   readonly #replies = new Int32Array(new SharedArrayBuffer(4))
@@ -78,6 +83,7 @@ export class GroupWriter {
     this.#clock = modules.clock
     this.#log = modules.log
     this.#blockedMsMax = modules.blockedMsMax ?? blockedMsMax
+    this.#backlogBytesMax = modules.backlogBytesMax ?? backlogBytesMax
     this.#signer = modules.signer
     this.#sequenceOnDisk = sequenceOnDisk
     this.#committedSequence = sequenceOnDisk()
@@ -175,11 +181,17 @@ export class GroupWriter {
   }
 
   #makeRoom(): void {
-    if (this.#length() < backlogMax) return
+    if (!this.#isFull) return
     if (this.#failures === 0 && !this.#stalled) this.#block()
-    if (this.#length() < backlogMax) return
-    this.#gathered.buffer.dropOldest()
-    this.#dropped += 1
+    while (this.#isFull) {
+      this.#gathered.buffer.dropOldest()
+      this.#dropped += 1
+    }
+  }
+
+  get #isFull(): boolean {
+    const { count, size } = this.#gathered.buffer
+    return count >= backlogMax || size >= this.#backlogBytesMax
   }
 
   /** Waits for the reply to the group that is being committed, without the event loop. */
