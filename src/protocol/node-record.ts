@@ -51,6 +51,7 @@ export interface HardwareReport {
   readonly memoryFreeBytes: number
   /** The GPU adapter's name; empty: none found. */
   readonly gpu: string
+  /** 0: there is none, or its driver does not tell. */
   readonly gpuMemoryBytes: number
   /** Measured: bytes read per second by a large memory-bound product, all threads of the engine. */
   readonly memoryBandwidthBytesPerSecond: number

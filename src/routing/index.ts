@@ -72,5 +72,6 @@ export {
   type Tier,
   type TierRule,
   tierOf,
+  unknownClass,
   upstreamClass,
 } from './tier.ts'

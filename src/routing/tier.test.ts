@@ -58,6 +58,22 @@ test('a worker is of the first class whose every condition it states to meet', (
   assert.equal(hardwareClassOf(both, null), 'upstream')
 })
 
+test('whose GPU’s memory is not known is of a class that does not ask for it, or of none', () => {
+  const large = classOf({ name: 'large', gpu: ['4090'], gpuMemoryBytes: 16e9 })
+  const any = classOf({ name: 'any', gpu: ['any'] })
+  const silent = { ...stated, gpuMemoryBytes: 0 }
+  assert.equal(hardwareClassOf([large], stated), 'large')
+  assert.equal(hardwareClassOf([large], silent), 'unknown')
+  assert.equal(hardwareClassOf([large, any], silent), 'any')
+  assert.equal(hardwareClassOf([large], { ...silent, gpu: 'Radeon' }), 'other')
+  assert.equal(hardwareClassOf([large], { ...silent, gpu: '' }), 'other')
+  assert.equal(hardwareClassOf([{ ...large, cores: 99 }], silent), 'other')
+  const own = { hardwareClass: 'large', ...anyRule }
+  const other = { hardwareClass: 'other', ...anyRule, tokensPerSecondMin: 1 }
+  assert.equal(ruleOf(sampleTier({ classes: [own] }), 'unknown'), undefined)
+  assert.equal(ruleOf(sampleTier({ classes: [own, other] }), 'unknown'), other)
+})
+
 test('weights lie in the memory of what runs them', () => {
   assert.equal(memoryOf(stated, 'onnx/cpu'), 32e9)
   assert.equal(memoryOf(stated, 'onnx/webgpu'), 24e9)

@@ -52,14 +52,19 @@ export interface HardwareClass {
 export const upstreamClass = 'upstream'
 /** A machine that no class describes. */
 export const otherClass = 'other'
+/** One that would be of a class, did it state its GPU's memory; it has the rules of `other`. */
+export const unknownClass = 'unknown'
 export const anyGpu = 'any'
 export const manyModels = '*'
 
 /** undefined: the tier does not allow the class. */
-export function ruleOf({ classes, rule }: Tier, hardwareClass: string): TierRule | undefined {
+export function ruleOf(
+  { classes, rule }: Pick<Tier, 'classes' | 'rule'>,
+  hardwareClass: string,
+): TierRule | undefined {
   if (classes.length === 0) return rule
   for (const one of classes) if (one.hardwareClass === hardwareClass) return one
-  return undefined
+  return hardwareClass === unknownClass ? ruleOf({ classes, rule }, otherClass) : undefined
 }
 
 /** By name; of names that stand for many, the longest that fits. null: in none. */
@@ -105,7 +110,11 @@ export function hardwareClassOf(
   stated: HardwareReport | null,
 ): string {
   if (stated === null) return upstreamClass
-  return classes.find((one) => meets(stated, one))?.name ?? otherClass
+  const met = classes.find((one) => meets(stated, one))
+  if (met !== undefined) return met.name
+  if (stated.gpu === '' || stated.gpuMemoryBytes > 0) return otherClass
+  const atBest = { ...stated, gpuMemoryBytes: Number.POSITIVE_INFINITY }
+  return classes.some((one) => meets(atBest, one)) ? unknownClass : otherClass
 }
 
 function meets(stated: HardwareReport, asked: HardwareClass): boolean {

@@ -53,7 +53,8 @@ ${meaning.trimEnd()}
 }
 
 const aboutClasses = `A class of hardware by name, in order: a node is of the first class whose
-every condition its record meets, of \`other\` if it meets none; a server without a node is
+every condition its record meets, of \`other\` if it meets none; of \`unknown\`, with the rules
+of \`other\`, if its driver does not tell the memory of its GPU; a server without a node is
 \`upstream\`. All that a node states of its machine is a claim. So a tier can ask a better class
 for a higher floor, and pay it more: whoever claims a class has to be as fast as it.`
 

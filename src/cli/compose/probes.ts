@@ -21,6 +21,7 @@ import {
 import type { HardwareReport } from '../../protocol/index.ts'
 import { writeFileAtomically } from '../files/atomic-file.ts'
 import { softwareVersion } from '../version.ts'
+import { gpuOf } from './gpus.ts'
 
 export const engineProbes: MachineProbes = {
   async gpu() {
@@ -28,9 +29,10 @@ export const engineProbes: MachineProbes = {
     const gpu = found.find(
       ({ backend, available }) => available && (backend === 'webgpu' || backend === 'cuda'),
     )
+    if (gpu === undefined) return { name: '', memoryBytes: 0 }
     // The back end does not tell the adapter's name, only that one works.
-    const name = gpu === undefined ? '' : gpu.detail || `an adapter through ${gpu.backend}`
-    return { name, memoryBytes: 0 }
+    const { name, memoryBytes } = await gpuOf(gpu.backend === 'cuda' ? 'cuda' : 'webgpu')
+    return { name: name || gpu.detail || `an adapter through ${gpu.backend}`, memoryBytes }
   },
   memoryBandwidth: () => measureMemoryBandwidth(),
   integerExact: async () => (await verifyIntegerMatmul('cpu')).exact,

@@ -122,9 +122,11 @@ async function measured(backends: readonly BackendReport[]): Promise<readonly Ch
 }
 
 function measurementChecks(hardware: HardwareReport): readonly Check[] {
-  const { gpu, integerExact, memoryBandwidthBytesPerSecond: bandwidth } = hardware
+  const { gpu, gpuMemoryBytes, integerExact } = hardware
+  const { memoryBandwidthBytesPerSecond: bandwidth } = hardware
+  const memory = gpuMemoryBytes === 0 ? 'memory unknown' : formatBytes(gpuMemoryBytes)
   return [
-    gpu === '' ? absent('GPU', 'none found; the CPU is used') : ok('GPU', gpu),
+    gpu === '' ? absent('GPU', 'none found; the CPU is used') : ok('GPU', `${gpu}, ${memory}`),
     ok('memory bandwidth', `${formatBytes(bandwidth)}/s`),
     integerExact
       ? ok('integer products', 'exact: answers of integer models can be audited')

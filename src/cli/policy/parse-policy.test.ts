@@ -89,6 +89,7 @@ describe('a fault', () => {
     [`${tier('')}  large:\n    models: [m]\n`, /^policy\.yaml:5:3: the model "m" is also in the t/],
     ['classes:\n  upstream: {}', /^policy\.yaml:2:3: "upstream" always means a server without/],
     ['classes:\n  other: {}', /"other" always means a machine that fits no class; take another/],
+    ['classes:\n  unknown: {}', /"unknown" always means a machine whose GPU’s memory is not known/],
     ['classes:\n  a: { cores: many }', /^policy\.yaml:2:15: "cores" must be a number/],
     ['routing: { exploration-share: 2 }', /^policy\.yaml:1:31: .* must be at most 1/],
     ['tiers: {}\ntiers: {}', /^policy\.yaml:2:1: Map keys must be unique/],

@@ -13,6 +13,7 @@ import {
   policyOf,
   type RoutingPolicy,
   type Tier,
+  unknownClass,
   upstreamClass,
 } from '../../routing/index.ts'
 import {
@@ -100,13 +101,19 @@ function routingNumbers(numbers: OptionValues<typeof routingFields>): RoutingNum
   }
 }
 
+/** Names of classes that no file describes. */
+const meanings: ReadonlyMap<string, string> = new Map([
+  [upstreamClass, 'a server without a node'],
+  [otherClass, 'a machine that fits no class'],
+  [unknownClass, 'a machine whose GPU’s memory is not known'],
+])
+
 function parseClasses(entries: readonly Entry[], yaml: LocatedYaml): readonly HardwareClass[] {
   checkCount(entries, classesMax, 'classes')
   return entries.map((entry) => {
     checkName(entry, 'a class')
-    if (entry.key === upstreamClass || entry.key === otherClass) {
-      const meaning =
-        entry.key === upstreamClass ? 'a server without a node' : 'a machine that fits no class'
+    const meaning = meanings.get(entry.key)
+    if (meaning !== undefined) {
       throw usageError(`${entry.where}: "${entry.key}" always means ${meaning}; take another name`)
     }
     const about = { yaml, about: `the class "${entry.key}"` }

@@ -12,7 +12,7 @@ import { detectHardware } from './hardware.ts'
  * What the engine's back ends can tell; handed in, so that this room does not choose a back end.
  */
 export interface MachineProbes {
-  /** The GPU adapter's name and memory; an empty name: none found. */
+  /** The GPU adapter's name and memory; an empty name: none found; no memory: unknown. */
   readonly gpu: () => Promise<{ readonly name: string; readonly memoryBytes: number }>
   /** Bytes per second. */
   readonly memoryBandwidth: () => Promise<number>

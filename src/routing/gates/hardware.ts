@@ -1,5 +1,5 @@
 /** The worker is of a class of hardware that the model’s tier allows, by what it states. */
-import { ruleOf } from '../tier.ts'
+import { ruleOf, unknownClass } from '../tier.ts'
 import type { Gate } from './gate.ts'
 
 export const hardwareGate: Gate = {
@@ -12,5 +12,8 @@ export const hardwareGate: Gate = {
     const names = tier?.classes.map((one) => one.hardwareClass) ?? []
     return `hardware of class ${names.join(' or ')} for the tier ${tier?.name}`
   },
-  actual: (fact) => `class ${fact}, by its own statement`,
+  actual: (fact) =>
+    fact === unknownClass
+      ? 'class unknown: it does not state the memory of its GPU'
+      : `class ${fact}, by its own statement`,
 }
