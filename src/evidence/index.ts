@@ -38,6 +38,13 @@ export {
   noticesPerGatewayMax,
   type Said as SaidOfWorker,
 } from './standing/accusations.ts'
+export {
+  type Answer as ExaminedAnswer,
+  type Answered as AnsweredQuestion,
+  Examination,
+  examinationRules,
+  type Stage as ExaminationStage,
+} from './standing/examination.ts'
 export { classOf, type FaultClass, type FaultKind, faultKinds } from './standing/fault.ts'
 export {
   causeInWords,

@@ -17,6 +17,7 @@ import { HttpServer } from './http/server.ts'
 import { Journey } from './journey.ts'
 import { type GatewayLimits, gatewayLimits } from './limits.ts'
 import { GatewayMetrics } from './metrics.ts'
+import { Examiner } from './workers/examiner.ts'
 import { ExperienceExchange } from './workers/experience-exchange.ts'
 import { Foresight } from './workers/foresight.ts'
 import { Joining } from './workers/joining.ts'
@@ -43,7 +44,7 @@ export async function createGateway(
   const latencies = new LatencyWatch({ self: gateway, cell }, { ...modules, registry })
   const foresight = new Foresight({ ...modules, registry, latencies })
   const standings = standingsOf(modules, { registry, network, policy: () => router.policy })
-  const { faults, notices, pace, selfWatch, sessions, shared } = standings
+  const { examiner, faults, notices, pace, selfWatch, sessions, shared } = standings
   const metrics = new GatewayMetrics({
     requestsInFlight: () => admission.inFlight,
     ...workerGaugesOf(registry),
@@ -68,7 +69,7 @@ export async function createGateway(
   ]
   const server = new HttpServer(routes, limits, common)
   const isReady = () => registry.offers().size > 0
-  const watches = [latencies, foresight, selfWatch, sessions, shared, pace]
+  const watches = [latencies, foresight, selfWatch, sessions, shared, pace, examiner]
   const calls = new SignedCalls({ network, ...limits }, { ...modules, turn: systemTurn })
   const joining = new Joining({ network, gateway, ...limits }, { ...common, calls, foresight })
   const callHandlers = {
@@ -130,16 +131,16 @@ function standingsOf(
     ...modules,
     registry,
     selfWatch,
-    onStep: (incident) => notices.stepped(incident),
+    onStep: (incident) => {
+      notices.stepped(incident)
+      examiner.stepped(incident)
+    },
     onJoined: (worker) => notices.joined(worker),
   })
-  const notices = new StandingNotices({
-    ...modules,
-    ...own,
-    book: faults.book,
-    condemn: (worker, kind, evidence) => faults.conduct(worker, kind, evidence),
-    notices: teller,
-  })
+  const { book } = faults
+  const condemn: StandingKeeper['conduct'] = (...found) => faults.conduct(...found)
+  const notices = new StandingNotices({ ...modules, ...own, book, condemn, notices: teller })
+  const examiner = new Examiner({ ...modules, registry, book, condemn })
   const shared = new ExperienceExchange({ ...modules, ...own, notices: teller })
   faults.start()
   notices.start()
@@ -153,6 +154,7 @@ function standingsOf(
     append(observation) {
       modules.observations.append(observation)
       faults.seen(observation)
+      examiner.seen(observation)
       pace.seen(observation)
     },
   }
@@ -166,9 +168,21 @@ function standingsOf(
     faults: () => faults.faults(),
     notices: () => notices.counts(),
     rechecks: () => notices.rechecks.counts(),
+    examinations: () => examiner.counts(),
     experiences: () => shared.counts(),
   }
-  return { faults, notices, observations, pace, selfWatch, sessions, shared, gauges, ears }
+  return {
+    examiner,
+    faults,
+    notices,
+    observations,
+    pace,
+    selfWatch,
+    sessions,
+    shared,
+    gauges,
+    ears,
+  }
 }
 
 function workerGaugesOf(registry: WorkerRegistry) {

@@ -5,6 +5,7 @@ import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { Attempt, DecisionOutcome, MoveReason } from '../routing/index.ts'
 import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
+import type { ExaminerOutcome } from './workers/examiner.ts'
 import type { ExperienceOutcome } from './workers/experience-exchange.ts'
 import type { RecheckOutcome } from './workers/rechecks.ts'
 import type { NoticeOutcome } from './workers/standing-notices.ts'
@@ -41,6 +42,7 @@ export interface Gauges {
     readonly faults: () => ReadonlyMap<FaultKind, number>
     readonly notices: () => ReadonlyMap<NoticeOutcome, number>
     readonly rechecks: () => ReadonlyMap<RecheckOutcome, number>
+    readonly examinations: () => ReadonlyMap<ExaminerOutcome, number>
     readonly experiences: () => ReadonlyMap<ExperienceOutcome, number>
   }
 }
@@ -116,6 +118,10 @@ export class GatewayMetrics {
       })
       this.#registry.gauge(table.rechecks, () => {
         return Array.from(standing.rechecks(), ([outcome, count]) => [[outcome], count] as const)
+      })
+      this.#registry.gauge(table.examinations, () => {
+        const counts = standing.examinations()
+        return Array.from(counts, ([outcome, count]) => [[outcome], count] as const)
       })
     }
     this.#registry.gauge(table.residentMemory, residentMemory)

@@ -65,6 +65,8 @@ export interface NodeModules {
   readonly hardware: HardwareReport
   /** By model name. */
   readonly speeds: ReadonlyMap<string, MeasuredSpeed>
+  /** Whether products of integer matrices are exact here, now; the report's, where not given. */
+  readonly checkItself?: () => Promise<boolean>
   readonly known: KnownGateways
   /** Where the last view of the mesh is kept; without it, the node takes no part in the mesh. */
   readonly contacts?: ContactStore
@@ -247,9 +249,10 @@ class Worker implements IsochroneNode {
   }
 
   #serveStreams(): TransportEvents['onStream'] {
-    const { clock, engine, identity, log, random } = this.#modules
+    const { clock, engine, hardware, identity, log, random } = this.#modules
+    const { network, softwareVersion } = this.#options
     const handlers = createHandlers(
-      { network: this.#options.network, limits: this.#limits },
+      { network, softwareVersion, limits: this.#limits },
       {
         identity,
         engine,
@@ -257,6 +260,7 @@ class Worker implements IsochroneNode {
         random,
         log,
         models: () => this.#offered(),
+        checkItself: this.#modules.checkItself ?? (async () => hardware.integerExact),
         isJoined: (gateway) => this.#isJoined(gateway),
         isDraining: () => this.#draining,
         onWork: (change) => this.#onWork(change),

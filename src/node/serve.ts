@@ -1,6 +1,6 @@
 /**
- * What a gateway may call here: generate and embed, each signed, checked, and answered with a
- * signed result.
+ * What a gateway may call here: generate, embed and attest, each signed, checked, and answered with
+ * a signed result.
  *
  * The order of checks is from cheap to dear, and nothing of the request is looked at before its
  * sender is known to be the connection's peer and a gateway that this node joined. The dear one,
@@ -10,7 +10,11 @@
 import { assert, type Clock, type Log, type Random, SlotList, systemTurn } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import {
+  type Attestation,
+  attestationHash,
   beginVerification,
+  decodeAttestationAsk,
+  decodeAttestCall,
   decodeEmbedCall,
   decodeEmbeddingRequest,
   decodeGenerateCall,
@@ -19,6 +23,8 @@ import {
   type EmbeddingResult,
   EnvelopeSigner,
   embeddingHash,
+  encodeAttestation,
+  encodeAttestReply,
   encodeEmbedReply,
   encodeGenerateReply,
   type GenerationEvent,
@@ -26,6 +32,7 @@ import {
   hashBody,
   type Identity,
   IsochroneError,
+  type ModelDigest,
   methods,
   type NodeId,
   NonceStore,
@@ -41,9 +48,11 @@ import {
 import type { CallHandler, IncomingCall } from '../transport/index.ts'
 import type { NodeLimits } from './limits.ts'
 import { findModel, refusalOf } from './request-fit.ts'
+import { SelfChecks } from './self-check.ts'
 
 export interface ServeOptions {
   readonly network: string
+  readonly softwareVersion: string
   readonly limits: NodeLimits
 }
 
@@ -54,6 +63,8 @@ export interface ServeModules {
   readonly random: Random
   readonly log: Log
   readonly models: () => readonly OfferedModel[]
+  /** Whether products of integer matrices are exact here, now. */
+  readonly checkItself: () => Promise<boolean>
   readonly isJoined: (gateway: NodeId) => boolean
   readonly isDraining: () => boolean
   /** Called with +1 when work begins and −1 when it ends. */
@@ -72,13 +83,15 @@ export function createHandlers(options: ServeOptions, modules: ServeModules): Ha
   const roots = new VerifiedRoots({ sendersMax: gatewaysRememberedMax, clock })
   const signer = new EnvelopeSigner(modules.identity, systemTurn)
   const running = new SlotList<IncomingCall>()
-  const context: ServeContext = { options, modules, signer, nonces, roots, running }
+  const checks = new SelfChecks(clock, modules.checkItself)
+  const context: ServeContext = { options, modules, signer, nonces, roots, running, checks }
   stop.addEventListener('abort', () => {
     for (const call of running) call.abort(stop.reason)
   })
   return {
     [methods.generate]: (call) => serveGenerate(call, context),
     [methods.embed]: (call) => serveEmbed(call, context),
+    [methods.attest]: (call) => serveAttest(call, context),
   }
 }
 
@@ -90,6 +103,7 @@ interface ServeContext {
   readonly roots: VerifiedRoots
   /** Calls that work. */
   readonly running: SlotList<IncomingCall>
+  readonly checks: SelfChecks
 }
 
 async function serveGenerate(call: IncomingCall, context: ServeContext): Promise<void> {
@@ -109,7 +123,8 @@ async function serveGenerate(call: IncomingCall, context: ServeContext): Promise
       // Awaited: a gateway that reads slowly slows the engine, not this node's memory.
       await call.send(encodeGenerateReply({ type: 'events', events }))
     }
-    const result = await signResult(hash.digest(), { context, asked, model: begun.model })
+    const modelDigest = begun.model.digest
+    const result = await signResult(hash.digest(), { context, asked, modelDigest })
     await call.send(encodeGenerateReply({ type: 'result', result }))
   })
 }
@@ -126,10 +141,30 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   })
   await working(call, context, async () => {
     const answer = await begun.work.answer
-    const about = { context, asked, model: begun.model }
+    const about = { context, asked, modelDigest: begun.model.digest }
     const result = await signResult(embeddingHash(answer), about)
     await call.send(encodeEmbedReply({ ...answer, result }))
   })
+}
+
+/** Nothing begins before the signature is verified: a check of itself is more than it costs. */
+async function serveAttest(call: IncomingCall, context: ServeContext): Promise<void> {
+  const { envelope, body } = decodeAttestCall(await call.request())
+  const asked = checkRequest(call, { envelope, body }, context).finish()
+  const { models: names } = decodeAttestationAsk(body)
+  const selfCheck = await context.checks.found()
+  const served = context.modules.models().filter(({ name }) => names.includes(name))
+  const attestation: Attestation = {
+    softwareVersion: context.options.softwareVersion,
+    selfCheck,
+    models: served.map(({ digest, name, quantisation, runtime }) => {
+      return { name, digest, runtime, quantisation }
+    }),
+  }
+  const statement = encodeAttestation(attestation)
+  const about = { context, asked, modelDigest: null }
+  const result = await signResult(attestationHash(statement), about)
+  await call.send(encodeAttestReply({ statement, result }))
 }
 
 /** Work that nobody may take anything of yet. */
@@ -288,11 +323,11 @@ function signResult(
   about: {
     readonly context: ServeContext
     readonly asked: VerifiedEnvelope
-    readonly model: OfferedModel
+    readonly modelDigest: ModelDigest | null
   },
 ): Promise<SignedEnvelope> {
   const { modules, options, signer } = about.context
-  const { asked } = about
+  const { asked, modelDigest } = about
   const now = modules.clock.now()
   return signer.sign({
     domain: 'result',
@@ -302,6 +337,6 @@ function signResult(
     nonce: modules.random.bytes(nonceLengthBytes),
     issuedAtMs: now,
     expiresAtMs: now + options.limits.resultLifeMs,
-    modelDigest: about.model.digest,
+    modelDigest,
   })
 }

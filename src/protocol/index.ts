@@ -2,6 +2,16 @@
  * protocol: the words that both sides of the wire share. Ids, error codes, requests and their
  * events, node records, signed envelopes, FlatBuffers messages.
  */
+export {
+  type Attestation,
+  type AttestationAsk,
+  type AttestedModel,
+  attestationHash,
+  decodeAttestation,
+  decodeAttestationAsk,
+  encodeAttestation,
+  encodeAttestationAsk,
+} from './attestation.ts'
 export { cardLifeMs, signClaim, verifyClaim } from './claim-seals.ts'
 export {
   beginVerification,
@@ -106,6 +116,11 @@ export {
   treeHashLengthBytes,
   writeLeafHash,
 } from './merkle-tree.ts'
+export {
+  type AttestReply,
+  decodeAttestReply,
+  encodeAttestReply,
+} from './messages/attest-reply.ts'
 export { decodeClusterDigest } from './messages/cluster-digest.ts'
 export {
   decodeEmbedReply,
@@ -155,9 +170,12 @@ export {
 } from './messages/request.ts'
 export { requestLimits } from './messages/request-schema.ts'
 export {
+  type AttestCall,
+  decodeAttestCall,
   decodeEmbedCall,
   decodeGenerateCall,
   type EmbedCall,
+  encodeAttestCall,
   encodeEmbedCall,
   encodeGenerateCall,
   type GenerateCall,

@@ -10,6 +10,8 @@ export const methods = {
   generate: '/isochrone.v1.Node/Generate',
   /** Gateway → node: `EmbedCall` → `EmbedReply`. */
   embed: '/isochrone.v1.Node/Embed',
+  /** Gateway → node: `AttestCall` → `AttestReply`. */
+  attest: '/isochrone.v1.Node/Attest',
   /** Member → member: a stream of `MeshPacket`, never answered. */
   mesh: '/isochrone.v1.Mesh/Tell',
   /** Anybody → anybody: gRPC's health protocol, version 1. */

@@ -136,7 +136,7 @@ export const decidingFactors = [
   'chance', // alike in everything
   'affinity', // as good within bounds, and has read the beginning of the prompt
   'exploration', // a short record gets its chance
-  'probe', // its circuit breaker is half-open
+  'probe', // its circuit breaker is half-open, or it is on probation
   'spill', // those more reliable have no free slot
 ] as const
 export type DecidingFactor = (typeof decidingFactors)[number]

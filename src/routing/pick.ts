@@ -2,7 +2,7 @@
  * Whoever has read the beginning of the prompt, within bounds; else one of the candidates that are
  * alike: power of two choices by load (Mitzenmacher, 2001), then
  * price, then chance. A small share of the requests goes to workers whose record is too short to
- * judge them by, and to those whose circuit breaker is half-open.
+ * judge them by, and to those whose circuit breaker is half-open or who are on probation.
  */
 import type { Random } from '../base/index.ts'
 import { newcomer } from '../evidence/index.ts'
@@ -118,8 +118,10 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
   for (let i = 0; i < pool.size; i += 1) {
     const samples = pool.samples[i] ?? 0
     if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
-    // Those of a half-open breaker have their own turn.
-    if (pool.alike[i] === 0 && candidateAt(pool, i)?.breaker === undefined) unproven.push(i)
+    if (pool.alike[i] !== 0) continue
+    // Those of a half-open breaker, or on probation, have their own turn.
+    const { breaker, standing } = candidateAt(pool, i) ?? {}
+    if (breaker === undefined && standing === undefined) unproven.push(i)
   }
   if (unproven.length === 0) return undefined
   const index = unproven[random.below(unproven.length)] ?? 0
@@ -130,13 +132,16 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
 }
 
 /**
- * Somebody whose circuit breaker is half-open: what it does with a single request is to be known
- * soon. The worse its record is by now, the less likely: who only fails is not asked for ever.
+ * Somebody whose circuit breaker is half-open, or who is on probation: what it does with a single
+ * request is to be known soon. The worse its record is by now, the less likely: who only fails is
+ * not asked for ever.
  */
 function halfOpen({ pool, random }: PickInput): number | undefined {
   const waiting: number[] = []
   for (let i = 0; i < pool.size; i += 1) {
-    if (candidateAt(pool, i)?.breaker?.takes === true && pool.alike[i] === 0) waiting.push(i)
+    if (pool.alike[i] !== 0) continue
+    const { breaker, standing } = candidateAt(pool, i) ?? {}
+    if (breaker?.takes === true || standing?.takes === true) waiting.push(i)
   }
   if (waiting.length === 0) return undefined
   const index = waiting[random.below(waiting.length)] ?? 0

@@ -147,7 +147,7 @@ export class CandidateTable {
     if (load.draining) barred |= bars.draining
     if (verdict === 'dead') barred |= bars.dead
     if (verdict === 'suspect') barred |= bars.suspect
-    if (standing?.words !== undefined) barred |= bars.condemned
+    if (standing !== undefined && standing.takes !== true) barred |= bars.condemned
     if (candidate.overdue) barred |= bars.overdue
     const tier = offer === null ? null : tierOf(this.policy, offer.name)
     if (tier !== null && !fitsTier(tier, candidate)) barred |= bars.unfit

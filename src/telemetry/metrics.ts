@@ -220,6 +220,12 @@ export const metrics = {
     help: 'Nodes that were asked something because another gateway complains, by the answer.',
     labels: ['outcome'],
   },
+  examinations: {
+    name: 'isochrone_examinations',
+    type: 'gauge',
+    help: 'What quarantined nodes stated, and answered, to work their quarantine off, by outcome.',
+    labels: ['outcome'],
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

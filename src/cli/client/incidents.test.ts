@@ -55,6 +55,20 @@ test('one of them is shown with its evidence, its steps and what was decided', (
   }
 })
 
+test('of a quarantine it is said from when on its node may prove itself', () => {
+  const until = { ...incident, shut_until_ms: 1_700_003_600_000, evidence: {}, steps: [] }
+  assert.match(
+    renderIncident(until, { style }),
+    /State {5}quarantined; may prove itself from 2023-11-14 23:13:20\n/,
+  )
+  const shut = { ...until, state: 'shut' }
+  assert.match(renderIncident(shut, { style }), /State {5}shut, until 2023-11-14 23:13:20\n/)
+  const step = { step: 2, atMs: 0, kind: 'recurred', state: 'quarantined', cause: 'result-model' }
+  const steps = [{ json: JSON.stringify(step), signature: 'x' }]
+  const again = renderIncident({ ...until, steps }, { style })
+  assert.match(again, /2\. 1970-01-01 00:00:00 recurred: quarantined \(result-model\)/)
+})
+
 test('a decision without a reason, or about nothing, is not sent', async () => {
   const client = { url: 'http://127.0.0.1:1', 'api-key': 'iso_x', data: '/nowhere', json: false }
   const asked = { ...client, all: false, appeal: undefined, subject: id }
@@ -64,6 +78,7 @@ test('a decision without a reason, or about nothing, is not sent', async () => {
     } as CommandContext)
   await assert.rejects(run('lift', {}), /lift needs --reason/)
   await assert.rejects(run('uphold', { reason: ' ' }), /uphold needs --reason/)
+  await assert.rejects(run('attest', {}), /attest needs --reason/)
   await assert.rejects(run('show', { subject: 'dec_x' }), /begin with inc_/)
 })
 

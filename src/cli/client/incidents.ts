@@ -128,7 +128,7 @@ export function renderIncident(
     `About     ${incident.subject.worker ?? subjectOf(incident)}`,
     ...(incident.subject.model === undefined ? [] : [`Model     ${incident.subject.model}`]),
     `What      ${incident.cause_in_words} (${incident.class})`,
-    `State     ${incident.state}${until === null ? '' : `, until ${dateOf(until)}`}`,
+    `State     ${incident.state}${until === null ? '' : untilWords(incident.state, until)}`,
     `Opened    ${dateOf(incident.opened_at_ms)}`,
     ...(incident.closed_at_ms === null ? [] : [`Closed    ${dateOf(incident.closed_at_ms)}`]),
     ...(recurrences === 0 ? [] : [`Again     ${recurrences} times`]),
@@ -142,6 +142,12 @@ export function renderIncident(
       : provenLines(steps, evidence)),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Whoever is quarantined may prove itself from then on; every other gate opens. */
+function untilWords(state: string, atMs: number): string {
+  const date = dateOf(atMs)
+  return state === 'quarantined' ? `; may prove itself from ${date}` : `, until ${date}`
 }
 
 function rulingLines({ appeal, by, decision, reason }: IncidentView['rulings'][number]): string[] {
@@ -161,8 +167,9 @@ function provenLines(steps: readonly SignedStep[], evidence: object): string[] {
 }
 
 function stepLine({ json }: SignedStep): string {
-  const { atMs, kind, state, step } = JSON.parse(json) as Readonly<Record<string, unknown>>
-  return `  ${step}. ${dateOf(Number(atMs))} ${kind}: ${state}`
+  const { atMs, cause, kind, state, step } = JSON.parse(json) as Readonly<Record<string, unknown>>
+  const why = kind === 'recurred' && typeof cause === 'string' ? ` (${cause})` : ''
+  return `  ${step}. ${dateOf(Number(atMs))} ${kind}: ${state}${why}`
 }
 
 function subjectOf({ subject }: IncidentView): string {

@@ -7,7 +7,7 @@ const id = { name: 'ID', help: 'inc_…, from the list', required: true } as con
 
 export const incidentsCommand = defineCommand({
   name: 'incidents',
-  summary: 'show who broke the rules and what followed; lift a quarantine, or uphold it',
+  summary: 'show who broke the rules and what followed; end a quarantine, or uphold it',
   actions: [
     {
       name: 'list',
@@ -21,12 +21,21 @@ export const incidentsCommand = defineCommand({
       help: 'nothing stands against it here any more; needs --reason',
       arguments: [id],
     },
-    { name: 'uphold', help: 'it stays as it is; needs --reason', arguments: [id] },
+    {
+      name: 'uphold',
+      help: 'it stays as it is, and only an operator ends it; needs --reason',
+      arguments: [id],
+    },
+    {
+      name: 'attest',
+      help: 'its node may prove itself from now on, without waiting; needs --reason',
+      arguments: [id],
+    },
   ],
   options: {
     all: flag('with list: closed ones too'),
-    reason: text('with lift and uphold: why, for the record', { placeholder: 'TEXT' }),
-    appeal: text('with lift and uphold: what the owner of the worker had to say', {
+    reason: text('with lift, uphold and attest: why, for the record', { placeholder: 'TEXT' }),
+    appeal: text('with lift, uphold and attest: what the owner of the worker had to say', {
       placeholder: 'TEXT',
     }),
     ...clientOptions,

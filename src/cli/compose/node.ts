@@ -30,7 +30,7 @@ import { emulatedPaths } from './emulated-paths.ts'
 import { composeEngine, type EngineChoice } from './engine.ts'
 import { keptGateways } from './kept-gateways.ts'
 import { declaredCell } from './location.ts'
-import { machineFindings } from './probes.ts'
+import { engineProbes, machineFindings } from './probes.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
 
 export interface NodeCommandOptions extends EngineChoice {
@@ -172,6 +172,7 @@ function compose(
   const gateways = [...told, ...keptGateways(contacts.load(), told, known)]
   return createNode(nodeOptions({ ...options, gateways }), {
     ...prepared,
+    checkItself: engineProbes.integerExact,
     identity,
     createTransport: transportOf(options, identity, log),
     known,

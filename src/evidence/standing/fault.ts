@@ -2,7 +2,8 @@
 
 /**
  * `minor`: an observation; several make a cause for the next class. `degraded`: a gate stays shut
- * until a re-check is passed. `severe`: quarantine at once, until an operator ends it.
+ * until a re-check is passed. `severe`: quarantine at once, until an operator ends it or the worker
+ * has proven itself (`exit.ts`).
  */
 export type FaultClass = 'minor' | 'degraded' | 'severe'
 
@@ -13,6 +14,7 @@ const rows = {
   'result-content': ['severe', 'a result that signs something else than what came'],
   'result-model': ['severe', 'a result of another model than the one that was asked for'],
   'result-identity': ['severe', 'a result that speaks for somebody else'],
+  'answers-differ': ['severe', 'answers of another model than others give, again and again'],
   'record-identity': ['severe', 'the record of another node, shown as its own'],
   'forged-statement': ['severe', 'a statement in the mesh whose signature is forged'],
   contradiction: ['degraded', 'two statements of itself that contradict each other'],

@@ -29,8 +29,12 @@ export const incidentCauses = ['repeated-faults', 'failed-together', 'lost-toget
 export type IncidentCause = FaultKind | (typeof incidentCauses)[number]
 
 export const incidentStates = [
-  /** No request goes there until an operator decides. */
+  /** No request goes there until an operator decides, or until it may prove itself. */
   'quarantined',
+  /** It has attested what it runs, and answers questions of this gateway; no client's request. */
+  'proving',
+  /** It has answered rightly, and gets a request of a client now and then. */
+  'probation',
   /** No request goes there for a while. */
   'shut',
   /** It is re-checked by requests: some good answers end it, another fault shuts the gate again. */
@@ -43,8 +47,8 @@ export const incidentStates = [
 ] as const
 export type IncidentState = (typeof incidentStates)[number]
 
-/** What an operator can decide. */
-export const decisions = ['lift', 'uphold'] as const
+/** What an operator can decide; `attest`: a quarantined node may prove itself from now on. */
+export const decisions = ['lift', 'uphold', 'attest'] as const
 export type OperatorDecision = (typeof decisions)[number]
 
 export interface Ruling {
@@ -56,7 +60,13 @@ export interface Ruling {
   readonly by: string
 }
 
-export const stepKinds = ['opened', 'recurred', 'trial', 'suspended', 'passed', 'ruled'] as const
+export const stepKinds = [
+  ...(['opened', 'recurred', 'trial', 'suspended', 'passed', 'ruled'] as const),
+  /** The node has stated anew what it runs. */
+  'attested',
+  /** It has answered what this gateway asked. */
+  'proved',
+] as const
 
 /** One step, as it is signed. */
 export interface Step {
@@ -70,9 +80,11 @@ export interface Step {
   readonly previous: string
   /** From this step on. */
   readonly state: IncidentState
+  /** Of a quarantine: from when on the node may prove itself; null: an operator alone ends it. */
   readonly shutUntilMs: number | null
   /** Of the first. */
   readonly subject: Subject | null
+  /** Of the first, and of a fault that came later. */
   readonly cause: IncidentCause | null
   readonly evidence: JsonObject | null
   /** Of `suspended`: the incident of what they share. */
@@ -106,12 +118,14 @@ export interface Incident {
 
 /** What routing needs to know; undefined in its place: nothing stands against the worker. */
 export interface Standing {
-  readonly state: 'quarantined' | 'degraded'
+  readonly state: 'quarantined' | 'probation' | 'degraded'
   readonly incident: IncidentId
   /** Why, naming the incident. */
   readonly words: string
   /** For this model alone; absent: whatever it serves. */
   readonly model?: string
+  /** On probation: a client's request may go there now, to try it. */
+  readonly takes?: true
 }
 
 /** Where steps are kept. What `flush` has resolved for survives a restart. */
@@ -150,11 +164,22 @@ export function standingOf(incident: Incident): Standing | undefined {
   const why = `incident ${id}: ${causeInWords(cause)}`
   const model = modelOf(incident)
   const about = { incident: id, ...(model === undefined ? {} : { model }) }
+  const since = new Date(openedAtMs).toISOString()
   if (state === 'quarantined') {
-    const since = new Date(openedAtMs).toISOString()
     return { state, ...about, words: `quarantined since ${since} by ${why}` }
+  }
+  if (state === 'proving' || state === 'probation') {
+    const words = `on probation after a quarantine since ${since} by ${why}`
+    return { state: 'probation', ...about, words, ...(state === 'proving' ? {} : { takes: true }) }
   }
   if (state !== 'shut') return undefined
   const until = new Date(shutUntilMs ?? openedAtMs).toISOString()
   return { state: 'degraded', ...about, words: `degraded until ${until} by ${why}` }
+}
+
+/** What shuts more out weighs more. */
+export function weightOf(standing: Standing | undefined): number {
+  if (standing === undefined) return 0
+  if (standing.takes === true) return 1
+  return standing.state === 'quarantined' ? 3 : 2
 }

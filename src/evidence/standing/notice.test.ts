@@ -33,7 +33,28 @@ test('a quarantine and its end are told as they were signed', () => {
   assert.equal(incidentOf(), lifted)
   const ended = readNotice(lifted, id)
   assert.ok(typeof ended === 'object' && ended.kind === 'ended')
-  assert.equal(ended.incident, notice.incident)
+  assert.deepEqual([ended.incident, ended.by], [notice.incident, 'operator'])
+})
+
+test('that a node has worked its quarantine off is told as that', () => {
+  const { gateway, opened } = told()
+  const [incident] = gateway.book.incidents()
+  assert.ok(incident !== undefined)
+  const ruling = { decision: 'attest', reason: 'mended', appeal: null, by: 'key_1' } as const
+  gateway.book.rule(incident.id, ruling)
+  gateway.book.attested(incident.id, {})
+  gateway.book.proved(incident.id, {})
+  for (const { json } of gateway.steps.slice(1)) {
+    assert.equal(readNotice({ ...opened, json }, gateway.identity.id), 'forged')
+  }
+  for (const step of gateway.steps.slice(1)) {
+    assert.equal(readNotice(step, gateway.identity.id), 'malformed')
+  }
+  gateway.book.proved(incident.id, {})
+  const last = gateway.steps.at(-1)
+  const ended = last === undefined ? undefined : readNotice(last, gateway.identity.id)
+  assert.ok(typeof ended === 'object' && ended.kind === 'ended')
+  assert.equal(ended.by, 'work')
 })
 
 test('what is not severe, and what stands against no node, is nobody else’s business', () => {

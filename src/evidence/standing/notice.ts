@@ -1,6 +1,6 @@
 /**
  * What one gateway tells the others of a node: the very step that it signed. A quarantine is told
- * when it begins, and when an operator has ended it.
+ * when it begins, and when it has ended: by an operator, or by the node's own proven work.
  *
  * It proves who says so. Whether it is true is another question: `proof.ts`, `accusations.ts`.
  */
@@ -29,7 +29,7 @@ export type Notice = {
       readonly cause: FaultKind
       readonly evidence: JsonObject
     }
-  | { readonly kind: 'ended' }
+  | { readonly kind: 'ended'; readonly by: 'operator' | 'work' }
 )
 
 /** Why it is not even heard. */
@@ -56,8 +56,9 @@ function noticeOf(step: Step): Notice | undefined {
   const { atMs, cause, evidence, gateway, incident, kind, ruling, state, subject } = step
   const about = { gateway, incident, atMs }
   if (kind === 'ruled' && state === 'closed' && ruling?.decision === 'lift') {
-    return { kind: 'ended', ...about }
+    return { kind: 'ended', ...about, by: 'operator' }
   }
+  if (kind === 'passed' && state === 'closed') return { kind: 'ended', ...about, by: 'work' }
   if (kind !== 'opened' || state !== 'quarantined' || subject?.kind !== 'worker') return undefined
   const fault = faultKinds.find((one) => one === cause)
   if (fault === undefined || classOf(fault) !== 'severe') return undefined

@@ -5,7 +5,7 @@
  *   minor     counted; several within a while are a degraded cause
  *   degraded  the gate shuts, each time for longer; then the worker is on trial, and some right
  *             answers in a row close the incident
- *   severe    quarantined, until an operator lifts it
+ *   severe    quarantined, until an operator lifts it or the node has worked it off (`exit.ts`)
  *
  * Many that fail together are suspended instead of shut, and an operator is asked about what they
  * share. A proven severe fault stays the worker's own: no bug of an engine forges a signature.
@@ -17,6 +17,16 @@ import {
   type JsonObject,
   type WorkerId,
 } from '../../protocol/index.ts'
+import {
+  causesOf,
+  forgivenUntilMs,
+  isConfined,
+  isLeaving,
+  mayProveItself,
+  provesFrom,
+  relapse,
+  stageAfter,
+} from './exit.ts'
 import { classOf, type FaultKind } from './fault.ts'
 import {
   type Incident,
@@ -30,16 +40,18 @@ import {
   type Subject,
   standingOf,
   type Trait,
+  weightOf,
 } from './incident.ts'
 import { incidentIdOf } from './incident-id.ts'
+import { IncidentShelf } from './incident-shelf.ts'
 import { MassGuard, type Suspicion, type WorkerTraits } from './mass-guard.ts'
 import { MinorFaults } from './minor-faults.ts'
+import { type Ruled, refusalOf, ruled } from './ruling.ts'
 import { shutTimeMs } from './shut-time.ts'
 import { signStep, stepAfter, type Taken, verifiedStep, withStep } from './steps.ts'
+import { Trials } from './trials.ts'
 
-/** Right answers in a row that end a trial. */
-const trialAnswers = 5
-/** At up to 10 KB each; the oldest that is closed goes first, quarantines go last. */
+/** At up to 10 KB each. */
 const incidentsMaxDefault = 10_000
 /** What comes again within this time is the same occasion: a flood of faults is one step. */
 const recurrenceMs = 1_000
@@ -69,19 +81,15 @@ export interface Fault {
 
 export class StandingBook {
   readonly #modules: StandingBookModules
-  readonly #incidentsMax: number
-  /** Oldest first. */
-  readonly #incidents = new Map<IncidentId, Incident>()
-  /** Those that are not closed. */
-  readonly #open = new Map<WorkerId, Set<IncidentId>>()
-  readonly #trials = new Map<WorkerId, { readonly incident: IncidentId; answers: number }>()
+  readonly #incidents: IncidentShelf
+  readonly #trials = new Trials()
   readonly #minor = new MinorFaults()
   readonly #guard = new MassGuard()
   readonly #severe = new MassGuard()
 
   constructor(modules: StandingBookModules, incidentsMax = incidentsMaxDefault) {
     this.#modules = modules
-    this.#incidentsMax = incidentsMax
+    this.#incidents = new IncidentShelf(incidentsMax)
   }
 
   /** Somebody is re-checked: only then `answered` has anything to do. */
@@ -91,11 +99,11 @@ export class StandingBook {
 
   /** Newest first. */
   incidents(): readonly Incident[] {
-    return [...this.#incidents.values()].reverse()
+    return [...this.#incidents.all()].reverse()
   }
 
   find(id: IncidentId): Incident | undefined {
-    return this.#incidents.get(id)
+    return this.#incidents.find(id)
   }
 
   /**
@@ -104,42 +112,63 @@ export class StandingBook {
    */
   of(worker: WorkerId, model?: string): Standing | undefined {
     let worst: Standing | undefined
-    for (const id of this.#open.get(worker) ?? []) {
-      const incident = this.#incidents.get(id)
-      const only = incident === undefined ? undefined : modelOf(incident)
-      const isMeant = only === undefined || only === model
-      const standing = incident !== undefined && isMeant ? standingOf(incident) : undefined
-      if (standing?.state === 'quarantined') return standing
-      worst ??= standing
+    for (const incident of this.#incidents.open(worker)) {
+      const only = modelOf(incident)
+      const standing = only === undefined || only === model ? standingOf(incident) : undefined
+      if (standing !== undefined && weightOf(standing) > weightOf(worst)) worst = standing
     }
     return worst
   }
 
   /** Of what is open about one model of a worker alone. */
   stateOf(worker: WorkerId, model: string): IncidentState | undefined {
-    return this.#openOf(worker, (incident) => modelOf(incident) === model)?.state
+    return this.#incidents.openOf(worker, (incident) => modelOf(incident) === model)?.state
   }
 
   /** Models of which something is open that holds for them alone. */
   modelsOf(worker: WorkerId): readonly string[] {
-    const open = [...(this.#open.get(worker) ?? [])].map((id) => this.#incidents.get(id))
-    return open.flatMap((one) => (one === undefined ? [] : (modelOf(one) ?? [])))
+    return this.#incidents.open(worker).flatMap((one) => modelOf(one) ?? [])
   }
 
   /** A re-check of one model is passed. */
   kept(worker: WorkerId, model: string): void {
-    const incident = this.#openOf(worker, (one) => modelOf(one) === model && one.state === 'trial')
+    const incident = this.#incidents.openOf(
+      worker,
+      (one) => modelOf(one) === model && one.state === 'trial',
+    )
     if (incident !== undefined) this.#take(incident, { kind: 'passed', state: 'closed' })
   }
 
-  /** When an operator last ended an incident of it; -Infinity: never. Looks at all incidents. */
-  liftedAtMs(worker: WorkerId): number {
-    let latestMs = Number.NEGATIVE_INFINITY
-    for (const { closedAtMs, rulings, subject } of this.#incidents.values()) {
-      if (closedAtMs === null || subject.kind !== 'worker' || subject.worker !== worker) continue
-      if (rulings.at(-1)?.decision === 'lift') latestMs = Math.max(latestMs, closedAtMs)
-    }
-    return latestMs
+  /**
+   * Until when it is forgiven here what it did: an operator ended it, or the node has attested anew
+   * since and works it off. -Infinity: nothing. Looks at all incidents.
+   */
+  forgivenUntilMs(worker: WorkerId): number {
+    return forgivenUntilMs(this.#incidents.all(), worker)
+  }
+
+  /** Quarantines that the node's work may end, those under way among them. */
+  leaving(): readonly Incident[] {
+    return [...this.#incidents.all()].filter(isLeaving)
+  }
+
+  /**
+   * The node has stated anew what it runs. @returns whether it may prove itself now
+   * @param evidence the statement, as it was signed
+   */
+  attested(id: IncidentId, evidence: JsonObject): boolean {
+    const incident = this.#incidents.find(id)
+    if (incident === undefined || incident.steps.length >= stepsMax) return false
+    if (!mayProveItself(incident, this.#modules.clock.now())) return false
+    this.#take(incident, { kind: 'attested', state: 'proving', evidence })
+    return true
+  }
+
+  /** It has shown what this stage asks for. */
+  proved(id: IncidentId, evidence: JsonObject): void {
+    const incident = this.#incidents.find(id)
+    const next = incident === undefined ? undefined : stageAfter(incident)
+    if (incident !== undefined && next !== undefined) this.#take(incident, { ...next, evidence })
   }
 
   /** A fault that is the worker's own. */
@@ -164,48 +193,36 @@ export class StandingBook {
 
   /** It answered a request, and the answer was right. */
   answered(worker: WorkerId): void {
-    const trial = this.#trials.get(worker)
-    if (trial === undefined) return
-    trial.answers += 1
-    if (trial.answers < trialAnswers) return
-    const incident = this.#incidents.get(trial.incident)
+    const ends = this.#trials.answered(worker)
+    const incident = ends === undefined ? undefined : this.#incidents.find(ends)
     if (incident !== undefined) this.#take(incident, { kind: 'passed', state: 'closed' })
   }
 
   /** It failed at a request: right answers are counted anew. */
   failed(worker: WorkerId): void {
-    const trial = this.#trials.get(worker)
-    if (trial !== undefined) trial.answers = 0
+    this.#trials.failed(worker)
   }
 
   /** Gates whose time is over open for a trial. */
   tick(): void {
     const now = this.#modules.clock.now()
-    for (const ids of this.#open.values()) {
-      for (const id of ids) {
-        const incident = this.#incidents.get(id)
-        if (incident?.state !== 'shut' || (incident.shutUntilMs ?? 0) > now) continue
-        this.#take(incident, { kind: 'trial', state: 'trial' })
-      }
+    const shut = [...this.#incidents.all()].filter(({ state }) => state === 'shut')
+    for (const incident of shut) {
+      if ((incident.shutUntilMs ?? 0) > now) continue
+      this.#take(incident, { kind: 'trial', state: 'trial' })
     }
   }
 
   /** @throws IsochroneError `not_found`, `invalid_request` */
   rule(id: IncidentId, ruling: Ruling): Incident {
-    const incident = this.#incidents.get(id)
+    const incident = this.#incidents.find(id)
     if (incident === undefined) {
       throw new IsochroneError('not_found', `There is no incident ${id} here.`)
     }
-    if (incident.state === 'closed') {
-      throw new IsochroneError('invalid_request', `The incident ${id} is closed already.`)
-    }
+    const refusal = refusalOf(incident, ruling)
+    if (refusal !== undefined) throw new IsochroneError('invalid_request', refusal)
     if (incident.subject.kind === 'shared') return this.#ruleShared(incident, ruling)
-    if (ruling.decision === 'lift') {
-      return this.#take(incident, { kind: 'ruled', state: 'closed', ruling })
-    }
-    const { shutUntilMs, state } = incident
-    const kept = shutUntilMs === null ? { state } : { state, shutUntilMs }
-    const next = state === 'suspended' ? this.#shut(incident) : kept
+    const next = this.#next(incident, ruled(incident, ruling, this.#modules.clock.now()))
     return this.#take(incident, { kind: 'ruled', ...next, ruling })
   }
 
@@ -216,7 +233,7 @@ export class StandingBook {
     let refused = 0
     for (const signed of steps) {
       const step = verifiedStep(signed, this.#modules.identity.id)
-      const before = step === undefined ? undefined : this.#incidents.get(step.incident)
+      const before = step === undefined ? undefined : this.#incidents.find(step.incident)
       const incident = step === undefined ? undefined : withStep(before, step, signed)
       if (incident === undefined) refused += 1
       else this.#put(incident)
@@ -225,11 +242,13 @@ export class StandingBook {
   }
 
   #condemn(worker: WorkerId, { kind, evidence }: Fault, of: WorkerTraits): void {
-    const known = this.#openOf(worker, ({ state }) => state === 'quarantined')
-    if (known !== undefined) this.#recur(known, 'quarantined')
+    const known = this.#incidents.openOf(worker, ({ state }) => isConfined(state))
+    if (known !== undefined) this.#relapse(worker, known, { kind, evidence })
     else {
       const subject: Subject = { kind: 'worker', worker }
-      this.#openNew({ kind: 'opened', state: 'quarantined', subject, cause: kind, evidence })
+      const from = provesFrom([kind], this.#history(worker, 0))
+      const opened = { subject, cause: kind, evidence, ...from }
+      this.#openNew({ kind: 'opened', state: 'quarantined', ...opened })
     }
     const suspicion = this.#severe.note(worker, of, this.#together())
     if (suspicion !== undefined) this.#ask(suspicion, 'failed-together')
@@ -240,22 +259,25 @@ export class StandingBook {
     { kind, evidence, model }: Omit<Fault, 'kind'> & { readonly kind: IncidentCause },
     of: WorkerTraits,
   ): void {
-    if (this.#openOf(worker, ({ state }) => state === 'quarantined') !== undefined) return
-    const isSame = (incident: Incident) => modelOf(incident) === model
-    const known = this.#openOf(worker, (one) => isSame(one) && one.state !== 'suspended')
+    const confined = this.#incidents.openOf(worker, ({ state }) => isConfined(state))
+    if (confined !== undefined && confined.state !== 'probation') return
+    const isSame = (one: Incident) => modelOf(one) === model && one !== confined
+    const known = this.#incidents.openOf(worker, (one) => isSame(one) && one.state !== 'suspended')
     const about = model === undefined ? {} : { model }
     const subject: Subject = { kind: 'worker', worker, ...about }
     const suspicion = this.#guard.note(worker, of, this.#together())
     const because =
-      suspicion === undefined ? this.#askedAbout(of, 'failed-together') : this.#suspect(suspicion)
+      suspicion === undefined
+        ? this.#incidents.asked(of, 'failed-together')
+        : this.#suspect(suspicion)
     if (because !== undefined) {
-      if (this.#openOf(worker, isSame) !== undefined) return
+      if (this.#incidents.openOf(worker, isSame) !== undefined) return
       const opened = { subject, cause: kind, evidence, because }
       this.#openNew({ kind: 'opened', state: 'suspended', ...opened })
       return
     }
     if (known !== undefined) {
-      this.#recur(known, 'shut')
+      this.#recur(known)
       return
     }
     const shutUntilMs = this.#modules.clock.now() + shutTimeMs(kind, 0)
@@ -266,7 +288,10 @@ export class StandingBook {
   #suspect(suspicion: Suspicion): IncidentId {
     const id = this.#ask(suspicion, 'failed-together')
     for (const worker of suspicion.workers) {
-      const shut = this.#openOf(worker, ({ state }) => state === 'shut' || state === 'trial')
+      const shut = this.#incidents.openOf(
+        worker,
+        ({ state }) => state === 'shut' || state === 'trial',
+      )
       if (shut !== undefined)
         this.#take(shut, { kind: 'suspended', state: 'suspended', because: id })
     }
@@ -275,19 +300,11 @@ export class StandingBook {
 
   /** One incident at a time for each thing that is shared. */
   #ask({ trait, value, workers, population }: Suspicion, cause: IncidentCause): IncidentId {
-    const asked = this.#askedAbout({ [trait]: value }, cause)
+    const asked = this.#incidents.asked({ [trait]: value }, cause)
     if (asked !== undefined) return asked
     const evidence = { workers: workers.slice(0, namedMax), failed: workers.length, population }
     const subject: Subject = { kind: 'shared', trait, value }
     return this.#openNew({ kind: 'opened', state: 'asked', subject, cause, evidence }).id
-  }
-
-  #askedAbout(of: WorkerTraits, why: IncidentCause): IncidentId | undefined {
-    for (const { cause, id, state, subject } of this.#incidents.values()) {
-      if (state !== 'asked' || cause !== why || subject.kind !== 'shared') continue
-      if (of[subject.trait] === subject.value) return id
-    }
-    return undefined
   }
 
   #together() {
@@ -297,12 +314,16 @@ export class StandingBook {
 
   /** Nobody is to blame, or each one is after all. */
   #ruleShared(shared: Incident, ruling: Ruling): Incident {
-    for (const incident of [...this.#incidents.values()]) {
+    for (const incident of [...this.#incidents.all()]) {
       if (incident.state !== 'suspended' || incident.because !== shared.id) continue
-      const next = ruling.decision === 'lift' ? { state: 'closed' as const } : this.#shut(incident)
-      this.#take(incident, { kind: 'ruled', ...next, ruling })
+      const next = ruling.decision === 'lift' ? { state: 'closed' as const } : 'shut'
+      this.#take(incident, { kind: 'ruled', ...this.#next(incident, next), ruling })
     }
     return this.#take(shared, { kind: 'ruled', state: 'closed', ruling })
+  }
+
+  #next(incident: Incident, next: Ruled): Pick<Taken, 'state' | 'shutUntilMs'> {
+    return next === 'shut' ? this.#shut(incident) : next
   }
 
   #shut({ cause, recurrences }: Incident) {
@@ -310,24 +331,34 @@ export class StandingBook {
     return { state: 'shut' as const, shutUntilMs }
   }
 
-  #recur(incident: Incident, state: 'quarantined' | 'shut'): void {
-    const { clock } = this.#modules
-    const last = incident.steps.at(-1)?.step
-    if (last === undefined) return
-    const isSame = incident.state === state
-    if (isSame && clock.now() - last.atMs < recurrenceMs) return
-    if (isSame && incident.steps.length >= stepsMax) return
+  #recur(incident: Incident): void {
+    if (this.#isRepeated(incident, 'shut')) return
     const again = { ...incident, recurrences: incident.recurrences + 1 }
-    const next = state === 'shut' ? this.#shut(again) : { state }
-    this.#take(incident, { kind: 'recurred', ...next })
+    this.#take(incident, { kind: 'recurred', ...this.#shut(again) })
   }
 
-  #openOf(worker: WorkerId, fits: (incident: Incident) => boolean): Incident | undefined {
-    for (const id of this.#open.get(worker) ?? []) {
-      const incident = this.#incidents.get(id)
-      if (incident !== undefined && fits(incident)) return incident
-    }
-    return undefined
+  /** Another severe fault of one that is quarantined, or that was about to leave. */
+  #relapse(worker: WorkerId, incident: Incident, fault: Fault): void {
+    // One of a worse kind is never a repetition.
+    const isKnown = causesOf(incident).has(fault.kind)
+    if (isKnown && this.#isRepeated(incident, 'quarantined')) return
+    this.#take(
+      incident,
+      relapse(incident, fault, (relapses) => this.#history(worker, relapses)),
+    )
+  }
+
+  #history(worker: WorkerId, relapses: number) {
+    const nowMs = this.#modules.clock.now()
+    return { worker, relapses, all: this.#incidents.all(), nowMs }
+  }
+
+  /** The same occasion as before, or more of it than is kept. */
+  #isRepeated(incident: Incident, state: IncidentState): boolean {
+    const last = incident.steps.at(-1)?.step
+    if (incident.state !== state || last === undefined) return false
+    if (incident.steps.length >= stepsMax) return true
+    return this.#modules.clock.now() - last.atMs < recurrenceMs
   }
 
   #openNew(taken: Taken): Incident {
@@ -348,39 +379,19 @@ export class StandingBook {
   }
 
   #put(incident: Incident): void {
+    const gone = this.#incidents.put(incident)
+    if (gone?.subject.kind === 'worker') {
+      this.#trials.end(gone.subject.worker, gone.id)
+      this.#modules.onForgotten?.(gone.subject.worker)
+    }
     const { id, state, subject } = incident
-    if (!this.#incidents.has(id)) this.#makeRoom()
-    this.#incidents.set(id, incident)
     if (subject.kind === 'shared') return
     const { worker } = subject
-    const open = this.#open.get(worker) ?? new Set()
-    if (state === 'closed') open.delete(id)
-    else open.add(id)
-    if (open.size === 0) this.#open.delete(worker)
-    else this.#open.set(worker, open)
     // What is about one model is re-checked by how fast it is.
     if (modelOf(incident) !== undefined) return
-    if (state === 'trial') this.#trials.set(worker, { incident: id, answers: 0 })
-    else if (this.#trials.get(worker)?.incident === id) this.#trials.delete(worker)
+    if (state === 'trial') this.#trials.begin(worker, id)
+    else this.#trials.end(worker, id)
     if (state === 'closed') this.#minor.forget(worker)
-  }
-
-  #makeRoom(): void {
-    if (this.#incidents.size < this.#incidentsMax) return
-    const all = [...this.#incidents.values()]
-    const first =
-      all.find(({ state }) => state === 'closed') ??
-      all.find(({ state }) => state !== 'quarantined') ??
-      all[0]
-    if (first === undefined) return
-    this.#incidents.delete(first.id)
-    if (first.subject.kind === 'shared') return
-    const { worker } = first.subject
-    const open = this.#open.get(worker)
-    open?.delete(first.id)
-    if (open?.size === 0) this.#open.delete(worker)
-    if (this.#trials.get(worker)?.incident === first.id) this.#trials.delete(worker)
-    this.#modules.onForgotten?.(worker)
   }
 }
 

@@ -70,7 +70,7 @@ export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route
       check: checkOf(rulingBody),
       document: {
         tag: 'operation',
-        summary: 'An operator lifts an incident, or upholds it.',
+        summary: 'An operator lifts an incident, upholds it, or lets a node prove itself now.',
         body: rulingBody,
         answer: incidentAnswer,
         errorStatuses: [400, 401, 403, 404, 413, 415],
@@ -80,7 +80,6 @@ export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route
         if (role !== 'operator') throw notOperator()
         const { appeal = null, decision, reason } = body as RulingBody
         known(faults.book.find(idOf(client)), client.id)
-        if (decision === 'attest') throw noAttestation()
         const ruling = { decision, reason, appeal, by: keyId }
         send(client, viewOf(await faults.rule(idOf(client), ruling)))
       },
@@ -105,14 +104,6 @@ function notOperator(): IsochroneError {
     'permission_denied',
     'Only an operator decides about incidents. Whoever runs this gateway makes an operator’s key ' +
       'with: isochrone keys create --operator',
-  )
-}
-
-function noAttestation(): IsochroneError {
-  return new IsochroneError(
-    'capability_missing',
-    'This version verifies no attestation, so a quarantine cannot end by attestation and ' +
-      'probation. An operator can lift it: send the decision "lift" with a reason.',
   )
 }
 

@@ -29,7 +29,13 @@ const incidentFields = {
   state: json.enum(incidentStates),
   opened_at_ms: time,
   closed_at_ms: nullable(time),
-  shut_until_ms: nullable(time),
+  shut_until_ms: nullable(
+    json.number({
+      description:
+        'ms since 1970. Of a quarantine: from when on the node may prove itself; null: only an ' +
+        'operator ends it.',
+    }),
+  ),
   recurrences: json.integer({ minimum: 0 }),
   because: nullable(text),
   rulings: json.array(ruling),
@@ -55,7 +61,7 @@ export const incidentList = json.object({
 })
 
 export const rulingBody = json.object({
-  decision: json.enum([...operatorDecisions, 'attest']),
+  decision: json.enum(operatorDecisions),
   reason: json.string({ minLength: 1, maxLength: wordsLengthMax }),
   appeal: json.optional(
     nullable(
@@ -68,7 +74,7 @@ export const rulingBody = json.object({
 })
 
 export interface RulingBody {
-  readonly decision: (typeof operatorDecisions)[number] | 'attest'
+  readonly decision: (typeof operatorDecisions)[number]
   readonly reason: string
   readonly appeal?: string | null
 }

@@ -196,10 +196,11 @@ export const nodeAnswer = json.object(
     in_flight: count,
     standing: nullable(
       json.object({
-        state: json.enum(['quarantined', 'degraded']),
+        state: json.enum(['quarantined', 'probation', 'degraded']),
         incident: text,
         words: text,
         model: json.optional(text),
+        takes: json.optional(json.boolean()),
       }),
     ),
     load: json.object({

@@ -7,17 +7,10 @@
  */
 import type { Clock, Log, Random, Timer } from '../../base/index.ts'
 import type { Standing } from '../../evidence/index.ts'
-import {
-  asIsochroneError,
-  type ModelDigest,
-  type NodeId,
-  type OfferedModel,
-  requestIdOf,
-  shortId,
-} from '../../protocol/index.ts'
+import { asIsochroneError, type ModelDigest, type NodeId, shortId } from '../../protocol/index.ts'
 import { TokenBucket } from '../admission/token-bucket.ts'
-import { parseChat, parseCompletion } from '../openai/parse-generation.ts'
 import type { RemoteWorker } from './remote-worker.ts'
+import { isGeneration, smallQuestion } from './small-questions.ts'
 
 export const recheckLimits = {
   /** A rack of nodes with one wrong model at once; then one in four seconds. */
@@ -69,15 +62,6 @@ interface Waiting {
   tries: number
   notBeforeMs: number
 }
-
-/** What anybody might ask. */
-const questions = [
-  'What is the capital of Peru?',
-  'Say hello in French.',
-  'Name a colour.',
-  'How many days has a week?',
-  'Continue: one, two, three',
-] as const
 
 export class Rechecks {
   readonly #modules: RechecksModules
@@ -228,50 +212,21 @@ export class Rechecks {
     const late = new AbortController()
     const timer = clock.after(deadlineMs, () => late.abort())
     const limits = { signal: AbortSignal.any([late.signal, this.#stop.signal]), deadlineMs }
-    const question = questions[random.below(questions.length)] ?? questions[0]
+    const { tokensMax, tokensMin } = recheckLimits
+    const question = smallQuestion(offer, random, {
+      max_tokens: tokensMin + random.below(tokensMax - tokensMin + 1),
+    })
     try {
-      if (!canWrite(offer)) {
-        const requestId = requestIdOf(random.bytes(16))
-        const asked = { requestId, model: offer.name, modelDigest: offer.digest }
-        const embedding = {
-          kind: 'embedding',
-          ...asked,
-          input: [question],
-          dimensions: null,
-        } as const
-        await worker.embed(embedding, limits)
-        return
-      }
-      const request = { ...this.#question(offer, question), modelDigest: offer.digest }
-      for await (const _ of worker.generate(request, limits));
+      if (isGeneration(question)) for await (const _ of worker.generate(question, limits));
+      else await worker.embed(question, limits)
     } finally {
       timer.cancel()
     }
   }
 
-  #question(offer: OfferedModel, question: string) {
-    const { random } = this.#modules
-    const { tokensMax, tokensMin } = recheckLimits
-    const requestId = requestIdOf(random.bytes(16))
-    const common = {
-      model: offer.name,
-      max_tokens: tokensMin + random.below(tokensMax - tokensMin + 1),
-      stream: true,
-    }
-    if (!offer.features.includes('chat')) {
-      return parseCompletion({ ...common, prompt: question }, requestId, random).request
-    }
-    const messages = [{ role: 'user' as const, content: question }]
-    return parseChat({ ...common, messages }, requestId, random).request
-  }
-
   #note(outcome: RecheckOutcome): void {
     this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1)
   }
-}
-
-function canWrite({ features }: OfferedModel): boolean {
-  return features.includes('chat') || features.includes('completion')
 }
 
 function kindOf(accuser: Accuser): 'anybody' | 'relied-on' {

@@ -16,6 +16,7 @@ import {
   type Present,
 } from './candidate-views.ts'
 import { Foreseen } from './foreseen.ts'
+import { ProbationRests } from './probation-rests.ts'
 import { RemoteWorker } from './remote-worker.ts'
 import type { Worker, WorkerView } from './worker.ts'
 
@@ -70,6 +71,7 @@ export class WorkerRegistry {
   /** Who gets nothing for a while, by what came of the requests before. */
   readonly breakers: Breakers
   readonly #views: CandidateViews
+  readonly #rests = new ProbationRests<Entry>()
 
   constructor(options: RegistryOptions, modules: RegistryModules) {
     this.#options = options
@@ -98,7 +100,10 @@ export class WorkerRegistry {
       machine: undefined,
     }
     this.#entries.set(worker.id, entry)
-    if (before !== undefined) this.#untold.delete(before)
+    if (before !== undefined) {
+      this.#untold.delete(before)
+      this.#rests.move(before, entry)
+    }
     if (!(worker instanceof RemoteWorker)) this.#untold.add(entry)
     this.#views.restructured()
   }
@@ -115,7 +120,7 @@ export class WorkerRegistry {
   stand(id: WorkerId, standing: Standing | undefined, slow?: ReadonlyMap<string, Standing>): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
-    entry.standing = standing
+    this.#rests.stand(entry, standing)
     entry.slow = slow
     this.#views.changed(entry)
     const { worker } = entry
@@ -186,6 +191,7 @@ export class WorkerRegistry {
     const entry = this.#entries.get(id)
     if (entry === undefined) return 0
     entry.inFlight += 1
+    this.#rests.began(entry, this.#modules.clock.monotonic())
     this.#views.changed(entry)
     entry.foreseen?.own.sent(this.#modules.clock.monotonic())
     return entry.inFlight - 1
@@ -221,6 +227,7 @@ export class WorkerRegistry {
    * @param model undefined: of all models
    */
   catchUp(model?: string): void {
+    this.#wake()
     this.#views.catchUp(({ model: of, policy }) => this.#asked(of, policy), model)
   }
 
@@ -254,6 +261,7 @@ export class WorkerRegistry {
   /** For one decision, to be made at once: the next call fills the same objects. */
   present(model: string, policy: Asked['policy']): Present {
     for (const entry of this.#untold) this.#views.changed(entry)
+    this.#wake()
     return this.#views.present(this.#asked(model, policy))
   }
 
@@ -261,6 +269,13 @@ export class WorkerRegistry {
   candidates(model: string, policy: Asked['policy']): readonly Candidate[] {
     this.#views.restructured()
     return this.present(model, policy).candidates
+  }
+
+  /** Those on probation whose rest is over. */
+  #wake(): void {
+    if (this.#rests.size === 0) return
+    const woken = this.#rests.wake(this.#modules.clock.monotonic())
+    for (const entry of woken) this.#views.changed(entry)
   }
 
   #asked(model: string, policy: Asked['policy']): Asked {
@@ -297,6 +312,7 @@ export class WorkerRegistry {
       const { goneSinceMs, inFlight } = entry
       if (goneSinceMs !== undefined && goneSinceMs < before && inFlight === 0) {
         this.#entries.delete(id)
+        this.#rests.forget(entry)
         this.#untold.delete(entry)
         this.#views.forget(entry)
         this.breakers.left(id)

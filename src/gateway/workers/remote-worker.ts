@@ -2,11 +2,15 @@
 import { type Clock, SlotList } from '../../base/index.ts'
 import type { FaultKind } from '../../evidence/index.ts'
 import {
+  attestationHash,
+  decodeAttestReply,
   decodeEmbedReply,
   decodeGenerateReply,
   type EmbeddingRequest,
   type EmbeddingResult,
   embeddingHash,
+  encodeAttestationAsk,
+  encodeAttestCall,
   encodeEmbedCall,
   encodeEmbeddingRequest,
   encodeGenerateCall,
@@ -41,6 +45,14 @@ export interface RemoteWorkerModules {
   readonly faults?: {
     answer(worker: NodeId, kind: FaultKind, evidence: JsonObject): void
   }
+}
+
+/** A statement and its two envelopes, verified. */
+export interface Attested {
+  readonly asked: SignedEnvelope
+  readonly result: SignedEnvelope
+  /** `decodeAttestation`. */
+  readonly statement: Uint8Array
 }
 
 const idle: LoadReport = { running: 0, waiting: 0, kvTokensFree: 0, draining: false }
@@ -166,6 +178,29 @@ export class RemoteWorker implements Worker {
     }
     const promptTokens = Math.min(embedding.promptTokens, embeddingTokensMax(request))
     return { ...embedding, promptTokens }
+  }
+
+  /**
+   * What it states of itself now, and who signed it for which question. Whoever is quarantined may
+   * say this, too.
+   * @param names of models; those that it serves of them
+   */
+  async attest(
+    names: readonly string[],
+    { deadlineMs, signal }: Pick<CallLimits, 'deadlineMs' | 'signal'>,
+  ): Promise<Attested> {
+    const body = encodeAttestationAsk({ models: names })
+    const asked = await this.#modules.calls.request(this.id, body, null)
+    const message = encodeAttestCall({ envelope: asked, body })
+    const options = { signal, deadlineMs, clock: this.#modules.clock }
+    const answer = await callUnary(this.#connection, methods.attest, message, options)
+    try {
+      const { result, statement } = decodeAttestReply(answer)
+      this.#modules.calls.checkResult(result, asked, { hash: attestationHash(statement) })
+      return { asked, result, statement }
+    } catch (error) {
+      throw this.#faulty(error, { asked })
+    }
   }
 
   async #callEmbed(message: Uint8Array, { deadlineMs, signal }: CallLimits): Promise<Uint8Array> {

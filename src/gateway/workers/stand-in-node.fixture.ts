@@ -2,15 +2,21 @@
  * For tests: the far end of the wire, as a node would be, honest or not. (The real node is another
  * room's, and tests of a gateway do not import it.)
  */
-import { secureRandom, silentLog, systemClock } from '../../base/index.ts'
+import { type Clock, secureRandom, silentLog, systemClock } from '../../base/index.ts'
 import {
+  type Attestation,
+  attestationHash,
   createIdentity,
+  decodeAttestationAsk,
+  decodeAttestCall,
   decodeEmbedCall,
   decodeEmbeddingRequest,
   decodeGenerateCall,
   decodeGenerationRequest,
   decodeJoinReply,
   embeddingHash,
+  encodeAttestation,
+  encodeAttestReply,
   encodeEmbedReply,
   encodeGenerateReply,
   encodeJoin,
@@ -64,6 +70,10 @@ export interface StandInOptions {
   /** A new one where none is given. */
   readonly identity?: Identity
   readonly record?: Partial<NodeRecord>
+  /** Of what it signs; the system's where not given. */
+  readonly clock?: Clock
+  /** Otherwise than its record says. */
+  readonly attests?: Partial<Attestation>
 }
 
 export class StandInNode {
@@ -72,17 +82,21 @@ export class StandInNode {
   readonly #options: StandInOptions
   readonly #nonces = new NonceStore({ entriesMax: 10_000, clock: systemClock })
   connection: Connection | undefined
+  misdeed: Misdeed | undefined
   generations = 0
+  attestations = 0
   embeddings = 0
   cancelled = 0
   #kept: SignedEnvelope | undefined
 
   constructor(options: StandInOptions) {
     this.#options = options
+    this.misdeed = options.misdeed
     this.identity = options.identity ?? createIdentity()
     const handlers = {
       [methods.generate]: (call: IncomingCall) => this.#generate(call),
       [methods.embed]: (call: IncomingCall) => this.#embed(call),
+      [methods.attest]: (call: IncomingCall) => this.#attest(call),
     }
     const onStream = serveCalls(handlers, { log: silentLog, clock: systemClock })
     this.transport = options.createTransport(this.identity, { onStream })
@@ -93,7 +107,7 @@ export class StandInNode {
   }
 
   recordOf(more: Partial<NodeRecord> = {}): NodeRecord {
-    const now = systemClock.now()
+    const now = this.#now()
     return {
       id: this.id,
       network: 'test',
@@ -156,7 +170,8 @@ export class StandInNode {
     const { envelope, body } = decodeGenerateCall(await call.request())
     this.#verify(call, envelope, body)
     const hash = new OutputHash()
-    const { script, misdeed } = this.#options
+    const { misdeed } = this
+    const { script } = this.#options
     const request = decodeGenerationRequest(body)
     const onAbort = () => {
       this.cancelled += 1
@@ -191,7 +206,8 @@ export class StandInNode {
     const { envelope, body } = decodeEmbedCall(await call.request())
     this.#verify(call, envelope, body)
     const { input } = decodeEmbeddingRequest(body)
-    const { embedsAfter, misdeed } = this.#options
+    const { misdeed } = this
+    const { embedsAfter } = this.#options
     this.embeddings += 1
     await embedsAfter
     const promptTokens = misdeed === 'invented-usage' ? invented.promptTokens : input.length
@@ -202,6 +218,33 @@ export class StandInNode {
     await call.send(encodeEmbedReply({ ...answer, result }))
   }
 
+  async #attest(call: IncomingCall): Promise<void> {
+    this.attestations += 1
+    const { envelope, body } = decodeAttestCall(await call.request())
+    this.#verify(call, envelope, body)
+    const { models: names } = decodeAttestationAsk(body)
+    const { hardware, models, softwareVersion } = this.recordOf()
+    const statement = encodeAttestation({
+      softwareVersion,
+      selfCheck: { integerExact: hardware.integerExact, atMs: this.#now() },
+      models: models
+        .filter(({ name }) => names.includes(name))
+        .map(({ digest, name, quantisation, runtime }) => ({
+          name,
+          digest,
+          runtime,
+          quantisation,
+        })),
+      ...this.#options.attests,
+    })
+    const result = this.#sign(this.identity, envelope, attestationHash(statement))
+    await call.send(encodeAttestReply({ statement, result }))
+  }
+
+  #now(): number {
+    return (this.#options.clock ?? systemClock).now()
+  }
+
   #verify(call: IncomingCall, envelope: SignedEnvelope, body: Uint8Array): void {
     verifyEnvelope(envelope, {
       expectedDomain: 'request',
@@ -209,15 +252,15 @@ export class StandInNode {
       self: this.id,
       peer: call.peer,
       bodyHash: hashBody(body),
-      now: systemClock.now(),
+      now: this.#now(),
       nonces: this.#nonces,
     })
   }
 
   #sign(signer: Identity, { envelope }: SignedEnvelope, digest: Uint8Array): SignedEnvelope {
-    const { misdeed } = this.#options
+    const { misdeed } = this
     const bodyHash = misdeed === 'other-request' ? otherHash : envelope.bodyHash
-    const now = systemClock.now()
+    const now = this.#now()
     return signEnvelope(signer, {
       domain: 'result',
       network: 'test',

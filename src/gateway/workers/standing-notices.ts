@@ -33,7 +33,7 @@ export interface StandingNoticesModules {
   readonly random: Random
   readonly log: Log
   readonly network: string
-  readonly book: Pick<StandingBook, 'incidents' | 'liftedAtMs' | 'of'>
+  readonly book: Pick<StandingBook, 'forgivenUntilMs' | 'incidents' | 'of'>
   readonly evidence: Pick<EvidenceBook, 'hear'>
   readonly registry: Pick<WorkerRegistry, 'begin' | 'end' | 'find' | 'node' | 'standing'>
   /** Judges what is proven, as if it had been seen here. */
@@ -64,7 +64,7 @@ export class StandingNotices {
       clock,
       network,
       isKnown: (worker) => registry.find(worker) !== undefined,
-      forgivenUntilMs: (worker) => book.liftedAtMs(worker),
+      forgivenUntilMs: (worker) => book.forgivenUntilMs(worker),
       isTrusted: (gateway) => modules.notices?.isTrusted(gateway) === true,
       observe: (worker, at) => evidence.hear(worker, at),
     })
@@ -107,7 +107,10 @@ export class StandingNotices {
     const heard = this.#accusations.hear(notice)
     this.#count(heard.kind)
     const fields = { gateway: shortId(from), incident: notice.incident }
-    if (heard.kind === 'ended') this.#ended(heard.worker, fields)
+    if (heard.kind === 'ended') {
+      const by = notice.kind === 'ended' ? notice.by : 'operator'
+      this.#ended(heard.worker, { ...fields, by })
+    }
     if (heard.kind === 'proven' || heard.kind === 'accused') {
       const { worker } = notice as { readonly worker: NodeId }
       const about = { ...fields, worker: shortId(worker) }
@@ -150,7 +153,7 @@ export class StandingNotices {
     const own = book.of(worker)
     const isQuarantined = own?.state === 'quarantined'
     const stays = isQuarantined ? { here: `quarantined by incident ${own.incident}` } : {}
-    log.warn('an operator of another gateway has ended its quarantine', { ...about, ...stays })
+    log.warn('another gateway has ended its quarantine', { ...about, ...stays })
   }
 
   #tell(incident: Incident, urges: boolean): void {

@@ -153,10 +153,6 @@ for (const [misdeed, cause] of severe) {
     assert.equal(byClient.status, 403)
     assert.match(byClient.text, /permission_denied/)
     assert.equal((await ask(gateway)).status, 503)
-    const attest = { ...body, decision: 'attest' }
-    const attested = await call(gateway, `${path}/decision`, { body: attest, key })
-    assert.equal(attested.status, 400)
-    assert.match(attested.text, /verifies no attestation/)
     const lifted = await call(gateway, `${path}/decision`, { body, key })
     assert.equal(lifted.status, 200)
     const { rulings, state } = JSON.parse(lifted.text) as IncidentView

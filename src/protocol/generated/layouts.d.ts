@@ -38,5 +38,7 @@ export declare const TokenLogprob: TableLayout
 export declare const TokenLogprobs: TableLayout
 export declare const GenerationEvent: TableLayout
 export declare const GenerateReply: TableLayout
+export declare const AttestCall: TableLayout
+export declare const AttestReply: TableLayout
 export declare const EmbedCall: TableLayout
 export declare const EmbedReply: TableLayout

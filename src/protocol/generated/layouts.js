@@ -418,6 +418,20 @@ export const GenerateReply = {
     { name: 'result', kind: 'table', bytes: 0, table: SignedEnvelope },
   ],
 }
+export const AttestCall = {
+  name: 'AttestCall',
+  fields: [
+    { name: 'envelope', kind: 'table', bytes: 0, table: SignedEnvelope },
+    { name: 'body', kind: 'scalars', bytes: 1 },
+  ],
+}
+export const AttestReply = {
+  name: 'AttestReply',
+  fields: [
+    { name: 'statement', kind: 'scalars', bytes: 1 },
+    { name: 'result', kind: 'table', bytes: 0, table: SignedEnvelope },
+  ],
+}
 export const EmbedCall = {
   name: 'EmbedCall',
   fields: [

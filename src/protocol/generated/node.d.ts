@@ -131,6 +131,41 @@ export declare class GenerateReply {
     static addResult(builder: flatbuffers.Builder, resultOffset: flatbuffers.Offset): void;
     static endGenerateReply(builder: flatbuffers.Builder): flatbuffers.Offset;
 }
+export declare class AttestCall {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): AttestCall;
+    static getRootAsAttestCall(bb: flatbuffers.ByteBuffer, obj?: AttestCall): AttestCall;
+    static getSizePrefixedRootAsAttestCall(bb: flatbuffers.ByteBuffer, obj?: AttestCall): AttestCall;
+    envelope(obj?: SignedEnvelope): SignedEnvelope | null;
+    body(index: number): number | null;
+    bodyLength(): number;
+    bodyArray(): Uint8Array | null;
+    static startAttestCall(builder: flatbuffers.Builder): void;
+    static addEnvelope(builder: flatbuffers.Builder, envelopeOffset: flatbuffers.Offset): void;
+    static addBody(builder: flatbuffers.Builder, bodyOffset: flatbuffers.Offset): void;
+    static createBodyVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startBodyVector(builder: flatbuffers.Builder, numElems: number): void;
+    static endAttestCall(builder: flatbuffers.Builder): flatbuffers.Offset;
+    static createAttestCall(builder: flatbuffers.Builder, envelopeOffset: flatbuffers.Offset, bodyOffset: flatbuffers.Offset): flatbuffers.Offset;
+}
+export declare class AttestReply {
+    bb: flatbuffers.ByteBuffer | null;
+    bb_pos: number;
+    __init(i: number, bb: flatbuffers.ByteBuffer): AttestReply;
+    static getRootAsAttestReply(bb: flatbuffers.ByteBuffer, obj?: AttestReply): AttestReply;
+    static getSizePrefixedRootAsAttestReply(bb: flatbuffers.ByteBuffer, obj?: AttestReply): AttestReply;
+    statement(index: number): number | null;
+    statementLength(): number;
+    statementArray(): Uint8Array | null;
+    result(obj?: SignedEnvelope): SignedEnvelope | null;
+    static startAttestReply(builder: flatbuffers.Builder): void;
+    static addStatement(builder: flatbuffers.Builder, statementOffset: flatbuffers.Offset): void;
+    static createStatementVector(builder: flatbuffers.Builder, data: number[] | Uint8Array): flatbuffers.Offset;
+    static startStatementVector(builder: flatbuffers.Builder, numElems: number): void;
+    static addResult(builder: flatbuffers.Builder, resultOffset: flatbuffers.Offset): void;
+    static endAttestReply(builder: flatbuffers.Builder): flatbuffers.Offset;
+}
 export declare class EmbedCall {
     bb: flatbuffers.ByteBuffer | null;
     bb_pos: number;

@@ -402,6 +402,122 @@ export class GenerateReply {
         return offset;
     }
 }
+export class AttestCall {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsAttestCall(bb, obj) {
+        return (obj || new AttestCall()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsAttestCall(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new AttestCall()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    envelope(obj) {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? (obj || new SignedEnvelope()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
+    }
+    body(index) {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    bodyLength() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    bodyArray() {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    static startAttestCall(builder) {
+        builder.startObject(2);
+    }
+    static addEnvelope(builder, envelopeOffset) {
+        builder.addFieldOffset(0, envelopeOffset, 0);
+    }
+    static addBody(builder, bodyOffset) {
+        builder.addFieldOffset(1, bodyOffset, 0);
+    }
+    static createBodyVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startBodyVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static endAttestCall(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+    static createAttestCall(builder, envelopeOffset, bodyOffset) {
+        AttestCall.startAttestCall(builder);
+        AttestCall.addEnvelope(builder, envelopeOffset);
+        AttestCall.addBody(builder, bodyOffset);
+        return AttestCall.endAttestCall(builder);
+    }
+}
+export class AttestReply {
+    bb = null;
+    bb_pos = 0;
+    __init(i, bb) {
+        this.bb_pos = i;
+        this.bb = bb;
+        return this;
+    }
+    static getRootAsAttestReply(bb, obj) {
+        return (obj || new AttestReply()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    static getSizePrefixedRootAsAttestReply(bb, obj) {
+        bb.setPosition(bb.position() + flatbuffers.SIZE_PREFIX_LENGTH);
+        return (obj || new AttestReply()).__init(bb.readInt32(bb.position()) + bb.position(), bb);
+    }
+    statement(index) {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.readUint8(this.bb.__vector(this.bb_pos + offset) + index) : 0;
+    }
+    statementLength() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? this.bb.__vector_len(this.bb_pos + offset) : 0;
+    }
+    statementArray() {
+        const offset = this.bb.__offset(this.bb_pos, 4);
+        return offset ? new Uint8Array(this.bb.bytes().buffer, this.bb.bytes().byteOffset + this.bb.__vector(this.bb_pos + offset), this.bb.__vector_len(this.bb_pos + offset)) : null;
+    }
+    result(obj) {
+        const offset = this.bb.__offset(this.bb_pos, 6);
+        return offset ? (obj || new SignedEnvelope()).__init(this.bb.__indirect(this.bb_pos + offset), this.bb) : null;
+    }
+    static startAttestReply(builder) {
+        builder.startObject(2);
+    }
+    static addStatement(builder, statementOffset) {
+        builder.addFieldOffset(0, statementOffset, 0);
+    }
+    static createStatementVector(builder, data) {
+        builder.startVector(1, data.length, 1);
+        for (let i = data.length - 1; i >= 0; i--) {
+            builder.addInt8(data[i]);
+        }
+        return builder.endVector();
+    }
+    static startStatementVector(builder, numElems) {
+        builder.startVector(1, numElems, 1);
+    }
+    static addResult(builder, resultOffset) {
+        builder.addFieldOffset(1, resultOffset, 0);
+    }
+    static endAttestReply(builder) {
+        const offset = builder.endObject();
+        return offset;
+    }
+}
 export class EmbedCall {
     bb = null;
     bb_pos = 0;

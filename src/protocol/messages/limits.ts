@@ -21,6 +21,9 @@ export const messageLimits = {
   quantityMax: 1e16,
   /** A node record with all its models. */
   recordBytesMax: 1024 * 1024,
+  /** What a node attests of itself, and of how many models: what is kept of it stays small. */
+  attestationBytesMax: 8 * 1024,
+  attestedModelsMax: 8,
   /** Events that became available together. */
   eventsPerMessageMax: 16_384,
   logprobsPerEventMax: 4_096,

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { attestation } from '../attestation.fixture.ts'
+import {
+  decodeAttestation,
+  decodeAttestationAsk,
+  encodeAttestation,
+  encodeAttestationAsk,
+} from '../attestation.ts'
 import { hasCode, IsochroneError } from '../errors.ts'
 import { createIdentity } from '../identity.ts'
 import * as load from '../load.fixture.ts'
 import * as notices from '../notices.fixture.ts'
 import * as fixture from '../protocol.fixture.ts'
 import { signNodeRecord } from '../signed-node-record.ts'
+import { decodeAttestReply, encodeAttestReply } from './attest-reply.ts'
 import { decodeClusterDigest, encodeClusterDigest } from './cluster-digest.ts'
 import { decodeEmbedReply, encodeEmbedReply } from './embed-reply.ts'
 import { decodeExperience, encodeExperience } from './experience.ts'
@@ -26,8 +34,10 @@ import {
   encodeGenerationRequest,
 } from './request.ts'
 import {
+  decodeAttestCall,
   decodeEmbedCall,
   decodeGenerateCall,
+  encodeAttestCall,
   encodeEmbedCall,
   encodeGenerateCall,
 } from './signed-call.ts'
@@ -119,6 +129,22 @@ const codecs = {
     decode: decodeGenerateCall,
   }),
   EmbedCall: codec({ value: signedCall, encode: encodeEmbedCall, decode: decodeEmbedCall }),
+  AttestCall: codec({ value: signedCall, encode: encodeAttestCall, decode: decodeAttestCall }),
+  AttestReply: codec({
+    value: fc.record({ statement: fc.uint8Array(), result: fixture.signedEnvelope }),
+    encode: encodeAttestReply,
+    decode: decodeAttestReply,
+  }),
+  Attestation: codec({
+    value: attestation,
+    encode: encodeAttestation,
+    decode: decodeAttestation,
+  }),
+  AttestationAsk: codec({
+    value: fc.record({ models: fc.array(fc.string(), { maxLength: 8 }) }),
+    encode: encodeAttestationAsk,
+    decode: decodeAttestationAsk,
+  }),
   GenerateReply: codec({
     value: fc.oneof(
       fc.record({

@@ -18,6 +18,8 @@ export interface SignedCall {
 export type GenerateCall = SignedCall
 /** Its body: `encodeEmbeddingRequest`. */
 export type EmbedCall = SignedCall
+/** Its body: `encodeAttestationAsk`. */
+export type AttestCall = SignedCall
 
 export function encodeGenerateCall(call: GenerateCall): Uint8Array {
   return encodeMessage((to) => {
@@ -53,7 +55,24 @@ export function decodeEmbedCall(bytes: Uint8Array): EmbedCall {
   )
 }
 
-function readCall(table: wire.GenerateCall | wire.EmbedCall): SignedCall {
+export function encodeAttestCall(call: AttestCall): Uint8Array {
+  return encodeMessage((to) => {
+    const envelope = writeSignedEnvelope(to, call.envelope)
+    const body = to.createByteVector(call.body)
+    wire.AttestCall.startAttestCall(to)
+    wire.AttestCall.addEnvelope(to, envelope)
+    wire.AttestCall.addBody(to, body)
+    return wire.AttestCall.endAttestCall(to)
+  })
+}
+
+export function decodeAttestCall(bytes: Uint8Array): AttestCall {
+  return decodeMessage(bytes, layouts.AttestCall, (buffer) =>
+    readCall(wire.AttestCall.getRootAsAttestCall(buffer)),
+  )
+}
+
+function readCall(table: wire.GenerateCall | wire.EmbedCall | wire.AttestCall): SignedCall {
   const envelope = readSignedEnvelope(table.envelope())
   const body = table.bodyArray()
   if (body === null) throw malformed('a call without a body')

@@ -101,7 +101,7 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
     case 'probe':
       return (
         `${name}, or another of the best, would have been chosen had this not been a turn to ` +
-        'try a worker that failed.'
+        'try a worker that failed, or is on probation.'
       )
     case 'spill':
       return `${name} would have been chosen with a free slot.`

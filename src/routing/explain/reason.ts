@@ -83,8 +83,9 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'probe':
       return (
-        'It failed several times in a row not long ago, and single requests show whether it is ' +
-        `well again. Otherwise ${name}, or another of the best, would have been chosen.`
+        'It failed several times in a row not long ago, or is on probation, and single requests ' +
+        `show whether it is well again. Otherwise ${name}, or another of the best, would have ` +
+        'been chosen.'
       )
     case 'spill':
       return (

@@ -56,6 +56,7 @@ const candidate = fc
       { weight: 1, arbitrary: fc.constantFrom('suspect' as const, 'dead' as const) },
     ),
     isCondemned: seldom,
+    isTried: fc.constantFrom(undefined, true),
     breaker: fc.oneof(
       { weight: 8, arbitrary: fc.constant(undefined) },
       { weight: 1, arbitrary: fc.constantFrom(...breakers) },
@@ -73,13 +74,13 @@ const candidate = fc
     response: fc.option(response, { nil: undefined }),
     ttftMs: fc.integer({ min: 1, max: 3_000 }),
   })
-  .map(({ number, isOffered, isCondemned, running, draining, response: seen, ...one }) => {
+  .map(({ number, isOffered, isCondemned, isTried, running, draining, response: seen, ...one }) => {
     const { features, contextTokensMax, prefillTokensPerSecond, ttftMs, ...others } = one
     const { completionPrice, rate, runtime, ...rest } = others
     const measured = rate === undefined ? undefined : sampleRate(rate)
     const evidence = { ...sampleEvidence(0.9, 50, ttftMs), response: seen, rate: measured }
     const offer = { features, contextTokensMax, prefillTokensPerSecond, completionPrice, runtime }
-    const standing = { state: 'quarantined' as const, incident: 'inc_a', words: 'quarantined' }
+    const standing = { state: 'probation', incident: 'inc_a', words: 'w', takes: isTried }
     return sampleCandidate(number, {
       ...rest,
       evidence,

@@ -15,3 +15,9 @@ test('a worker against which something stands is rejected, and the incident name
     /no incident lowers \/ quarantined by incident inc_a/,
   )
 })
+
+test('who is on probation passes while it may be tried, and not while it rests', () => {
+  const standing = { state: 'probation', incident: 'inc_a', words: 'on probation' } as const
+  assert.equal(checkInWords(standingGate, {}, { standing: { ...standing, takes: true } }), 'pass')
+  assert.match(checkInWords(standingGate, {}, { standing }), /on probation/)
+})

@@ -146,7 +146,7 @@ class Network {
       verdict: one(verdicts),
       hardwareClass: one(['fast', 'other']),
       memoryBytes: one([undefined, 2 * 1024 ** 3, 8 * 1024 ** 3]),
-      ...(random.below(9) === 0 ? { standing } : {}),
+      ...(random.below(9) === 0 ? { standing: one([standing, onProbation]) } : {}),
       breaker:
         random.below(9) === 0 ? this.#breaker(one(['open', 'half-open', 'waiting'])) : undefined,
     })
@@ -199,6 +199,8 @@ const standing = {
   incident: 'inc_aaaaaaaaaaaaaaaaaaaaaaaaaa',
   words: 'quarantined by an incident',
 } as const
+
+const onProbation = { ...standing, state: 'probation', takes: true } as const
 
 function made(seed: number, size: number, steps: number): Network {
   const network = new Network(seed, size)
