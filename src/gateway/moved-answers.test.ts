@@ -118,3 +118,31 @@ test('a first token that is late is asked of a second node', async (t) => {
     ],
   )
 })
+
+test('who answered is known to have read the prompt, although another one was asked', async (t) => {
+  const { node, ask, decisions } = await place(t)
+  const second = Promise.withResolvers<void>()
+  let asked = 0
+  const script: Script = async function* (request, signal) {
+    asked += 1
+    const isSecond = asked === 2
+    if (isSecond) second.resolve()
+    if (asked === 1) await second.promise
+    yield* writing(isSecond ? 0 : words.length)(request, signal)
+  }
+  const nodes = [await node(script), await node(script)]
+  const prompt = 'Wool? '.repeat(1_000)
+  const hedged = await ask({ prompt, isochrone: { slo: { ttft_ms: 400 } } })
+  assert.equal(textOf(await hedged.text()), all)
+  assert.deepEqual(
+    nodes.map(({ generations }) => generations),
+    [1, 1],
+  )
+  const again = await ask({ prompt })
+  await again.text()
+  const decision = decisions.all.get(again.headers.get('x-isochrone-decision') ?? '')
+  assert.deepEqual(
+    decision?.request.warm?.map(({ worker }) => worker),
+    [hedged.headers.get('x-isochrone-worker')],
+  )
+})

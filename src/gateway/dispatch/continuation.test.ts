@@ -251,6 +251,23 @@ test('a worker that goes on otherwise is not let through, and the next one is', 
   assert.ok(refused > 0)
 })
 
+test('nothing passes behind the end of an answer that the client has', async () => {
+  const more = (choice: number): GenerationEvent => {
+    const text = { text: '!', tokenIds: [100 * choice + 99], logprobs: [], extra: null }
+    return { type: 'delta', choice, ...text }
+  }
+  const lie: NonNullable<Ways['lie']> = (events) => [...events.slice(0, -1), more(1)]
+  const request = requestOf({ choices: 2 })
+  const ended = wholeAnswer(2).findIndex(({ type }) => type === 'finish') + 1
+  const workers = workersOf({ failsAfter: ended }, { lie })
+  const { stream, trail } = setUp({ workers, request })
+  const { events, error } = await read((await stream()).batches)
+  assert.ok(hasCode(error, 'stream_interrupted'), String(error))
+  assert.equal(trail.decision.attempts[1]?.code, 'continuation_differs')
+  const { answers } = byChoice(events)
+  assert.deepEqual(answers.get(1), byChoice(wholeAnswer(2)).answers.get(1))
+})
+
 test('three workers in a row that add nothing are enough', async () => {
   const workers = workersOf({ failsAfter: 4 }, ...new Array(5).fill({ failsAfter: 0 }))
   const { stream, trail } = setUp({ workers })

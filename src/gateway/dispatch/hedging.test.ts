@@ -92,6 +92,22 @@ test('the first worker is sooner after all: of the second one nothing is seen', 
   assert.match(metrics.render(), /isochrone_hedges_total\{result="lost"\} 1\n/)
 })
 
+test('two first tokens in one turn are one answer', async () => {
+  const { promise, resolve } = Promise.withResolvers()
+  const all = await begun([{ begins: promise }, { begins: promise }])
+  const { answer, attempts, clock, trail, workers } = all
+  await clock.advanceAsync(hedgedAtMs)
+  resolve(undefined)
+  const { events, error } = await read((await answer).batches)
+  assert.equal(error, undefined)
+  assert.deepEqual(byChoice(events), byChoice(wholeAnswer()))
+  trail.close()
+  const ends = attempts().map(([, cause, outcome]) => `${cause} ${outcome}`)
+  assert.deepEqual(ends, ['picked completed', 'hedge cancelled'])
+  assert.deepEqual([workers[0]?.stopped, workers[1]?.stopped], [0, 1])
+  assert.equal(all.observations.all.length, 2)
+})
+
 test('an answer whose hedge was not needed can still move there', async () => {
   const { promise, resolve } = Promise.withResolvers()
   let asked = 0

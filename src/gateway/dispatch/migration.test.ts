@@ -131,6 +131,26 @@ test('a rate below the objective for three seconds is left for one that keeps it
   assert.deepEqual(kept.attempts(), [['picked', 'completed', null]])
 })
 
+test('a rate that is low for its reader’s sake moves nothing', async () => {
+  const { ways, by } = paced(150)
+  const workers = [new ContinuingWorker(1, ways), new ContinuingWorker(2)]
+  const { clock, stream, trail } = setUp({ workers, objective: { ttftMs: null, tpotMs: 200 } })
+  by(clock)
+  const reads = async () => {
+    // Two tokens in three seconds, of which the worker takes the fifth part.
+    for await (const batch of (await stream()).batches) {
+      if (batch.length > 0) await sleep(clock, 1_350)
+    }
+  }
+  const reading = reads()
+  await clock.advanceAsync(30_000)
+  await reading
+  assert.deepEqual(
+    trail.decision.attempts.map(({ outcome }) => outcome),
+    ['completed'],
+  )
+})
+
 test('who is left is not drawn again, however good its record still is', async () => {
   const objective = { ttftMs: null, tpotMs: 300 }
   // As fast by its own word as the first one is by what was seen of it.

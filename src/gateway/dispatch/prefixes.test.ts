@@ -48,9 +48,19 @@ test('another beginning, model or key is another prompt; a short one has no begi
   assert.equal(isWarm(chat(long)), true)
   assert.equal(isWarm(chat(`x${long}`)), false)
   assert.equal(isWarm({ ...chat(long), model: 'other' }), false)
+  assert.equal(isWarm({ ...chat(long), tools: [{ type: 'function' }] }), false)
   assert.equal(isWarm(chat(long), 'key_2'), false)
   assert.equal(isWarm(text(long)), false)
   assert.deepEqual(prefixes.of(chat('short', 'and short'), key), [])
+})
+
+test('of a long conversation the latest messages are remembered, not each', () => {
+  const prefixes = new Prefixes(seededRandom(1))
+  const messages = Array.from({ length: 40 }, (_, i) => `${i} ${long}`)
+  const found = prefixes.of(chat(...messages), key)
+  assert.equal(found.length, 8)
+  const shorter = prefixes.of(chat(...messages.slice(0, -7)), key)
+  assert.equal(found.at(-1)?.key, shorter[0]?.key)
 })
 
 test('a text is known by its first so many characters', () => {
