@@ -167,21 +167,16 @@ function readEvidence(book: EvidenceBook, workers: readonly WorkerId[]): number 
   return sum
 }
 
-/** What no way of deciding can do without: 166 bytes of each candidate. */
+/** What no way of deciding can do without: 212 bytes of each candidate. */
 function readAll(table: CandidateTable): number {
+  const { barred, contextMax, memoryBytes, times, records } = table
   let sum = 0
-  for (const column of [table.barred, table.features, ...floats.map((name) => table[name])]) {
-    for (let row = 0; row < table.size; row += 1) sum += column[row] as number
+  for (const column of [barred, contextMax, memoryBytes, times, records]) {
+    const used = table.size * (column.length / barred.length)
+    for (let at = 0; at < used; at += 1) sum += column[at] as number
   }
   return sum
 }
-
-const floats = [
-  ...(['contextMax', 'slots', 'present', 'kvTokensFree', 'tokensAhead', 'linkMs'] as const),
-  ...(['prefillMsPerToken', 'tpotMs', 'ttftMs', 'ttftShare', 'timedSamples'] as const),
-  ...(['responseSamples', 'soundAtLeast', 'soundAtMost', 'completionMean', 'samples'] as const),
-  ...(['hazardUpper', 'hazardLower', 'promptPrice', 'completionPrice'] as const),
-] as const
 
 /** Workers of different speed, distance, load and record; one in ten fails now and then. */
 function network(size: number) {

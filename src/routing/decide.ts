@@ -5,33 +5,29 @@
  */
 import type { Random } from '../base/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
-import { type Candidate, presentOf, slotsOf } from './candidate.ts'
+import type { Candidate } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Round } from './decision.ts'
 import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
-import { backOffGate } from './gates/back-off.ts'
 import { breakerGate } from './gates/breaker.ts'
-import { columnGates, passesColumns, questionsOf } from './gates/columns.ts'
-import { connectedGate } from './gates/connected.ts'
-import type { Fact, Gate } from './gates/gate.ts'
 import { gates } from './gates/gates.ts'
-import { latestTtftMs } from './gates/latency-at-load.ts'
-import { modelGate } from './gates/model.ts'
 import { isSound } from './gates/record.ts'
 import { statementGate } from './gates/statement.ts'
 import { unsuspectedGate } from './gates/unsuspected.ts'
 import { orderOf } from './order.ts'
 import { pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { addToPool, candidateAt, leavePool, type Pool, takePool } from './pool.ts'
-import { type Demand, emptyPrediction, expectedCompletionTokens, predict } from './prediction.ts'
+import { candidateAt, leavePool, type Pool } from './pool.ts'
+import { type Demand, emptyPrediction, expectedCompletionTokens } from './prediction.ts'
 import { rank } from './ranking.ts'
 import { type Draws, DrawsNoted } from './replay/draws.ts'
 import { roundOf } from './replay/rounds.ts'
 import type { ViewReference } from './replay/view-log.ts'
 import type { Continuation, RouteRequest } from './request.ts'
+import { passes, sift } from './sift.ts'
 import { bars, type CandidateTable, tableOf } from './table.ts'
 import { tierOf } from './tier.ts'
+import { judgeTimes } from './timeliness.ts'
 
 export interface DecideInput {
   readonly request: RouteRequest
@@ -175,12 +171,13 @@ function decideWith(input: DecideInput, before: Before): Decision {
     const undecided = { ...nobody, outcome, retryAfterMs, rounds: rounds([]) }
     return newDecision({ ...base, ...undecided }, sifted.rejected, demand)
   }
+  judgeTimes(pool)
   const order = orderOf(pool, policy, policy.soonShare * (request.objective.ttftMs ?? 0))
   const { warm = [] } = request
   const picked = pick({ pool, order, policy, random: draws.from(input.random), warm })
   const decided = {
     indistinguishable: order.groupSize,
-    alike: order.alike.length,
+    alike: order.alike,
     rankings: rank(pool, { order, picked, policy }),
     outcome: 'chosen' as const,
     chosen: candidateAt(pool, picked.chosen)?.id ?? null,
@@ -276,86 +273,4 @@ function hasBeenAtIt({ outcome, ttftMs }: Attempt): boolean {
 function triedAt(attempts: readonly Attempt[]): ReadonlySet<WorkerId> {
   const tried = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'running')
   return new Set(tried.map(({ worker }) => worker))
-}
-
-interface Sifted {
-  /** The eligible. */
-  readonly pool: Pool
-  readonly gateCounts: Readonly<Record<string, number>>
-  readonly rejected: { workers: WorkerId[]; gates: Gate[]; facts: Fact[] }
-  /** null: nobody was rejected by a temporary gate. */
-  readonly retryAfterMs: number | null
-}
-
-function sift(table: CandidateTable, demand: Demand): Sifted {
-  const asked = gates.filter((gate) => gate.applies(demand))
-  const further = asked.filter((gate) => !columnGates.has(gate))
-  const about = { demand, questions: questionsOf(demand) }
-  const counts = new Array<number>(asked.length).fill(0)
-  const pool = takePool(table)
-  const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
-  let retryAfterMs: number | null = null
-  for (let row = 0; row < table.size; row += 1) {
-    const candidate = table.candidates[row] as Candidate
-    if (passesColumns(table, row, about) && passes(candidate, demand, further)) {
-      addToPool(pool, row, demand)
-      continue
-    }
-    // Who is rejected is rejected by the first gate in their order.
-    const g = firstShut(table.barred[row] as number, asked, { candidate, demand })
-    const gate = asked[g]
-    if (gate === undefined) continue
-    counts[g] = (counts[g] ?? 0) + 1
-    if (gate.temporary) retryAfterMs = sooner(retryAfterMs, passesAfterMs(gate, candidate, demand))
-    if (rejected.workers.length >= demand.policy.rejectionsMax) continue
-    const fact = gate.check(candidate, demand)
-    if (fact === undefined) continue
-    rejected.workers.push(candidate.id)
-    rejected.gates.push(gate)
-    rejected.facts.push(fact)
-  }
-  const gateCounts: Record<string, number> = {}
-  for (const [g, gate] of asked.entries()) gateCounts[gate.name] = counts[g] ?? 0
-  return { pool, gateCounts, rejected, retryAfterMs }
-}
-
-/** The first two gates are asked always, and most of who is rejected in a large network is here. */
-function firstShut(
-  barred: number,
-  asked: readonly Gate[],
-  { candidate, demand }: { readonly candidate: Candidate; readonly demand: Demand },
-): number {
-  if ((barred & bars.unoffered) !== 0) return asked.indexOf(modelGate)
-  if ((barred & bars.disconnected) !== 0) return asked.indexOf(connectedGate)
-  return asked.findIndex((gate) => gate.check(candidate, demand) !== undefined)
-}
-
-function passes(candidate: Candidate, demand: Demand, checked: readonly Gate[]): boolean {
-  for (const gate of checked) if (gate.check(candidate, demand) !== undefined) return false
-  return true
-}
-
-function sooner(aMs: number | null, bMs: number): number {
-  return aMs === null ? bMs : Math.min(aMs, bMs)
-}
-
-/** When the candidate can be expected to pass a temporary gate. */
-function passesAfterMs(gate: Gate, candidate: Candidate, demand: Demand): number {
-  return gate === backOffGate
-    ? Math.ceil(candidate.breaker?.leftMs ?? 0)
-    : freeAfterMs(candidate, demand)
-}
-
-/**
- * When the candidate can be expected to have room: slots become free one after the other, on
- * average after one answer's time shared by all of them; with an objective, when the queue is
- * short enough for it.
- */
-function freeAfterMs(candidate: Candidate, demand: Demand): number {
-  const prediction = predict(candidate, demand)
-  const slots = slotsOf(candidate)
-  const answersAhead = presentOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
-  const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
-  const mostMs = latestTtftMs(prediction, demand) ?? Number.POSITIVE_INFINITY
-  return Math.ceil(Math.max(roomMs, prediction.ttftMs - mostMs))
 }

@@ -6,19 +6,27 @@
  * elimination, Even-Dar, Mannor and Mansour, 2006). Within the group the time until a right answer
  * decides.
  */
-import { newcomer } from '../evidence/index.ts'
-import { occupancyOf, slotsOf } from './candidate.ts'
+import { newcomer, survival } from '../evidence/index.ts'
+import { outlook, outlooksPerRow, record, recordsPerRow } from './layout.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { candidateAt, type Pool } from './pool.ts'
+import { isInGroup, outlookAt, type Pool, priceAt, sourceOf } from './pool.ts'
+import { reliabilityAt, reliabilityAtBestAt, surestOf } from './reliability.ts'
+
+// Constants of this file, for the loops (`layout.ts`).
+const cell = record
+const width = recordsPerRow
+const to = outlook
+const widthOut = outlooksPerRow
+const usualMean = newcomer.completion.mean
 
 export interface Order {
   /** How many cannot be told apart from the most reliable. */
   readonly groupSize: number
-  /** As reliable and as fast as the best: these take turns by load. Indices into the pool. */
-  readonly alike: readonly number[]
+  /** How many are as reliable and as fast as the best: the pool's `takers` take turns by load. */
+  readonly alike: number
   /** Up to this predicted time whoever has read the beginning of the prompt stays one of them. */
   readonly stayMs: number
-  /** The candidates in `alike` are there because nobody more reliable has a free slot. */
+  /** They take turns because nobody more reliable has a free slot. */
   readonly spilled: boolean
   /** The first few of all, best first. Indices into the pool. */
   readonly best: readonly number[]
@@ -29,114 +37,145 @@ export interface Order {
  * @param soonMs whoever is done by then is as fast as need be; 0: nobody says what is
  */
 export function orderOf(pool: Pool, policy: RoutingPolicy, soonMs = 0): Order {
-  const { groupSize, seenMs } = markGroup(pool, policy)
-  const fastestMs = believeTimes(pool, policy, seenMs)
+  const { groupSize, fastestMs } = markGroup(pool, policy)
   const limitMs = Math.max(sameSpeedLimit(fastestMs, policy), soonMs)
-  const { inGroup, timeMs, queueMs } = pool
-  let alike: number[] = []
-  let free = false
-  for (let i = 0; i < pool.size; i += 1) {
-    if (inGroup[i] === 0 || (timeMs[i] ?? 0) > limitMs) continue
-    alike.push(i)
-    if (queueMs[i] === 0) free = true
-  }
-  const best = bestOf(pool, policy.rankingsMax)
-  const spill = free ? [] : spillFrom(pool, policy, fastestMs)
-  const spilled = spill.length > 0
-  if (spilled) alike = spill
-  pool.alike.fill(0, 0, pool.size)
-  for (const index of alike) pool.alike[index] = 1
-  return { groupSize, alike, stayMs: limitMs * policy.stayFactor, spilled, best }
-}
-
-/** Insertion into a short list: most candidates are compared with its last one and left out. */
-function bestOf(pool: Pool, rankingsMax: number): readonly number[] {
-  const compare = compareRank(pool)
   // Who was chosen is compared with the best other one: two are needed in any case.
-  const countMax = Math.max(2, rankingsMax)
-  const best: number[] = []
-  const { inGroup, timeMs } = pool
-  /** Of the last one, while it is of the group: whoever is slower, or in no group, comes behind. */
-  let lastMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < pool.size; i += 1) {
-    if ((timeMs[i] ?? 0) > lastMs || (inGroup[i] === 0 && lastMs !== Number.POSITIVE_INFINITY)) {
-      continue
-    }
-    let at = best.length
-    if (at === countMax) {
-      if (compare(i, best[at - 1] ?? 0) > 0) continue
-      at -= 1
-    }
-    for (; at > 0 && compare(i, best[at - 1] ?? 0) < 0; at -= 1) best[at] = best[at - 1] ?? 0
-    best[at] = i
-    const last = best[countMax - 1]
-    if (last !== undefined && inGroup[last] === 1) lastMs = timeMs[last] ?? 0
-  }
-  return best
-}
-
-/** Negative: the candidate at `a` comes before the one at `b`. */
-export function compareRank(pool: Pool): (a: number, b: number) => number {
-  const { inGroup, reliability, timeMs, price } = pool
-  return (a, b) => {
-    const groups = (inGroup[b] ?? 0) - (inGroup[a] ?? 0)
-    if (groups !== 0) return groups
-    if (inGroup[a] === 0) {
-      const reliable = (reliability[b] ?? 0) - (reliability[a] ?? 0)
-      if (reliable !== 0) return reliable
-    }
-    const time = (timeMs[a] ?? 0) - (timeMs[b] ?? 0)
-    if (time !== 0) return time
-    return (price[a] ?? 0) - (price[b] ?? 0) || a - b
-  }
-}
-
-export function loadOf(pool: Pool, index: number): number {
-  const candidate = candidateAt(pool, index)
-  return candidate === undefined ? 0 : occupancyOf(candidate) / slotsOf(candidate)
-}
-
-/** Also gives the shortest time of those in the group that were seen at work; 0: of nobody. */
-function markGroup(pool: Pool, policy: RoutingPolicy) {
-  const { reliability, reliabilityAtBest, inGroup, timedSamples, aimMs } = pool
-  let best = 0
-  for (let i = 0; i < pool.size; i += 1) {
-    const one = reliability[i] ?? 0
-    if (one > best) best = one
-  }
-  const least = best - policy.reliabilityMargin
-  let groupSize = 0
-  let seenMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < pool.size; i += 1) {
-    const belongs = (reliabilityAtBest[i] ?? 0) < least ? 0 : 1
-    inGroup[i] = belongs
-    groupSize += belongs
-    if (belongs === 0 || (timedSamples[i] ?? 0) < policy.claimSamples) continue
-    const seen = aimMs[i] ?? 0
-    if (seen < seenMs) seenMs = seen
-  }
-  return { groupSize, seenMs: seenMs === Number.POSITIVE_INFINITY ? 0 : seenMs }
+  const { best, turns, free } = sortOut(pool, limitMs, Math.max(2, policy.rankingsMax))
+  const spill = free ? 0 : spillFrom(pool, policy, fastestMs)
+  const alike = spill > 0 ? spill : turns
+  return { groupSize, alike, stayMs: limitMs * policy.stayFactor, spilled: spill > 0, best }
 }
 
 /**
- * The predicted times, made safe to compare; gives the shortest of the group. Whoever has only its
- * own word for its speed is not believed to be faster than the fastest that was seen at work. A
- * record worse than a newcomer's means repeats: the time grows as completion falls, so that an
- * instant failure is not a fast answer (as in peak EWMA with a failure penalty, but by evidence).
+ * Marks those that cannot be told apart from the most reliable, and makes the predicted times safe
+ * to compare; gives the shortest of the group. Whoever has only its own word for its speed is not
+ * believed to be faster than the fastest of the group that was seen at work. A record worse than a
+ * newcomer's means repeats: the time grows as completion falls, so that an instant failure is not a
+ * fast answer (as in peak EWMA with a failure penalty, but by evidence).
  */
-function believeTimes(pool: Pool, { claimSamples }: RoutingPolicy, seenMs: number): number {
-  const { inGroup, timedSamples, aimMs, timeMs, completionMean } = pool
-  const usualMean = newcomer.completion.mean
+function markGroup(pool: Pool, policy: RoutingPolicy) {
+  const { size, rows, isTimed, outlooks, listed } = pool
+  const { records } = sourceOf(pool).table
+  const aimed = aimOf(pool)
+  const { claimSamples } = policy
+  const least = surestOf(pool) - policy.reliabilityMargin
+  let groupSize = 0
+  let unseen = 0
+  let seenMs = Number.POSITIVE_INFINITY
   let fastestMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < pool.size; i += 1) {
-    let ms = aimMs[i] ?? 0
-    if (ms < seenMs && (timedSamples[i] ?? 0) < claimSamples) ms = seenMs
-    const mean = completionMean[i] ?? 0
-    if (mean < usualMean) ms *= usualMean / Math.max(mean, 1e-6)
-    timeMs[i] = ms
-    if (ms < fastestMs && inGroup[i] === 1) fastestMs = ms
+  for (let i = 0; i < size; i += 1) {
+    const at = (rows[i] as number) * width
+    const out = i * widthOut
+    const totalMs = outlooks[out + to.totalMs] as number
+    const stays = survival(records[at + cell.hazardLower] as number, totalMs)
+    let most = (records[at + cell.soundAtMost] as number) * stays
+    if (isTimed === true) most *= outlooks[out + to.timelyAtMost] as number
+    const isOut = most < least
+    if (!isOut) groupSize += 1
+    const aim = outlooks[out + aimed] as number
+    const ms = repeated(aim, records[at + cell.completionMean] as number)
+    outlooks[out + to.timeMs] = ms
+    outlooks[out + to.groupMs] = isOut ? Number.POSITIVE_INFINITY : ms
+    if ((records[at + cell.timedSamples] as number) < claimSamples) {
+      listed[unseen] = i
+      unseen += 1
+    } else if (!isOut) {
+      if (aim < seenMs) seenMs = aim
+      if (ms < fastestMs) fastestMs = ms
+    }
   }
-  return fastestMs
+  for (let u = 0; u < unseen; u += 1) {
+    const i = listed[u] as number
+    const at = (rows[i] as number) * width
+    const out = i * widthOut
+    const aim = outlooks[out + aimed] as number
+    const isSooner = aim < seenMs && seenMs !== Number.POSITIVE_INFINITY
+    const ms = repeated(isSooner ? seenMs : aim, records[at + cell.completionMean] as number)
+    outlooks[out + to.timeMs] = ms
+    if (!isInGroup(pool, i)) continue
+    outlooks[out + to.groupMs] = ms
+    if (ms < fastestMs) fastestMs = ms
+  }
+  return { groupSize, fastestMs }
+}
+
+function repeated(ms: number, mean: number): number {
+  return mean < usualMean ? ms * (usualMean / Math.max(mean, 1e-6)) : ms
+}
+
+/** What is to be soon: the first token, where there is an objective for it, else the last. */
+function aimOf(pool: Pool): number {
+  const { ttftMs } = sourceOf(pool).demand.request.objective
+  return ttftMs === null ? outlook.totalMs : outlook.ttftMs
+}
+
+/** The best few, and whoever of the group is done by then; of these, whether one is free now. */
+function sortOut(pool: Pool, limitMs: number, countMax: number) {
+  const { size, outlooks, alike, takers } = pool
+  const list: BestList = { pool, countMax, best: [] }
+  alike.fill(0, 0, size)
+  let turns = 0
+  let free = false
+  /** Of the last of the best, where they are as many as may be: whoever is slower comes behind. */
+  let lastMs = Number.POSITIVE_INFINITY
+  for (let i = 0; i < size; i += 1) {
+    const ms = outlooks[i * widthOut + to.groupMs] as number
+    if (ms <= limitMs) {
+      alike[i] = 1
+      takers[turns] = i
+      turns += 1
+      if (outlooks[i * widthOut + to.queueMs] === 0) free = true
+    }
+    if (ms <= lastMs) lastMs = insert(list, i)
+  }
+  return { best: list.best, turns, free }
+}
+
+interface BestList {
+  readonly pool: Pool
+  readonly countMax: number
+  readonly best: number[]
+}
+
+/** Keeps the order. @returns the time of the last one; Infinity: somebody else has room */
+function insert({ pool, countMax, best }: BestList, i: number): number {
+  const ms = outlookAt(pool, i, to.groupMs)
+  let at = best.length
+  for (; at > 0; at -= 1) {
+    const other = best[at - 1] as number
+    const otherMs = outlookAt(pool, other, to.groupMs)
+    // Nearly all are told apart by one number.
+    if (ms > otherMs || (ms === otherMs && compareRank(pool, i, other) > 0)) break
+    if (at < countMax) best[at] = other
+  }
+  if (at < countMax) best[at] = i
+  const last = best[countMax - 1]
+  return last === undefined ? Number.POSITIVE_INFINITY : outlookAt(pool, last, to.groupMs)
+}
+
+/** Negative: the candidate at `a` comes before the one at `b`. */
+function compareRank(pool: Pool, a: number, b: number): number {
+  const [isIn, isOtherIn] = [isInGroup(pool, a), isInGroup(pool, b)]
+  if (isIn !== isOtherIn) return isIn ? -1 : 1
+  if (!isIn) {
+    const reliable = reliabilityAt(pool, b) - reliabilityAt(pool, a)
+    if (reliable !== 0) return reliable
+  }
+  const time = outlookAt(pool, a, outlook.timeMs) - outlookAt(pool, b, outlook.timeMs)
+  if (time !== 0) return time
+  return priceAt(pool, a) - priceAt(pool, b) || a - b
+}
+
+/** Its place among all, from 1 on. */
+export function rankNumber(pool: Pool, index: number): number {
+  const { size, outlooks } = pool
+  const ms = outlookAt(pool, index, outlook.groupMs)
+  let rank = 1
+  for (let i = 0; i < size; i += 1) {
+    const one = outlooks[i * widthOut + to.groupMs] as number
+    if (one < ms || (one === ms && compareRank(pool, i, index) < 0)) rank += 1
+  }
+  return rank
 }
 
 function sameSpeedLimit(fastestMs: number, policy: RoutingPolicy): number {
@@ -146,17 +185,31 @@ function sameSpeedLimit(fastestMs: number, policy: RoutingPolicy): number {
 /**
  * Where everybody in the group has a queue: the others with a free slot that would be done sooner,
  * unless their record is worse than a newcomer's; of these the most reliable and those like it.
+ * These take turns then. @returns how many they are
  */
-function spillFrom(pool: Pool, policy: RoutingPolicy, fastestMs: number): number[] {
-  const { inGroup, queueMs, timeMs, reliability, reliabilityAtBest, completionMean } = pool
-  const free: number[] = []
+function spillFrom(pool: Pool, policy: RoutingPolicy, fastestMs: number): number {
+  const { size, rows, alike, takers, listed: free } = pool
+  const { records } = sourceOf(pool).table
+  let count = 0
   let best = 0
-  for (let i = 0; i < pool.size; i += 1) {
-    const mean = completionMean[i] ?? 0
-    if (inGroup[i] === 1 || queueMs[i] !== 0 || mean < newcomer.completion.mean) continue
-    if ((timeMs[i] ?? 0) >= fastestMs) continue
-    free.push(i)
-    best = Math.max(best, reliability[i] ?? 0)
+  for (let i = 0; i < size; i += 1) {
+    if (isInGroup(pool, i) || outlookAt(pool, i, outlook.queueMs) !== 0) continue
+    if (outlookAt(pool, i, outlook.timeMs) >= fastestMs) continue
+    const mean = records[(rows[i] as number) * width + cell.completionMean] as number
+    if (mean < usualMean) continue
+    free[count] = i
+    count += 1
+    best = Math.max(best, reliabilityAt(pool, i))
   }
-  return free.filter((i) => (reliabilityAtBest[i] ?? 0) >= best - policy.reliabilityMargin)
+  if (count === 0) return 0
+  alike.fill(0, 0, size)
+  let spill = 0
+  for (let at = 0; at < count; at += 1) {
+    const i = free[at] as number
+    if (reliabilityAtBestAt(pool, i) < best - policy.reliabilityMargin) continue
+    alike[i] = 1
+    takers[spill] = i
+    spill += 1
+  }
+  return spill
 }

@@ -8,10 +8,18 @@ import type { Random } from '../base/index.ts'
 import { newcomer } from '../evidence/index.ts'
 import type { WorkerId } from '../protocol/index.ts'
 import type { DecidingFactor } from './decision.ts'
-import { loadOf, type Order } from './order.ts'
+import { outlook, outlooksPerRow, record, recordsPerRow } from './layout.ts'
+import type { Order } from './order.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { candidateAt, type Pool } from './pool.ts'
+import { candidateAt, isInGroup, loadAt, outlookAt, type Pool, priceAt, sourceOf } from './pool.ts'
 import type { WarmWorker } from './request.ts'
+import { bars } from './table.ts'
+
+// Constants of this file, for the loops (`layout.ts`).
+const cell = record
+const width = recordsPerRow
+const to = outlook
+const widthOut = outlooksPerRow
 
 export interface Pick {
   readonly chosen: number
@@ -49,9 +57,10 @@ export function pick(input: PickInput): Pick {
 function stayWith({ pool, order, policy, warm }: PickInput): Pick | undefined {
   for (const { worker } of warm) {
     const index = indexOf(pool, worker)
-    if (index === undefined || pool.inGroup[index] === 0 || pool.queueMs[index] !== 0) continue
-    if ((pool.timeMs[index] ?? 0) > order.stayMs) continue
-    if (loadOf(pool, index) > leastLoad(pool, order) + policy.affinityLoadMax) continue
+    if (index === undefined || !isInGroup(pool, index)) continue
+    if (outlookAt(pool, index, outlook.queueMs) !== 0) continue
+    if (outlookAt(pool, index, outlook.timeMs) > order.stayMs) continue
+    if (loadAt(pool, index) > leastLoad(pool, order) + policy.affinityLoadMax) continue
     return { chosen: index, comparedWith: bestOther(order, index), decidedBy: 'affinity' }
   }
   return undefined
@@ -64,24 +73,26 @@ function indexOf(pool: Pool, worker: WorkerId): number | undefined {
 
 function leastLoad(pool: Pool, { alike }: Order): number {
   let least = Number.POSITIVE_INFINITY
-  for (const index of alike) least = Math.min(least, loadOf(pool, index))
+  for (let at = 0; at < alike; at += 1) {
+    least = Math.min(least, loadAt(pool, pool.takers[at] as number))
+  }
   return least
 }
 
-/** @param order.alike holds at least one */
+/** @param order.alike is one at least */
 function amongAlike(input: PickInput): Pick {
   const { pool, order, random } = input
   const { alike } = order
-  const first = alike[alike.length === 1 ? 0 : random.below(alike.length)] ?? 0
-  if (alike.length === 1) {
+  const first = pool.takers[alike === 1 ? 0 : random.below(alike)] as number
+  if (alike === 1) {
     const other = bestOther(order, first)
-    const decidedBy = pool.inGroup[other] === 1 ? 'time' : 'reliability'
+    const decidedBy = isInGroup(pool, other) ? 'time' : 'reliability'
     return { chosen: first, comparedWith: other, decidedBy }
   }
-  const second = otherOf(alike, first, random)
-  const byLoad = loadOf(pool, first) - loadOf(pool, second)
+  const second = otherThan(first, input)
+  const byLoad = loadAt(pool, first) - loadAt(pool, second)
   if (byLoad !== 0) return choice([first, second], byLoad, 'load')
-  const byPrice = (pool.price[first] ?? 0) - (pool.price[second] ?? 0)
+  const byPrice = priceAt(pool, first) - priceAt(pool, second)
   if (byPrice !== 0) return choice([first, second], byPrice, 'price')
   return { chosen: first, comparedWith: second, decidedBy: 'chance' }
 }
@@ -93,9 +104,9 @@ function choice(pair: readonly [number, number], by: number, decidedBy: Deciding
     : { chosen: second, comparedWith: first, decidedBy }
 }
 
-function otherOf(alike: readonly number[], first: number, random: Random): number {
-  const other = alike[random.below(alike.length - 1)] ?? first
-  return other === first ? (alike[alike.length - 1] ?? first) : other
+function otherThan(first: number, { pool, order: { alike }, random }: PickInput): number {
+  const other = pool.takers[random.below(alike - 1)] as number
+  return other === first ? (pool.takers[alike - 1] as number) : other
 }
 
 /** Rarely, somebody else is asked, to learn of it. */
@@ -114,20 +125,26 @@ function learn(input: PickInput): Omit<Pick, 'comparedWith'> | undefined {
  * come back.
  */
 function explore({ pool, policy, random }: PickInput): number | undefined {
-  const unproven: number[] = []
-  for (let i = 0; i < pool.size; i += 1) {
-    const samples = pool.samples[i] ?? 0
-    if (samples >= policy.explorationSamplesMax || pool.queueMs[i] !== 0) continue
-    if (pool.alike[i] !== 0) continue
-    // Those of a half-open breaker, or on probation, have their own turn.
-    const { breaker, standing } = candidateAt(pool, i) ?? {}
-    if (breaker === undefined && standing === undefined) unproven.push(i)
+  const { size, rows, outlooks, alike, listed: unproven } = pool
+  const { explorationSamplesMax } = policy
+  const { records, barred } = sourceOf(pool).table
+  // Those of a half-open breaker, or on probation, have their own turn.
+  const doubted = bars.broken | bars.waiting | bars.probed | bars.probation
+  let count = 0
+  for (let i = 0; i < size; i += 1) {
+    const row = rows[i] as number
+    const samples = records[row * width + cell.samples] as number
+    if (samples >= explorationSamplesMax) continue
+    if (outlooks[i * widthOut + to.queueMs] !== 0) continue
+    if (alike[i] === 1 || ((barred[row] as number) & doubted) !== 0) continue
+    unproven[count] = i
+    count += 1
   }
-  if (unproven.length === 0) return undefined
-  const index = unproven[random.below(unproven.length)] ?? 0
+  if (count === 0) return undefined
+  const index = unproven[random.below(count)] as number
   const completion = candidateAt(pool, index)?.evidence.completion ?? newcomer.completion
   const promise = Math.min(1, completion.mean / newcomer.completion.mean)
-  const needed = 1 - completion.samples / policy.explorationSamplesMax
+  const needed = 1 - completion.samples / explorationSamplesMax
   return random.float() < promise * promise * needed ? index : undefined
 }
 
@@ -137,15 +154,19 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
  * not asked for ever.
  */
 function halfOpen({ pool, random }: PickInput): number | undefined {
-  const waiting: number[] = []
-  for (let i = 0; i < pool.size; i += 1) {
-    if (pool.alike[i] !== 0) continue
-    const { breaker, standing } = candidateAt(pool, i) ?? {}
-    if (breaker?.takes === true || standing?.takes === true) waiting.push(i)
+  const { size, rows, alike, listed: waiting } = pool
+  const { barred, records } = sourceOf(pool).table
+  let count = 0
+  for (let i = 0; i < size; i += 1) {
+    const bits = barred[rows[i] as number] as number
+    if ((bits & (bars.probed | bars.probation)) === 0 || alike[i] === 1) continue
+    waiting[count] = i
+    count += 1
   }
-  if (waiting.length === 0) return undefined
-  const index = waiting[random.below(waiting.length)] ?? 0
-  const promise = (pool.completionMean[index] ?? 0) / newcomer.completion.mean
+  if (count === 0) return undefined
+  const index = waiting[random.below(count)] as number
+  const mean = records[(rows[index] as number) * width + cell.completionMean] as number
+  const promise = mean / newcomer.completion.mean
   return promise >= 1 || random.float() < promise ? index : undefined
 }
 

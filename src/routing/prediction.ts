@@ -6,6 +6,7 @@
  */
 import type { DurationEstimate } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
+import { outlook, outlooksPerRow, time, timesPerRow } from './layout.ts'
 import { defaultPolicy, type RoutingPolicy } from './policy.ts'
 import type { Continuation, RouteRequest } from './request.ts'
 import { CandidateTable } from './table.ts'
@@ -41,11 +42,11 @@ export interface Demand {
   readonly avoidsOverstated: boolean
   /** Tokens that the answer is expected to have. */
   readonly completionTokens: number
-  /** The last prediction, which the gates and the order share. */
+  /** The last that a gate asked for, which the gates share. */
   readonly prediction: Prediction
 }
 
-/** Filled in place: a decision predicts for thousands of candidates, one after the other. */
+/** Filled in place, for one candidate after the other. */
 export interface Prediction {
   of: Candidate | undefined
   /** ms until the first token, were nobody waiting. */
@@ -81,122 +82,142 @@ export function expectedCompletionTokens(request: RouteRequest, policy: RoutingP
   return Math.max(1, Math.min(request.maxTokens ?? assumed, assumed))
 }
 
+// Constants of this file, for the loop (`layout.ts`).
+const of = time
+const width = timesPerRow
+const to = outlook
+const widthOut = outlooksPerRow
+
+/** Rows of a table, with what is worked out of each. */
+export interface Outlooks {
+  /** Of the table. */
+  readonly rows: Uint32Array
+  size: number
+  readonly outlooks: Float64Array
+}
+
+export function newOutlooks(capacity: number): Outlooks {
+  const outlooks = new Float64Array(capacity * outlooksPerRow)
+  return { rows: new Uint32Array(capacity), size: 0, outlooks }
+}
+
 /** The same object for every candidate of a decision: to be read before the next call. */
 export function predict(candidate: Candidate, demand: Demand): Readonly<Prediction> {
-  const { policy, prediction: into } = demand
-  if (into.of === candidate) return into
+  const { policy, prediction } = demand
+  if (prediction.of === candidate) return prediction
   if (single.policy !== policy) single = new CandidateTable(policy)
-  single.clear()
   single.push(candidate)
-  const prediction = predictRow(single, 0, demand)
+  predictRow(single, 0, demand)
   single.clear()
   return prediction
 }
 
+/** Of one in a table, so that whoever asks for it next has it. */
+export function predictRow(table: CandidateTable, row: number, demand: Demand): void {
+  const { prediction: into } = demand
+  alone.rows[0] = row
+  predictRows(alone, table, demand)
+  into.of = table.candidates[row]
+  into.idleTtftMs = alone.outlooks[to.idleTtftMs] as number
+  into.queueMs = alone.outlooks[to.queueMs] as number
+  into.ttftMs = alone.outlooks[to.ttftMs] as number
+  into.totalMs = alone.outlooks[to.totalMs] as number
+  into.idleTpotMs = table.idleTpotMs[row] as number
+  into.tpotMs = bounded(table.times[row * width + of.tpotMs] as number)
+  into.overstatedBy = table.overstatedBy[row] as number
+}
+
 /** For candidates that are asked about one by one. */
 let single = new CandidateTable(defaultPolicy)
+const alone = newOutlooks(1)
+alone.size = 1
 
-/** The same for the candidate in a row. */
-export function predictRow(table: CandidateTable, row: number, demand: Demand): Prediction {
-  const { policy, prediction: into, request, completionTokens } = demand
-  into.of = table.candidates[row]
+/** Of each row that is there. One loop over bare numbers: a decision predicts for thousands. */
+export function predictRows(into: Outlooks, { times }: CandidateTable, demand: Demand): void {
+  const { size, rows, outlooks } = into
+  const { request, completionTokens } = demand
   const { promptTokens } = request
-  const linkMs = table.linkMs[row] as number
-  const perTokenMs = table.prefillMsPerToken[row] as number
-  const ahead = table.tokensAhead[row] as number
-  // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
-  // took.
-  const leastMs = linkMs + promptTokens * perTokenMs
-  const statedMs = perTokenMs > 0 ? leastMs : linkMs + policy.assumedTtftMs
-  const tpotMs = table.tpotMs[row] as number
-  const decodeMs = tpotMs * (completionTokens - 1)
-  const turns = turnsBefore(table, row, promptTokens + completionTokens)
-  const isKnown = ahead >= 0 && perTokenMs > 0
-  let idleMs: number
-  let ttftMs: number
-  if ((table.responseSamples[row] as number) >= 0) {
-    const kept = table.keptShare[row] as number
-    const share = table.responseShare[row] as number
-    const byTokens = table.msPerPromptToken[row] as number
-    const prefillMs = statedMs - linkMs
-    const aheadMs = isKnown
-      ? ahead * perTokenMs + turns * decodeMs
-      : aheadOf(table, row, { prefillMs, decodeMs, turns })
-    const keptIdleMs = linkMs + prefillMs * kept
-    const keptBusyMs = keptIdleMs + aheadMs * kept
-    const lineIdleMs = (table.lineIdleMs[row] as number) + byTokens * promptTokens
-    const lineMs =
-      (table.lineBusyMs[row] as number) + byTokens * (isKnown ? promptTokens + ahead : promptTokens)
-    idleMs = keptIdleMs + (Math.max(0, lineIdleMs) - keptIdleMs) * share
-    if (idleMs < leastMs) idleMs = leastMs
-    ttftMs = keptBusyMs + (Math.max(0, lineMs) - keptBusyMs) * share
-    if (ttftMs < idleMs) ttftMs = idleMs
-  } else {
-    const weight = table.ttftShare[row] as number
-    idleMs = statedMs + ((table.ttftMs[row] as number) - statedMs) * weight
-    if (idleMs < leastMs) idleMs = leastMs
-    const prefillMs = idleMs - linkMs
-    if (isKnown) ttftMs = idleMs + ahead * perTokenMs + turns * decodeMs
-    else {
+  const { assumedTtftMs } = demand.policy
+  const isSoonAsked = request.objective.ttftMs !== null
+  for (let i = 0; i < size; i += 1) {
+    const at = (rows[i] as number) * width
+    const linkMs = times[at + of.linkMs] as number
+    const perTokenMs = times[at + of.prefillMsPerToken] as number
+    const ahead = times[at + of.tokensAhead] as number
+    // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
+    // took.
+    const leastMs = linkMs + promptTokens * perTokenMs
+    const statedMs = perTokenMs > 0 ? leastMs : linkMs + assumedTtftMs
+    const decodeMs = (times[at + of.tpotMs] as number) * (completionTokens - 1)
+    const turns = turnsBefore(times, at, promptTokens + completionTokens)
+    const isKnown = ahead >= 0 && perTokenMs > 0
+    let idleMs: number
+    let busyMs: number
+    if ((times[at + of.responseSamples] as number) >= 0) {
+      const kept = times[at + of.keptShare] as number
+      const share = times[at + of.responseShare] as number
+      const byTokens = times[at + of.msPerPromptToken] as number
+      const prefillMs = statedMs - linkMs
+      let aheadMs = ahead * perTokenMs + turns * decodeMs
+      if (!isKnown) {
+        // Where nobody says what those who are there have to read: who has a slot has its prompt
+        // read for as much of its time as that takes of it, who has none yet waits for a turn. They
+        // are taken to ask for as much as this one.
+        const reading = prefillMs <= 0 ? 0 : prefillMs / (prefillMs + decodeMs)
+        const present = times[at + of.occupancy] as number
+        aheadMs = present * reading * prefillMs + turns * (prefillMs + decodeMs)
+      }
+      const keptIdleMs = linkMs + prefillMs * kept
+      const keptBusyMs = keptIdleMs + aheadMs * kept
+      let idleLineMs = (times[at + of.lineIdleMs] as number) + byTokens * promptTokens
+      const tokens = isKnown ? promptTokens + ahead : promptTokens
+      let busyLineMs = (times[at + of.lineBusyMs] as number) + byTokens * tokens
+      if (idleLineMs < 0) idleLineMs = 0
+      if (busyLineMs < 0) busyLineMs = 0
+      idleMs = keptIdleMs + (idleLineMs - keptIdleMs) * share
+      if (idleMs < leastMs) idleMs = leastMs
+      busyMs = keptBusyMs + (busyLineMs - keptBusyMs) * share
+      if (busyMs < idleMs) busyMs = idleMs
+    } else {
+      const weight = times[at + of.ttftShare] as number
+      idleMs = statedMs + ((times[at + of.ttftMs] as number) - statedMs) * weight
+      if (idleMs < leastMs) idleMs = leastMs
+      const prefillMs = idleMs - linkMs
+      if (isKnown) busyMs = idleMs + ahead * perTokenMs + turns * decodeMs
       // Whoever is ahead in the queue is taken to ask for as much as this request.
-      ttftMs = idleMs + turns * (prefillMs + decodeMs)
-      if (request.objective.ttftMs !== null && weight === 0) {
+      else busyMs = idleMs + turns * (prefillMs + decodeMs)
+      if (!isKnown && isSoonAsked && weight === 0) {
         // Nor is a newcomer's first token soon while it reads the prompts of others.
         const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
-        ttftMs += (table.occupancy[row] as number) * reading
+        busyMs += (times[at + of.occupancy] as number) * reading
       }
     }
+    const out = i * widthOut
+    outlooks[out + to.idleTtftMs] = bounded(idleMs)
+    outlooks[out + to.queueMs] = turns === 0 ? 0 : bounded(busyMs - idleMs)
+    outlooks[out + to.ttftMs] = bounded(busyMs)
+    outlooks[out + to.totalMs] = bounded(busyMs + decodeMs)
   }
-  into.overstatedBy = table.overstatedBy[row] as number
-  into.idleTpotMs = table.idleTpotMs[row] as number
-  into.idleTtftMs = bounded(idleMs)
-  into.queueMs = turns === 0 ? 0 : bounded(ttftMs - idleMs)
-  into.ttftMs = bounded(ttftMs)
-  into.tpotMs = bounded(tpotMs)
-  into.totalMs = bounded(ttftMs + decodeMs)
-  return into
-}
-
-interface Waited {
-  readonly prefillMs: number
-  readonly decodeMs: number
-  readonly turns: number
-}
-
-/**
- * What those who are there cost a request, where nobody says what they have to read: who has a slot
- * has its prompt read for as much of its time as that takes of it, who has none yet waits for a
- * turn. They are taken to ask for as much as this one.
- */
-function aheadOf(
-  table: CandidateTable,
-  row: number,
-  { prefillMs, decodeMs, turns }: Waited,
-): number {
-  const reading = prefillMs <= 0 ? 0 : prefillMs / (prefillMs + decodeMs)
-  return (table.occupancy[row] as number) * reading * prefillMs + turns * (prefillMs + decodeMs)
 }
 
 /**
  * How many answers' times pass until a request can begin: for a slot, of those that work at a time,
  * or for room in the cache, which the first of those present leaves.
  */
-function turnsBefore(table: CandidateTable, row: number, tokens: number): number {
-  const turns = table.turns[row] as number
-  if (turns > 0 || (table.kvTokensFree[row] as number) >= tokens) return turns
-  const present = table.present[row] as number
+function turnsBefore(times: Float64Array, at: number, tokens: number): number {
+  const turns = times[at + of.turns] as number
+  if (turns > 0 || (times[at + of.kvTokensFree] as number) >= tokens) return turns
+  const present = times[at + of.present] as number
   return present <= 0 ? 0 : 1 / present
 }
 
 /** An answer in a week is no answer, whatever a worker states of itself. */
 const predictedMsMax = 7 * 24 * 60 * 60_000
 
-function bounded(ms: number): number {
-  return ms >= 0 ? Math.min(ms, predictedMsMax) : predictedMsMax
+export function bounded(ms: number): number {
+  return ms >= 0 && ms <= predictedMsMax ? ms : predictedMsMax
 }
 
-/** Of the normal distribution, in deviations. */
-export const percentile95 = 1.645
 /** Unseen workers are taken to vary by half of their mean. */
 const unseenVariation = 0.5
 

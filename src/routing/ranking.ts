@@ -2,11 +2,14 @@
 import { survival } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
 import type { Ranking } from './decision.ts'
-import { compareRank, loadOf, type Order } from './order.ts'
+import { outlook } from './layout.ts'
+import { type Order, rankNumber } from './order.ts'
 import type { Pick as Picked } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { candidateAt, type Pool } from './pool.ts'
-import { percentile95, spread } from './prediction.ts'
+import { candidateAt, isInGroup, loadAt, outlookAt, type Pool, priceAt } from './pool.ts'
+import { spread } from './prediction.ts'
+import { reliabilityAt, reliabilityAtBestAt } from './reliability.ts'
+import { percentile95 } from './share-bounds.ts'
 
 interface Ranked {
   readonly order: Order
@@ -16,17 +19,13 @@ interface Ranked {
 
 /** The best few, the chosen one, and whom it was compared with. */
 export function rank(pool: Pool, { order, picked, policy }: Ranked): readonly Ranking[] {
-  const rankOf = (index: number, rank: number) => ({
-    ...rankingOf(pool, index, rank),
-    predictedTtftHighMs: highTtftMs(pool, index, policy),
-  })
+  const rankOf = (index: number, rank: number) => rankingOf(pool, { index, rank, policy })
   const rankings = order.best.map((index, at) => rankOf(index, at + 1))
-  const compare = compareRank(pool)
   const further: number[] = []
   for (const index of [picked.chosen, picked.comparedWith]) {
     if (index === undefined || order.best.includes(index)) continue
     further.push(index)
-    rankings.push(rankOf(index, rankNumber(pool, compare, index)))
+    rankings.push(rankOf(index, rankNumber(pool, index)))
   }
   return further.length === 0 ? rankings : rankings.sort((a, b) => a.rank - b.rank)
 }
@@ -34,42 +33,48 @@ export function rank(pool: Pool, { order, picked, policy }: Ranked): readonly Ra
 /** By the normal distribution, as far as single times lay from what was predicted. */
 function highTtftMs(pool: Pool, index: number, { claimSamples }: RoutingPolicy): number {
   const { response, ttft } = (candidateAt(pool, index) as Candidate).evidence
-  const meanMs = pool.ttftMs[index] ?? 0
+  const meanMs = outlookAt(pool, index, outlook.ttftMs)
   return meanMs + percentile95 * spread(response ?? ttft, meanMs, claimSamples)
 }
 
-function rankNumber(pool: Pool, compare: (a: number, b: number) => number, index: number): number {
-  let rank = 1
-  for (let i = 0; i < pool.size; i += 1) if (i !== index && compare(i, index) < 0) rank += 1
-  return rank
+interface Placed {
+  readonly index: number
+  readonly rank: number
+  readonly policy: RoutingPolicy
 }
 
-function rankingOf(pool: Pool, index: number, rank: number): Omit<Ranking, 'predictedTtftHighMs'> {
+function rankingOf(pool: Pool, { index, rank, policy }: Placed): Ranking {
   const candidate = candidateAt(pool, index) as Candidate
   const { clean, completion, hazard, ttft } = candidate.evidence
   return {
     worker: candidate.id,
     rank,
-    reliability: pool.reliability[index] ?? 0,
-    reliabilityAtBest: pool.reliabilityAtBest[index] ?? 0,
+    reliability: reliabilityAt(pool, index),
+    reliabilityAtBest: reliabilityAtBestAt(pool, index),
     completionMean: completion.mean,
     completionLowerBound: completion.lowerBound,
     completionUpperBound: completion.upperBound,
     completionSamples: completion.samples,
     clean: clean.lowerBound,
-    availability: survival(hazard.upper, pool.totalMs[index] ?? 0),
-    timely: pool.timely[index] ?? 0,
-    indistinguishable: pool.inGroup[index] === 1,
+    availability: survival(hazard.upper, outlookAt(pool, index, outlook.totalMs)),
+    timely: timelyAt(pool, index),
+    indistinguishable: isInGroup(pool, index),
     alike: pool.alike[index] === 1,
-    predictedTtftMs: pool.ttftMs[index] ?? 0,
-    predictedQueueMs: pool.queueMs[index] ?? 0,
-    predictedTotalMs: pool.totalMs[index] ?? 0,
+    predictedTtftMs: outlookAt(pool, index, outlook.ttftMs),
+    predictedQueueMs: outlookAt(pool, index, outlook.queueMs),
+    predictedTotalMs: outlookAt(pool, index, outlook.totalMs),
     predictedFrom: ttft !== undefined ? 'observed' : claims(candidate) ? 'claimed' : 'assumed',
-    price: pool.price[index] ?? 0,
-    load: loadOf(pool, index),
+    price: priceAt(pool, index),
+    load: loadAt(pool, index),
     roundTripMs: candidate.roundTripMs ?? null,
     roundTripSource: candidate.roundTripSource,
+    predictedTtftHighMs: highTtftMs(pool, index, policy),
   }
+}
+
+/** Nobody is late where nothing is asked for. */
+function timelyAt({ isTimed, timely }: Pool, index: number): number {
+  return isTimed ? (timely[index] as number) : 1
 }
 
 function claims(candidate: Candidate): boolean {

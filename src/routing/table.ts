@@ -1,12 +1,22 @@
 /**
- * Candidates with what every decision reads of each, a column per value: most of it changes seldom,
+ * Candidates with what every decision reads of each, as bare numbers: most of it changes seldom,
  * and is worked out when it does, not for each request. A row says nothing that its candidate does
  * not say; a table that was kept up to date row by row is the same as one that was made at once.
  */
 import type { Response, WorkerEvidence } from '../evidence/index.ts'
 import { modelFeatures } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
+import {
+  furtherTokens,
+  record,
+  recordsPerRow,
+  time,
+  timeliness,
+  timelinessPerRow,
+  timesPerRow,
+} from './layout.ts'
 import type { RoutingPolicy } from './policy.ts'
+import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 import { tierOf } from './tier.ts'
 import { fitsTier } from './tier-fit.ts'
 
@@ -28,12 +38,22 @@ export const bars = {
   probed: 512,
   /** For the tier of its model. */
   unfit: 1024,
+  /** As many wait at it as may. */
+  full: 2048,
+  /** It was seen to be far slower than it states. */
+  overstated: 4096,
+  /** It may be tried, although something serious stands against it: this shuts nobody out. */
+  probation: 8192,
 } as const
+/** Above them a bit for each feature that it lacks, in the order of `modelFeatures`. */
+const firstFeatureBit = 16
 
 /** Of a policy, what rows rest on. */
 export type RowPolicy = Pick<
   RoutingPolicy,
   | 'claimSamples'
+  | 'waitingPerSlotMax'
+  | 'overstatedFactorMax'
   | 'overstatedMs'
   | 'overstatedSamplesMin'
   | 'assumedRoundTripMs'
@@ -44,64 +64,27 @@ export type RowPolicy = Pick<
 
 /** Of a network that fits on a desk; larger ones make it grow. */
 const firstCapacity = 64
-const allFeatures = new Map(modelFeatures.map((feature, bit) => [feature, 1 << bit]))
+const featureBit = new Map(modelFeatures.map((one, bit) => [one, 1 << (firstFeatureBit + bit)]))
+const allFeatures = featureBits(modelFeatures)
 
 export class CandidateTable {
   readonly policy: RowPolicy
   readonly candidates: Candidate[] = []
-  /** Bits of `bars`. */
-  barred = new Uint16Array(firstCapacity)
-  /** A bit for each feature, as `featureBits` has them. */
-  features = new Uint32Array(firstCapacity)
+  /** Bits of `bars`, and of the features that it lacks, as `featureBits` has them. */
+  barred = new Uint32Array(firstCapacity)
+  /** Several values for each, as `layout.ts` has them. */
+  times = column(timesPerRow)
+  records = column(recordsPerRow)
+  timeliness = column(timelinessPerRow)
+  /** ms per further token, were nobody else there. */
+  idleTpotMs = column()
   /** Infinity: it does not say. */
   contextMax = column()
   /** Infinity: it does not say. */
   memoryBytes = column()
   slots = column()
-  /** Requests there, parts of one being a likelihood; and in whole ones. */
-  occupancy = column()
-  present = column()
-  /** Infinity: unknown. */
-  kvTokensFree = column()
-  /** -1: unknown. */
-  tokensAhead = column()
-  linkMs = column()
-  /** By its own statement; 0: it states none. */
-  prefillMsPerToken = column()
-  /** ms per further token, were nobody else there, and with those that are there. */
-  idleTpotMs = column()
-  tpotMs = column()
-  /** Answers' times that pass until a slot is free. */
-  turns = column()
-  ttftMs = column()
-  /** How much what was seen weighs against what is stated; 0: nothing was seen. */
-  ttftShare = column()
-  /** Observations of it; -1: none ever. */
-  timedSamples = column()
-  /** -1: no response was seen; the others below are void then. */
-  responseSamples = column()
-  responseDeviationMs = column()
-  /** How much the line that was fitted weighs against what is stated. */
-  responseShare = column()
-  /** The line for a prompt without tokens, with nobody there, and with those that are there. */
-  lineIdleMs = column()
-  lineBusyMs = column()
-  msPerPromptToken = column()
-  /** By how much longer it took than stated, as far as that can be relied on. */
-  keptShare = column()
-  /** The same, as it was seen; 1: too little was. */
+  /** By how much longer first tokens took than stated, as it was seen; 1: too little was. */
   overstatedBy = column()
-  /** -1: its pace was not seen. */
-  paceSamples = column()
-  paceDeviationMs = column()
-  /** Of a right answer that comes back, bounds without time; and of a return the mean. */
-  soundAtLeast = column()
-  soundAtMost = column()
-  completionMean = column()
-  samples = column()
-  /** Ends per ms. */
-  hazardUpper = column()
-  hazardLower = column()
   promptPrice = column()
   completionPrice = column()
 
@@ -130,13 +113,16 @@ export class CandidateTable {
     this.#putState(row, candidate)
     this.#putSpeed(row, candidate)
     this.#putResponse(row, candidate)
-    const { clean, completion, hazard } = candidate.evidence
-    this.soundAtLeast[row] = completion.lowerBound * clean.lowerBound
-    this.soundAtMost[row] = completion.upperBound * clean.upperBound
-    this.completionMean[row] = completion.mean
-    this.samples[row] = completion.samples
-    this.hazardUpper[row] = hazard.upper
-    this.hazardLower[row] = hazard.lower
+    const { clean, completion, hazard, ttft } = candidate.evidence
+    const { records } = this
+    const at = row * recordsPerRow
+    records[at + record.soundAtLeast] = completion.lowerBound * clean.lowerBound
+    records[at + record.soundAtMost] = completion.upperBound * clean.upperBound
+    records[at + record.completionMean] = completion.mean
+    records[at + record.samples] = completion.samples
+    records[at + record.hazardUpper] = hazard.upper
+    records[at + record.hazardLower] = hazard.lower
+    records[at + record.timedSamples] = ttft?.samples ?? -1
   }
 
   #putState(row: number, candidate: Candidate): void {
@@ -147,87 +133,104 @@ export class CandidateTable {
     if (load.draining) barred |= bars.draining
     if (verdict === 'dead') barred |= bars.dead
     if (verdict === 'suspect') barred |= bars.suspect
-    if (standing !== undefined && standing.takes !== true) barred |= bars.condemned
+    if (standing !== undefined) barred |= standing.takes === true ? bars.probation : bars.condemned
     if (candidate.overdue) barred |= bars.overdue
     const tier = offer === null ? null : tierOf(this.policy, offer.name)
     if (tier !== null && !fitsTier(tier, candidate)) barred |= bars.unfit
     if (breaker?.state === 'waiting') barred |= bars.waiting
     else if (breaker !== undefined) barred |= breaker.takes ? bars.probed : bars.broken
-    this.barred[row] = barred
-    this.features[row] = featureBits(offer?.features ?? [])
+    const slots = slotsOf(candidate)
+    const present = presentOf(candidate)
+    if (present >= slots * (1 + this.policy.waitingPerSlotMax)) barred |= bars.full
+    this.barred[row] = barred | (allFeatures & ~featureBits(offer?.features ?? []))
     this.contextMax[row] = offer?.contextTokensMax || Number.POSITIVE_INFINITY
     this.memoryBytes[row] = candidate.memoryBytes ?? Number.POSITIVE_INFINITY
-    this.slots[row] = slotsOf(candidate)
-    this.occupancy[row] = occupancyOf(candidate)
-    this.present[row] = presentOf(candidate)
-    this.kvTokensFree[row] = candidate.kvTokensFree ?? Number.POSITIVE_INFINITY
-    this.tokensAhead[row] = candidate.promptTokensAhead ?? -1
+    this.slots[row] = slots
     this.promptPrice[row] = offer?.promptPrice ?? 0
     this.completionPrice[row] = offer?.completionPrice ?? 0
+    const { times } = this
+    const at = row * timesPerRow
+    times[at + time.turns] = Math.max(0, present + 1 - slots) / slots
+    times[at + time.occupancy] = occupancyOf(candidate)
+    times[at + time.present] = present
+    times[at + time.kvTokensFree] = candidate.kvTokensFree ?? Number.POSITIVE_INFINITY
+    times[at + time.tokensAhead] = candidate.promptTokensAhead ?? -1
   }
 
   #putSpeed(row: number, candidate: Candidate): void {
     const { assumedRoundTripMs, assumedTpotMs, claimSamples } = this.policy
     const { evidence, offer, roundTripMs } = candidate
-    const { pace, ttft } = evidence
+    const { ttft } = evidence
     const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
     const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
     const statedTpotMs = decodeSpeed > 0 ? 1e3 / decodeSpeed : assumedTpotMs
-    const slots = slotsOf(candidate)
-    const load = Math.min(1, occupancyOf(candidate) / slots)
+    const load = Math.min(1, occupancyOf(candidate) / slotsOf(candidate))
     const idleMs = paceAt(evidence, { statedTpotMs, claimSamples, load: 0 })
-    this.linkMs[row] = roundTripMs ?? assumedRoundTripMs
-    this.prefillMsPerToken[row] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    const busyMs = load === 0 ? idleMs : paceAt(evidence, { statedTpotMs, claimSamples, load })
+    const { times } = this
+    const at = row * timesPerRow
+    times[at + time.linkMs] = roundTripMs ?? assumedRoundTripMs
+    times[at + time.prefillMsPerToken] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    times[at + time.tpotMs] = busyMs
+    times[at + time.ttftMs] = ttft?.meanMs ?? 0
+    times[at + time.ttftShare] =
+      ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
     this.idleTpotMs[row] = idleMs
-    this.tpotMs[row] = load === 0 ? idleMs : paceAt(evidence, { statedTpotMs, claimSamples, load })
-    this.turns[row] = Math.max(0, presentOf(candidate) + 1 - slots) / slots
-    this.ttftMs[row] = ttft?.meanMs ?? 0
-    this.ttftShare[row] = ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
-    this.timedSamples[row] = ttft?.samples ?? -1
-    this.paceSamples[row] = pace?.samples ?? -1
-    this.paceDeviationMs[row] = pace?.deviationMs ?? 0
+    this.#putTimeliness(row * timelinessPerRow, evidence.response)
+    this.#putTimeliness(row * timelinessPerRow + furtherTokens, evidence.pace)
+  }
+
+  #putTimeliness(at: number, seen: Response | undefined): void {
+    const into = this.timeliness
+    const total = this.policy.claimSamples + (seen?.samples ?? 0)
+    into[at + timeliness.samples] = seen?.samples ?? -1
+    into[at + timeliness.deviationMs] = seen?.deviationMs ?? 0
+    into[at + timeliness.sureAtLeast] = shareAtLeast(1, total)
+    into[at + timeliness.sureAtMost] = shareAtMost(1, total)
   }
 
   /** By the line that was fitted, and as long as that rests on little, by what is stated. */
   #putResponse(row: number, candidate: Candidate): void {
     const { response } = candidate.evidence
-    this.responseSamples[row] = response?.samples ?? -1
+    const { times } = this
+    const at = row * timesPerRow
+    times[at + time.responseSamples] = response?.samples ?? -1
     this.overstatedBy[row] = 1
     if (response === undefined) return
     const { samples, meanMs, msPerLoad, msPerPromptToken } = response
     const slots = slotsOf(candidate)
     const load = occupancyOf(candidate) / slots
-    const { claimSamples, overstatedMs, overstatedSamplesMin } = this.policy
-    const linkMs = this.linkMs[row] as number
+    const { claimSamples, overstatedFactorMax, overstatedMs, overstatedSamplesMin } = this.policy
+    const linkMs = times[at + time.linkMs] as number
     const ratio = ratioSeen(response, {
       linkMs,
-      readMs: response.promptTokens * (this.prefillMsPerToken[row] as number),
-      decodeMs: (this.tpotMs[row] as number) * usualCompletionTokens,
+      readMs: response.promptTokens * (times[at + time.prefillMsPerToken] as number),
+      decodeMs: (times[at + time.tpotMs] as number) * usualCompletionTokens,
       slots,
       isAheadKnown: candidate.promptTokensAhead !== undefined,
     })
     const held = Math.min(keptMost, Math.max(keptLeast, ratio))
     const isLate = (meanMs - linkMs) * (1 - 1 / ratio) > overstatedMs
     const without = meanMs - msPerPromptToken * response.promptTokens
-    this.keptShare[row] = 1 + ((held - 1) * samples) / (samples + claimSamples)
-    if (isLate && samples >= overstatedSamplesMin) this.overstatedBy[row] = ratio
-    this.responseDeviationMs[row] = response.deviationMs
-    this.responseShare[row] = samples / (samples + curveSamples)
-    this.lineIdleMs[row] = without - msPerLoad * response.load
-    this.lineBusyMs[row] = without + msPerLoad * (load - response.load)
-    this.msPerPromptToken[row] = msPerPromptToken
+    times[at + time.responseShare] = samples / (samples + curveSamples)
+    times[at + time.lineIdleMs] = without - msPerLoad * response.load
+    times[at + time.lineBusyMs] = without + msPerLoad * (load - response.load)
+    times[at + time.msPerPromptToken] = msPerPromptToken
+    times[at + time.keptShare] = 1 + ((held - 1) * samples) / (samples + claimSamples)
+    const overstatedBy = isLate && samples >= overstatedSamplesMin ? ratio : 1
+    this.overstatedBy[row] = overstatedBy
+    const barred = this.barred[row] as number
+    if (overstatedBy > overstatedFactorMax) this.barred[row] = barred | bars.overstated
   }
 
   #grow(): void {
     const capacity = this.barred.length * 2
     for (const [name, values] of Object.entries(this)) {
-      if (values instanceof Float64Array) this[name as FloatColumn] = grown(values, capacity)
+      if (values instanceof Float64Array) this[name as FloatColumn] = grown(values)
     }
-    const [barred, features] = [new Uint16Array(capacity), new Uint32Array(capacity)]
+    const barred = new Uint32Array(capacity)
     barred.set(this.barred)
-    features.set(this.features)
     this.barred = barred
-    this.features = features
   }
 }
 
@@ -291,16 +294,16 @@ type FloatColumn = {
 
 export function featureBits(features: readonly (typeof modelFeatures)[number][]): number {
   let bits = 0
-  for (const feature of features) bits |= allFeatures.get(feature) ?? 0
+  for (const feature of features) bits |= featureBit.get(feature) ?? 0
   return bits
 }
 
-function column(): Float64Array<ArrayBuffer> {
-  return new Float64Array(firstCapacity)
+function column(perRow = 1): Float64Array<ArrayBuffer> {
+  return new Float64Array(firstCapacity * perRow)
 }
 
-function grown(values: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
-  const more = new Float64Array(capacity)
+function grown(values: Float64Array): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(values.length * 2)
   more.set(values)
   return more
 }

@@ -2,88 +2,107 @@
  * The probability that a candidate meets the request's objective at the load that it has now.
  *
  * What was seen at such a load counts as it was; before there is any, the prediction and its spread
- * stand for it, at the weight of what they rest on. The bounds are Wilson's (1927).
+ * stand for it, at the weight of what they rest on.
  */
-import type { DurationEstimate, LatencySketch } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
-import { type Demand, percentile95, spread, within } from './prediction.ts'
-import type { CandidateTable } from './table.ts'
+import {
+  furtherTokens,
+  outlook,
+  outlooksPerRow,
+  time,
+  timeliness,
+  timelinessPerRow,
+  timesPerRow,
+} from './layout.ts'
+import { loadAt, type Pool, sourceOf } from './pool.ts'
+import { bounded, spread, within } from './prediction.ts'
+import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 
-/** Filled in place, for one candidate after the other: to be read before the next call. */
-export interface Timeliness {
-  mean: number
-  /** Below this with a probability of 5 %. */
-  lower: number
-  /** Above this with a probability of 5 %. */
-  upper: number
-}
-
-const into: Timeliness = { mean: 1, lower: 1, upper: 1 }
-const z = percentile95
-
-/** What is asked of one candidate: an object for each would be to be collected. */
-const asked = { limitMs: 0, expectedMs: 0, claimSamples: 0, now: 0 }
+// Constants of this file, for the loops (`layout.ts`).
+const cell = timeliness
+const width = timelinessPerRow
+const timeCell = time
+const timeWidth = timesPerRow
+const to = outlook
+const widthOut = outlooksPerRow
 
 /** Of what the request asks for: the first token's time, the further ones', or both. */
-export function timelinessOf(
-  table: CandidateTable,
-  row: number,
-  demand: Demand,
-): Readonly<Timeliness> {
-  const { policy, prediction, request } = demand
-  const { ttftMs, tpotMs } = request.objective
-  into.mean = 1
-  into.lower = 1
-  into.upper = 1
-  asked.claimSamples = policy.claimSamples
-  if (ttftMs !== null) {
-    asked.limitMs = ttftMs
-    asked.expectedMs = prediction.ttftMs
-    line.samples = table.responseSamples[row] as number
-    line.deviationMs = table.responseDeviationMs[row] as number
-    if (line.samples >= 0) multiply(line, undefined)
-    else multiplySeen(table, row, 'ttft')
+export function judgeTimes(pool: Pool): void {
+  if (!pool.isTimed) return
+  const { size, timely, outlooks } = pool
+  const { ttftMs, tpotMs } = sourceOf(pool).demand.request.objective
+  timely.fill(1, 0, size)
+  for (let i = 0; i < size; i += 1) {
+    outlooks[i * widthOut + to.timelyAtLeast] = 1
+    outlooks[i * widthOut + to.timelyAtMost] = 1
   }
-  if (tpotMs !== null) {
-    asked.limitMs = tpotMs
-    asked.expectedMs = prediction.tpotMs
-    line.samples = table.paceSamples[row] as number
-    line.deviationMs = table.paceDeviationMs[row] as number
-    if (line.samples >= 0) multiply(line, undefined)
-    else multiplySeen(table, row, 'tpot')
-  }
-  return into
+  if (ttftMs !== null) multiplyBy(pool, 'ttft', ttftMs)
+  if (tpotMs !== null) multiplyBy(pool, 'tpot', tpotMs)
 }
 
+function multiplyBy(pool: Pool, timing: 'ttft' | 'tpot', limitMs: number): void {
+  const { table, demand } = sourceOf(pool)
+  const { times, timeliness } = table
+  const { claimSamples } = demand.policy
+  const { size, rows, timely, outlooks } = pool
+  const isFirst = timing === 'ttft'
+  const first = isFirst ? 0 : furtherTokens
+  for (let i = 0; i < size; i += 1) {
+    const row = rows[i] as number
+    const at = row * width + first
+    const out = i * widthOut
+    const expectedMs = isFirst
+      ? (outlooks[out + to.ttftMs] as number)
+      : bounded(times[row * timeWidth + timeCell.tpotMs] as number)
+    const atLeast = outlooks[out + to.timelyAtLeast] as number
+    const atMost = outlooks[out + to.timelyAtMost] as number
+    let total: number
+    let share: number
+    line.samples = timeliness[at + cell.samples] as number
+    if (line.samples >= 0) {
+      line.deviationMs = timeliness[at + cell.deviationMs] as number
+      share = within(limitMs, expectedMs, spread(line, expectedMs, claimSamples))
+      if (share === 1) {
+        // So it is with most, where the objective is a usual one.
+        outlooks[out + to.timelyAtLeast] = atLeast * (timeliness[at + cell.sureAtLeast] as number)
+        outlooks[out + to.timelyAtMost] = atMost * (timeliness[at + cell.sureAtMost] as number)
+        continue
+      }
+      total = claimSamples + line.samples
+    } else {
+      const asked = { timing, load: loadAt(pool, i), limitMs, expectedMs, claimSamples }
+      ;({ share, total } = seenOf(table.candidates[row] as Candidate, asked))
+    }
+    timely[i] = (timely[i] as number) * share
+    outlooks[out + to.timelyAtLeast] = atLeast * shareAtLeast(share, total)
+    outlooks[out + to.timelyAtMost] = atMost * shareAtMost(share, total)
+  }
+}
+
+/** An object for each candidate would be to be collected. */
 const line = { samples: 0, deviationMs: 0 }
+const seen = { share: 0, total: 0 }
 
-/** Before any load was known: by the times that were seen in the class of the present one. */
-function multiplySeen(table: CandidateTable, row: number, timing: 'ttft' | 'tpot'): void {
-  const { latency, [timing]: observed } = (table.candidates[row] as Candidate).evidence
-  const load = (table.occupancy[row] as number) / (table.slots[row] as number)
-  asked.now = latency?.now ?? 0
-  multiply(observed, latency?.record.at(timing, load))
+interface Asked {
+  readonly timing: 'ttft' | 'tpot'
+  readonly load: number
+  readonly limitMs: number
+  readonly expectedMs: number
+  readonly claimSamples: number
 }
 
-/**
- * @param observed by which the prediction was made; undefined: nothing was seen
- * @param seen at such a load, where no line says more
- */
-function multiply(
-  observed: Pick<DurationEstimate, 'deviationMs' | 'samples'> | undefined,
-  seen: LatencySketch | undefined,
-): void {
-  const { limitMs, expectedMs, claimSamples } = asked
+/** Before any line was fitted: by the times that were seen in the class of the present load. */
+function seenOf({ evidence }: Candidate, asked: Asked): Readonly<typeof seen> {
+  const { timing, load, limitMs, expectedMs, claimSamples } = asked
+  const { latency, [timing]: observed } = evidence
   const predicted = within(limitMs, expectedMs, spread(observed, expectedMs, claimSamples))
-  const samples = seen === undefined ? 0 : seen.samples(asked.now)
-  const weight = seen === undefined ? claimSamples + (observed?.samples ?? 0) : claimSamples
-  const total = samples + weight
-  const share =
-    seen === undefined ? predicted : (seen.within(limitMs) * samples + predicted * weight) / total
-  const middle = share + (z * z) / (2 * total)
-  const spreadOfShare = z * Math.sqrt((share * (1 - share)) / total + (z * z) / (4 * total * total))
-  const scale = 1 + (z * z) / total
-  into.mean *= share
-  into.lower *= Math.max(0, (middle - spreadOfShare) / scale)
-  into.upper *= Math.min(1, (middle + spreadOfShare) / scale)
+  const sketch = latency?.record.at(timing, load)
+  const samples = sketch === undefined ? 0 : sketch.samples(latency?.now ?? 0)
+  const weight = sketch === undefined ? claimSamples + (observed?.samples ?? 0) : claimSamples
+  seen.total = samples + weight
+  seen.share =
+    sketch === undefined
+      ? predicted
+      : (sketch.within(limitMs) * samples + predicted * weight) / seen.total
+  return seen
 }

@@ -4,8 +4,10 @@
  * gates themselves, which say what was required and what was found; the two agree, and a test holds
  * it.
  */
-import { type Demand, predictRow } from '../prediction.ts'
-import { bars, type CandidateTable, featureBits } from '../table.ts'
+import { outlook, outlooksPerRow, time, timesPerRow } from '../layout.ts'
+import { type Pool, sourceOf } from '../pool.ts'
+import { bounded, type Demand } from '../prediction.ts'
+import { bars, featureBits } from '../table.ts'
 import { aliveGate } from './alive.ts'
 import { answeringGate } from './answering.ts'
 import { backOffGate } from './back-off.ts'
@@ -51,62 +53,67 @@ export const columnGates: ReadonlySet<Gate> = new Set([
   tierPriceGate,
 ])
 
-/** What a demand asks of every row, worked out once. */
-export interface Questions {
-  readonly bars: number
-  readonly features: number
-  readonly contextTokens: number
-  readonly memoryBytes: number
-  readonly requestsPerSlot: number
-  readonly ttftMs: number
-  readonly tpotMs: number
-  readonly asksLatency: boolean
-  readonly asksLatencyAtLoad: boolean
+/** Whoever passes those that ask for no predicted time; rows stay in their order. */
+export function passStates(pool: Pool): void {
+  const { table, demand } = sourceOf(pool)
+  const { size, barred, contextMax, memoryBytes } = table
+  const { rows } = pool
+  const asked = barsAsked(demand)
+  const tokens = requiredTokens(demand)
+  const bytes = neededBytes(demand)
+  let passed = 0
+  for (let row = 0; row < size; row += 1) {
+    if (((barred[row] as number) & asked) !== 0) continue
+    if ((contextMax[row] as number) < tokens) continue
+    if (bytes > 0 && (memoryBytes[row] as number) < bytes) continue
+    rows[passed] = row
+    passed += 1
+  }
+  pool.size = passed
 }
 
-export function questionsOf(demand: Demand): Questions {
-  const { policy, request, avoidsOverdue, avoidsSuspects } = demand
-  const { ttftMs, tpotMs } = request.objective
+function barsAsked(demand: Demand): number {
+  const { avoidsOverdue, avoidsSuspects, avoidsBroken, avoidsOverstated } = demand
   let asked = bars.unoffered | bars.disconnected | bars.draining | bars.dead | bars.condemned
-  asked |= bars.waiting
+  asked |= bars.waiting | bars.full
   if (avoidsOverdue) asked |= bars.overdue
   if (avoidsSuspects) asked |= bars.suspect
-  if (demand.avoidsBroken) asked |= bars.broken
+  if (avoidsBroken) asked |= bars.broken
+  if (avoidsOverstated) asked |= bars.overstated
   if (demand.tier !== null) asked |= bars.unfit
-  return {
-    bars: asked,
-    features: featureBits(request.features),
-    contextTokens: requiredTokens(demand),
-    memoryBytes: neededBytes(demand),
-    requestsPerSlot: 1 + policy.waitingPerSlotMax,
-    ttftMs: ttftMs ?? Number.POSITIVE_INFINITY,
-    tpotMs: tpotMs ?? Number.POSITIVE_INFINITY,
-    asksLatency: latencyGate.applies(demand),
-    asksLatencyAtLoad: latencyAtLoadGate.applies(demand),
-  }
+  return asked | featureBits(demand.request.features)
 }
 
-/** Whoever passes has its prediction in the demand. */
-export function passesColumns(
-  table: CandidateTable,
-  row: number,
-  { demand, questions }: { readonly demand: Demand; readonly questions: Questions },
-): boolean {
-  if (((table.barred[row] as number) & questions.bars) !== 0) return false
-  const { features } = questions
-  if (((table.features[row] as number) & features) !== features) return false
-  if ((table.contextMax[row] as number) < questions.contextTokens) return false
-  if ((table.memoryBytes[row] as number) < questions.memoryBytes) return false
-  const most = (table.slots[row] as number) * questions.requestsPerSlot
-  if ((table.present[row] as number) >= most) return false
-  const prediction = predictRow(table, row, demand)
-  const { avoidsOverstated, policy } = demand
-  if (avoidsOverstated && prediction.overstatedBy > policy.overstatedFactorMax) return false
-  if (questions.asksLatency) {
-    const { idleTtftMs, idleTpotMs } = prediction
-    if (idleTtftMs > questions.ttftMs || idleTpotMs > questions.tpotMs) return false
+/** Of those whose times are predicted, whoever would meet the objective. */
+export function passTimes(pool: Pool): void {
+  const { table, demand } = sourceOf(pool)
+  const asksIdle = latencyGate.applies(demand)
+  const asksBusy = latencyAtLoadGate.applies(demand)
+  if (!asksIdle && !asksBusy) return
+  const { objective } = demand.request
+  const ttftMs = objective.ttftMs ?? Number.POSITIVE_INFINITY
+  const tpotMs = objective.tpotMs ?? Number.POSITIVE_INFINITY
+  const { size, rows, outlooks } = pool
+  let passed = 0
+  for (let i = 0; i < size; i += 1) {
+    const row = rows[i] as number
+    const idleMs = outlooks[i * outlooksPerRow + outlook.idleTtftMs] as number
+    if (asksIdle && (idleMs > ttftMs || (table.idleTpotMs[row] as number) > tpotMs)) continue
+    if (asksBusy) {
+      const latestMs = latestTtftMs(idleMs, demand) ?? Number.POSITIVE_INFINITY
+      if (bounded(table.times[row * timesPerRow + time.tpotMs] as number) > tpotMs) continue
+      if ((outlooks[i * outlooksPerRow + outlook.ttftMs] as number) > latestMs) continue
+    }
+    if (passed < i) move(pool, i, passed)
+    passed += 1
   }
-  if (!questions.asksLatencyAtLoad) return true
-  if (prediction.tpotMs > questions.tpotMs) return false
-  return prediction.ttftMs <= (latestTtftMs(prediction, demand) ?? Number.POSITIVE_INFINITY)
+  pool.size = passed
+}
+
+/** Over somebody who did not pass. */
+function move({ rows, outlooks }: Pool, from: number, to: number): void {
+  rows[to] = rows[from] as number
+  for (let value = 0; value < outlooksPerRow; value += 1) {
+    outlooks[to * outlooksPerRow + value] = outlooks[from * outlooksPerRow + value] as number
+  }
 }

@@ -3,15 +3,12 @@
  * room to spare: what was predicted is exceeded about as often as not. A request that was taken on
  * and failed elsewhere is not asked: late is better than never.
  */
-import { type Demand, type Prediction, predict } from '../prediction.ts'
+import { type Demand, predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'
 
 /** The longest that its first token may be predicted to take; undefined: any. */
-export function latestTtftMs(
-  { idleTtftMs }: Readonly<Prediction>,
-  { request, policy }: Demand,
-): number | undefined {
+export function latestTtftMs(idleTtftMs: number, { request, policy }: Demand): number | undefined {
   const mostMs = request.objective.ttftMs
   return mostMs === null ? undefined : idleTtftMs + (mostMs - idleTtftMs) * policy.queueShareOfSlack
 }
@@ -25,7 +22,7 @@ export const latencyAtLoadGate: Gate = {
     tried.size === 0 && (objective.ttftMs !== null || objective.tpotMs !== null),
   check(candidate, demand) {
     const prediction = predict(candidate, demand)
-    const mostMs = latestTtftMs(prediction, demand)
+    const mostMs = latestTtftMs(prediction.idleTtftMs, demand)
     const isSoon = mostMs === undefined || prediction.ttftMs <= mostMs
     if (isSoon && prediction.tpotMs <= (demand.request.objective.tpotMs ?? anyMs)) return undefined
     return [prediction.ttftMs, prediction.tpotMs]
