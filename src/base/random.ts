@@ -64,14 +64,18 @@ function expandSeed(seed: number): Uint32Array {
 }
 
 function xoshiro128StarStar(s: Uint32Array): number {
-  const [a = 0, b = 0, c = 0, d = 0] = s
+  // By index: taking an array apart goes through its iterator.
+  const a = s[0] as number
+  const b = s[1] as number
+  const c = s[2] as number
+  const d = s[3] as number
   const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0
-  s[2] = c ^ a
-  s[3] = d ^ b
-  s[1] = b ^ (s[2] ?? 0)
-  s[0] = a ^ (s[3] ?? 0)
-  s[2] = (s[2] ?? 0) ^ (b << 9)
-  s[3] = rotateLeft(s[3] ?? 0, 11)
+  const e = c ^ a
+  const f = d ^ b
+  s[0] = a ^ f
+  s[1] = b ^ e
+  s[2] = e ^ (b << 9)
+  s[3] = rotateLeft(f, 11)
   return result
 }
 

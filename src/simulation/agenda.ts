@@ -4,7 +4,7 @@
  * things that one has caused before: never by when it was written down. So the order is the same
  * however the hosts are divided among threads.
  */
-export interface Entry<TWhat> {
+export interface Entry {
   readonly atMs: number
   /** Whom it concerns; -1 is the world itself. */
   readonly target: number
@@ -12,18 +12,17 @@ export interface Entry<TWhat> {
   readonly source: number
   /** Counts what the source has caused. */
   readonly order: number
-  readonly what: TWhat
 }
 
 const arity = 4
 const firstCapacity = 1024
 
-export class Agenda<TWhat> {
+export class Agenda<TEntry extends Entry> {
   /** In heap order. */
   #times = new Float64Array(firstCapacity)
   #slots = new Int32Array(firstCapacity)
   /** By slot: entries stay where they are while their keys move. */
-  readonly #entries: (Entry<TWhat> | undefined)[] = []
+  readonly #entries: (TEntry | undefined)[] = []
   readonly #freeSlots: number[] = []
   #length = 0
 
@@ -36,7 +35,7 @@ export class Agenda<TWhat> {
     return this.#length === 0 ? Number.POSITIVE_INFINITY : (this.#times[0] as number)
   }
 
-  add(entry: Entry<TWhat>): void {
+  add(entry: TEntry): void {
     const slot = this.#freeSlots.pop() ?? this.#entries.length
     this.#entries[slot] = entry
     if (this.#length === this.#times.length) this.#grow()
@@ -45,9 +44,9 @@ export class Agenda<TWhat> {
   }
 
   /** The earliest. Only while there is one. */
-  take(): Entry<TWhat> {
+  take(): TEntry {
     const slot = this.#slots[0] as number
-    const entry = this.#entries[slot] as Entry<TWhat>
+    const entry = this.#entries[slot] as TEntry
     this.#entries[slot] = undefined
     this.#freeSlots.push(slot)
     this.#length -= 1
@@ -110,8 +109,8 @@ export class Agenda<TWhat> {
 
   /** Among entries of one instant. */
   #isBefore(slot: number, otherSlot: number): boolean {
-    const one = this.#entries[slot] as Entry<TWhat>
-    const other = this.#entries[otherSlot] as Entry<TWhat>
+    const one = this.#entries[slot] as TEntry
+    const other = this.#entries[otherSlot] as TEntry
     if (one.target !== other.target) return one.target < other.target
     if (one.source !== other.source) return one.source < other.source
     return one.order < other.order

@@ -8,7 +8,7 @@
 import { assert } from '../base/index.ts'
 import type { NodeId } from '../protocol/index.ts'
 import type { Actor, ActorInput } from './actor.ts'
-import { Agenda } from './agenda.ts'
+import { Agenda, type Entry } from './agenda.ts'
 import type { Links } from './network/links.ts'
 
 /** A message to a host of another part of the world. Plain data, as long as the message is. */
@@ -40,16 +40,17 @@ export interface WorldOptions<TMessage, TEvent> {
   onEvent(host: number, event: TEvent, nowMs: number): void
 }
 
-type Occurrence<TMessage> =
-  | { readonly kind: 'wake' }
-  | {
-      readonly kind: 'arrival'
-      readonly message: TMessage
-      readonly bytes: number
-      readonly life: number
-    }
-  | { readonly kind: 'resume' }
-  | { readonly kind: 'act'; act(nowMs: number): void }
+type Occurrence<TMessage> = Entry &
+  (
+    | { readonly kind: 'wake' | 'resume' }
+    | {
+        readonly kind: 'arrival'
+        readonly message: TMessage
+        readonly bytes: number
+        readonly life: number
+      }
+    | { readonly kind: 'act'; act(nowMs: number): void }
+  )
 
 interface Letter<TMessage> {
   readonly source: number
@@ -62,8 +63,6 @@ const pausedLettersMax = 4_096
 /** Woken at one instant more often than this, a machine never lets time go on. */
 const wakesAtOnceMax = 1_000
 const tick = { kind: 'tick' } as const
-const wake = { kind: 'wake' } as const
-const resume = { kind: 'resume' } as const
 const world = -1
 
 export class World<TMessage, TEvent> {
@@ -203,7 +202,7 @@ export class World<TMessage, TEvent> {
     if (!this.isUp(host) || untilMs <= (this.#pausedUntilMs[host] as number)) return
     this.#pausedUntilMs[host] = untilMs
     this.#steadySinceMs[host] = untilMs
-    this.#agenda.add({ atMs: untilMs, target: host, source: world, order: 1, what: resume })
+    this.#agenda.add({ kind: 'resume', atMs: untilMs, target: host, source: world, order: 1 })
   }
 
   /** Hosts of different groups hear nothing of each other, also of what is under way. */
@@ -218,8 +217,7 @@ export class World<TMessage, TEvent> {
   /** Runs `act` at that time, before anything of hosts that falls on the same instant. */
   at(atMs: number, act: (nowMs: number) => void): void {
     assert(atMs >= this.#nowMs, 'what is planned lies ahead')
-    const what = { kind: 'act', act } as const
-    this.#agenda.add({ atMs, target: world, source: world, order: this.#acts++, what })
+    this.#agenda.add({ kind: 'act', atMs, target: world, source: world, order: this.#acts++, act })
   }
 
   /** What was sent to hosts of other parts since the last time, by part. */
@@ -233,8 +231,8 @@ export class World<TMessage, TEvent> {
   accept(parcels: readonly Parcel<TMessage>[]): void {
     for (const { atMs, target, source, order, life, bytes, message } of parcels) {
       assert(atMs > this.#nowMs, 'no message is faster than the way between parts')
-      const what = { kind: 'arrival', message, bytes, life } as const
-      this.#agenda.add({ atMs, target, source, order, what })
+      const kind = 'arrival'
+      this.#agenda.add({ kind, atMs, target, source, order, life, bytes, message })
     }
   }
 
@@ -246,14 +244,14 @@ export class World<TMessage, TEvent> {
   run(untilMs: number): void {
     const agenda = this.#agenda
     while (agenda.nextAtMs <= untilMs) {
-      const { atMs, target, source, what } = agenda.take()
+      const next = agenda.take()
+      const { atMs, target } = next
       this.#nowMs = atMs
-      if (what.kind === 'arrival') {
-        if (what.life === this.#life[target])
-          this.#arrive(target, { source, bytes: what.bytes, message: what.message })
-      } else if (what.kind === 'wake') this.#wake(target, atMs)
-      else if (what.kind === 'resume') this.#resume(target)
-      else what.act(atMs)
+      if (next.kind === 'arrival') {
+        if (next.life === this.#life[target]) this.#arrive(target, next)
+      } else if (next.kind === 'wake') this.#wake(target, atMs)
+      else if (next.kind === 'resume') this.#resume(target)
+      else if (next.kind === 'act') next.act(atMs)
     }
     this.#nowMs = untilMs
   }
@@ -311,7 +309,7 @@ export class World<TMessage, TEvent> {
     const atMs = this.#wakeAtMs[host] as number
     if (atMs >= (this.#wakeQueuedAtMs[host] as number) || atMs === Number.POSITIVE_INFINITY) return
     this.#wakeQueuedAtMs[host] = atMs
-    this.#agenda.add({ atMs, target: host, source: world, order: 0, what: wake })
+    this.#agenda.add({ kind: 'wake', atMs, target: host, source: world, order: 0 })
   }
 
   #transmit(from: number, to: NodeId, message: TMessage): void {
@@ -334,8 +332,8 @@ export class World<TMessage, TEvent> {
       this.#parcels[part]?.push(parcel)
       return
     }
-    const what = { kind: 'arrival', message, bytes, life } as const
-    this.#agenda.add({ atMs, target, source: from, order: count, what })
+    const kind = 'arrival'
+    this.#agenda.add({ kind, atMs, target, source: from, order: count, life, bytes, message })
   }
 }
 

@@ -141,6 +141,7 @@ export class MeshMachine {
     this.#sends = []
     this.#events = []
     this.#take(input, nowMs)
+    if (nowMs >= this.#neighbourhood.dueMs) this.#stepNeighbourhood(tick, nowMs)
     let wakeAtMs = Math.min(this.#neighbourhoodWakeAtMs, this.#watch.wakeAtMs)
     for (const departing of this.#departing) wakeAtMs = Math.min(wakeAtMs, departing.wakeAtMs)
     return { sends: this.#sends, events: this.#events, wakeAtMs }
@@ -168,10 +169,9 @@ export class MeshMachine {
     }
   }
 
+  /** A probe may go a little early, where one is awake. */
   #tick(nowMs: number): void {
-    if (nowMs >= this.#neighbourhoodWakeAtMs) this.#stepNeighbourhood(tick, nowMs)
-    const watch = this.#watch
-    if (nowMs >= watch.wakeAtMs) this.#stepWatch(watch, tick, nowMs)
+    this.#stepWatch(this.#watch, tick, nowMs)
     for (const departing of this.#departing) {
       if (nowMs >= departing.wakeAtMs) this.#stepWatch(departing, tick, nowMs)
     }

@@ -37,6 +37,13 @@ export function mintCluster(founder: NodeId, epoch: number): string {
   return `${founder.slice(0, 16)}-${epoch.toString(36)}`
 }
 
+/** Where each begins, and everyone who has left a cluster. */
+export function rosterOfOne(self: NodeId, epoch: number): RosterBody {
+  const seats = [{ id: self, epoch }]
+  const cluster = mintCluster(self, epoch)
+  return { kind: 'roster', cluster, version: 1, coordinator: self, seats }
+}
+
 export function seatOf(roster: RosterBody, id: NodeId): Seat | undefined {
   for (const seat of roster.seats) if (seat.id === id) return seat
   return undefined

@@ -98,9 +98,7 @@ export class Cluster {
   /** Whether the bound holds for the others when oneself goes. */
   get canSpareOneself(): boolean {
     const { far } = this.#standings
-    if (far.size === 0) return true
-    const others = this.present().filter((id) => id !== this.#context.self)
-    return whoLeaves(others, far).length === 0
+    return far.size === 0 || whoLeaves(this.#others(), far).length === 0
   }
 
   get nextDueMs(): number {
@@ -108,6 +106,14 @@ export class Cluster {
     const dueMs = Math.min(this.#presence.nextDueMs, this.#publishAtMs)
     const isToCheck = this.#isUnchecked || this.#bound.isViolated || this.isCoordinator
     return Math.min(dueMs, isToCheck ? this.#checkAtMs : dueMs, this.#refresher.nextDueMs)
+  }
+
+  /** All are there and measured, and the bound holds. */
+  get isCalm(): boolean {
+    if (this.#roster.seats.length === 1) return true
+    const isStill = this.#presence.isCalm && this.#refresher.isCalm && !this.#isUnchecked
+    const isTold = this.#publishAtMs === Number.POSITIVE_INFINITY && this.#unconfirmed.size === 0
+    return isStill && isTold && !this.#bound.isViolated
   }
 
   /** Whether roster or presence have changed since the last call. */
@@ -128,23 +134,20 @@ export class Cluster {
     this.#isUnchecked = true
     const { own } = this.#standings
     if (own === undefined) return
-    const { coordinator } = this
     const isForAll = own.far.length > 0 || this.#hasToldFar
     this.#hasToldFar = own.far.length > 0
-    for (const id of this.present()) {
-      if (id === this.#context.self || (id !== coordinator && !isForAll)) continue
+    for (const id of this.#others()) {
+      if (!isForAll && id !== this.coordinator) continue
       this.#context.send(id, { kind: 'standing', standing: own })
     }
   }
 
   /** Tells that one is elsewhere now; called with the new card in place. */
   sayGoodbye(): void {
-    const card = this.#context.ownCard()
-    const { coordinator, isCoordinator } = this
-    if (isCoordinator && this.#publishAtMs < Number.POSITIVE_INFINITY) this.#publish()
-    for (const id of this.present()) {
-      if (id === this.#context.self || (!isCoordinator && id !== coordinator)) continue
-      this.#context.send(id, { kind: 'moved', card })
+    if (this.isCoordinator && this.#publishAtMs < Number.POSITIVE_INFINITY) this.#publish()
+    for (const id of this.#others()) {
+      if (!this.isCoordinator && id !== this.coordinator) continue
+      this.#context.send(id, { kind: 'moved', card: this.#context.ownCard() })
     }
   }
 
@@ -185,10 +188,13 @@ export class Cluster {
     } else if (kind === 'standing') this.#takeStanding(message.standing, from, nowMs)
     else if (kind === 'here') this.#takeHere(from, message)
     else if (kind === 'moved') this.#takeMoved(from, message, nowMs)
-    else if (kind === 'here-ack') {
-      const isNews = this.#presence.acknowledged(from, this.#roster, nowMs)
-      if (isNews) this.#isChanged = true
+    else if (kind === 'here-ack' && this.#presence.acknowledged(from, this.#roster, nowMs)) {
+      this.#isChanged = true
     }
+  }
+
+  #others(): NodeId[] {
+    return this.present().filter((id) => id !== this.#context.self)
   }
 
   #notePresence(nowMs: number): void {
@@ -209,12 +215,10 @@ export class Cluster {
     return { kind: 'roster', roster: this.#roster, coordinator, standings, cards: [] }
   }
 
-  #takeRoster(from: NodeId, told: Told, nowMs: number): void {
-    const { roster } = told
+  #takeRoster(from: NodeId, { roster, standings }: Told, nowMs: number): void {
     const mine = this.#roster
     if (roster.version < mine.version) return
     if (roster.version === mine.version && roster.coordinator === mine.coordinator) return
-    const { self } = this.#context
     const fault = faultOf(roster, mine, this.#context)
     if (fault !== undefined) {
       this.#context.reject(from, fault)
@@ -224,10 +228,10 @@ export class Cluster {
     if (this.isCoordinator) this.#override(roster, nowMs)
     else if (!maySign(signer, mine, this.#presence.absent)) this.#dispute(signer, nowMs)
     else if (roster.version === mine.version) return
-    else if (seatOf(roster, self)?.epoch !== this.#epoch) this.#fate = 'unseated'
+    else if (seatOf(roster, this.#context.self)?.epoch !== this.#epoch) this.#fate = 'unseated'
     else {
       this.#adopt(roster, nowMs)
-      this.learnStandings(told.standings, from, nowMs)
+      this.learnStandings(standings, from, nowMs)
     }
   }
 
@@ -271,18 +275,15 @@ export class Cluster {
   #sign(body: RosterBody, nowMs: number): void {
     const { seal, self } = this.#context
     const { kind, cluster, version, seats } = body
-    const next = { kind, cluster, version: version + 1, coordinator: self, seats }
-    this.#adopt(seal.sign(next), nowMs)
+    this.#adopt(seal.sign({ kind, cluster, version: version + 1, coordinator: self, seats }), nowMs)
     this.#publishAtMs = Math.min(this.#publishAtMs, nowMs + clusterTimes.publishEveryMs)
   }
 
   #publish(): void {
     this.#publishAtMs = Number.POSITIVE_INFINITY
-    const { newcomers } = this.#publication
-    const standings = this.#standings.notable(newcomers)
+    const standings = this.#standings.notable(this.#publication.newcomers)
     const whole = { ...this.#rosterMessage(), standings }
-    const others = this.present().filter((id) => id !== this.#context.self)
-    for (const { to, message } of this.#publication.of(whole, others)) {
+    for (const { to, message } of this.#publication.of(whole, this.#others())) {
       this.#context.send(to, message)
     }
   }
@@ -378,16 +379,15 @@ export class Cluster {
   /** Whether the bound holds; and what follows for oneself, and as coordinator. */
   #check(nowMs: number): void {
     this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
+    const { cardOf, self } = this.#context
     if (this.#isUnchecked && this.#standings.renew(this.#roster, nowMs)) this.announce(nowMs)
     if (this.isCoordinator) {
       const [roster, presence, unconfirmed] = [this.#roster, this.#presence, this.#unconfirmed]
-      const { cardOf } = this.#context
       const lapsed = lapsedSeats({ roster, presence, unconfirmed, cardOf }, nowMs)
       if (lapsed.length > 0) this.#dismiss(lapsed, nowMs)
     }
     if (!this.#isUnchecked && !this.#bound.isViolated) return
     this.#isUnchecked = false
-    const { self } = this.#context
     const leaving = whoLeaves(this.present(), this.#standings.far)
     const isOneself = leaving.includes(self)
     const roles = { isOneself, isCoordinator: this.isCoordinator }

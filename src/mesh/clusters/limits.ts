@@ -49,6 +49,10 @@ export const clusterLimits = Object.freeze({
 })
 
 export const clusterTimes = Object.freeze({
+  /** What is due waits so long for something that wakes the node anyway, such as a message... */
+  patienceMs: 250,
+  /** ...and so long where nothing is under way: for a probe, or a tick of load. */
+  calmPatienceMs: 1_000,
   /** Woken later than this, one was stalled; membership has the same. */
   stallToleranceMs: 100,
   /** Witnesses are measured once everyone has had the time to agree on them. */

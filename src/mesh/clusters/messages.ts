@@ -18,6 +18,11 @@ export function isDirectoryMessage(message: NeighbourhoodMessage): message is Di
   return kind === 'shuffle' || kind === 'shuffle-reply' || kind === 'shuffle-rest'
 }
 
+/** Of which cluster it speaks. */
+export function clusterOf(message: MessageOf<'roster-change'> | MessageOf<'here'>): string {
+  return message.kind === 'here' ? message.cluster : message.roster.cluster
+}
+
 export interface ClusterSend {
   readonly to: NodeId
   readonly message: ClusterMessage

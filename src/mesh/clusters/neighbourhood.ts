@@ -8,11 +8,17 @@ import type { Card, CardBody } from '../directory/card.ts'
 import type { Neighbour } from '../directory/card-book.ts'
 import { Directory } from '../directory/directory.ts'
 import { PeerAllowance } from '../directory/peer-allowance.ts'
-import { mintCluster, type Roster, seatOf } from './claims.ts'
+import { type Roster, rosterOfOne, seatOf } from './claims.ts'
 import { Cluster } from './cluster.ts'
 import type { ClusterContext, ClusterFault } from './context.ts'
 import { type ClusterRules, clusterTimes, defaultRules } from './limits.ts'
-import { isDirectoryMessage, isOversized, type NeighbourhoodMessage } from './messages.ts'
+import {
+  clusterOf,
+  isDirectoryMessage,
+  isOversized,
+  type MessageOf,
+  type NeighbourhoodMessage,
+} from './messages.ts'
 import { Pinger } from './pinger.ts'
 import { isSizeNews } from './proposals.ts'
 import { Search } from './search.ts'
@@ -50,8 +56,8 @@ export class Neighbourhood {
   #card: Card
   #cardDueMs: number
   #directoryDueMs = 0
-  #contact: Uint8Array
   #hasLeft = false
+  #dueMs: number
   #wakeAtMs: number
   #nowMs: number
   #sends: { to: NodeId; message: NeighbourhoodMessage }[] = []
@@ -62,8 +68,8 @@ export class Neighbourhood {
     this.#options = options
     this.#modules = modules
     this.#rules = options.rules ?? defaultRules
-    this.#contact = options.contact ?? new Uint8Array()
     this.#nowMs = nowMs
+    this.#dueMs = nowMs
     this.#wakeAtMs = nowMs
     this.#trips = new Trips(this.#rules.boundMs)
     this.#pinger = new Pinger(
@@ -95,6 +101,11 @@ export class Neighbourhood {
     return { cluster, epoch, coordinator, members: this.#cluster.present() }
   }
 
+  /** When the next thing falls due: it is done with any step from then on. */
+  get dueMs(): number {
+    return this.#dueMs
+  }
+
   get card(): Card {
     return this.#card
   }
@@ -121,28 +132,24 @@ export class Neighbourhood {
     return this.#trips.get(id)
   }
 
-  /** Whose round trip was ever measured, as far as remembered. */
-  measuredIds(): Iterable<NodeId> {
-    return this.#trips.ids()
-  }
-
   step(input: NeighbourhoodInput, nowMs: number): NeighbourhoodOutputs {
     this.#sends = []
     this.#events = []
     this.#nowMs = nowMs
     if (nowMs - this.#wakeAtMs > clusterTimes.stallToleranceMs) this.#pinger.noteOwnStall()
     const isIdle = this.#hasLeft || this.#isIdle(input, nowMs)
-    if (!isIdle || nowMs >= this.#wakeAtMs) {
+    if (!isIdle || nowMs >= this.#dueMs) {
       this.#take(input, nowMs)
       this.#tick(nowMs)
-      this.#wakeAtMs = this.#nextWakeMs(nowMs)
+      this.#dueMs = Math.max(nowMs, this.#nextDueMs())
+      this.#wakeAtMs = this.#dueMs + this.#patienceMs(nowMs)
     }
     return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
   }
 
   /** Most round trips tell nothing new, and there is one for each probe of a member. */
   #isIdle(input: NeighbourhoodInput, nowMs: number): boolean {
-    if (input.kind !== 'round-trip') return false
+    if (input.kind !== 'round-trip') return input.kind === 'tick'
     if (!this.#trips.record(input.id, input.ms, nowMs)) return true
     this.#cluster.noteTrip(input.id, nowMs)
     return false
@@ -167,10 +174,6 @@ export class Neighbourhood {
         return
       case 'lost':
         this.#cluster.noteLost(input.id, nowMs)
-        return
-      case 'contact':
-        this.#contact = input.contact
-        this.#renewCard(nowMs)
         return
       case 'leave':
         this.#moveOut('left', nowMs)
@@ -233,11 +236,8 @@ export class Neighbourhood {
           this.#sayMoved(from, message.roster)
         return
       case 'roster-change':
-        if (message.roster.cluster === cluster) this.#cluster.hear(from, message, nowMs)
-        else this.#send(from, { kind: 'moved', card: this.#card })
-        return
       case 'here':
-        if (message.cluster === cluster) this.#cluster.hear(from, message, nowMs)
+        if (clusterOf(message) === cluster) this.#cluster.hear(from, message, nowMs)
         else this.#send(from, { kind: 'moved', card: this.#card })
         return
       case 'here-ack':
@@ -254,11 +254,7 @@ export class Neighbourhood {
     this.#send(to, { kind: 'moved', card: this.#card })
   }
 
-  #takeEcho(
-    from: NodeId,
-    echo: Extract<NeighbourhoodMessage, { kind: 'echo' }>,
-    nowMs: number,
-  ): void {
+  #takeEcho(from: NodeId, echo: MessageOf<'echo'>, nowMs: number): void {
     this.#search.disowned(from, echo.cluster)
     const ms = this.#pinger.hear(from, echo.nonce, nowMs)
     if (ms === undefined) return
@@ -346,11 +342,7 @@ export class Neighbourhood {
   }
 
   #alone(epoch: number): Roster {
-    const { self } = this.#options
-    const cluster = mintCluster(self, epoch)
-    const seats = [{ id: self, epoch }]
-    const body = { kind: 'roster', cluster, version: 1, coordinator: self, seats } as const
-    return this.#modules.seal.sign(body)
+    return this.#modules.seal.sign(rosterOfOne(this.#options.self, epoch))
   }
 
   #stepDirectory(input: Parameters<Directory['step']>[0], nowMs: number): void {
@@ -360,9 +352,9 @@ export class Neighbourhood {
     this.#directoryDueMs = wakeAtMs
   }
 
-  #nextWakeMs(nowMs: number): number {
+  #nextDueMs(): number {
     if (this.#hasLeft) return Number.POSITIVE_INFINITY
-    const dueMs = Math.min(
+    return Math.min(
       this.#directoryDueMs,
       this.#pinger.nextDueMs,
       this.#cluster.nextDueMs,
@@ -370,7 +362,12 @@ export class Neighbourhood {
       this.#sketch.nextDueMs,
       this.#cardDueMs,
     )
-    return Math.max(nowMs, dueMs)
+  }
+
+  #patienceMs(nowMs: number): number {
+    if (this.#pinger.isBusy) return 0 // a stall shows by being woken late
+    const isCalm = !this.#search.isTrying && this.#directory.isSettled(nowMs)
+    return isCalm && this.#cluster.isCalm ? clusterTimes.calmPatienceMs : clusterTimes.patienceMs
   }
 
   #send(to: NodeId, message: NeighbourhoodMessage): void {

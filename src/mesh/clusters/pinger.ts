@@ -48,6 +48,10 @@ export class Pinger {
     return dueMs
   }
 
+  get isBusy(): boolean {
+    return this.#probes.size > 0
+  }
+
   isBusyWith(id: NodeId): boolean {
     return this.#probes.has(id)
   }

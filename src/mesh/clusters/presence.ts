@@ -36,6 +36,11 @@ export class Presence {
     return this.#dueMs
   }
 
+  /** All are there, and nobody was asked who has not answered. */
+  get isCalm(): boolean {
+    return this.#absent.size === 0 && this.#asked === undefined
+  }
+
   isGone(id: NodeId): boolean {
     return this.#gone.has(id)
   }

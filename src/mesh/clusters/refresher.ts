@@ -13,6 +13,7 @@ export class Refresher {
   #place = 0
   /** Seats looked at in vain, one after another. */
   #idle = 0
+  #isCalm = false
 
   constructor(context: ClusterContext, nowMs: number) {
     this.#context = context
@@ -23,8 +24,14 @@ export class Refresher {
     return this.#dueMs
   }
 
+  /** All whom it looked at were measured before. */
+  get isCalm(): boolean {
+    return this.#isCalm
+  }
+
   tick({ seats }: Roster, absent: ReadonlyMap<NodeId, unknown>, nowMs: number): void {
     if (nowMs < this.#dueMs) return
+    this.#isCalm = true
     // Nothing to do in the whole round: nothing for a while.
     this.#dueMs = nowMs + (this.#idle < seats.length ? 1 : idleTimes) * clusterTimes.refreshEveryMs
     for (let looked = 0; looked < Math.min(seats.length, looksMax); looked += 1) {
@@ -36,7 +43,10 @@ export class Refresher {
       if (trip !== undefined && nowMs - trip.atMs < clusterTimes.refreshAfterMs) continue
       this.#idle = 0
       this.#context.measure(id)
-      if (trip === undefined) this.#dueMs = nowMs + clusterTimes.firstMeasureEveryMs
+      if (trip === undefined) {
+        this.#dueMs = nowMs + clusterTimes.firstMeasureEveryMs
+        this.#isCalm = false
+      }
       return
     }
   }

@@ -59,6 +59,10 @@ export class Search {
     return Math.min(this.#seekAtMs, this.#exploreAtMs, this.#attempt?.dueMs ?? this.#seekAtMs)
   }
 
+  get isTrying(): boolean {
+    return this.#attempt !== undefined
+  }
+
   /** One has been admitted; given once. */
   takeAdmission(): Admission | undefined {
     const admission = this.#admission

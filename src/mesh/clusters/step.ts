@@ -13,8 +13,6 @@ export interface NeighbourhoodOptions {
   /** Above that of any earlier life; ms since 1970 are. */
   readonly epoch: number
   readonly rules?: ClusterRules
-  /** Goes into one's card: where one can be reached. */
-  readonly contact?: Uint8Array
 }
 
 export interface NeighbourhoodModules {
@@ -41,8 +39,6 @@ export type NeighbourhoodInput =
   | { readonly kind: 'alive' | 'lost'; readonly id: NodeId }
   /** Measured by someone else, such as membership's probes. */
   | { readonly kind: 'round-trip'; readonly id: NodeId; readonly ms: number }
-  /** One can be reached elsewhere. */
-  | { readonly kind: 'contact'; readonly contact: Uint8Array }
   | { readonly kind: 'leave' }
 
 export type PlaceReason = 'started' | 'admitted' | 'unseated' | 'too-far' | 'deserted' | 'left'

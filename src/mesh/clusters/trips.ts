@@ -35,10 +35,6 @@ export class Trips {
     return this.#kept.get(id)
   }
 
-  ids(): Iterable<NodeId> {
-    return this.#kept.keys()
-  }
-
   /** @returns whether it has become far or near by this */
   record(id: NodeId, ms: number, nowMs: number): boolean {
     const { samplesKept, enterShare, returnShare } = clusterLimits

@@ -106,7 +106,10 @@ export class DigestPublisher {
   #wakeAtMs(): number {
     if (this.#cluster === undefined) return Number.POSITIVE_INFINITY
     const isNews = this.#spoken.length + this.#fresh.length > 0 || this.#isDoubtNew
-    return this.#publishedAtMs + (isNews ? this.#gapMs : digestTimes.quietMs)
+    if (!isNews) return this.#publishedAtMs + digestTimes.quietMs
+    // Nobody is left to wait for: also in a cluster of few, or of one.
+    const isWhole = this.#spoken.length >= this.#book.size
+    return this.#publishedAtMs + (isWhole ? digestTimes.publishMs : this.#gapMs)
   }
 
   #take(input: PublisherInput, nowMs: number): void {

@@ -15,6 +15,7 @@ import {
 import { Holdings, markOf } from './holdings.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
 import { Nearest } from './nearest.ts'
+import { PackedCards } from './packed-cards.ts'
 import { Witnesses } from './witnesses.ts'
 
 export interface Neighbour {
@@ -25,7 +26,7 @@ export interface Neighbour {
 
 interface Entry {
   card: Card
-  /** Where its mark lies. */
+  /** Where it is packed. */
   slot: number
   outlook: Outlook
   apartMs: number
@@ -40,10 +41,8 @@ export class CardBook {
   readonly #self: NodeId
   readonly #random: Random
   readonly #entries = new Map<NodeId, Entry>()
-  /** By slot. Packed: all of them are looked at for each exchange. */
-  #marks = new Uint32Array(firstMarks)
-  /** Of the version before, which others may still hand on; 0: none. */
-  #formerMarks = new Uint32Array(firstMarks)
+  /** By slot, both. */
+  readonly #packed = new PackedCards()
   readonly #entryAt: Entry[] = []
   /** Nearest first. */
   readonly #near: Entry[] = []
@@ -83,25 +82,17 @@ export class CardBook {
 
   /** The one of this version, if it is held. */
   marked(mark: number): Card | undefined {
-    for (let slot = 0; slot < this.#entryAt.length; slot += 1) {
-      if (this.#marks[slot] === mark) return this.#entryAt[slot]?.card
-    }
-    return undefined
+    const slot = this.#packed.slotOf(mark, this.#entryAt.length)
+    return slot === undefined ? undefined : this.#entryAt[slot]?.card
   }
 
   /** What is held, and how near others must be to be taken as near ones. */
   holdings(nowMs: number): Holdings {
     const isFull = this.#near.length >= directoryLimits.nearMax
     const reachMs = isFull ? (this.#near[this.#near.length - 1] as Entry).apartMs : 0
-    const held = this.#entryAt.length
-    const marks = Array.from(this.#marks.subarray(0, held))
-    for (let slot = 0; slot < held; slot += 1) {
-      const former = this.#formerMarks[slot] as number
-      if (former === 0) continue
-      const isHandedOn = nowMs - (this.#entryAt[slot] as Entry).heardAtMs < handedOnMs
-      if (isHandedOn) marks.push(former)
-      else this.#formerMarks[slot] = 0
-    }
+    const marks = this.#packed.marks(this.#entryAt.length, (slot) => {
+      return nowMs - (this.#entryAt[slot] as Entry).heardAtMs < handedOnMs
+    })
     return Holdings.of(marks, { reachMs, random: this.#random })
   }
 
@@ -188,17 +179,16 @@ export class CardBook {
 
   /** Of those known, who are nearest to the other and news for it. */
   nearestTo(other: Card, count: number, theirs: Holdings): Card[] {
-    const found = new Nearest(outlookOf(other), count, theirs.reachMs)
-    const isNews = ({ card, slot }: Entry) =>
-      !theirs.has(this.#marks[slot] as number) && card.id !== other.id
-    // Who is near the other is near oneself when the other is; else only chance knows one.
-    const looked = Math.min(this.#near.length, nearLooked)
-    for (let place = 0; place < looked; place += 1) {
-      const entry = this.#near[place] as Entry
-      if (isNews(entry)) found.offer(entry.card, entry.outlook)
+    const found = new Nearest(count, theirs.reachMs)
+    const outlook = outlookOf(other)
+    const packed = this.#packed
+    for (let slot = 0; slot < this.#entryAt.length; slot += 1) {
+      if (theirs.has(packed.markAt(slot))) continue
+      const ms = packed.apartMs(slot, outlook) ?? this.#apartFrom(slot, outlook)
+      if (ms >= found.withinMs) continue
+      const { card } = this.#entryAt[slot] as Entry
+      if (card.id !== other.id) found.offer(card, ms)
     }
-    for (const entry of this.#sample)
-      if (!entry.isNear && isNews(entry)) found.offer(entry.card, entry.outlook)
     return found.cards
   }
 
@@ -283,27 +273,21 @@ export class CardBook {
     }
     this.#entries.set(card.id, entry)
     this.#entryAt.push(entry)
-    this.#mark(entry)
+    this.#packed.put(entry.slot, markOf(card), outlook)
     return entry
-  }
-
-  #mark({ card, slot }: Entry): void {
-    if (slot >= this.#marks.length) {
-      this.#marks = doubled(this.#marks)
-      this.#formerMarks = doubled(this.#formerMarks)
-    }
-    this.#marks[slot] = markOf(card)
-    this.#formerMarks[slot] = 0
   }
 
   #drop({ card, slot }: Entry): void {
     this.#entries.delete(card.id)
     const last = this.#entryAt.pop()
     if (last === undefined || last.slot === slot) return
-    this.#marks[slot] = this.#marks[last.slot] as number
-    this.#formerMarks[slot] = this.#formerMarks[last.slot] as number
+    this.#packed.move(last.slot, slot)
     this.#entryAt[slot] = last
     last.slot = slot
+  }
+
+  #apartFrom(slot: number, outlook: Outlook): number {
+    return outlooksApartMs(outlook, (this.#entryAt[slot] as Entry).outlook)
   }
 
   #apartMs({ outlook }: Entry): number {
@@ -312,11 +296,9 @@ export class CardBook {
 
   #renew(entry: Entry, card: Card, nowMs: number): void {
     entry.card = card
-    const former = this.#marks[entry.slot] as number
-    this.#mark(entry)
-    this.#formerMarks[entry.slot] = former
     entry.heardAtMs = nowMs
     entry.outlook = outlookOf(card)
+    this.#packed.renew(entry.slot, markOf(card), entry.outlook)
     const away = this.#apartMs(entry)
     if (away === entry.apartMs) return
     entry.apartMs = away
@@ -370,14 +352,5 @@ export class CardBook {
 
 /** A new version reaches all who hold the card within a few rounds. */
 const handedOnMs = 15_000
-function doubled(marks: Uint32Array): Uint32Array<ArrayBuffer> {
-  const longer = new Uint32Array(2 * marks.length)
-  longer.set(marks)
-  return longer
-}
-
-/** A full view has as many; few hold more. */
-const firstMarks = 64
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16
-const nearLooked = 32

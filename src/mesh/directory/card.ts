@@ -39,17 +39,18 @@ const sharedWitnessesToTrim = 5
 export interface Outlook {
   readonly coordinate: Coordinate
   readonly keys: readonly NodeKey[]
-  readonly ms: readonly number[]
-  /** Equal where the keys are the same. */
+  readonly ms: Float32Array
+  /** Equal where the keys are the same; 0 where there are too few. */
   readonly hash: number
 }
 
 const none: Outlook['keys'] = Object.freeze([])
+const nothingSeen = new Float32Array(0)
 /** One for each sketch, however many hold it. */
 const outlooks = new WeakMap<readonly SketchedTrip[], Outlook>()
 
 export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
-  if (sketch.length < sharedWitnessesMin) return { coordinate, keys: none, ms: [], hash: 0 }
+  if (sketch.length < sharedWitnessesMin) return nowhere(coordinate)
   const known = outlooks.get(sketch)
   if (known?.coordinate === coordinate) return known
   if (known !== undefined) {
@@ -61,9 +62,15 @@ export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
   let hash = sketch.length
   for (const { key } of sketch) hash = (Math.imul(hash, 31) + rankOf(key)) >>> 0
   const keys = sketch.map(({ key }) => key)
-  const outlook = { coordinate, keys, ms: sketch.map(({ ms }) => ms), hash }
+  const ms = new Float32Array(sketch.length)
+  for (let place = 0; place < ms.length; place += 1) ms[place] = (sketch[place] as SketchedTrip).ms
+  const outlook = { coordinate, keys, ms, hash: hash === 0 ? 1 : hash }
   outlooks.set(sketch, outlook)
   return outlook
+}
+
+function nowhere(coordinate: Coordinate): Outlook {
+  return { coordinate, keys: none, ms: nothingSeen, hash: 0 }
 }
 
 /**
@@ -76,16 +83,23 @@ export function apartMs(one: Viewpoint, other: Viewpoint): number {
 }
 
 export function outlooksApartMs(one: Outlook, other: Outlook): number {
-  const [a, b] = [one.ms, other.ms]
-  if (one.hash !== other.hash || a.length !== b.length) return apartByMerging(one, other)
-  let [sumMs, mostMs] = [0, 0]
-  for (let place = 0; place < a.length; place += 1) {
-    const differenceMs = Math.abs((a[place] as number) - (b[place] as number))
+  if (one.hash === 0 || other.hash === 0) return apartByCoordinates(one, other)
+  if (one.hash === other.hash && one.ms.length === other.ms.length) {
+    return seenApartMs(one.ms, other.ms, 0)
+  }
+  return apartByMerging(one, other)
+}
+
+/** The same witnesses, as two see them: what the other sees lies from a place on. */
+export function seenApartMs(ms: Float32Array, others: Float32Array, from: number): number {
+  let sumMs = 0
+  let mostMs = 0
+  for (let place = 0; place < ms.length; place += 1) {
+    const differenceMs = Math.abs((ms[place] as number) - (others[from + place] as number))
     if (differenceMs > mostMs) mostMs = differenceMs
     sumMs += differenceMs
   }
-  if (a.length >= sharedWitnessesMin) return trimmedMean(sumMs, mostMs, a.length)
-  return apartByCoordinates(one, other)
+  return trimmedMean(sumMs, mostMs, ms.length)
 }
 
 function apartByMerging(one: Outlook, other: Outlook): number {

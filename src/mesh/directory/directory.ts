@@ -101,6 +101,11 @@ export class Directory {
     return this.#book.size
   }
 
+  /** Rounds are seldom by now. */
+  isSettled(nowMs: number): boolean {
+    return nowMs >= this.#quickUntilMs + directoryTimes.briskMs
+  }
+
   /** Nearest first. */
   neighbours(): readonly Neighbour[] {
     return this.#book.near()
@@ -183,10 +188,13 @@ export class Directory {
 
   /** Where hardly anything was new in the last round, the next may wait for longer. */
   #everyMs(nowMs: number): number {
-    const { quickIntervalMs, briskIntervalMs, briskMs, intervalMs, idleIntervalMs } = directoryTimes
+    const { quickIntervalMs, quickSeeingIntervalMs, briskIntervalMs, briskMs } = directoryTimes
+    const { intervalMs, idleIntervalMs } = directoryTimes
     const isQuick = nowMs < this.#quickUntilMs || this.#book.size < knownMin
     const isBrisk = nowMs < this.#quickUntilMs + briskMs
-    const leastMs = isQuick ? quickIntervalMs : isBrisk ? briskIntervalMs : intervalMs
+    const isSeeing = this.#own.sketch.length >= directoryLimits.witnesses
+    const quickMs = isSeeing ? quickSeeingIntervalMs : quickIntervalMs
+    const leastMs = isQuick ? quickMs : isBrisk ? briskIntervalMs : intervalMs
     const mostMs = isQuick ? briskIntervalMs : isBrisk ? briskIdleMs : idleIntervalMs
     const isIdle = this.#learnt < newsMin && this.#book.size >= knownMin
     this.#idleTimes = isIdle ? 2 * this.#idleTimes : 1
@@ -265,9 +273,12 @@ export class Directory {
     { random, marks, near }: Pick<DirectoryMessage, 'random' | 'marks' | 'near'>,
     { given, nowMs }: { readonly given: readonly Card[]; readonly nowMs: number },
   ): void {
-    const known = marks.map((mark) => this.#book.marked(mark)).filter((one) => one !== undefined)
-    for (const [place, one] of [...random, ...known].entries()) {
-      this.#takeRandom(from, one, { leaving: given[place]?.id, nowMs })
+    let place = 0
+    for (const one of random) this.#takeRandom(from, one, { leaving: given[place++]?.id, nowMs })
+    for (const mark of marks) {
+      const one = this.#book.marked(mark)
+      if (one === undefined) continue
+      this.#takeRandom(from, one, { leaving: given[place++]?.id, nowMs })
     }
     for (const one of near) if (this.#book.wants(one)) this.#learn(one, from, nowMs)
   }

@@ -10,9 +10,9 @@ export const directoryLimits = Object.freeze({
   witnessesSpare: 4,
   /** Witnesses change; the sketches of two nodes should still share some for a while. */
   sketchMax: 16,
-  /** Of each kind in one message: a card has about 450 bytes. */
+  /** Of each kind in one message: a card has about 450 bytes, and a round costs as much as ten. */
   randomCardsPerMessage: 2,
-  nearCardsPerMessage: 8,
+  nearCardsPerMessage: 14,
   cardsPerMessageMax: 32,
   clusterNameLengthMax: 64,
   /** Eight addresses, two relays and a proof. */
@@ -35,6 +35,8 @@ export const directoryLimits = Object.freeze({
 export const directoryTimes = Object.freeze({
   /** While the views form, a step of gossip each second: log2(10,000) is 14. */
   quickIntervalMs: 1_000,
+  /** Once one has seen the witnesses, rounds bring near cards: fewer rounds, with more in each. */
+  quickSeeingIntervalMs: 2_000,
   /** How long that lasts, from the start and from the first complete sketch. */
   quickMs: 15_000,
   /** Then slower, while clusters form and cards say something new each time. */

@@ -10,6 +10,7 @@ import { membershipLimits } from './presets.ts'
 import { type Statement, signerOf, statementBytes } from './statements.ts'
 
 const calmRounds = 3
+const nothing: readonly Statement[] = Object.freeze([])
 
 interface News {
   readonly statement: Statement
@@ -59,8 +60,8 @@ export class Dissemination {
    * @param clusterSize members, oneself included
    * @param already what the message has without it
    */
-  take(bytesMax: number, clusterSize: number, already: readonly Statement[] = []): Statement[] {
-    if (this.#queue.length === 0) return []
+  take(bytesMax: number, clusterSize: number, already = nothing): readonly Statement[] {
+    if (this.#queue.length === 0) return nothing
     const toldMax = this.#factor * Math.ceil(Math.log10(clusterSize + 1))
     this.#queue.sort(byUrgency)
     const taken: Statement[] = []

@@ -14,7 +14,7 @@ import { drawn } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
 import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
 import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
-import { isGone, Roster, type RosterEvent } from './roster.ts'
+import { Roster, type RosterEvent } from './roster.ts'
 import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
 import {
   isBarePing,
@@ -321,8 +321,7 @@ export class Membership {
 
   #note(event: RosterEvent): void {
     this.#events.push(event)
-    if (event.kind === 'joined' || event.kind === 'returned') this.#prober.add(event.id)
-    if (isGone(event)) this.#prober.remove(event.id)
+    this.#prober.note(event)
   }
 
   #reject(from: NodeId, fault: RejectionFault): void {
@@ -384,8 +383,9 @@ export class Membership {
     const urgent = isBuddy ? this.#roster.saidAgainst(to) : []
     let room = membershipLimits.piggybackBytesMax
     for (const statement of urgent) room -= statementBytes(statement)
-    const news = this.#news.take(room, this.#roster.clusterSize, urgent)
-    this.#sends.push({ to, message: { ...body, news: [...urgent, ...news] } })
+    const others = this.#news.take(room, this.#roster.clusterSize, urgent)
+    const news = urgent.length === 0 ? others : [...urgent, ...others]
+    this.#sends.push({ to, message: { ...body, news } })
   }
 
   #leave(nowMs: number): void {

@@ -30,6 +30,14 @@ export class ProbeOrder {
     if (index < this.#next) this.#next -= 1
   }
 
+  /** It is the next one, where it is not its turn yet anyway. */
+  hasten(id: NodeId): void {
+    const index = this.#order.indexOf(id, this.#next)
+    if (index <= this.#next) return
+    this.#order.splice(index, 1)
+    this.#order.splice(this.#next, 0, id)
+  }
+
   next(): NodeId | undefined {
     if (this.#next >= this.#order.length) {
       shuffle(this.#order, this.#random)

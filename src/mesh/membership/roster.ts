@@ -71,6 +71,8 @@ export interface RosterModules {
 }
 
 const old: Merge = { outcome: 'old' }
+/** Asked at every step, nearly always of no suspect at all. */
+const nobody: readonly never[] = Object.freeze([])
 
 /** Of tries to reach the lost. The rest goes to those who died before they could answer. */
 const knownFirstShare = 0.75
@@ -142,9 +144,9 @@ export class Roster {
   }
 
   /** Members whose suspicion is over. */
-  overdue(nowMs: number): Member[] {
+  overdue(nowMs: number): readonly Member[] {
+    if (this.#suspectCount === 0) return nobody
     const found: Member[] = []
-    if (this.#suspectCount === 0) return found
     for (const member of this.#members.values()) {
       if (member.suspicion !== undefined && member.suspicion.deadlineMs <= nowMs) found.push(member)
     }
@@ -152,9 +154,9 @@ export class Roster {
   }
 
   /** What suspects are to be told now, because their time runs out here. */
-  reminders(nowMs: number): Accusation[] {
+  reminders(nowMs: number): readonly Accusation[] {
+    if (this.#suspectCount === 0) return nobody
     const found: Accusation[] = []
-    if (this.#suspectCount === 0) return found
     for (const { suspicion } of this.#members.values()) {
       const accusation = suspicion?.takeReminder(nowMs)
       if (accusation !== undefined) found.push(accusation)
@@ -185,9 +187,9 @@ export class Roster {
 
   /** For a suspect one accusation is enough; the dead need their own last words as well. */
   saidAgainst(id: NodeId): readonly Statement[] {
-    const suspicion = this.#members.get(id)?.suspicion
-    if (suspicion !== undefined) return suspicion.accusations.slice(0, 1)
-    return this.dead.get(id)?.statements.slice(0, 2) ?? []
+    const member = this.#members.get(id)
+    if (member === undefined) return this.dead.get(id)?.statements.slice(0, 2) ?? nobody
+    return member.suspicion?.accusations.slice(0, 1) ?? nobody
   }
 
   /** Whom to tell now: some members, and one of those who died lately, in case it lives. */

@@ -23,24 +23,50 @@ function shuffleOf(one: Card) {
   const holdings = { filter: new Uint8Array(0), salt: 0, reachMs: 0 }
   const parts = { random: [], marks: [], near: [one], witnesses: 0, holdings }
   const message = { kind: 'shuffle', card: one, ...parts } as const
-  return structuredClone(message)
+  return message
 }
 
-it('copies of one card become one, and what is newer or otherwise signed stays itself', () => {
-  const copies = new CardCopies()
-  const take = (one: Card) => {
-    const message = copies.without(shuffleOf(one))
-    assert.ok(message.kind === 'shuffle' && message.card !== undefined)
-    assert.equal(message.card, message.near[0])
-    return message.card
+/** As it goes from one thread to another. */
+function way() {
+  const [one, other] = [new CardCopies(), new CardCopies()]
+  const [here, there] = [0, 1]
+  const move = (from: CardCopies, to: CardCopies, [sender, receiver]: [number, number]) => {
+    return (card: Card) => {
+      const packed = structuredClone(from.packed(shuffleOf(card), receiver))
+      const message = to.unpacked(packed, sender)
+      assert.ok(message.kind === 'shuffle' && message.card !== undefined)
+      assert.equal(message.card, message.near[0])
+      return { packed, card: message.card }
+    }
   }
-  const first = take(card)
-  assert.equal(take(card), first)
-  const newer = take({ ...card, issuedAtMs: 2_000 })
+  return { there: move(one, other, [here, there]), back: move(other, one, [there, here]) }
+}
+
+it('a card goes to another thread once, then as a number, and is one card there', () => {
+  const { there } = way()
+  const first = there(card)
+  assert.ok(first.packed.kind === 'shuffle')
+  assert.equal(typeof first.packed.card, 'object')
+  assert.equal(typeof first.packed.near[0], 'number')
+  assert.deepEqual(first.card, card)
+  const second = there(card)
+  assert.ok(second.packed.kind === 'shuffle')
+  assert.equal(typeof second.packed.card, 'number')
+  assert.equal(second.card, first.card)
+})
+
+it('another version is told in full, and the former one again after it', () => {
+  const { there } = way()
+  const first = there(card).card
+  const newer = there({ ...card, issuedAtMs: 2_000 }).card
   assert.notEqual(newer, first)
   assert.equal(newer.issuedAtMs, 2_000)
-  const forged = { ...card, issuedAtMs: 2_000, signature: Uint8Array.of(9, 9, 9) }
-  const message = copies.without(shuffleOf(forged))
-  assert.ok(message.kind === 'shuffle' && message.card !== undefined)
-  assert.deepEqual(message.card.signature, forged.signature)
+  assert.equal(there(card).card.issuedAtMs, 1_000)
+  const forged = there({ ...card, issuedAtMs: 2_000, signature: Uint8Array.of(9, 9, 9) }).card
+  assert.deepEqual(forged.signature, Uint8Array.of(9, 9, 9))
+})
+
+it('what comes back as a copy becomes the card that went there', () => {
+  const { there, back } = way()
+  assert.equal(back(there(card).card).card, card)
 })

@@ -37,6 +37,7 @@ export interface HostKind<TMessage> {
   readonly subjects: readonly string[]
   /** The message's place in `subjects`. */
   subjectOf(message: TMessage): number
-  /** What came from another thread, sharing what is held already. */
-  shared(message: TMessage): TMessage
+  /** For another thread, and from one; each in the order in which they go. */
+  packed(message: TMessage, part: number): TMessage
+  unpacked(message: TMessage, part: number): TMessage
 }

@@ -75,8 +75,12 @@ export function memberHosts(boundMs: number): HostKind<MemberMessage> {
     make: (setting) => new MemberHost(setting, rules),
     subjects,
     subjectOf,
-    shared: (part) =>
-      part.kind === 'neighbourhood' ? { ...part, message: cards.without(part.message) } : part,
+    packed: (part, to) =>
+      part.kind === 'neighbourhood' ? { ...part, message: cards.packed(part.message, to) } : part,
+    unpacked: (part, from) =>
+      part.kind === 'neighbourhood'
+        ? { ...part, message: cards.unpacked(part.message, from) }
+        : part,
     bytesOf(part) {
       switch (part.kind) {
         case 'membership':
@@ -96,6 +100,8 @@ const packetBytes = 52 + 22 + 9 + 5 + 8 + 48
 const contact = new Uint8Array(48)
 /** What is measured meanwhile counts all the same; a settlement costs some µs for each peer. */
 const settleIntervalMs = 5_000
+
+const tick = { kind: 'tick' } as const
 
 class MemberHost implements MeshHost<MemberMessage> {
   readonly #self: NodeId
@@ -146,11 +152,13 @@ class MemberHost implements MeshHost<MemberMessage> {
     this.#events = []
     if (!this.#hasBegun) this.#begin(nowMs)
     else if (input.kind === 'message') this.#hear(input.from, input.message, nowMs)
-    if (nowMs >= this.#machineWakeAtMs) this.#stepMachine({ kind: 'tick' }, nowMs)
+    // Whoever is awake for one looks after the other as well.
+    const isWoken = nowMs >= this.#machineWakeAtMs || nowMs >= this.#loadWakeAtMs
+    if (isWoken) this.#stepMachine(tick, nowMs)
     if (this.#work !== undefined && nowMs >= this.#work.changeAtMs) {
       this.#stepLoad({ kind: 'facts', facts: this.#work.change(nowMs) }, nowMs)
     }
-    if (nowMs >= this.#loadWakeAtMs) this.#stepLoad({ kind: 'tick' }, nowMs)
+    if (nowMs >= this.#loadWakeAtMs) this.#stepLoad(tick, nowMs)
     // Its work changes when it wakes anyway, more than once a second.
     const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#loadWakeAtMs)
     return { sends: this.#sends, events: this.#events, wakeAtMs }

@@ -93,6 +93,7 @@ export class MeshPart {
   readonly #setting: Setting
   readonly #world: World<unknown, HostEvent>
   readonly #kind: HostKind<unknown>
+  readonly #partOf: Uint8Array | undefined
   readonly #seal: CheapSeal
   readonly #life: Int32Array
   readonly #crashedAtMs: Float64Array
@@ -113,6 +114,7 @@ export class MeshPart {
     this.#seal = new CheapSeal(ids)
     this.#life = new Int32Array(ids.length)
     this.#crashedAtMs = new Float64Array(ids.length).fill(Number.NEGATIVE_INFINITY)
+    this.#partOf = share?.partOf
     this.#kind = memberHosts(options.boundMs) as HostKind<unknown>
     this.#bytesBySubject = new Array<number>(this.#kind.subjects.length).fill(0)
     const links = new Links(options, placement)
@@ -136,13 +138,23 @@ export class MeshPart {
   }
 
   takeParcels(): readonly (readonly Parcel<unknown>[])[] {
-    return this.#world.takeParcels()
+    const kind = this.#kind
+    const packed = (parcel: Parcel<unknown>, to: number) => {
+      return { ...parcel, message: kind.packed(parcel.message, to) }
+    }
+    return this.#world
+      .takeParcels()
+      .map((parcels, to) => parcels.map((parcel) => packed(parcel, to)))
   }
 
   accept(parcels: readonly Parcel<unknown>[]): void {
     const kind = this.#kind
+    const partOf = this.#partOf
     this.#world.accept(
-      parcels.map((parcel) => ({ ...parcel, message: kind.shared(parcel.message) })),
+      parcels.map((parcel) => {
+        const from = partOf?.[parcel.source] ?? 0
+        return { ...parcel, message: kind.unpacked(parcel.message, from) }
+      }),
     )
   }
 
@@ -266,7 +278,7 @@ export class MeshPart {
       return
     }
     if (event.kind === 'measured') {
-      this.#noteMeasured(observer, this.#world.indexOf(event.peer))
+      if (this.#world.hosts <= pairsHostsMax) this.#noteMeasured(observer, event.peer)
       return
     }
     if (event.kind === 'cluster') {
@@ -279,9 +291,10 @@ export class MeshPart {
     if (event.belief === 'dead') this.#noteDeath(observer, subject, nowMs)
   }
 
-  #noteMeasured(observer: number, peer: number): void {
+  #noteMeasured(observer: number, id: NodeId): void {
     const { hosts } = this.#world
-    if (hosts > pairsHostsMax || peer < 0) return
+    const peer = this.#world.indexOf(id)
+    if (peer < 0) return
     const pair = Math.min(observer, peer) * hosts + Math.max(observer, peer)
     if (this.#measured.has(pair)) return
     this.#measured.add(pair)

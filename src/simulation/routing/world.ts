@@ -5,7 +5,7 @@
  */
 import { ManualClock, type Random, seededRandom } from '../../base/index.ts'
 import type { ErrorCode } from '../../protocol/index.ts'
-import { Agenda } from '../agenda.ts'
+import { Agenda, type Entry } from '../agenda.ts'
 import type { LatencyMatrix } from '../network/latency-matrix.ts'
 import { Links } from '../network/links.ts'
 import { Placement } from '../network/placement.ts'
@@ -33,7 +33,7 @@ export class RoutingWorld {
   readonly #options: WorldOptions
   /** From 0, so that fractions of a µs still count. */
   readonly #clock = new ManualClock(0)
-  readonly #agenda = new Agenda<() => void>()
+  readonly #agenda = new Agenda<Entry & { readonly what: () => void }>()
   readonly #random: Random
   readonly #links: Links
   readonly #sentBy: number[]
