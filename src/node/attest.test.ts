@@ -11,7 +11,9 @@ import {
   hasCode,
   hashBody,
   type Identity,
+  type ModelDigest,
   methods,
+  modelDigestOf,
   NonceStore,
   resultHash,
   signEnvelope,
@@ -32,7 +34,7 @@ async function place(context: TestContext) {
     await gateway.transport.close()
   })
   const body = encodeAttestationAsk({ models: ['counting', 'another'] })
-  const asked = (signer: Identity = gateway.identity) =>
+  const asked = (signer: Identity = gateway.identity, modelDigest: ModelDigest | null = null) =>
     signEnvelope(signer, {
       domain: 'request',
       network,
@@ -41,7 +43,7 @@ async function place(context: TestContext) {
       nonce: secureRandom.bytes(16),
       issuedAtMs: systemClock.now(),
       expiresAtMs: systemClock.now() + 10_000,
-      modelDigest: null,
+      modelDigest,
     })
   const send = (envelope = asked()) =>
     callUnary(gateway.connection, methods.attest, encodeAttestCall({ envelope, body }))
@@ -85,6 +87,12 @@ test('it attests once for a challenge, and nobody else’s', async (t) => {
     new MemoryNetwork({ clock: systemClock, random: secureRandom }),
   )
   await assert.rejects(send(asked(stranger)), (error) => hasCode(error, 'identity_mismatch'))
+})
+
+test('a challenge that names a model gets no signature: it would show another model', async (t) => {
+  const { asked, gateway, send } = await place(t)
+  const envelope = asked(gateway.identity, modelDigestOf('ab'.repeat(32)))
+  await assert.rejects(send(envelope), (error) => hasCode(error, 'invalid_signature'))
 })
 
 test('a machine checks itself once a minute, whoever asks; a failed check is none', async () => {

@@ -151,6 +151,10 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
 async function serveAttest(call: IncomingCall, context: ServeContext): Promise<void> {
   const { envelope, body } = decodeAttestCall(await call.request())
   const asked = checkRequest(call, { envelope, body }, context).finish()
+  if (asked.modelDigest !== null) {
+    // What is signed in answer names none: shown to others, that would be another model's answer.
+    throw new IsochroneError('invalid_signature', 'a challenge is about no one model')
+  }
   const { models: names } = decodeAttestationAsk(body)
   const selfCheck = await context.checks.found()
   const served = context.modules.models().filter(({ name }) => names.includes(name))

@@ -10,6 +10,7 @@ import {
   reviveDecision,
 } from '../../routing/index.ts'
 import { modelOf, ScriptedEngine, saying, startGateway, testKey } from '../gateway.fixture.ts'
+import type { GatewayLimits } from '../limits.ts'
 import { decisionAnswer, decisionOrRecord, previewAnswer } from './decision-schemas.ts'
 
 const headers = { authorization: `Bearer ${testKey}`, 'content-type': 'application/json' }
@@ -25,9 +26,13 @@ interface Shown {
 
 type SealShown = Omit<DecisionSeal, 'treeSize'> & { readonly tree_size: number }
 
+interface Limits extends Pick<GatewayLimits, 'requestsInFlightMax' | 'requestsPerMinute'> {
+  readonly others: number
+}
+
 /** A gateway with upstreams that have the model, and others that have not. */
-async function start(t: TestContext, { others = 0, requestsPerMinute = 1_000 } = {}) {
-  const gateway = await startGateway({ limits: { requestsPerMinute } })
+async function start(t: TestContext, { others = 0, ...limits }: Partial<Limits> = {}) {
+  const gateway = await startGateway({ limits: { requestsPerMinute: 1_000, ...limits } })
   t.after(() => gateway.gateway.close())
   const models = [modelOf('m')]
   const engines = [0, 1].map(() => new ScriptedEngine(models, saying(['fine'])))
@@ -198,6 +203,15 @@ test('a preview is refused as the request would be', async (t) => {
   )
   assert.equal((await gateway.post(path, body)).status, 200)
   assert.equal((await gateway.post(path, body)).status, 429)
+})
+
+test('a preview takes nobody’s place', async (t) => {
+  const gateway = await start(t, { requestsInFlightMax: 1 })
+  const body = { model: 'm', messages }
+  for (let i = 0; i < 3; i += 1) {
+    assert.equal((await gateway.post('/v1/route/preview', body)).status, 200)
+  }
+  assert.equal((await gateway.post('/v1/chat/completions', body)).status, 200)
 })
 
 test('a preview knows who has read the beginning of its prompt', async (t) => {
