@@ -54,7 +54,7 @@ export class Uncommitted {
   decisions(): ReadonlyMap<string, string> {
     const decisions = new Map<string, string>()
     this.#read({
-      decision(id, json) {
+      decision({ id }, json) {
         decisions.delete(id)
         decisions.set(id, json.toString('utf8'))
       },

@@ -7,15 +7,19 @@ import { type GroupBytes, type Row, readGroup } from './group-entries.ts'
 
 type Item =
   | { readonly row: Row }
-  | { readonly id: string; readonly json: string }
+  | { readonly id: string; readonly keyId: string | null; readonly json: string }
   | { readonly frame: string; readonly at: number; readonly bytes: readonly number[] }
 
 const text = fc.string({ unit: 'grapheme', maxLength: 3000 })
 const item = fc.oneof(
   fc.array(fc.oneof(text, fc.integer(), fc.constant(null))).map((row): Item => ({ row })),
   fc
-    .record({ id: fc.stringMatching(/^[a-z2-7]{0,40}$/), json: text })
-    .map(({ id, json }): Item => ({ id, json })),
+    .record({
+      id: fc.stringMatching(/^[a-z2-7]{0,40}$/),
+      keyId: fc.oneof(fc.constant(null), fc.stringMatching(/^key_[a-z0-9]{1,32}$/)),
+      json: text,
+    })
+    .map(({ id, keyId, json }): Item => ({ id, keyId, json })),
   fc
     .record({
       frame: fc.stringMatching(/^[a-z0-9-]{1,20}$/),
@@ -27,7 +31,7 @@ const item = fc.oneof(
 
 function add(buffer: GroupBuffer, one: Item): void {
   if ('row' in one) buffer.addObservation(one.row)
-  else if ('id' in one) buffer.addDecision(one.id, one.json)
+  else if ('id' in one) buffer.addDecision(one, one.json)
   else buffer.addView(one.frame, one.at, Uint8Array.from(one.bytes))
 }
 
@@ -37,7 +41,7 @@ function read(bytes: GroupBytes): Item[] {
     observation: (row) => items.push({ row }),
     sighting: (row) => items.push({ row }),
     incidentStep: (row) => items.push({ row }),
-    decision: (id, json) => items.push({ id, json: json.toString('utf8') }),
+    decision: (names, json) => items.push({ ...names, json: json.toString('utf8') }),
     view: (frame, at, bytes) => items.push({ frame, at, bytes: [...bytes] }),
   })
   return items
@@ -69,11 +73,11 @@ test('what was added comes back in order, without what was dropped, also behind 
 
 test('a buffer that outgrows its memory leaves what was handed out as it was', () => {
   const buffer = new GroupBuffer()
-  buffer.addDecision('a', 'first')
+  buffer.addDecision({ id: 'a', keyId: null }, 'first')
   const before = buffer.bytes
-  buffer.addDecision('b', 'x'.repeat(5_000_000))
+  buffer.addDecision({ id: 'b', keyId: 'key_1' }, 'x'.repeat(5_000_000))
   assert.notEqual(buffer.bytes.shared, before.shared)
-  assert.deepEqual(read(before), [{ id: 'a', json: 'first' }])
+  assert.deepEqual(read(before), [{ id: 'a', keyId: null, json: 'first' }])
   assert.equal(read(buffer.bytes).length, 2)
   buffer.clear()
   assert.ok(buffer.bytes.shared.byteLength < 1_000_000)
@@ -84,7 +88,7 @@ test('what is dropped leaves its room to what comes after', () => {
   const json = 'x'.repeat(1_000)
   for (let i = 0; i < 20_000; i += 1) {
     if (buffer.count === 100) buffer.dropOldest()
-    buffer.addDecision(`d${i}`, json)
+    buffer.addDecision({ id: `d${i}`, keyId: 'key_1' }, json)
   }
   assert.ok(buffer.bytes.shared.byteLength < 1_000_000)
   assert.equal(read(buffer.bytes).length, 100)

@@ -8,7 +8,9 @@
 import { Buffer } from 'node:buffer'
 import { leafPrefix, treeHashLengthBytes, writeLeafHash } from '../../protocol/index.ts'
 import {
+  type DecisionNames,
   decisionKind,
+  endOfName,
   type GroupBytes,
   headerBytes,
   incidentStepKind,
@@ -60,10 +62,11 @@ export class GroupBuffer {
     this.#addRow(incidentStepKind, row)
   }
 
-  addDecision(id: string, json: string): void {
-    const before = headerBytes + 1 + id.length + treeHashLengthBytes + 1
+  addDecision({ id, keyId }: DecisionNames, json: string): void {
+    const key = keyId ?? ''
+    const before = headerBytes + 1 + id.length + 1 + key.length + treeHashLengthBytes + 1
     this.#reserve(before + json.length * bytesPerUnitMax)
-    let at = this.#named(id)
+    let at = this.#name(key, this.#named(id))
     const leaf = this.#bytes.subarray(at, at + treeHashLengthBytes)
     at += treeHashLengthBytes
     this.#bytes[at] = leafPrefix
@@ -87,7 +90,7 @@ export class GroupBuffer {
       const header = this.#bytes.readUInt32LE(at)
       at += headerBytes
       if ((header & kindMask) === decisionKind) {
-        const start = at + 1 + (this.#bytes[at] ?? 0)
+        const start = endOfName(this.#bytes, endOfName(this.#bytes, at))
         leaves.push(this.#bytes.subarray(start, start + treeHashLengthBytes))
       }
       at += header >>> kindBits
@@ -134,9 +137,12 @@ export class GroupBuffer {
     return at + headerBytes + (this.#bytes.readUInt32LE(at) >>> kindBits)
   }
 
-  /** Returns where what follows the name begins. */
+  /** Begins an entry with its name; returns where what follows it begins. */
   #named(name: string): number {
-    const at = this.#end + headerBytes
+    return this.#name(name, this.#end + headerBytes)
+  }
+
+  #name(name: string, at: number): number {
     this.#bytes[at] = name.length
     return at + 1 + this.#bytes.write(name, at + 1, 'latin1')
   }

@@ -2,19 +2,25 @@
  * The bytes of items that wait for the disk, as both threads know them. Imports no other room: the
  * writing thread starts fast.
  *
- * An entry: its header (kind and length, 4 bytes), then a row as JSON; or a decision's id (its
- * length in 1 byte), the hash by which it is signed, a byte, and its JSON; or a part of a view: its
- * frame (likewise), where it begins there (6 bytes), and its bytes.
+ * An entry: its header (kind and length, 4 bytes), then a row as JSON; or a decision's id and that
+ * of the API key (each with its length in 1 byte), the hash by which it is signed, a byte, and its
+ * JSON; or a part of a view: its frame (likewise), where it begins there (6 bytes), and its bytes.
  */
 import { Buffer } from 'node:buffer'
 
 /** The values of the columns, in the order of the insert statement. */
 export type Row = readonly (string | number | null)[]
 
+export interface DecisionNames {
+  readonly id: string
+  /** Of the API key that asked; null: nobody's. */
+  readonly keyId: string | null
+}
+
 export interface EntryReader {
   observation(row: Row): void
   /** @param json UTF-8; valid until the buffer is written again */
-  decision(id: string, json: Buffer): void
+  decision(names: DecisionNames, json: Buffer): void
   sighting(row: Row): void
   incidentStep(row: Row): void
   /** @param bytes valid until the buffer is written again */
@@ -51,10 +57,12 @@ export function readGroup({ shared, start, end }: GroupBytes, reader: EntryReade
     const next = at + (header >>> kindBits)
     const kind = header & kindMask
     if (kind === decisionKind || kind === viewKind) {
-      const nameEnd = at + 1 + (bytes[at] ?? 0)
+      const nameEnd = endOfName(bytes, at)
       const name = bytes.toString('latin1', at + 1, nameEnd)
       if (kind === decisionKind) {
-        reader.decision(name, bytes.subarray(nameEnd + sealBytes, next))
+        const keyEnd = endOfName(bytes, nameEnd)
+        const keyId = bytes.toString('latin1', nameEnd + 1, keyEnd) || null
+        reader.decision({ id: name, keyId }, bytes.subarray(keyEnd + sealBytes, next))
       } else {
         const place = bytes.readUIntBE(nameEnd, placeBytes)
         reader.view(name, place, bytes.subarray(nameEnd + placeBytes, next))
@@ -67,4 +75,9 @@ export function readGroup({ shared, start, end }: GroupBytes, reader: EntryReade
     }
     at = next
   }
+}
+
+/** @param at of its length */
+export function endOfName(bytes: Uint8Array, at: number): number {
+  return at + 1 + (bytes[at] ?? 0)
 }

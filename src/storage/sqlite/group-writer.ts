@@ -114,7 +114,7 @@ export class GroupWriter {
   putDecision(decision: Decision): void {
     if (this.#closed) return
     this.#makeRoom()
-    this.#gathered.buffer.addDecision(decision.id, textOfDecision(decision))
+    this.#gathered.buffer.addDecision(decision, textOfDecision(decision))
     this.#afterAppend()
   }
 

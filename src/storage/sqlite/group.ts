@@ -32,7 +32,8 @@ export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps O
 
 /** The bytes are UTF-8 already: they become the text without being one in between. */
 export const insertDecision =
-  'INSERT OR REPLACE INTO decisions (id, json, seal, leaf) VALUES (?, CAST(? AS TEXT), ?, ?)'
+  'INSERT OR REPLACE INTO decisions (id, key_id, json, seal, leaf) ' +
+  'VALUES (?, ?, CAST(? AS TEXT), ?, ?)'
 export const insertSeal = 'INSERT INTO seals (gateway, signature, leaves) VALUES (?, ?, ?)'
 export const selectKept =
   'SELECT json, leaf, gateway, signature, leaves FROM decisions ' +

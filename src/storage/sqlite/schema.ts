@@ -67,6 +67,13 @@ const migrations: readonly string[] = [
     bytes BLOB NOT NULL
   ) STRICT;
   CREATE INDEX views_by_frame ON views (frame, sequence);`,
+  // Taken out of the JSON, the key's id cost each insertion a parser's run over the whole of it.
+  `ALTER TABLE decisions ADD COLUMN asker TEXT;
+  UPDATE decisions SET asker = key_id;
+  DROP INDEX decisions_by_key;
+  ALTER TABLE decisions DROP COLUMN key_id;
+  ALTER TABLE decisions RENAME COLUMN asker TO key_id;
+  CREATE INDEX decisions_by_key ON decisions (key_id, sequence);`,
 ]
 
 export const schemaVersion = migrations.length

@@ -261,6 +261,30 @@ test('decisions of a file of the first version are nobody’s, damaged ones too'
   await storage.close()
 })
 
+test('whose a decision is stays known where it was taken out of the JSON before', async () => {
+  const file = newFile()
+  const before = openSqliteStorage(file, options)
+  before.decisions.put(sampleDecision(1, 'key_1'))
+  before.decisions.put(sampleDecision(2, 'key_2'))
+  await before.close()
+  const database = new DatabaseSync(file)
+  database.exec(
+    'DROP INDEX decisions_by_key; ALTER TABLE decisions DROP COLUMN key_id;' +
+      'ALTER TABLE decisions ADD COLUMN key_id TEXT GENERATED ALWAYS AS ' +
+      "(CASE WHEN json_valid(json) THEN json ->> '$.keyId' END) VIRTUAL;" +
+      'CREATE INDEX decisions_by_key ON decisions (key_id, sequence);' +
+      'DELETE FROM migrations WHERE version = 6',
+  )
+  database.close()
+  const storage = openSqliteStorage(file, options)
+  storage.decisions.put(sampleDecision(3, 'key_1'))
+  await storage.decisions.flush()
+  const ids = (keyId?: string) => storage.decisions.recent(10, keyId).map(({ id }) => id)
+  assert.deepEqual(ids('key_1'), [3, 1].map(sampleDecisionId))
+  assert.deepEqual(ids('key_2'), [sampleDecisionId(2)])
+  await storage.close()
+})
+
 test('damaged rows are left out, the others are served', async () => {
   const file = newFile()
   const first = openSqliteStorage(file, options)

@@ -133,8 +133,8 @@ function insertAll(database: DatabaseSync, group: Group): void {
       observation.run(...row)
       insertedObservations += 1
     },
-    decision(id, json) {
-      decision.run(id, json, seal, seal === null ? null : leaf)
+    decision({ id, keyId }, json) {
+      decision.run(id, keyId, json, seal, seal === null ? null : leaf)
       leaf += 1
       insertedDecisions += 1
     },
