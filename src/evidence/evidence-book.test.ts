@@ -255,3 +255,32 @@ test('after the clock was set back, what is seen then still counts', () => {
   assert.ok((ttft?.meanMs ?? 0) < 200)
   assert.ok(book.evidence(worker(1), 'm').completion.mean < completion.mean)
 })
+
+test('one answer more of very many makes no other estimate, until there are some; a failure does', () => {
+  const { book, see } = newBook()
+  const timed = { ttftMs: 20, tpotMs: 2 }
+  for (let i = 0; i < 40; i += 1) {
+    see(timed)
+    assert.equal(read(book).ttft?.samples, i + 1)
+  }
+  for (let i = 40; i < 640; i += 1) see(timed)
+  const before = read(book)
+  for (let i = 0; i < 10; i += 1) {
+    see({ ...timed, ttftMs: 30 })
+    assert.equal(read(book), before)
+  }
+  see(timed)
+  const after = read(book)
+  assert.equal(after.completion.samples, 651)
+  assert.ok((after.ttft?.meanMs ?? 0) > 20.1)
+  see({ outcome: failed, blame: 'node' })
+  assert.ok(read(book).completion.mean < after.completion.mean)
+})
+
+test('who is measured at one thing for the first time is known by it at once', () => {
+  const { book, see } = newBook()
+  for (let i = 0; i < 640; i += 1) see({ tpotMs: 2 })
+  assert.equal(read(book).ttft, undefined)
+  see({ ttftMs: 20, tpotMs: 2 })
+  assert.equal(read(book).ttft?.meanMs, 20)
+})

@@ -40,6 +40,12 @@ const successesAndFailuresMax = 1_000
  * or down to half as long, so that those of many workers are not all made anew for one request.
  */
 const estimateAgeMaxMs = 1_000
+/**
+ * One answer more moves a mean of many by little: what was computed serves until so many of those it
+ * rests on would be new, or one that failed is. At a thousand answers a second nearly all of the
+ * price of an estimate is saved, and of noting it (`routing/replay`).
+ */
+const unreadShareMax = 1 / 64
 /** So little of a presence fades in a minute that it counts as fresh: 0.05 %. */
 const hazardAgeMaxMs = 60_000
 
@@ -76,6 +82,8 @@ export interface Entry {
   readonly of: WorkerRecord
   estimate: WorkerEvidence | undefined
   estimateAtMs: number
+  /** Observations that are not in the estimate yet. */
+  unread: number
   /** Of the worker's record, in the estimate. */
   version: number
   /** 0 to 1, spread over the entries: what is done from time to time is done at different times. */
@@ -140,8 +148,20 @@ export function addObservation(
   if (tpotMs !== null && (load ?? 0) < 1) entry.rate.add(tpotMs, atMs)
   entry.bounds.forget()
   entry.cleanBounds.forget()
-  entry.estimate = undefined
+  entry.unread += 1
+  if (!isOneOfMany(entry, observation)) entry.estimate = undefined
   if (isUnclean(observation)) addFault(entry.of, atMs)
+}
+
+/** Whether what was seen since the last estimate would hardly make another one. */
+function isOneOfMany(entry: Entry, { outcome, ttftMs, tpotMs }: Observation): boolean {
+  if (outcome.kind !== 'completed') return false
+  const { failures, successes, tpot, ttft, unread } = entry
+  const timed = Math.min(
+    ttftMs === null ? successes : ttft.weight,
+    tpotMs === null ? successes : tpot.weight,
+  )
+  return unread <= unreadShareMax * Math.min(successes + failures, timed)
 }
 
 export function newEntry(phase: number, of: WorkerRecord): Entry {
@@ -162,6 +182,7 @@ export function newEntry(phase: number, of: WorkerRecord): Entry {
     of,
     estimate: undefined,
     estimateAtMs: 0,
+    unread: 0,
     version: 0,
     phase,
   }
@@ -247,6 +268,7 @@ export function estimateOf(entry: Entry, now: number): WorkerEvidence {
   }
   entry.estimate = fresh
   entry.estimateAtMs = now
+  entry.unread = 0
   return fresh
 }
 

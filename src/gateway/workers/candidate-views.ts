@@ -233,7 +233,8 @@ export class CandidateViews {
     const kept = entry.candidates[view.number]
     if (kept === undefined) return
     const { candidate, row, slot } = kept
-    let isOther = refresh(candidate, entry, asked) || isNew
+    const seen = refresh(candidate, entry, asked)
+    let isOther = seen === 'other' || isNew
     const evidence = asked.evidenceOf(candidate.id)
     if (candidate.evidence !== evidence) {
       candidate.evidence = evidence
@@ -246,12 +247,12 @@ export class CandidateViews {
     if (breaker === undefined) view.broken.delete(entry)
     else view.broken.add(entry)
     const ahead = entry.foreseen?.promptTokensAhead(asked.nowMs)
-    const isAhead = candidate.promptTokensAhead !== ahead
+    const isBusy = seen === 'busier' || candidate.promptTokensAhead !== ahead
     candidate.promptTokensAhead = ahead
     if (isOther) kept.frame?.set(slot, candidate)
-    else if (isAhead) kept.frame?.setPromptTokensAhead(slot, ahead)
+    else if (isBusy) kept.frame?.setBusy(slot, candidate)
     if (isNew) view.table.push(candidate)
-    else if (isOther || isAhead) view.table.put(row, candidate)
+    else if (isOther || isBusy) view.table.put(row, candidate)
   }
 
   #add(model: string): ModelView {
@@ -317,8 +318,10 @@ function newCandidate(id: WorkerId): Writable<Candidate> {
   }
 }
 
-/** @returns whether anything is other than it was */
-function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: Asked): boolean {
+/** What is other than it was: how busy it is, which changes with each request, or more. */
+type Seen = 'same' | 'busier' | 'other'
+
+function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: Asked): Seen {
   const foreseen = entry.foreseen ?? unforeseen
   const view = entry.worker.describe()
   const offer = offerOf(view, model)
@@ -331,10 +334,13 @@ function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: As
   })
   const { load } = kept
   const standing = entry.standing ?? entry.slow?.get(model)
+  const isBusier =
+    kept.inFlight !== entry.inFlight ||
+    load.running !== view.load.running ||
+    load.kvTokensFree !== view.load.kvTokensFree
   const isSame =
     kept.region === view.region &&
     kept.offer === offer &&
-    kept.inFlight === entry.inFlight &&
     kept.others === foreseen.others &&
     kept.kvTokensFree === foreseen.kvTokensFree &&
     kept.verdict === foreseen.verdict &&
@@ -346,12 +352,12 @@ function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: As
     kept.integerExact === view.integerExact &&
     kept.hardwareClass === hardwareClass &&
     kept.memoryBytes === memoryBytes &&
-    (load === view.load || isSameLoad(load, view.load))
+    (load === view.load || isSameBut(load, view.load))
   kept.load = view.load
-  if (isSame) return false
+  kept.inFlight = entry.inFlight
+  if (isSame) return isBusier ? 'busier' : 'same'
   kept.region = view.region
   kept.offer = offer
-  kept.inFlight = entry.inFlight
   kept.others = foreseen.others
   kept.kvTokensFree = foreseen.kvTokensFree
   kept.verdict = foreseen.verdict
@@ -363,7 +369,7 @@ function refresh(kept: Writable<Candidate>, entry: Viewed, { model, policy }: As
   kept.integerExact = view.integerExact
   kept.hardwareClass = hardwareClass
   kept.memoryBytes = memoryBytes
-  return true
+  return 'other'
 }
 
 /** Made anew only when the worker, the model or the policy is another. */
@@ -381,11 +387,11 @@ function machineOf(
   return entry.machine
 }
 
-function isSameLoad(a: LoadReport, b: LoadReport): boolean {
+/** But for how many run, and what that leaves free. */
+function isSameBut(a: LoadReport, b: LoadReport): boolean {
   return (
-    a.running === b.running &&
     a.waiting === b.waiting &&
-    a.kvTokensFree === b.kvTokensFree &&
+    a.promptTokensUnread === b.promptTokensUnread &&
     a.draining === b.draining
   )
 }

@@ -19,8 +19,8 @@ import type { LoadReport, OfferedModel, WorkerId } from '../../protocol/index.ts
 import { type Candidate, roundTripSources } from '../candidate.ts'
 
 export const rowLength = 58
-/** The one value that is set alone. */
-export const aheadColumn = 51
+/** Those that are set alone. */
+export const busyColumns = { running: 4, kvTokensFree: 6, inFlight: 8, ahead: 51 } as const
 
 /** Names a text by a number from 1; 0 is for none. */
 export type TextNumbers = (text: string) => number
@@ -66,15 +66,15 @@ export function writeRow(
   row[1] = numberOf(candidate.region)
   row[2] = objects.offerText
   row[3] = objects.standingText
-  row[4] = load.running
+  row[busyColumns.running] = load.running
   row[5] = load.waiting
-  row[6] = load.kvTokensFree
+  row[busyColumns.kvTokensFree] = load.kvTokensFree
   row[7] =
     (candidate.connected ? isConnected : 0) +
     (candidate.overdue ? isOverdue : 0) +
     (candidate.integerExact ? isIntegerExact : 0) +
     (load.draining ? isDraining : 0)
-  row[8] = candidate.inFlight
+  row[busyColumns.inFlight] = candidate.inFlight
   row[9] = candidate.others ?? none
   row[10] = candidate.kvTokensFree ?? none
   row[11] = candidate.roundTripMs ?? none
@@ -83,7 +83,7 @@ export function writeRow(
   row[41] = numberOf(candidate.hardwareClass)
   row[42] = candidate.memoryBytes ?? none
   row[52] = load.promptTokensUnread ?? none
-  row[aheadColumn] = candidate.promptTokensAhead ?? none
+  row[busyColumns.ahead] = candidate.promptTokensAhead ?? none
   const { breaker } = candidate
   row[47] = breaker === undefined ? 0 : 1 + breakerStates.indexOf(breaker.state)
   row[48] = breaker?.takes === true ? 1 : 0
@@ -152,9 +152,9 @@ export function readRow(
   const offer = at(2) === 0 ? null : (JSON.parse(textOf(at(2))) as OfferedModel)
   const standing = at(3) === 0 ? undefined : (JSON.parse(textOf(at(3))) as Standing)
   const load: Whole<LoadReport> = {
-    running: at(4),
+    running: at(busyColumns.running),
     waiting: at(5),
-    kvTokensFree: at(6),
+    kvTokensFree: at(busyColumns.kvTokensFree),
     draining: (flags & isDraining) !== 0,
     promptTokensUnread: known(at(52)),
   }
@@ -163,10 +163,10 @@ export function readRow(
     region: textOf(at(1)),
     offer,
     load,
-    inFlight: at(8),
+    inFlight: at(busyColumns.inFlight),
     others: known(at(9)),
     kvTokensFree: known(at(10)),
-    promptTokensAhead: known(at(aheadColumn)),
+    promptTokensAhead: known(at(busyColumns.ahead)),
     roundTripMs: known(at(11)),
     roundTripSource: roundTripSources[at(12)] ?? 'assumed',
     connected: (flags & isConnected) !== 0,

@@ -11,7 +11,7 @@ import { hash } from 'node:crypto'
 import type { LatencyRecord } from '../../evidence/index.ts'
 import type { Candidate } from '../candidate.ts'
 import type { RoutingPolicy } from '../policy.ts'
-import { aheadColumn, noObjects, type RowObjects, rowLength, writeRow } from './candidate-row.ts'
+import { busyColumns, noObjects, type RowObjects, rowLength, writeRow } from './candidate-row.ts'
 import { ViewWriter } from './view-bytes.ts'
 
 /** The version of the view that a decision rests on. */
@@ -146,17 +146,23 @@ export class ViewFrame {
     else out.put(countAt, changes)
   }
 
-  /** Nothing else of it is another one. */
-  setPromptTokensAhead(slot: number, tokens: number | undefined): void {
-    const value = tokens ?? Number.NaN
-    const at = slot * rowLength + aheadColumn
+  /** Of what changes with each request, and nothing else of it is another one. */
+  setBusy(slot: number, { inFlight, load, promptTokensAhead }: Candidate): void {
+    this.#setColumn(slot, busyColumns.running, load.running)
+    this.#setColumn(slot, busyColumns.kvTokensFree, load.kvTokensFree)
+    this.#setColumn(slot, busyColumns.inFlight, inFlight)
+    this.#setColumn(slot, busyColumns.ahead, promptTokensAhead ?? Number.NaN)
+  }
+
+  #setColumn(slot: number, column: number, value: number): void {
+    const at = slot * rowLength + column
     if (!isOther(value, this.#rows[at])) return
     this.#rows[at] = value
     const out = this.#out
     out.uint8(viewEntry.row)
     out.variable(slot)
     out.uint8(1)
-    out.uint8(aheadColumn)
+    out.uint8(column)
     out.float64(value)
   }
 
