@@ -193,7 +193,21 @@ export class ScriptedEngine implements UpstreamEngine {
     return { running: this.running, waiting: 0, kvTokensFree: 1_000_000 }
   }
 
-  async *generate(request: GenerationRequest, signal: AbortSignal) {
+  generate(request: GenerationRequest, signal?: AbortSignal) {
+    const own = new AbortController()
+    const answer = this.#answer(request, signal ?? own.signal)
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next: () => answer.next(),
+        return() {
+          own.abort(new Error('its reader left'))
+          return answer.return(undefined)
+        },
+      }),
+    }
+  }
+
+  async *#answer(request: GenerationRequest, signal: AbortSignal) {
     this.running += 1
     this.calls += 1
     this.requests.push(request)

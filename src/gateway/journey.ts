@@ -143,11 +143,13 @@ export class Journey {
     let arrival: Arrival = { figures: noFigures, code: 'internal' }
     let trail: Trail | undefined
     try {
-      client.allowance(admission.allowance(client.account))
       trail = new Trail(router.route(route, client.account.keyId), this.#modules)
-      client.header('x-isochrone-decision', trail.decision.id)
       const { arrivedAtMs, departure } = client
-      arrival = await carry({ trail, arrivedAtMs, departure, further: trip.further })
+      const arriving = carry({ trail, arrivedAtMs, departure, further: trip.further })
+      // The worker is at it by now: nobody waits for what the answer's head says besides.
+      client.header('x-isochrone-decision', trail.decision.id)
+      client.allowance(admission.allowance(client.account))
+      arrival = await arriving
     } catch (error) {
       const { code } = asIsochroneError(error)
       // Who leaves while the answer is gathered has had work done; who is failed has not.
@@ -212,11 +214,10 @@ export class Journey {
    */
   async #whole(asked: AskedGeneration, client: Client, journeying: Journeying): Promise<Arrival> {
     const { dispatch, clock } = this.#modules
-    const head = answerHead(asked, clock.now())
     const { worker, offer, collected, completed } = await dispatch.whole(
       asked.request,
       journeying,
-      () => answerRenderer(asked, head),
+      () => answerRenderer(asked, answerHead(asked, clock.now())),
     )
     client.header('x-isochrone-worker', worker.id)
     let figures = noFigures

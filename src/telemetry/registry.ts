@@ -99,8 +99,7 @@ class SeriesTree<Series extends object> implements Family<Series> {
   }
 
   of(...values: readonly string[]): Series {
-    const { labels, name } = this.#definition
-    assert(values.length === labels.length, `${name} has the labels ${labels.join(', ')}`)
+    this.#check(values.length)
     let node = this.#root
     for (let depth = 0; depth < values.length; depth += 1) {
       const value = values[depth] ?? ''
@@ -113,6 +112,12 @@ class SeriesTree<Series extends object> implements Family<Series> {
       node = next
     }
     return node as Series
+  }
+
+  /** Apart: the words are made only for a fault. */
+  #check(values: number): void {
+    const { labels, name } = this.#definition
+    if (values !== labels.length) assert(false, `${name} has the labels ${labels.join(', ')}`)
   }
 
   *[Symbol.iterator](): Generator<readonly [string[], Series]> {

@@ -34,7 +34,8 @@ export interface StreamingCall {
   readonly request: GenerationRequest
   readonly path: string
   readonly body: string
-  readonly signal: AbortSignal
+  /** undefined: whoever reads leaves its channel, and nothing else ends the call. */
+  readonly signal: AbortSignal | undefined
   /** Called once, when the call no longer occupies the server. */
   readonly onEnd: () => void
 }
@@ -74,8 +75,8 @@ class StreamHandler implements ResponseHandler {
       this.fail(error)
     }
     this.#onAbort = onAbort
-    if (call.signal.aborted) this.#onAbort()
-    else call.signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (call.signal?.aborted) this.#onAbort()
+    else call.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   start(): void {
@@ -228,7 +229,7 @@ class StreamHandler implements ResponseHandler {
     if (this.#ended) return
     this.#ended = true
     this.#body = undefined
-    this.#call.signal.removeEventListener('abort', this.#onAbort)
+    this.#call.signal?.removeEventListener('abort', this.#onAbort)
     this.#call.onEnd()
   }
 }

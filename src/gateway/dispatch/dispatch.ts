@@ -115,8 +115,10 @@ export class Dispatch {
   ): Promise<WholeAnswer & { readonly collected: T }> {
     this.#race.budget.request()
     return this.#attempts(journeying, async (chosen) => {
-      const { target, passage, first } = await this.#begin(request, chosen, journeying)
+      const beginning = this.#begin(request, chosen, journeying)
+      // While the worker is at it.
       const collected = collector()
+      const { target, passage, first } = await beginning
       try {
         let fresh = this.#fresh(first, passage, journeying)
         while (fresh !== undefined) {

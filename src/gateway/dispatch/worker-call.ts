@@ -13,7 +13,7 @@ import {
   type WorkerId,
 } from '../../protocol/index.ts'
 import type { MoveReason } from '../../routing/index.ts'
-import type { Worker } from '../workers/worker.ts'
+import type { Worker, CallLimits as WorkerLimits } from '../workers/worker.ts'
 import type { Departure } from './departure.ts'
 import { Interruption } from './interruption.ts'
 import { AnswerMoved } from './moves.ts'
@@ -118,11 +118,12 @@ export class WorkerCall {
     this.#startMs = clock.monotonic()
     const { worker, request, further, departure } = options
     this.#choices = request.choices * (1 + further.length)
-    const limits = {
-      signal: this.#interruption.signal,
-      deadlineMs: Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs)),
+    const deadlineMs = Math.max(1, Math.ceil(options.deadlineAtMs - this.#startMs))
+    const limits = new OwnLimits(this.#interruption, {
+      isLeftByReturn: further.length === 0,
+      deadlineMs,
       readerMs: () => this.#readerMs,
-    }
+    })
     this.#iterator =
       further.length === 0
         ? worker.generate(request, limits)[Symbol.asyncIterator]()
@@ -344,6 +345,25 @@ export class WorkerCall {
   #release(): void {
     this.#timer?.cancel()
     this.#options.departure.unwatch(this.#interruption)
+  }
+}
+
+/** A class: a getter in an object of each call would be a shape of its own in V8, for each call. */
+class OwnLimits implements WorkerLimits {
+  readonly isLeftByReturn: boolean
+  readonly deadlineMs: number
+  readonly readerMs: () => number
+  readonly #interruption: Interruption
+
+  constructor(interruption: Interruption, rest: Required<Omit<WorkerLimits, 'signal'>>) {
+    this.#interruption = interruption
+    this.isLeftByReturn = rest.isLeftByReturn
+    this.deadlineMs = rest.deadlineMs
+    this.readerMs = rest.readerMs
+  }
+
+  get signal(): AbortSignal {
+    return this.#interruption.signal
   }
 }
 

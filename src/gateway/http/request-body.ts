@@ -16,7 +16,12 @@ export async function readJson(request: IncomingMessage, bytesMax: number): Prom
     throw new IsochroneError('unsupported_media_type', 'Send the body as application/json.')
   }
   if (length !== undefined && Number(length) > bytesMax) throw tooLarge(bytesMax)
-  return parseJson(await readBytes(request, bytesMax))
+  return parseJson(await readBytes(request, bytesMax, lengthOf(length)))
+}
+
+/** NaN: it is not said. Node lets no other bytes pass than are announced, and no word twice. */
+function lengthOf(length: string | undefined): number {
+  return length === undefined ? Number.NaN : Number(length)
 }
 
 /** RFC 9110, section 8.3: the type in any case, parameters after a semicolon. */
@@ -25,7 +30,8 @@ function isJson(contentType: string | undefined): boolean {
   return contentType?.split(';')[0]?.trim().toLowerCase() === 'application/json'
 }
 
-function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+/** @param announced bytes that come; NaN: unknown */
+function readBytes(request: IncomingMessage, bytesMax: number, announced: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let first: Buffer | undefined
     let parts: Buffer[] | undefined
@@ -43,6 +49,8 @@ function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> 
         pages.push(Buffer.concat(parts))
         parts = []
       }
+      // Its end is told some turns later, and nothing can come before it.
+      if (bytes === announced) resolve(whole())
     }
     const whole = () => {
       if (parts === undefined) return first ?? none

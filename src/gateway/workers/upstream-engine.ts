@@ -24,9 +24,10 @@ export interface UpstreamModel {
 export interface UpstreamEngine {
   models(): readonly UpstreamModel[]
   load(): { readonly running: number; readonly waiting: number; readonly kvTokensFree: number }
+  /** @param signal aborts when the work is to stop; undefined: `return` says so */
   generate(
     request: GenerationRequest,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): AsyncIterable<readonly GenerationEvent[]>
   embed(request: EmbeddingRequest, signal: AbortSignal): Promise<EmbeddingResult>
 }

@@ -26,7 +26,8 @@ export function createUpstreamWorker(options: UpstreamOptions): Worker {
       integerExact: false,
       record: null,
     }),
-    generate: (request, { signal }) => engine.generate(request, signal),
+    generate: (request, limits) =>
+      engine.generate(request, limits.isLeftByReturn === true ? undefined : limits.signal),
     embed: (request, { signal }) => engine.embed(request, signal),
   }
 }

@@ -28,6 +28,8 @@ export interface WorkerView {
 export interface CallLimits {
   /** Aborts when the client left or a time limit passed; the worker then stops its work. */
   readonly signal: AbortSignal
+  /** Whoever reads also calls `return` then: a worker that stops by that needs no signal. */
+  readonly isLeftByReturn?: boolean
   /** What is left of the request's time. */
   readonly deadlineMs: number
   /** How long whoever reads has held the answer up, ms. */

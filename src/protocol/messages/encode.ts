@@ -37,12 +37,14 @@ export function checkMessageBytes(length: number): void {
 }
 
 export function uint32(value: number, name: string): number {
-  assert(Number.isInteger(value) && value >= 0 && value <= 0xffffffff, `${name} is not a uint32`)
+  const fits = Number.isInteger(value) && value >= 0 && value <= 0xffffffff
+  if (!fits) assert(false, `${name} is not a uint32`)
   return value
 }
 
 export function uint53(value: number, name: string): bigint {
-  assert(Number.isSafeInteger(value) && value >= 0, `${name} is not a whole number below 2^53`)
+  const fits = Number.isSafeInteger(value) && value >= 0
+  if (!fits) assert(false, `${name} is not a whole number below 2^53`)
   return BigInt(value)
 }
 
