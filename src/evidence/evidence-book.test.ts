@@ -256,7 +256,7 @@ test('after the clock was set back, what is seen then still counts', () => {
   assert.ok(book.evidence(worker(1), 'm').completion.mean < completion.mean)
 })
 
-test('one answer more of very many makes no other estimate, until there are some; a failure does', () => {
+test('one answer more of very many makes no other estimate; some do, and a failure does', () => {
   const { book, see } = newBook()
   const timed = { ttftMs: 20, tpotMs: 2 }
   for (let i = 0; i < 40; i += 1) {

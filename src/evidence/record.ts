@@ -13,7 +13,14 @@ import {
   type Successes,
   successBounds,
 } from './bounds.ts'
-import type { DurationEstimate, ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
+import {
+  addDuration,
+  type Duration,
+  durationEstimate,
+  latencyHalfLifeMs,
+  newDuration,
+} from './duration.ts'
+import type { ProbabilityEstimate, WorkerEvidence } from './evidence.ts'
 import { fade } from './fading.ts'
 import { LatencyRecord } from './latency-record.ts'
 import type { Observation } from './observation.ts'
@@ -27,8 +34,6 @@ import { uncleanCodes } from './sighting.ts'
  * history.
  */
 export const completionHalfLifeMs = 60 * 60_000
-/** Speed changes faster than soundness: load, heat, other programs. */
-export const latencyHalfLifeMs = 10 * 60_000
 /** Who breaks the rules is not forgiven within an afternoon. */
 export const faultHalfLifeMs = 24 * 60 * 60_000
 /** What is older than this weighs less than 10^-14 of a new observation: no need to replay it. */
@@ -41,22 +46,13 @@ const successesAndFailuresMax = 1_000
  */
 const estimateAgeMaxMs = 1_000
 /**
- * One answer more moves a mean of many by little: what was computed serves until so many of those it
- * rests on would be new, or one that failed is. At a thousand answers a second nearly all of the
- * price of an estimate is saved, and of noting it (`routing/replay`).
+ * One answer more moves a mean of many by little: what was computed serves until so many of those
+ * that it rests on would be new, or one that failed is. At a thousand answers a second nearly all
+ * of the price of an estimate is saved, and of noting it (`routing/replay`).
  */
 const unreadShareMax = 1 / 64
 /** So little of a presence fades in a minute that it counts as fresh: 0.05 %. */
 const hazardAgeMaxMs = 60_000
-
-/** A decayed mean and variance (West, 1979, with exponential forgetting). */
-interface Duration {
-  atMs: number
-  weight: number
-  mean: number
-  /** Sum of weighted squared deviations. */
-  squares: number
-}
 
 /** What others say, in weights of one's own observations. */
 export interface Heard {
@@ -165,14 +161,13 @@ function isOneOfMany(entry: Entry, { outcome, ttftMs, tpotMs }: Observation): bo
 }
 
 export function newEntry(phase: number, of: WorkerRecord): Entry {
-  const empty = () => ({ atMs: 0, weight: 0, mean: 0, squares: 0 })
   return {
     atMs: 0,
     successes: 0,
     failures: 0,
     heard: undefined,
-    ttft: empty(),
-    tpot: empty(),
+    ttft: newDuration(),
+    tpot: newDuration(),
     bounds: new FadingBounds(),
     cleanBounds: new FadingBounds(),
     latency: new LatencyRecord(latencyHalfLifeMs),
@@ -235,17 +230,6 @@ function addCompletion(entry: Entry, atMs: number, success: boolean | undefined)
     entry.successes *= successesAndFailuresMax / total
     entry.failures *= successesAndFailuresMax / total
   }
-}
-
-function addDuration(duration: Duration, atMs: number, valueMs: number | null): void {
-  if (valueMs === null || !Number.isFinite(valueMs) || valueMs < 0) return
-  const fading = fade(duration.atMs, atMs, latencyHalfLifeMs)
-  const weight = fade(atMs, duration.atMs, latencyHalfLifeMs)
-  duration.weight = duration.weight * fading + weight
-  const difference = valueMs - duration.mean
-  duration.mean += (difference * weight) / duration.weight
-  duration.squares = duration.squares * fading + weight * difference * (valueMs - duration.mean)
-  duration.atMs = Math.max(duration.atMs, atMs)
 }
 
 export function estimateOf(entry: Entry, now: number): WorkerEvidence {
@@ -384,15 +368,6 @@ function completionEstimate(
   const samples = successes + failures
   const mean = (priorSuccesses + successes) / (priorSuccesses + priorFailures + samples)
   return { mean, lowerBound: lower, upperBound: upper, samples }
-}
-
-function durationEstimate(duration: Duration, now: number): DurationEstimate | undefined {
-  if (duration.weight === 0) return undefined
-  return {
-    meanMs: duration.mean,
-    deviationMs: Math.sqrt(Math.max(0, duration.squares / duration.weight)),
-    samples: duration.weight * fade(duration.atMs, now, latencyHalfLifeMs),
-  }
 }
 
 const unproven: ProbabilityEstimate = Object.freeze(

@@ -11,7 +11,7 @@ import {
 } from '../../protocol/index.ts'
 import type { MoveReason } from '../../routing/index.ts'
 import type { GatewayLimits } from '../limits.ts'
-import { offerOf } from '../workers/candidate-views.ts'
+import { offerOf } from '../workers/viewed.ts'
 import type { Worker } from '../workers/worker.ts'
 import { workerError } from './attribution.ts'
 import type { Departure } from './departure.ts'

@@ -17,8 +17,8 @@ import {
   withPause,
 } from '../../routing/index.ts'
 import type { GatewayMetrics } from '../metrics.ts'
-import { offerOf } from '../workers/candidate-views.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
+import { offerOf } from '../workers/viewed.ts'
 import { blameFor, provesForgery, recordedCode } from './attribution.ts'
 import type { DecisionLog } from './decision-log.ts'
 import { DoubtedRefusals } from './doubted-refusals.ts'

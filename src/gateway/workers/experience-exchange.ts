@@ -15,8 +15,8 @@ import {
   type SealedExperience,
   sealExperience,
 } from '../../protocol/index.ts'
-import { offerOf } from './candidate-views.ts'
 import type { WorkerRegistry } from './registry.ts'
+import { offerOf } from './viewed.ts'
 
 export const experienceLimits = {
   /** Counts halve in an hour: a minute changes little. */

@@ -11,9 +11,9 @@ import {
 } from '../../evidence/index.ts'
 import type { WorkerId } from '../../protocol/index.ts'
 import { hardwareClassOf, type RoutingPolicy, ruleOf, tierOf } from '../../routing/index.ts'
-import { offerOf } from './candidate-views.ts'
 import type { WorkerRegistry } from './registry.ts'
 import type { StandingKeeper } from './standing-keeper.ts'
+import { offerOf } from './viewed.ts'
 import type { WorkerView } from './worker.ts'
 
 export interface PaceWatchModules {

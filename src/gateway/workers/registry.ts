@@ -7,17 +7,11 @@ import { Breakers, type EvidenceBook, type Standing } from '../../evidence/index
 import type { UnreadPrompt } from '../../mesh/index.ts'
 import { IsochroneError, isNodeId, type OfferedModel, type WorkerId } from '../../protocol/index.ts'
 import type { Candidate } from '../../routing/index.ts'
-import {
-  type Asked,
-  CandidateViews,
-  type KeptCandidate,
-  type Machine,
-  offerOf,
-  type Present,
-} from './candidate-views.ts'
+import { type Asked, CandidateViews, type Present } from './candidate-views.ts'
 import { Foreseen } from './foreseen.ts'
 import { ProbationRests } from './probation-rests.ts'
 import { RemoteWorker } from './remote-worker.ts'
+import { type KeptCandidate, type Machine, offerOf } from './viewed.ts'
 import type { Worker, WorkerView } from './worker.ts'
 
 export interface RegistryOptions {
