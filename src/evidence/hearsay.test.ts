@@ -50,28 +50,59 @@ function setting() {
 const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-3, `${a} is not ${b}`)
 
 test('what another gateway has seen counts a quarter, in completion and in clean answers', () => {
-  const { book, hear, of } = setting()
+  const { book, hear, see, of } = setting()
+  for (const isRight of [true, true, true, false, false]) see(isRight)
   const before = of()
   hear(1, 8, 4)
-  const { lower, upper } = successBounds({ successes: 8 * weight, failures: 4 * weight })
+  const [successes, failures] = [3 + 8 * weight, 2 + 4 * weight]
+  const { lower, upper } = successBounds({ successes, failures })
   close(of().completion.lowerBound, lower)
   close(of().completion.upperBound, upper)
-  close(of().clean.lowerBound, successBounds({ successes: 8 * weight, failures: 0 }).lower)
+  close(of().clean.lowerBound, successBounds({ successes, failures: 0 }).lower)
   assert.ok(of().clean.lowerBound > before.clean.lowerBound)
   assert.deepEqual(book.heard(node, 'm'), { successes: 2, failures: 1 })
-  // It is still a newcomer here: nobody takes its turn to be tried away from it.
-  assert.deepEqual([of().completion.samples, of().clean.samples], [0, 0])
+  // How much is known of it is for one's own eyes to say.
+  assert.deepEqual([of().completion.samples, of().clean.samples], [5, 3])
+})
+
+test('nobody is praised or slandered of whom this gateway has seen nothing of the kind', () => {
+  const { book, clock, hear, see, of } = setting()
+  see(true)
+  const one = of()
+  for (let gateway = 1; gateway < 10; gateway += 1) hear(gateway, 0, 10_000)
+  assert.deepEqual(of().completion, one.completion)
+  clock.advance(1)
+  for (let gateway = 1; gateway < 10; gateway += 1) hear(gateway, 10_000, 10_000)
+  // As much as it has seen: one.
+  const { lower } = successBounds({ successes: 2, failures: 0 })
+  close(of().completion.lowerBound, lower)
+  close(of().clean.lowerBound, lower)
+  const counted = book.heard(node, 'm')
+  close(counted?.successes ?? 0, 1)
+  assert.equal(counted?.failures, 0)
+  const other = setting()
+  other.see(false)
+  const failed = other.of()
+  other.hear(1, 10_000, 0)
+  assert.deepEqual(other.of().completion, failed.completion)
+  const unseen = setting()
+  const before = unseen.of()
+  unseen.hear(1, 10_000, 10_000)
+  assert.deepEqual(unseen.of().completion, before.completion)
 })
 
 test('what it says replaces what it said; what is old, or of nobody here, is nothing', () => {
-  const { clock, hear, hearsay, of, say } = setting()
+  const { clock, hear, hearsay, of, say, see } = setting()
+  for (let i = 0; i < 100; i += 1) see(i % 2 === 0)
   assert.ok(hear(1, 8, 0))
   assert.ok(!hear(1, 800, 0))
   clock.advance(60_000)
   assert.ok(hear(1, 0, 4))
-  close(of().completion.lowerBound, successBounds({ successes: 0, failures: 1 }).lower)
+  const left = 2 ** (-60_000 / completionHalfLifeMs)
+  const own = { successes: 50 * left, failures: 50 * left }
+  const { lower } = successBounds({ ...own, failures: own.failures + 4 * weight })
+  close(of().completion.lowerBound, lower)
   const { lowerBound } = of().completion
-  clock.advance(60_000)
   say(1, { right: 100, model: 'another' })
   say(1, { right: 100, node: idOf(7) })
   const late = { gateway: idOf(2), issuedAtMs: clock.now() - hearsayLimits.ageMaxMs - 1 }
@@ -91,10 +122,12 @@ test('a gateway whose clock was ahead is heard again when it is right', () => {
 })
 
 test('it fades as one’s own record does', () => {
-  const { clock, hear, of } = setting()
+  const { clock, hear, of, see } = setting()
+  for (let i = 0; i < 10; i += 1) see(true)
   hear(1, 8, 0)
   clock.advance(completionHalfLifeMs)
-  close(of().completion.lowerBound, successBounds({ successes: 4 * weight, failures: 0 }).lower)
+  const successes = 5 + 4 * weight
+  close(of().completion.lowerBound, successBounds({ successes, failures: 0 }).lower)
 })
 
 test('what this gateway has seen is told, and never what it has heard', () => {
@@ -147,10 +180,9 @@ function ownCounts({ book }: ReturnType<typeof setting>, seen: readonly boolean[
   return [row?.right ?? 0, row?.failed ?? 0] as const
 }
 
-test('a hundred requests of one’s own outweigh a gateway that says the opposite', () => {
+test('one failure in a hundred is made two by a gateway that says all failed', () => {
   const { hear, see, of } = setting()
-  for (let i = 0; i < 100; i += 1) see(true)
-  const { lowerBound } = of().completion
+  for (let i = 0; i < 100; i += 1) see(i !== 7)
   hear(1, 0, 10_000)
-  assert.ok(of().completion.lowerBound > lowerBound - 0.07, String(of().completion.lowerBound))
+  close(of().completion.lowerBound, successBounds({ successes: 99, failures: 2 }).lower)
 })

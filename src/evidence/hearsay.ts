@@ -1,8 +1,8 @@
 /**
- * What other gateways have seen of workers, as far as it counts here: the counts that each said
+ * What other gateways have seen of workers, as far as it may count here: the counts that each said
  * last, faded as one's own are, at a quarter of the weight, and no more than a few for each gateway
- * and for all of them. So a gateway that lies, either way, moves a record by as much as a few
- * requests of one's own would, and what one sees oneself soon outweighs it.
+ * and for all of them. In the record it counts beside as much that this gateway has seen itself: a
+ * gateway that lies makes others surer of what they see, and shows them nothing that is not there.
  */
 import type { Clock } from '../base/index.ts'
 import type { Experience, NodeId } from '../protocol/index.ts'

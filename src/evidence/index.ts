@@ -10,6 +10,7 @@ export type {
   WorkerEvidence,
 } from './evidence.ts'
 export { EvidenceBook, type EvidenceBookOptions, type Seen } from './evidence-book.ts'
+export { ExperienceTeller, experienceLimits } from './experience-teller.ts'
 export { Hearsay } from './hearsay.ts'
 export {
   LatencyRecord,
@@ -66,6 +67,7 @@ export {
 } from './standing/incident.ts'
 export type { WorkerTraits } from './standing/mass-guard.ts'
 export {
+  type Notice,
   type NoticeFault,
   readNotice,
   tellable,

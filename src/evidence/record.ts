@@ -270,18 +270,25 @@ export function ownCounts(entry: Entry, now: number): Successes {
   return { successes: entry.successes * left, failures: entry.failures * left }
 }
 
-/** What is left of what others said. */
-export function heardNow({ heard }: Entry, atMs: number): Successes | undefined {
-  if (heard === undefined) return undefined
-  const left = fade(heard.atMs, atMs, completionHalfLifeMs)
-  return { successes: heard.successes * left, failures: heard.failures * left }
+/** What counts of what others said: as much of either as this gateway has seen itself. */
+export function heardNow(entry: Entry, atMs: number): Successes | undefined {
+  if (entry.heard === undefined) return undefined
+  return heardBeside(entry.heard, ownCounts(entry, atMs), atMs)
 }
 
-/** With what others say. */
+function heardBeside(heard: Heard, own: Successes, atMs: number): Successes {
+  const left = fade(heard.atMs, atMs, completionHalfLifeMs)
+  return {
+    successes: Math.min(heard.successes * left, own.successes),
+    failures: Math.min(heard.failures * left, own.failures),
+  }
+}
+
+/** With what counts of others' word. */
 function countsAt(entry: Entry, atMs: number): Successes {
   const own = ownCounts(entry, atMs)
-  const heard = heardNow(entry, atMs)
-  if (heard === undefined) return own
+  if (entry.heard === undefined) return own
+  const heard = heardBeside(entry.heard, own, atMs)
   return {
     successes: own.successes + heard.successes,
     failures: own.failures + heard.failures,
@@ -308,7 +315,7 @@ function faultless(entry: Entry, now: number): ProbabilityEstimate {
   const { heard } = entry
   const said =
     heard === undefined ? 0 : heard.successes * fade(heard.atMs, now, completionHalfLifeMs)
-  const successes = priorSuccesses + samples + said
+  const successes = priorSuccesses + samples + Math.min(said, samples)
   return {
     mean: successes / (successes + priorFailures),
     lowerBound: Math.exp(logOfBound / successes),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock, seededRandom } from '../../base/index.ts'
-import { EvidenceBook } from '../../evidence/index.ts'
+import { EvidenceBook, experienceLimits } from '../../evidence/index.ts'
 import {
   createIdentity,
   decisionIdOf,
@@ -14,7 +14,7 @@ import {
   type UpstreamId,
   type WorkerId,
 } from '../../protocol/index.ts'
-import { ExperienceExchange, experienceLimits } from './experience-exchange.ts'
+import { ExperienceExchange } from './experience-exchange.ts'
 import type { KnownWorker } from './registry.ts'
 
 const network = 'test'
@@ -88,6 +88,7 @@ test('what one gateway has seen counts at another that relies on it, and at no o
   first.shared.tell()
   const [sealed] = first.told
   assert.ok(sealed !== undefined)
+  second.see(nodeOf(1))
   const bound = () => second.evidence.evidence(nodeOf(1), 'm').completion.lowerBound
   const before = bound()
   assert.equal(second.shared.hear(first.identity.id, sealed), undefined)
@@ -103,7 +104,8 @@ test('what one gateway has seen counts at another that relies on it, and at no o
   // What it has heard it does not tell.
   clock.advance(1_000)
   second.shared.tell()
-  assert.deepEqual(second.said(), [])
+  const [row] = second.said()[0]?.rows ?? []
+  assert.ok(row !== undefined && row.right <= 1)
 })
 
 test('each minute; of nodes alone, and not of what was long ago', () => {

@@ -3,13 +3,15 @@
  * this one relies on counts here, with little weight.
  */
 import type { Clock, Random, Timer } from '../../base/index.ts'
-import { type EvidenceBook, Hearsay, type Seen } from '../../evidence/index.ts'
+import {
+  type EvidenceBook,
+  ExperienceTeller,
+  experienceLimits,
+  Hearsay,
+} from '../../evidence/index.ts'
 import type { NoticeKeeper } from '../../mesh/index.ts'
 import {
-  type ExperienceRow,
   type Identity,
-  isNodeId,
-  messageLimits,
   type NodeId,
   openExperience,
   type SealedExperience,
@@ -17,17 +19,6 @@ import {
 } from '../../protocol/index.ts'
 import type { WorkerRegistry } from './registry.ts'
 import { offerOf } from './viewed.ts'
-
-export const experienceLimits = {
-  /** Counts halve in an hour: a minute changes little. */
-  tellMs: 60_000,
-  /** What was seen longer ago has been told, and says little. */
-  recentMs: 30 * 60_000,
-  /** In two messages: 43 kB a minute to each of 64 gateways are 46 kB/s. Others come in turns. */
-  rowsMax: 1_024,
-  /** Less is no request. */
-  countMin: 0.5,
-} as const
 
 export interface ExperienceExchangeModules {
   readonly clock: Clock
@@ -44,15 +35,14 @@ export type ExperienceOutcome = 'counted' | 'stale' | 'not-relied-on' | 'forged'
 export class ExperienceExchange {
   readonly #modules: ExperienceExchangeModules
   readonly #hearsay: Hearsay
-  /** What was told when, by node and model. */
-  readonly #told = new Map<string, number>()
+  readonly #teller: ExperienceTeller
   readonly #counts = new Map<ExperienceOutcome, number>()
-  #issuedAtMs = 0
   #timer: Timer | undefined
 
   constructor(modules: ExperienceExchangeModules) {
     this.#modules = modules
-    const { clock, evidence, registry } = modules
+    const { clock, evidence, identity, registry } = modules
+    this.#teller = new ExperienceTeller({ clock, evidence, gateway: identity.id })
     this.#hearsay = new Hearsay({
       clock,
       isKnown: (worker, model) => {
@@ -90,26 +80,10 @@ export class ExperienceExchange {
     return this.#counts
   }
 
-  /** Tells now what there is to tell; of what was told the longest ago first. */
+  /** Tells now what there is to tell. */
   tell(): void {
-    const { clock, evidence, identity, network, notices } = this.#modules
-    const { countMin, recentMs, rowsMax } = experienceLimits
-    const now = clock.now()
-    const rows: ExperienceRow[] = []
-    for (const seen of evidence.seenSince(now - recentMs)) {
-      const row = seen.right + seen.failed >= countMin ? rowOf(seen) : undefined
-      if (row !== undefined) rows.push(row)
-    }
-    const before = new Map(this.#told)
-    const toldMs = (row: ExperienceRow) => before.get(keyOf(row)) ?? 0
-    rows.sort((a, b) => toldMs(a) - toldMs(b))
-    this.#told.clear()
-    for (const [i, row] of rows.entries())
-      this.#told.set(keyOf(row), i < rowsMax ? now : toldMs(row))
-    for (const part of partsOf(rows.slice(0, rowsMax))) {
-      // Each later than the one before, or the second would be old news.
-      this.#issuedAtMs = Math.max(this.#issuedAtMs + 1, Math.floor(now))
-      const said = { gateway: identity.id, issuedAtMs: this.#issuedAtMs, rows: part }
+    const { identity, network, notices } = this.#modules
+    for (const said of this.#teller.tell()) {
       notices?.share(sealExperience(identity, network, said))
     }
   }
@@ -126,45 +100,3 @@ export class ExperienceExchange {
     return undefined
   }
 }
-
-function rowOf({ failed, model, right, worker: node }: Seen): ExperienceRow | undefined {
-  const isShort = Buffer.byteLength(model) <= messageLimits.nameBytesMax
-  return isNodeId(node) && isShort ? { node, model, right, failed } : undefined
-}
-
-function keyOf({ model, node }: ExperienceRow): string {
-  return `${node} ${model}`
-}
-
-/** As many as fit into one message each. */
-function partsOf(rows: readonly ExperienceRow[]): ExperienceRow[][] {
-  const parts: ExperienceRow[][] = []
-  let bytes = 0
-  let models = new Set<string>()
-  for (const row of rows) {
-    const frameBytes = nameFrameBytes + Buffer.byteLength(row.model)
-    const part = parts.at(-1)
-    const added = rowBytes + (models.has(row.model) ? 0 : frameBytes)
-    if (
-      part === undefined ||
-      part.length >= messageLimits.experienceRowsMax ||
-      bytes + added > partBytesMax
-    ) {
-      parts.push([row])
-      models = new Set([row.model])
-      bytes = rowBytes + frameBytes
-      continue
-    }
-    part.push(row)
-    models.add(row.model)
-    bytes += added
-  }
-  return parts
-}
-
-/** An id, a place, two counts. */
-const rowBytes = 42
-/** Its length, its end, its padding and the offset to it. */
-const nameFrameBytes = 12
-/** What is left is for the frame of all. */
-const partBytesMax = messageLimits.experienceBytesMax - 1_024
