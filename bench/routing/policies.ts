@@ -86,7 +86,11 @@ export function policyChecks(plan: PolicyPlan, print: (line: string) => void) {
     if (read.files['trace'] === 'made up') break
   }
   const { inputs } = readInputs(present({ ...sources, trace: traces[0] ?? '' }))
-  const further = [...faultyChecks(inputs, plan), ...newcomerChecks(inputs, plan)]
+  const further = [
+    ...faultyChecks(inputs, plan),
+    ...lyingChecks(inputs, plan),
+    ...newcomerChecks(inputs, plan),
+  ]
   return { checks: [...checks, ...further], context: { ...context, files } }
 }
 
@@ -177,6 +181,41 @@ function faultyChecks(inputs: RoutingInputs, plan: PolicyPlan): readonly Check[]
       reach: '<= 1',
     })
   })
+}
+
+/**
+ * Three gateways that lie to two honest ones, against the same runs without them: they praise the
+ * black holes, and slander every other sound node. What is lost to them is to be less than what
+ * seeds differ by among themselves.
+ */
+function lyingChecks(inputs: RoutingInputs, plan: PolicyPlan): readonly Check[] {
+  progress('lying gateways')
+  const runsOf = (faulty: FaultyPresetName) =>
+    figuresOf({ policy: own, load: 0.7, inputs, faulty }, plan)
+  const [honest, lied] = [runsOf('telling-gateways'), runsOf('lying-gateways')]
+  const goodOf = (runs: readonly RoutingFigures[]) => mean(runs.map(({ good }) => good))
+  const slanderedOf = (runs: readonly RoutingFigures[]) =>
+    mean(runs.flatMap(({ slandered }) => slandered ?? []))
+  return [
+    check({
+      name: 'right and in time, lost to three lying gateways',
+      value: (goodOf(honest) - goodOf(lied)) * 100,
+      unit: 'points',
+      reach: '<= 1',
+    }),
+    check({
+      name: 'traffic to black holes that they praise, 15 % of the nodes, after 60 s',
+      value: mean(lied.map(({ faulty }) => faulty.blackHole)) * 100,
+      unit: '%',
+      reach: '<= 1',
+    }),
+    check({
+      name: 'traffic to those that they slander, of what it is without them',
+      value: (slanderedOf(lied) / slanderedOf(honest)) * 100,
+      unit: '%',
+      reach: '>= 90',
+    }),
+  ]
 }
 
 /** In runs long enough for a newcomer to be asked 200 times. */

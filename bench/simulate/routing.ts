@@ -113,6 +113,7 @@ function renderRows(rows: readonly Row[]): readonly string[] {
     { title: 'p99', cell: ({ figures }) => seconds(figures.ttftP99Ms) },
     { title: 'tpot p99 ms', cell: ({ figures }) => figures.tpotP99Ms?.toFixed(0) ?? '–' },
     { title: 'to faulty %', cell: ({ figures }) => share(toFaulty(figures)) },
+    { title: 'slandered', cell: ({ figures }) => figures.slandered?.toFixed(2) ?? '–' },
     { title: 'fairness', cell: ({ figures }) => figures.fairness?.toFixed(3) ?? '–' },
     {
       title: 'newcomer after',

@@ -4,7 +4,8 @@
  * silent node, going on elsewhere) is the gateway's and the same for all.
  */
 import type { Clock, Random } from '../../base/index.ts'
-import type { ErrorCode, WorkerId } from '../../protocol/index.ts'
+import type { Notice } from '../../evidence/index.ts'
+import type { ErrorCode, Experience, NodeId, WorkerId } from '../../protocol/index.ts'
 
 /** What a node says of itself. */
 export interface Claim {
@@ -71,6 +72,8 @@ export interface ProbeAnswer {
 }
 
 export interface BalancerModules {
+  /** Of its gateway. */
+  readonly self: NodeId
   /** Of all nodes that will ever come. */
   readonly sights: readonly Sight[]
   readonly clock: Clock
@@ -98,6 +101,12 @@ export interface Balancer {
   /** Whom to probe with this request; the answers come later. */
   probes?(): readonly number[]
   probed?(node: number, answer: ProbeAnswer): void
+  /** What it tells other gateways of nodes; asked for each minute, where gateways tell. */
+  tells?(): readonly Experience[]
+  /** What another gateway tells, true or not. */
+  hears?(experience: Experience): void
+  /** Another gateway says that it has quarantined a node, true or not. */
+  accused?(notice: Notice): void
 }
 
 export type BalancerMaker = (modules: BalancerModules) => Balancer

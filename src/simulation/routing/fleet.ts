@@ -4,7 +4,7 @@
  * trace is an assumption.
  */
 import type { Random } from '../../base/index.ts'
-import { nodeIdOf, type WorkerId } from '../../protocol/index.ts'
+import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import type { Claim } from './balancer.ts'
 import { type GpuSpeed, speedOf, stepMsOf, times } from './gpu-speed.ts'
 import type { AvailabilityTrace, Session } from './inputs/availability-trace.ts'
@@ -12,13 +12,15 @@ import type { GpuKind } from './inputs/gpu-table.ts'
 import { type FaultyPreset, type Misbehaviour, misdeeds } from './misbehaviour.ts'
 
 export interface FleetNode {
-  readonly id: WorkerId
+  readonly id: NodeId
   readonly kind: string
   readonly speed: GpuSpeed
   readonly claim: Claim
   readonly misbehaviour: Misbehaviour | undefined
   /** A good one that joins while the others are known. */
   readonly isNewcomer: boolean
+  /** Sound, and lying gateways say that it fails; where there are none, one of whom they would. */
+  readonly isSlandered: boolean
   /** When its process runs, in the run's time. */
   readonly sessions: readonly Session[]
 }
@@ -46,11 +48,18 @@ export function drawFleet(options: FleetOptions, random: Random): readonly Fleet
   const nodes = roles.map((misbehaviour, index): FleetNode => {
     const kind = kinds[index % kinds.length] as GpuKind
     const sessions = sessionsOf(misbehaviour, options, { index, traceFromMs, random })
-    return nodeOf(kind, { misbehaviour, sessions, isNewcomer: false }, random)
+    // Every other one of each kind, so that the others show what would be its share.
+    const isSlandered = misbehaviour === undefined && Math.floor(index / kinds.length) % 2 === 0
+    return nodeOf(kind, { misbehaviour, sessions, isNewcomer: false, isSlandered }, random)
   })
   const fromMs = Math.round(options.lengthMs * newcomerAfter)
   const always = [{ fromMs, toMs: Number.POSITIVE_INFINITY }]
-  const newcomer = { misbehaviour: undefined, sessions: always, isNewcomer: true }
+  const newcomer = {
+    misbehaviour: undefined,
+    sessions: always,
+    isNewcomer: true,
+    isSlandered: false,
+  }
   return [
     ...nodes,
     nodeOf(kinds[0] as GpuKind, newcomer, random),
@@ -111,14 +120,15 @@ function drawSybils(
   for (let fromMs = everyMs; fromMs < lengthMs; fromMs += everyMs) {
     const kind = kinds[random.below(kinds.length)] as GpuKind
     const sessions = [{ fromMs, toMs: fromMs + sybilStaysMs }]
-    sybils.push(nodeOf(kind, { misbehaviour: 'sybil', sessions, isNewcomer: false }, random))
+    const role = { misbehaviour: 'sybil', sessions, isNewcomer: false, isSlandered: false } as const
+    sybils.push(nodeOf(kind, role, random))
   }
   return sybils
 }
 
 function nodeOf(
   kind: GpuKind,
-  role: Pick<FleetNode, 'misbehaviour' | 'sessions' | 'isNewcomer'>,
+  role: Pick<FleetNode, 'misbehaviour' | 'sessions' | 'isNewcomer' | 'isSlandered'>,
   random: Random,
 ): FleetNode {
   const rated = speedOf(kind)

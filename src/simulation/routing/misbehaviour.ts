@@ -19,11 +19,20 @@ export interface FaultyPreset {
   /** Shares of the fleet; at least one node each. */
   readonly shares: Readonly<Partial<Record<Exclude<Misbehaviour, 'sybil'>, number>>>
   readonly sybilsPerMinute: number
-  /** One of the gateways says falsehoods to the others. */
-  readonly hasLyingGateway: boolean
+  /** Gateways tell each other what they have seen of nodes, and rely on each other. */
+  readonly gatewaysTell: boolean
+  /** Gateways besides, that say falsehoods to the others: praise of black holes, and slander. */
+  readonly lyingGateways: number
 }
 
-const nobody: FaultyPreset = { shares: {}, sybilsPerMinute: 0, hasLyingGateway: false }
+const nobody: FaultyPreset = {
+  shares: {},
+  sybilsPerMinute: 0,
+  gatewaysTell: false,
+  lyingGateways: 0,
+}
+/** What liars praise, and others who tell what they have seen of it. */
+const telling = { ...nobody, shares: { blackHole: 0.15 }, gatewaysTell: true }
 
 export const faultyPresets = {
   none: nobody,
@@ -33,11 +42,13 @@ export const faultyPresets = {
   'slow-liar': { ...nobody, shares: { slowLiar: 0.15 } },
   corrupt: { ...nobody, shares: { corrupt: 0.15 } },
   sybil: { ...nobody, sybilsPerMinute: 12 },
-  'lying-gateway': { ...nobody, hasLyingGateway: true },
+  'telling-gateways': telling,
+  'lying-gateway': { ...telling, lyingGateways: 1 },
+  'lying-gateways': { ...telling, lyingGateways: 3 },
   mixed: {
+    ...nobody,
     shares: { crash: 0.04, stall: 0.04, blackHole: 0.04, slowLiar: 0.04, corrupt: 0.04 },
     sybilsPerMinute: 2,
-    hasLyingGateway: false,
   },
 } as const satisfies Readonly<Record<string, FaultyPreset>>
 

@@ -4,8 +4,12 @@
  * and trail do around it is done here in their place.
  */
 import {
+  Accusations,
   Breakers,
   EvidenceBook,
+  ExperienceTeller,
+  Hearsay,
+  type Notice,
   type Observation,
   PaceJudge,
   StandingBook,
@@ -14,6 +18,7 @@ import { OwnRequests, PromptsAhead, type SaidLoad, type UnreadPrompt } from '../
 import {
   createIdentity,
   decisionIdOf,
+  type Experience,
   errorCodes,
   requestIdOf,
   type WorkerId,
@@ -32,7 +37,7 @@ import {
 } from '../../routing/index.ts'
 import type { Ask, Balancer, BalancerModules, EndedAttempt, LoadWord, Sight } from './balancer.ts'
 
-const model = 'simulated'
+export const model = 'simulated'
 const decisionId = decisionIdOf(new Uint8Array(16))
 const requestId = requestIdOf(new Uint8Array(16))
 /** The median answer of public chat traces, until answers were seen; then the latest sixteen. */
@@ -75,6 +80,9 @@ export class ShippingBalancer implements Balancer {
   readonly #underWay = new Map<number, UnderWay>()
   readonly #standing: StandingBook
   readonly #pace: PaceJudge
+  readonly #teller: ExperienceTeller
+  readonly #hearsay: Hearsay
+  readonly #accusations: Accusations
   #looks = 0
 
   constructor(modules: BalancerModules, policy: RoutingPolicy = defaultPolicy) {
@@ -102,6 +110,32 @@ export class ShippingBalancer implements Balancer {
       report: (worker, fault) => this.#standing.report(worker, fault, { gateway: 'simulated' }),
       kept: (worker) => this.#standing.kept(worker, model),
     })
+    const { clock, self } = modules
+    this.#teller = new ExperienceTeller({ clock, evidence: this.#book, gateway: self })
+    const isKnown = (worker: WorkerId) => modules.sights.some(({ id }) => id === worker)
+    this.#hearsay = new Hearsay({
+      clock,
+      isKnown,
+      count: (worker, of, heard) => this.#book.count(worker, of, heard),
+    })
+    this.#accusations = new Accusations({
+      ...{ clock, network: 'simulated', isKnown, isTrusted: () => true },
+      forgivenUntilMs: (worker) => this.#standing.forgivenUntilMs(worker),
+      observe: (worker, at) => this.#book.hear(worker, at),
+    })
+  }
+
+  tells(): readonly Experience[] {
+    return this.#teller.tell()
+  }
+
+  hears(experience: Experience): void {
+    this.#hearsay.hear(experience)
+  }
+
+  /** Whoever is accused is asked something small besides, which costs next to nothing. */
+  accused(notice: Notice): void {
+    this.#accusations.hear(notice)
   }
 
   #stated(node: number) {

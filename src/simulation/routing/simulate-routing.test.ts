@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createIdentity, openExperience, sealExperience } from '../../protocol/index.ts'
 import { type BalancerName, balancerNames } from './balancers.ts'
+import { gatewayId } from './gateway-talk.ts'
 import {
   standInAvailability,
   standInGpus,
   standInLatency,
   standInTrace,
 } from './inputs/stand-ins.ts'
+import { LyingGateway } from './lying-gateway.ts'
 import type { FaultyPresetName } from './misbehaviour.ts'
 import { simulateRouting } from './simulate-routing.ts'
 import { jain } from './tally.ts'
@@ -59,6 +62,35 @@ test('whoever claims a better processor is found out', () => {
   const theirs = run('random', 'slow-liar')
   assert.ok(theirs.faulty.slowLiar > 0.05)
   assert.ok(ours.faulty.slowLiar < 0.02, `${ours.faulty.slowLiar}`)
+})
+
+test('gateways that lie win nothing for whom they praise, and cost nobody its share', () => {
+  const runsOf = (faulty: FaultyPresetName) =>
+    [1, 2, 3, 4].map((seed) => run('isochrone', faulty, seed))
+  const [honest, lied] = [runsOf('telling-gateways'), runsOf('lying-gateways')]
+  const meanOf = (runs: typeof lied, of: (figures: (typeof lied)[number]) => number) =>
+    runs.reduce((sum, figures) => sum + of(figures), 0) / runs.length
+  const [good, usual] = [meanOf(lied, (one) => one.good), meanOf(honest, (one) => one.good)]
+  assert.ok(good > usual - 0.01, `${good} instead of ${usual}`)
+  assert.ok(meanOf(lied, ({ faulty }) => faulty.blackHole) < 0.01)
+  const shareOf = (runs: typeof lied) => meanOf(runs, ({ slandered }) => slandered ?? 0)
+  const [share, fair] = [shareOf(lied), shareOf(honest)]
+  assert.ok(share > 0.9 * fair, `${share} instead of ${fair}`)
+})
+
+test('what a lying gateway says is what the protocol takes', () => {
+  const identity = createIdentity()
+  const nodes = Array.from({ length: 100 }, (_, i) => gatewayId(i))
+  const [praised, slandered] = [nodes.slice(50), nodes.slice(0, 50)]
+  const liar = new LyingGateway({ gateway: identity.id, model: 'm', praised, slandered })
+  const said = liar.experience(1_000)
+  const opened = openExperience(sealExperience(identity, 'n', said), {
+    gateway: identity.id,
+    network: 'n',
+  })
+  assert.deepEqual(opened, said)
+  const incidents = liar.accusations(1_000).map(({ incident }) => incident)
+  assert.equal(new Set(incidents).size, 50)
 })
 
 test('fairness is 1 among equals, and 1/n where one has everything', () => {

@@ -7,10 +7,13 @@ import type { LatencyMatrix } from '../network/latency-matrix.ts'
 import { drawArrivals } from './arrivals.ts'
 import { type BalancerName, balancers } from './balancers.ts'
 import { drawFleet, type FleetNode } from './fleet.ts'
+import { gatewayId } from './gateway-talk.ts'
 import type { AvailabilityTrace } from './inputs/availability-trace.ts'
 import type { GpuKind } from './inputs/gpu-table.ts'
 import type { RequestTrace } from './inputs/request-trace.ts'
+import { LyingGateway } from './lying-gateway.ts'
 import { type FaultyPresetName, faultyPresets } from './misbehaviour.ts'
+import { model } from './shipping.ts'
 import type { RoutingFigures } from './tally.ts'
 import { RoutingWorld } from './world.ts'
 
@@ -49,7 +52,25 @@ export function simulateRouting(
   const drawn = { options: { lengthMs, load, gateways }, random: seededRandom(seed * 16 + 2) }
   const arrivals = drawArrivals(trace, fleet, drawn)
   const makeBalancer = balancers[policy]
-  const settings = { seed, lengthMs, gateways, matrix, nodes: fleet, arrivals, makeBalancer }
+  const liars = faulty.gatewaysTell ? liarsOf(fleet, faulty.lyingGateways, gateways) : undefined
+  const settings = { liars, seed, lengthMs, gateways, matrix, nodes: fleet, arrivals, makeBalancer }
   const world = new RoutingWorld(settings)
   return { figures: world.run(onSecond).figures(), fleet }
+}
+
+/** They all say the same: a coalition. */
+function liarsOf(
+  fleet: readonly FleetNode[],
+  count: number,
+  gateways: number,
+): readonly LyingGateway[] {
+  const praised = fleet.filter(({ misbehaviour }) => misbehaviour === 'blackHole')
+  const slandered = fleet.filter(({ isSlandered }) => isSlandered)
+  const named = (nodes: readonly FleetNode[]) => nodes.map(({ id }) => id)
+  return Array.from({ length: count }, (_, i) => {
+    const gateway = gatewayId(gateways + i)
+    return new LyingGateway({
+      ...{ gateway, model, praised: named(praised), slandered: named(slandered) },
+    })
+  })
 }

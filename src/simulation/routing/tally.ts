@@ -32,6 +32,11 @@ export interface RoutingFigures {
   readonly faulty: Readonly<Record<Misbehaviour, number>>
   /** Jain's index of attempts among sound equals, the mean over kinds; null: no equals. */
   readonly fairness: number | null
+  /**
+   * Attempts at sound nodes of which lying gateways speak ill, or would, in attempts at their
+   * equals, after the first minute; the mean over kinds; null: no equals.
+   */
+  readonly slandered: number | null
   readonly newcomer: NewcomerFigures
 }
 
@@ -100,6 +105,7 @@ export class Tally {
       attempts: this.#attempts / requests,
       faulty: this.#faulty(),
       fairness: this.#fairness(),
+      slandered: this.#slandered(),
       newcomer: this.#newcomer(),
     }
   }
@@ -123,6 +129,21 @@ export class Tally {
     }
     const indices = [...kinds.values()].filter(({ length }) => length > 1).map(jain)
     return indices.length === 0 ? null : indices.reduce((sum, one) => sum + one, 0) / indices.length
+  }
+
+  #slandered(): number | null {
+    const kinds = new Map<string, { readonly slandered: number[]; readonly others: number[] }>()
+    for (const [node, spec] of this.#nodes.entries()) {
+      if (!this.#isSound(spec, settledMs)) continue
+      const of = kinds.get(spec.kind) ?? { slandered: [], others: [] }
+      const counts = spec.isSlandered ? of.slandered : of.others
+      counts.push(this.#settled[node] ?? 0)
+      kinds.set(spec.kind, of)
+    }
+    const shares = [...kinds.values()]
+      .map(({ others, slandered }) => meanOf(slandered) / meanOf(others))
+      .filter(Number.isFinite)
+    return shares.length === 0 ? null : meanOf(shares)
   }
 
   /** Sound, and there from a moment until the end. */
@@ -165,6 +186,11 @@ export function jain(values: readonly number[]): number {
 
 function countIn(times: readonly number[], fromMs: number, toMs: number): number {
   return times.filter((atMs) => atMs >= fromMs && atMs < toMs).length
+}
+
+/** NaN: of nothing. */
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 function sorted(values: readonly (number | null)[]): readonly number[] {

@@ -14,6 +14,7 @@ import { type Attempt, endedAttempt, type Gateway, type Journey, objectiveOf } f
 import type { BalancerMaker, Sight } from './balancer.ts'
 import type { Job } from './engine.ts'
 import type { FleetNode } from './fleet.ts'
+import { gatewayId, type Liars, startTalk } from './gateway-talk.ts'
 import { deadAfterMs, drainMs, jitterShare, limits, lookEveryMs, overdueAfterMs } from './limits.ts'
 import { misdeeds } from './misbehaviour.ts'
 import { SimNode } from './sim-node.ts'
@@ -27,6 +28,7 @@ export interface WorldOptions {
   readonly nodes: readonly FleetNode[]
   readonly arrivals: readonly Arrival[]
   readonly makeBalancer: BalancerMaker
+  readonly liars: Liars
 }
 
 export class RoutingWorld {
@@ -61,6 +63,8 @@ export class RoutingWorld {
     for (const node of this.#nodes) this.#planSessions(node)
     for (const gateway of this.#gateways) this.#at(lookEveryMs, () => this.#look(gateway))
     this.#planArrival(0)
+    const talk = { clock: this.#clock, at: this.#at.bind(this), after: this.#after.bind(this) }
+    startTalk(this.#gateways, this.#options.liars, talk)
     for (let atMs = 1_000; atMs <= lengthMs; atMs += 1_000) this.#at(atMs, () => onSecond(atMs))
     const endMs = lengthMs + drainMs
     while (this.#agenda.nextAtMs <= endMs) {
@@ -98,7 +102,8 @@ export class RoutingWorld {
       return { node, id, claim, roundTripMs, connected: false, overdue: false, inFlight: 0 }
     })
     const random = seededRandom(this.#options.seed * 16 + 5 + host)
-    const balancer = this.#options.makeBalancer({ sights, clock: this.#clock, random })
+    const modules = { self: gatewayId(host), sights, clock: this.#clock, random }
+    const balancer = this.#options.makeBalancer(modules)
     const underWay = this.#nodes.map(() => new Set<Attempt>())
     return { host, sights, lives: this.#nodes.map(() => 0), balancer, underWay }
   }
