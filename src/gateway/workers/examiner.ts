@@ -81,6 +81,8 @@ interface Examined {
   incident: Incident
   examination: Examination | undefined
   nextAtMs: number
+  /** A node whose record changes all the time could fill the disk with statements. */
+  attestAtMs: number
   isBusy: boolean
 }
 
@@ -138,7 +140,9 @@ export class Examiner {
     const leaving = this.#modules.book.leaving()
     this.#follow(leaving)
     if (leaving.length === 0) return
-    for (const one of this.#examined.values()) if (!one.isBusy) this.#advance(one)
+    // Who waits for the longest first: whoever takes all the time to answer holds up nobody else.
+    const all = [...this.#examined.values()].sort((a, b) => a.nextAtMs - b.nextAtMs)
+    for (const one of all) if (!one.isBusy) this.#advance(one)
     this.#wait()
   }
 
@@ -153,12 +157,14 @@ export class Examiner {
       if (subject.kind !== 'worker') continue
       const worker = subject.worker as NodeId
       const one: Examined = before.get(id) ?? {
-        ...{ worker, incident, examination: undefined, nextAtMs: 0, isBusy: false },
+        ...{ worker, incident, examination: undefined, isBusy: false },
+        ...{ nextAtMs: 0, attestAtMs: 0 },
       }
       // Another statement begins anew, too; and an operator's word is for now.
       const isOther = one.incident.steps.length !== incident.steps.length
       one.incident = incident
       if (isOther) one.nextAtMs = now
+      if (isOther && incident.steps.at(-1)?.step.kind === 'ruled') one.attestAtMs = now
       if (state !== 'proving' && state !== 'probation') one.examination = undefined
       else if (isOther || one.examination === undefined) {
         one.examination = new Examination(state, now)
@@ -181,7 +187,7 @@ export class Examiner {
     if (now < one.nextAtMs || this.#running >= examinerLimits.runningMax) return
     const attestation = this.#attestation(one, node)
     if (attestation === undefined || examination === undefined) {
-      const mayBegin = (incident.shutUntilMs ?? 0) <= now
+      const mayBegin = (incident.shutUntilMs ?? 0) <= now && one.attestAtMs <= now
       if (mayBegin) this.#run(one, () => this.#attest(one, node))
     } else if (this.#bucket.waitMs(1, clock.monotonic()) === 0) {
       this.#bucket.take(1, clock.monotonic())
@@ -211,10 +217,17 @@ export class Examiner {
   async #attest(one: Examined, { worker }: KnownNode): Promise<void> {
     const { book, clock, log } = this.#modules
     const { incident } = one
-    one.nextAtMs = clock.now() + examinerLimits.againMs
+    one.attestAtMs = clock.now() + examinerLimits.againMs
+    one.nextAtMs = one.attestAtMs
     const { models } = worker.describe()
-    const names = examinable(models, digestIn(incident)).map(({ name }) => name)
+    const about = digestIn(incident)
+    const names = examinable(models, about).map(({ name }) => name)
     const fields = { node: shortId(one.worker), incident: incident.id }
+    if (about !== null && !models.some(({ digest }) => digest === about)) {
+      // Whoever could leave by another model would leave by the one that is easy.
+      log.info('a quarantined node does not serve the model that it is about', fields)
+      return this.#note('not-attested')
+    }
     const late = new AbortController()
     const { attestMs: deadlineMs } = examinerLimits
     const timer = clock.after(deadlineMs, () => late.abort())
