@@ -125,6 +125,17 @@ test('what an operator here has forgiven stays forgiven, however often it is sho
   assert.equal(hear(third, proven(third, node)).kind, 'proven')
 })
 
+test('what was forgiven before a node came is forgiven when it comes', () => {
+  const { accusations, accuse, forgiven, gatewayOf, hear, known, proven, clock } = setting()
+  known.delete(node.id)
+  const [shows, says] = [gatewayOf(), gatewayOf()]
+  hear(shows, proven(shows, node))
+  hear(says, accuse(says, node))
+  forgiven.set(node.id, clock.now())
+  known.add(node.id)
+  assert.deepEqual(accusations.joined(node.id), [])
+})
+
 test('a gateway that lies as it likes costs honest nodes a quarter of a fault each', () => {
   const step = fc.record({
     node: fc.nat(nodes.length - 1),

@@ -8,6 +8,7 @@ import {
   type Decision,
   decide,
   piecesOf,
+  policyOf,
   readView,
   replayDecision,
   reviveDecision,
@@ -101,6 +102,42 @@ test('a request looks only at those that changed', () => {
   registry.begin(nodes[3]?.id as RemoteWorker['id'])
   assert.equal(registry.present(model, policy).candidates[3]?.inFlight, 1)
   assert.equal(looks, 1)
+})
+
+test('who changed is seen, however many others have changed since', () => {
+  const { gateway, nodes } = new Scene()
+  const { registry } = gateway
+  const changed = gateway.join()
+  registry.present(model, policy)
+  registry.present(model, policy)
+  registry.begin(changed.id)
+  for (let i = 0; i < 9_000; i += 1) {
+    const { id } = nodes[i % 2] as RemoteWorker
+    registry.begin(id)
+    registry.end(id)
+  }
+  assert.equal(registry.present(model, policy).candidates[2]?.inFlight, 1)
+})
+
+test('another policy puts everybody into its own classes, whoever has changed', () => {
+  const { gateway, nodes } = new Scene()
+  const { registry } = gateway
+  const machine = { cores: 8, memoryBytes: 1e9, gpu: '', gpuMemoryBytes: 0 }
+  for (const node of nodes) {
+    const hardware = { ...node.record.hardware, ...machine, memoryBandwidthBytesPerSecond: 0 }
+    node.renew({ ...node.record, hardware })
+    registry.changed(node.id)
+  }
+  const classes = () => registry.present(model, current).candidates.map((one) => one.hardwareClass)
+  let current = policy
+  assert.deepEqual([classes(), classes()].at(-1), ['other', 'other'])
+  const small = { name: 'small', gpu: [], gpuMemoryBytes: 0, memoryBytes: 0, cores: 4 }
+  const { version: _, ...values } = policy
+  const hardwareClasses = [{ ...small, memoryBandwidthBytesPerSecond: 0 }]
+  current = policyOf('classes', { ...values, hardwareClasses })
+  assert.deepEqual(classes(), ['small', 'small'])
+  current = policy
+  assert.deepEqual(classes(), ['other', 'other'])
 })
 
 /** As a store has it. */

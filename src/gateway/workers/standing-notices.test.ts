@@ -1,13 +1,33 @@
 /** Two gateways in one process, and what they tell each other of nodes. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { secureRandom, systemClock } from '../../base/index.ts'
-import { type SignedStep, StandingBook } from '../../evidence/index.ts'
-import { createIdentity, type Identity, type SaidNotice } from '../../protocol/index.ts'
+import {
+  ManualClock,
+  secureRandom,
+  seededRandom,
+  silentLog,
+  systemClock,
+} from '../../base/index.ts'
+import { type SignedStep, type Standing, StandingBook } from '../../evidence/index.ts'
+import {
+  evidenceOf,
+  exchange,
+  otherModel,
+  TellingGateway,
+} from '../../evidence/standing/notices.fixture.ts'
+import {
+  createIdentity,
+  type Identity,
+  type NoticeMark,
+  noticeMarkOf,
+  type SaidNotice,
+} from '../../protocol/index.ts'
 import { MemoryNetwork, type TransportEvents } from '../../transport/index.ts'
 import type { ApiKeys } from '../admission/credentials.ts'
 import { saying, startGateway, type TestGateway, testKey, testToken } from '../gateway.fixture.ts'
+import type { KnownWorker } from './registry.ts'
 import { type Misdeed, StandInNode } from './stand-in-node.fixture.ts'
+import { StandingNotices } from './standing-notices.ts'
 
 const operatorKey = 'iso_operator'
 const limits = { requestsPerMinute: null, tokensPerMinute: null }
@@ -31,7 +51,11 @@ class Wire {
 
   readonly notices = {
     isTrusted: () => false,
-    retract: () => {},
+    retract: (mark: NoticeMark) => {
+      for (const text of this.stands.keys()) {
+        if (noticeMarkOf(text) === mark) this.stands.delete(text)
+      }
+    },
     share: () => {},
     tell: (notice: SaidNotice, urges: boolean) => {
       this.stands.set(notice.text, { notice, urges })
@@ -177,6 +201,9 @@ test('an operator lets a node in at his own gateway; what others have proven sta
   })
   assert.equal(lifted.status, 200)
   assert.deepEqual(await incidents(first), [])
+  // Whoever comes now is not told of a quarantine that is over.
+  const told = [...first.wire.stands.keys()].map((text) => JSON.parse(text).state)
+  assert.deepEqual(told, ['closed'])
   const [stays] = await incidents(second)
   assert.equal(stays?.state, 'quarantined')
   const metrics = await (await fetch(`${second.gateway.url}/metrics`)).text()
@@ -187,6 +214,32 @@ test('an operator lets a node in at his own gateway; what others have proven sta
   assert.ok(again !== undefined)
   assert.equal(first.gateway.gateway.onNotice(second.identity.id, again.notice), undefined)
   assert.deepEqual(await incidents(first), [])
+})
+
+test('who is quarantined already is not condemned again by what others show', () => {
+  const clock = new ManualClock()
+  const [teller, suspect] = [new TellingGateway(() => clock.now()), createIdentity()]
+  const shown = exchange({ gateway: teller.identity, node: suspect, answered: otherModel })
+  const { json, signature } = teller.accuse(suspect, 'result-model', evidenceOf(shown))
+  const notice = { text: json, signature: Buffer.from(signature, 'base64') }
+  for (const state of ['quarantined', 'probation'] as const) {
+    let condemned = 0
+    const standing: Standing = { state, incident: `inc_${'a'.repeat(26)}`, words: state }
+    const notices = new StandingNotices({
+      ...{ clock, random: seededRandom(1), log: silentLog, network: 'test' },
+      book: { incidents: () => [], forgivenUntilMs: () => 0, of: () => standing },
+      evidence: { hear() {} },
+      registry: {
+        ...{ begin: () => 0, end() {}, node: () => undefined, standing: () => standing },
+        find: () => ({}) as KnownWorker,
+      },
+      condemn: () => {
+        condemned += 1
+      },
+    })
+    assert.equal(notices.hear(teller.identity.id, notice), undefined)
+    assert.equal(condemned, state === 'quarantined' ? 0 : 1)
+  }
 })
 
 /** Signed by the gateway's own key; not a word of it is true. */
