@@ -52,7 +52,7 @@ class StreamHandler implements ResponseHandler {
   readonly #call: StreamingCall
   readonly #chunks: ChunkReader
   #sse: SseParser | undefined
-  readonly #onAbort: () => void
+  #onAbort: (() => void) | undefined
   #connection: Connection | null = null
   #mode: Mode = 'stream'
   #status = 0
@@ -70,13 +70,17 @@ class StreamHandler implements ResponseHandler {
       onDrained: () => this.#resume(),
       onLeft: () => this.#stop(),
     })
+    if (call.signal !== undefined) this.#listenTo(call.signal)
+  }
+
+  #listenTo(signal: AbortSignal): void {
     const onAbort = () => {
       const error = new IsochroneError('cancelled', 'The caller cancelled the generation.')
       this.fail(error)
     }
     this.#onAbort = onAbort
-    if (call.signal?.aborted) this.#onAbort()
-    else call.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
   }
 
   start(): void {
@@ -229,7 +233,8 @@ class StreamHandler implements ResponseHandler {
     if (this.#ended) return
     this.#ended = true
     this.#body = undefined
-    this.#call.signal?.removeEventListener('abort', this.#onAbort)
+    const { signal } = this.#call
+    if (this.#onAbort !== undefined) signal?.removeEventListener('abort', this.#onAbort)
     this.#call.onEnd()
   }
 }

@@ -136,6 +136,7 @@ const faults: readonly [what: string, text: string, fault: RegExp][] = [
   ['a negative length', `${ok}content-length: -1\r\n\r\n`, unclear],
   ['a length beyond all numbers', `${ok}content-length: ${'9'.repeat(16)}\r\n\r\n`, unclear],
   ['no digits', `${ok}content-length:\r\n\r\n`, unclear],
+  ['a space that is none', `${ok}content-length:\xa01\r\n\r\nx`, unclear],
   ['length and chunks', `${ok}content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n`, unclear],
   ['twice chunked', `${ok}transfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n`, unclear],
   ['a coding that is not known', `${ok}transfer-encoding: gzip, chunked\r\n\r\n`, unclear],

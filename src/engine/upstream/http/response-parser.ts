@@ -50,7 +50,7 @@ type State =
   | 'ended'
 
 const headEnd = Buffer.from('\r\n\r\n')
-const [cr, lf, semicolon, tab] = [0x0d, 0x0a, 0x3b, 0x09]
+const [cr, lf, semicolon, tab, space] = [0x0d, 0x0a, 0x3b, 0x09, 0x20]
 const none = Buffer.alloc(0)
 
 export class ResponseParser {
@@ -297,41 +297,75 @@ const fieldsRead: Readonly<Record<string, keyof Fields>> = Object.freeze({
   'retry-after': 'retryAfter',
 } as unknown as Record<string, keyof Fields>)
 const framingFields = new Set<keyof Fields>(['contentLength', 'transferEncoding'])
-/** RFC 9110, section 5.6.2; a line that begins with a space is an old way to go on. */
-const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/
+/** Shortest and longest of those names: most others need not be looked up. */
+const [nameLengthMin, nameLengthMax] = [10, 17]
+/** RFC 9110, section 5.6.2. */
+const tokenCharacters = tableOf(/[!#$%&'*+.^_`|~0-9A-Za-z-]/)
+const colon = 0x3a
 
+/** Every request reads some, so they are looked at letter by letter, once. */
 function readFields(text: string): Fields {
   const fields: Fields = {}
   let from = 0
   while (from < text.length) {
-    let to = text.indexOf('\r\n', from)
-    if (to < 0) to = text.length
-    const line = text.slice(from, to)
-    const match = fieldLine.exec(line)
-    if (match === null || hasControls(line))
-      throw new ResponseFault('its head has a line that is no field')
-    const name = fieldsRead[(match[1] ?? '').toLowerCase()]
-    if (name !== undefined) {
-      if (framingFields.has(name) && fields[name] !== undefined) {
-        throw new ResponseFault('it says twice how long its response is')
-      }
-      const value = (match[2] ?? '').trimEnd()
-      // A list over several lines is one list: a `close` in any of them counts.
-      const isMore = name === 'connection' && fields.connection !== undefined
-      fields[name] = isMore ? `${fields.connection}, ${value}` : value
+    let nameEnd = from
+    while (tokenCharacters[text.charCodeAt(nameEnd)] === 1) nameEnd += 1
+    // A line that begins with a space is an old way to go on.
+    if (nameEnd === from || text.charCodeAt(nameEnd) !== colon) throw noField()
+    let end = nameEnd + 1
+    while (end < text.length && !isControl(text.charCodeAt(end))) end += 1
+    // A lone CR or LF would be taken differently by two readers.
+    const isLineEnd = text.charCodeAt(end) === cr && text.charCodeAt(end + 1) === lf
+    if (end < text.length && !isLineEnd) throw noField()
+    const length = nameEnd - from
+    if (length >= nameLengthMin && length <= nameLengthMax) {
+      const name = fieldsRead[text.slice(from, nameEnd).toLowerCase()]
+      if (name !== undefined) putField(fields, name, trimmed(text, nameEnd + 1, end))
     }
-    from = to + 2
+    from = end + 2
   }
   return fields
 }
 
-/** What no line holds: a lone CR or LF among them, which two readers would take differently. */
-function hasControls(line: string): boolean {
-  for (let at = 0; at < line.length; at += 1) {
-    const code = line.charCodeAt(at)
-    if ((code < 0x20 && code !== tab) || code === 0x7f) return true
+function putField(fields: Fields, name: keyof Fields, value: string): void {
+  if (framingFields.has(name) && fields[name] !== undefined) {
+    throw new ResponseFault('it says twice how long its response is')
   }
+  // A list over several lines is one list: a `close` in any of them counts.
+  const isMore = name === 'connection' && fields.connection !== undefined
+  fields[name] = isMore ? `${fields.connection}, ${value}` : value
+}
+
+/** Without the spaces and tabs around it, and nothing else: RFC 9110, section 5.5. */
+function trimmed(text: string, start: number, end: number): string {
+  let [from, to] = [start, end]
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1
+  return text.slice(from, to)
+}
+
+function isBlank(code: number): boolean {
+  return code === space || code === tab
+}
+
+function noField(): ResponseFault {
+  return new ResponseFault('its head has a line that is no field')
+}
+
+function tableOf(characters: RegExp): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, code) =>
+    characters.test(String.fromCharCode(code)) ? 1 : 0,
+  )
+}
+
+function hasControls(line: string): boolean {
+  for (let at = 0; at < line.length; at += 1) if (isControl(line.charCodeAt(at))) return true
   return false
+}
+
+/** What no line holds, CR and LF among it. */
+function isControl(code: number): boolean {
+  return (code < space && code !== tab) || code === 0x7f
 }
 
 /** `timeout=5, max=100` → 5 */
