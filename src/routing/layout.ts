@@ -63,7 +63,8 @@ export const recordsPerRow = 8
 export const timeliness = {
   /** -1: none was seen with its load. */
   samples: 0,
-  deviationMs: 1,
+  /** Of their deviations from what was predicted, the squares' sum. */
+  squares: 1,
   /** Bounds of the probability to be in time, where what is predicted is far sooner than asked. */
   sureAtLeast: 2,
   sureAtMost: 3,

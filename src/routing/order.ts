@@ -40,7 +40,8 @@ export function orderOf(pool: Pool, policy: RoutingPolicy, soonMs = 0): Order {
   const { groupSize, fastestMs } = markGroup(pool, policy)
   const limitMs = Math.max(sameSpeedLimit(fastestMs, policy), soonMs)
   // Who was chosen is compared with the best other one: two are needed in any case.
-  const { best, turns, free } = sortOut(pool, limitMs, Math.max(2, policy.rankingsMax))
+  const best = bestOf(pool, Math.max(2, policy.rankingsMax))
+  const { turns, free } = takeTurns(pool, limitMs)
   const spill = free ? 0 : spillFrom(pool, policy, fastestMs)
   const alike = spill > 0 ? spill : turns
   return { groupSize, alike, stayMs: limitMs * policy.stayFactor, spilled: spill > 0, best }
@@ -109,36 +110,53 @@ function aimOf(pool: Pool): number {
   return ttftMs === null ? outlook.totalMs : outlook.ttftMs
 }
 
-/** The best few, and whoever of the group is done by then; of these, whether one is free now. */
-function sortOut(pool: Pool, limitMs: number, countMax: number) {
+/** Marks whoever of the group is done by then. */
+function takeTurns(
+  pool: Pool,
+  limitMs: number,
+): { readonly turns: number; readonly free: boolean } {
   const { size, outlooks, alike, takers } = pool
-  const list: BestList = { pool, countMax, best: [] }
   alike.fill(0, 0, size)
   let turns = 0
   let free = false
-  /** Of the last of the best, where they are as many as may be: whoever is slower comes behind. */
-  let lastMs = Number.POSITIVE_INFINITY
   for (let i = 0; i < size; i += 1) {
-    const ms = outlooks[i * widthOut + to.groupMs] as number
-    if (ms <= limitMs) {
-      alike[i] = 1
-      takers[turns] = i
-      turns += 1
-      if (outlooks[i * widthOut + to.queueMs] === 0) free = true
-    }
-    if (ms <= lastMs) lastMs = insert(list, i)
+    const out = i * widthOut
+    if ((outlooks[out + to.groupMs] as number) > limitMs) continue
+    alike[i] = 1
+    takers[turns] = i
+    turns += 1
+    if (outlooks[out + to.queueMs] === 0) free = true
   }
-  return { best: list.best, turns, free }
+  return { turns, free }
+}
+
+/** Insertion into a short list: most are only compared with its last one. */
+function bestOf(pool: Pool, countMax: number): readonly number[] {
+  const best: number[] = []
+  /** Where there are as many as may be, of the last one: whoever is slower comes behind. */
+  let lastMs = Number.POSITIVE_INFINITY
+  let i = nextWithin(pool, 0, lastMs)
+  for (; i < pool.size; i = nextWithin(pool, i + 1, lastMs)) {
+    insert(pool, i, { best, countMax })
+    const last = best[countMax - 1]
+    if (last !== undefined) lastMs = outlookAt(pool, last, to.groupMs)
+  }
+  return best
+}
+
+/** A loop with nothing else in it, which V8 makes a short one. */
+function nextWithin({ size, outlooks }: Pool, from: number, ms: number): number {
+  let i = from
+  while (i < size && (outlooks[i * widthOut + to.groupMs] as number) > ms) i += 1
+  return i
 }
 
 interface BestList {
-  readonly pool: Pool
-  readonly countMax: number
   readonly best: number[]
+  readonly countMax: number
 }
 
-/** Keeps the order. @returns the time of the last one; Infinity: somebody else has room */
-function insert({ pool, countMax, best }: BestList, i: number): number {
+function insert(pool: Pool, i: number, { best, countMax }: BestList): void {
   const ms = outlookAt(pool, i, to.groupMs)
   let at = best.length
   for (; at > 0; at -= 1) {
@@ -149,8 +167,6 @@ function insert({ pool, countMax, best }: BestList, i: number): number {
     if (at < countMax) best[at] = other
   }
   if (at < countMax) best[at] = i
-  const last = best[countMax - 1]
-  return last === undefined ? Number.POSITIVE_INFINITY : outlookAt(pool, last, to.groupMs)
 }
 
 /** Negative: the candidate at `a` comes before the one at `b`. */
@@ -171,9 +187,15 @@ export function rankNumber(pool: Pool, index: number): number {
   const { size, outlooks } = pool
   const ms = outlookAt(pool, index, outlook.groupMs)
   let rank = 1
+  let same = 0
   for (let i = 0; i < size; i += 1) {
     const one = outlooks[i * widthOut + to.groupMs] as number
-    if (one < ms || (one === ms && compareRank(pool, i, index) < 0)) rank += 1
+    if (one < ms) rank += 1
+    else if (one === ms) same += 1
+  }
+  for (let i = 0; i < size && same > 1; i += 1) {
+    if (outlookAt(pool, i, to.groupMs) !== ms) continue
+    if (compareRank(pool, i, index) < 0) rank += 1
   }
   return rank
 }

@@ -115,6 +115,7 @@ export function predict(candidate: Candidate, demand: Demand): Readonly<Predicti
 /** Of one in a table, so that whoever asks for it next has it. */
 export function predictRow(table: CandidateTable, row: number, demand: Demand): void {
   const { prediction: into } = demand
+  if (into.of === table.candidates[row]) return
   alone.rows[0] = row
   predictRows(alone, table, demand)
   into.of = table.candidates[row]
@@ -221,24 +222,31 @@ export function bounded(ms: number): number {
 /** Unseen workers are taken to vary by half of their mean. */
 const unseenVariation = 0.5
 
+export function unseenSquare(meanMs: number): number {
+  return (unseenVariation * meanMs) ** 2
+}
+
 /** How far single times lie from the predicted one. */
 export function spread(
   observed: Pick<DurationEstimate, 'deviationMs' | 'samples'> | undefined,
   meanMs: number,
   samples: number,
 ): number {
-  const unseen = (unseenVariation * meanMs) ** 2
+  const unseen = unseenSquare(meanMs)
   if (observed === undefined) return Math.sqrt(unseen)
   const seen = observed.deviationMs ** 2
   return Math.sqrt((seen * observed.samples + unseen * samples) / (observed.samples + samples))
 }
+
+/** Beyond so many it is as good as sure. */
+export const farDeviations = 8
 
 /**
  * P(X ≤ limit), X normal: the logistic approximation, off by at most 0.01 (Bowling et al., 2009).
  */
 export function within(limitMs: number, meanMs: number, deviationMs: number): number {
   const z = (limitMs - meanMs) / Math.max(deviationMs, 1e-9)
-  // Beyond eight deviations the exponential would only cost time.
-  if (z > 8) return 1
+  // The exponential would only cost time.
+  if (z > farDeviations) return 1
   return 1 / (1 + Math.exp(-1.702 * z))
 }

@@ -41,23 +41,31 @@ export function reliabilityAtBestAt(pool: Pool, index: number): number {
 
 /** The highest lower bound of all. */
 export function surestOf(pool: Pool): number {
-  const { size, rows, isTimed, outlooks } = pool
-  const { records } = sourceOf(pool).table
   let best = 0
-  for (let i = 0; i < size; i += 1) {
-    const at = (rows[i] as number) * width
-    const sound = records[at + cell.soundAtLeast] as number
-    if (sound <= best) continue
-    // Survival is less than the first three terms of its series: so most are left out.
-    const x =
-      (records[at + cell.hazardUpper] as number) * (outlooks[i * widthOut + to.totalMs] as number)
-    const most = sound * (1 - x + (x * x) / 2) + roundingMax
-    if ((isTimed ? most * (outlooks[i * widthOut + to.timelyAtLeast] as number) : most) <= best)
-      continue
+  for (let i = nextAbove(pool, 0, best); i < pool.size; i = nextAbove(pool, i + 1, best)) {
     const one = reliabilityAt(pool, i)
     if (one > best) best = one
   }
   return best
+}
+
+/** The next whose bound may be higher: few are. A loop with nothing else in it is a short one. */
+function nextAbove(pool: Pool, from: number, best: number): number {
+  const { size, rows, outlooks, isTimed } = pool
+  const { records } = sourceOf(pool).table
+  let i = from
+  for (; i < size; i += 1) {
+    const at = (rows[i] as number) * width
+    const out = i * widthOut
+    const sound = records[at + cell.soundAtLeast] as number
+    if (sound <= best) continue
+    // Survival is less than the first three terms of its series.
+    const x = (records[at + cell.hazardUpper] as number) * (outlooks[out + to.totalMs] as number)
+    let most = sound * (1 - x + (x * x) / 2) + roundingMax
+    if (isTimed === true) most *= outlooks[out + to.timelyAtLeast] as number
+    if (!(most <= best)) return i
+  }
+  return i
 }
 
 /** Of a few operations on numbers up to 1, by far. */

@@ -3,35 +3,67 @@
  */
 import type { WorkerId } from '../protocol/index.ts'
 import { type Candidate, presentOf, slotsOf } from './candidate.ts'
+import type { RejectedColumns } from './decision-record.ts'
 import { backOffGate } from './gates/back-off.ts'
-import { columnGates, passStates, passTimes } from './gates/columns.ts'
-import { connectedGate } from './gates/connected.ts'
+import { bitsOf, columnGates, passStates, passTimes } from './gates/columns.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates } from './gates/gates.ts'
+import { latencyGate } from './gates/latency.ts'
 import { latestTtftMs } from './gates/latency-at-load.ts'
-import { modelGate } from './gates/model.ts'
+import { statementGate } from './gates/statement.ts'
 import { type Pool, sourceOf, takePool } from './pool.ts'
 import { type Demand, predict, predictRow, predictRows } from './prediction.ts'
-import { bars, type CandidateTable } from './table.ts'
+import type { CandidateTable } from './table.ts'
 
 interface Sifted {
   /** The eligible. */
   readonly pool: Pool
   readonly gateCounts: Readonly<Record<string, number>>
-  readonly rejected: { workers: WorkerId[]; gates: Gate[]; facts: Fact[] }
+  readonly rejected: RejectedColumns
   /** null: nobody was rejected by a temporary gate. */
   readonly retryAfterMs: number | null
 }
 
 export function sift(table: CandidateTable, demand: Demand): Sifted {
-  const asked = gates.filter((gate) => gate.applies(demand))
-  const further = asked.filter((gate) => !columnGates.has(gate))
+  const asked = askedBy(demand)
   const pool = takePool(table, demand)
   passStates(pool)
-  if (further.length > 0) passFurther(pool, further)
+  if (asked.further.length > 0) passFurther(pool, asked.further)
   predictRows(pool, table, demand)
   passTimes(pool)
-  return { pool, ...rejectionsOf(pool, asked) }
+  if (pool.size < table.size) return { pool, ...rejectionsOf(pool, asked) }
+  return { pool, gateCounts: asked.none, rejected: nobody, retryAfterMs: null }
+}
+
+const nobody: RejectedColumns = Object.freeze({ workers: [], gates: [], facts: [] })
+
+/** The gates that a demand asks, and what follows from that alone. */
+interface Asked {
+  readonly gates: readonly Gate[]
+  /** Those that are asked one by one. */
+  readonly further: readonly Gate[]
+  /** The counts, where each lets everybody pass. */
+  readonly none: Readonly<Record<string, number>>
+}
+
+/** By a bit for each gate. Requests are alike: they ask in few ways. */
+const askedBefore = new Map<number, Asked>()
+/** Whoever asks in more ways than this, on purpose, only makes it slower. */
+const askedBeforeMax = 256
+
+function askedBy(demand: Demand): Asked {
+  let key = 0
+  for (const gate of gates) key = key * 2 + (gate.applies(demand) ? 1 : 0)
+  const before = askedBefore.get(key)
+  if (before !== undefined) return before
+  const asks = gates.filter((gate) => gate.applies(demand))
+  const asked = {
+    gates: asks,
+    further: asks.filter((gate) => !columnGates.has(gate)),
+    none: Object.freeze(Object.fromEntries(asks.map(({ name }) => [name, 0]))),
+  }
+  if (askedBefore.size < askedBeforeMax) askedBefore.set(key, asked)
+  return asked
 }
 
 function passFurther(pool: Pool, further: readonly Gate[]): void {
@@ -48,52 +80,51 @@ function passFurther(pool: Pool, further: readonly Gate[]): void {
 }
 
 /** Who is rejected is rejected by the first gate in their order. */
-function rejectionsOf(pool: Pool, asked: readonly Gate[]): Omit<Sifted, 'pool'> {
+function rejectionsOf(pool: Pool, asked: Asked): Omit<Sifted, 'pool'> {
   const { table, demand } = sourceOf(pool)
   const { rejectionsMax } = demand.policy
-  const counts = new Array<number>(asked.length).fill(0)
+  const bits = asked.gates.map((gate) => bitsOf(gate, demand))
+  const counts = bits.map(() => 0)
   const rejected = { workers: [] as WorkerId[], gates: [] as Gate[], facts: [] as Fact[] }
   let retryAfterMs: number | null = null
   let eligible = 0
-  for (let row = 0; row < table.size && pool.size < table.size; row += 1) {
+  for (let row = 0; row < table.size; row += 1) {
     if (eligible < pool.size && pool.rows[eligible] === row) {
       eligible += 1
       continue
     }
     const candidate = table.candidates[row] as Candidate
-    const g = firstShut(table, row, { asked, demand })
-    const gate = asked[g]
-    if (gate === undefined) continue
-    counts[g] = (counts[g] ?? 0) + 1
-    if (gate.temporary) retryAfterMs = sooner(retryAfterMs, passesAfterMs(gate, candidate, demand))
-    if (rejected.workers.length >= rejectionsMax) continue
-    const fact = gate.check(candidate, demand)
-    if (fact === undefined) continue
-    rejected.workers.push(candidate.id)
-    rejected.gates.push(gate)
-    rejected.facts.push(fact)
+    const barred = table.barred[row] as number
+    for (let g = 0; g < bits.length; g += 1) {
+      const bit = bits[g] as number
+      if (bit !== 0 && (barred & bit) === 0) continue
+      const gate = asked.gates[g] as Gate
+      if (foretelling.has(gate)) predictRow(table, row, demand)
+      const fact = gate.check(candidate, demand)
+      if (fact === undefined) continue
+      counts[g] = (counts[g] as number) + 1
+      if (gate.temporary) {
+        retryAfterMs = sooner(retryAfterMs, passesAfterMs(gate, candidate, demand))
+      }
+      if (rejected.workers.length < rejectionsMax) {
+        rejected.workers.push(candidate.id)
+        rejected.gates.push(gate)
+        rejected.facts.push(fact)
+      }
+      break
+    }
   }
-  const gateCounts: Record<string, number> = {}
-  for (const [g, gate] of asked.entries()) gateCounts[gate.name] = counts[g] ?? 0
+  const gateCounts: Record<string, number> = { ...asked.none }
+  for (const [g, { name }] of asked.gates.entries()) gateCounts[name] = counts[g] as number
   return { gateCounts, rejected, retryAfterMs }
 }
 
-/** The first two gates are asked always, and most of who is rejected in a large network is here. */
-function firstShut(
-  table: CandidateTable,
-  row: number,
-  { asked, demand }: { readonly asked: readonly Gate[]; readonly demand: Demand },
-): number {
-  const barred = table.barred[row] as number
-  if ((barred & bars.unoffered) !== 0) return asked.indexOf(modelGate)
-  if ((barred & bars.disconnected) !== 0) return asked.indexOf(connectedGate)
-  const candidate = table.candidates[row] as Candidate
-  predictRow(table, row, demand)
-  for (let g = 0; g < asked.length; g += 1) {
-    if ((asked[g] as Gate).check(candidate, demand) !== undefined) return g
-  }
-  return -1
-}
+/** Those that ask for predicted times, or after which it is asked when somebody has room. */
+const foretelling: ReadonlySet<Gate> = new Set([
+  statementGate,
+  latencyGate,
+  ...gates.filter(({ temporary }) => temporary),
+])
 
 export function passes(candidate: Candidate, demand: Demand, checked: readonly Gate[]): boolean {
   for (const gate of checked) if (gate.check(candidate, demand) !== undefined) return false
@@ -121,6 +152,10 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   const slots = slotsOf(candidate)
   const answersAhead = presentOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
   const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
-  const mostMs = latestTtftMs(prediction.idleTtftMs, demand) ?? Number.POSITIVE_INFINITY
+  const mostMs = latestTtftMs(
+    prediction.idleTtftMs,
+    demand.request.objective.ttftMs ?? Number.POSITIVE_INFINITY,
+    demand.policy.queueShareOfSlack,
+  )
   return Math.ceil(Math.max(roomMs, prediction.ttftMs - mostMs))
 }

@@ -67,6 +67,13 @@ const firstCapacity = 64
 const featureBit = new Map(modelFeatures.map((one, bit) => [one, 1 << (firstFeatureBit + bit)]))
 const allFeatures = featureBits(modelFeatures)
 
+// Constants of this file (`layout.ts`).
+const timeCell = time
+const timesWidth = timesPerRow
+const recordCell = record
+const recordsWidth = recordsPerRow
+const timelyCell = timeliness
+
 export class CandidateTable {
   readonly policy: RowPolicy
   readonly candidates: Candidate[] = []
@@ -115,14 +122,14 @@ export class CandidateTable {
     this.#putResponse(row, candidate)
     const { clean, completion, hazard, ttft } = candidate.evidence
     const { records } = this
-    const at = row * recordsPerRow
-    records[at + record.soundAtLeast] = completion.lowerBound * clean.lowerBound
-    records[at + record.soundAtMost] = completion.upperBound * clean.upperBound
-    records[at + record.completionMean] = completion.mean
-    records[at + record.samples] = completion.samples
-    records[at + record.hazardUpper] = hazard.upper
-    records[at + record.hazardLower] = hazard.lower
-    records[at + record.timedSamples] = ttft?.samples ?? -1
+    const at = row * recordsWidth
+    records[at + recordCell.soundAtLeast] = completion.lowerBound * clean.lowerBound
+    records[at + recordCell.soundAtMost] = completion.upperBound * clean.upperBound
+    records[at + recordCell.completionMean] = completion.mean
+    records[at + recordCell.samples] = completion.samples
+    records[at + recordCell.hazardUpper] = hazard.upper
+    records[at + recordCell.hazardLower] = hazard.lower
+    records[at + recordCell.timedSamples] = ttft?.samples ?? -1
   }
 
   #putState(row: number, candidate: Candidate): void {
@@ -149,12 +156,12 @@ export class CandidateTable {
     this.promptPrice[row] = offer?.promptPrice ?? 0
     this.completionPrice[row] = offer?.completionPrice ?? 0
     const { times } = this
-    const at = row * timesPerRow
-    times[at + time.turns] = Math.max(0, present + 1 - slots) / slots
-    times[at + time.occupancy] = occupancyOf(candidate)
-    times[at + time.present] = present
-    times[at + time.kvTokensFree] = candidate.kvTokensFree ?? Number.POSITIVE_INFINITY
-    times[at + time.tokensAhead] = candidate.promptTokensAhead ?? -1
+    const at = row * timesWidth
+    times[at + timeCell.turns] = Math.max(0, present + 1 - slots) / slots
+    times[at + timeCell.occupancy] = occupancyOf(candidate)
+    times[at + timeCell.present] = present
+    times[at + timeCell.kvTokensFree] = candidate.kvTokensFree ?? Number.POSITIVE_INFINITY
+    times[at + timeCell.tokensAhead] = candidate.promptTokensAhead ?? -1
   }
 
   #putSpeed(row: number, candidate: Candidate): void {
@@ -168,12 +175,12 @@ export class CandidateTable {
     const idleMs = paceAt(evidence, { statedTpotMs, claimSamples, load: 0 })
     const busyMs = load === 0 ? idleMs : paceAt(evidence, { statedTpotMs, claimSamples, load })
     const { times } = this
-    const at = row * timesPerRow
-    times[at + time.linkMs] = roundTripMs ?? assumedRoundTripMs
-    times[at + time.prefillMsPerToken] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
-    times[at + time.tpotMs] = busyMs
-    times[at + time.ttftMs] = ttft?.meanMs ?? 0
-    times[at + time.ttftShare] =
+    const at = row * timesWidth
+    times[at + timeCell.linkMs] = roundTripMs ?? assumedRoundTripMs
+    times[at + timeCell.prefillMsPerToken] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    times[at + timeCell.tpotMs] = busyMs
+    times[at + timeCell.ttftMs] = ttft?.meanMs ?? 0
+    times[at + timeCell.ttftShare] =
       ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
     this.idleTpotMs[row] = idleMs
     this.#putTimeliness(row * timelinessPerRow, evidence.response)
@@ -183,40 +190,40 @@ export class CandidateTable {
   #putTimeliness(at: number, seen: Response | undefined): void {
     const into = this.timeliness
     const total = this.policy.claimSamples + (seen?.samples ?? 0)
-    into[at + timeliness.samples] = seen?.samples ?? -1
-    into[at + timeliness.deviationMs] = seen?.deviationMs ?? 0
-    into[at + timeliness.sureAtLeast] = shareAtLeast(1, total)
-    into[at + timeliness.sureAtMost] = shareAtMost(1, total)
+    into[at + timelyCell.samples] = seen?.samples ?? -1
+    into[at + timelyCell.squares] = seen === undefined ? 0 : seen.deviationMs ** 2 * seen.samples
+    into[at + timelyCell.sureAtLeast] = shareAtLeast(1, total)
+    into[at + timelyCell.sureAtMost] = shareAtMost(1, total)
   }
 
   /** By the line that was fitted, and as long as that rests on little, by what is stated. */
   #putResponse(row: number, candidate: Candidate): void {
     const { response } = candidate.evidence
     const { times } = this
-    const at = row * timesPerRow
-    times[at + time.responseSamples] = response?.samples ?? -1
+    const at = row * timesWidth
+    times[at + timeCell.responseSamples] = response?.samples ?? -1
     this.overstatedBy[row] = 1
     if (response === undefined) return
     const { samples, meanMs, msPerLoad, msPerPromptToken } = response
     const slots = slotsOf(candidate)
     const load = occupancyOf(candidate) / slots
     const { claimSamples, overstatedFactorMax, overstatedMs, overstatedSamplesMin } = this.policy
-    const linkMs = times[at + time.linkMs] as number
+    const linkMs = times[at + timeCell.linkMs] as number
     const ratio = ratioSeen(response, {
       linkMs,
-      readMs: response.promptTokens * (times[at + time.prefillMsPerToken] as number),
-      decodeMs: (times[at + time.tpotMs] as number) * usualCompletionTokens,
+      readMs: response.promptTokens * (times[at + timeCell.prefillMsPerToken] as number),
+      decodeMs: (times[at + timeCell.tpotMs] as number) * usualCompletionTokens,
       slots,
       isAheadKnown: candidate.promptTokensAhead !== undefined,
     })
     const held = Math.min(keptMost, Math.max(keptLeast, ratio))
     const isLate = (meanMs - linkMs) * (1 - 1 / ratio) > overstatedMs
     const without = meanMs - msPerPromptToken * response.promptTokens
-    times[at + time.responseShare] = samples / (samples + curveSamples)
-    times[at + time.lineIdleMs] = without - msPerLoad * response.load
-    times[at + time.lineBusyMs] = without + msPerLoad * (load - response.load)
-    times[at + time.msPerPromptToken] = msPerPromptToken
-    times[at + time.keptShare] = 1 + ((held - 1) * samples) / (samples + claimSamples)
+    times[at + timeCell.responseShare] = samples / (samples + curveSamples)
+    times[at + timeCell.lineIdleMs] = without - msPerLoad * response.load
+    times[at + timeCell.lineBusyMs] = without + msPerLoad * (load - response.load)
+    times[at + timeCell.msPerPromptToken] = msPerPromptToken
+    times[at + timeCell.keptShare] = 1 + ((held - 1) * samples) / (samples + claimSamples)
     const overstatedBy = isLate && samples >= overstatedSamplesMin ? ratio : 1
     this.overstatedBy[row] = overstatedBy
     const barred = this.barred[row] as number

@@ -15,7 +15,7 @@ import {
   timesPerRow,
 } from './layout.ts'
 import { loadAt, type Pool, sourceOf } from './pool.ts'
-import { bounded, spread, within } from './prediction.ts'
+import { bounded, farDeviations, spread, unseenSquare, within } from './prediction.ts'
 import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 
 // Constants of this file, for the loops (`layout.ts`).
@@ -29,18 +29,19 @@ const widthOut = outlooksPerRow
 /** Of what the request asks for: the first token's time, the further ones', or both. */
 export function judgeTimes(pool: Pool): void {
   if (!pool.isTimed) return
-  const { size, timely, outlooks } = pool
   const { ttftMs, tpotMs } = sourceOf(pool).demand.request.objective
-  timely.fill(1, 0, size)
-  for (let i = 0; i < size; i += 1) {
-    outlooks[i * widthOut + to.timelyAtLeast] = 1
-    outlooks[i * widthOut + to.timelyAtMost] = 1
-  }
-  if (ttftMs !== null) multiplyBy(pool, 'ttft', ttftMs)
-  if (tpotMs !== null) multiplyBy(pool, 'tpot', tpotMs)
+  if (ttftMs !== null) judgeBy(pool, { timing: 'ttft', limitMs: ttftMs, isSecond: false })
+  if (tpotMs !== null) judgeBy(pool, { timing: 'tpot', limitMs: tpotMs, isSecond: ttftMs !== null })
 }
 
-function multiplyBy(pool: Pool, timing: 'ttft' | 'tpot', limitMs: number): void {
+interface Judged {
+  readonly timing: 'ttft' | 'tpot'
+  readonly limitMs: number
+  /** The product with what is there already counts. */
+  readonly isSecond: boolean
+}
+
+function judgeBy(pool: Pool, { timing, limitMs, isSecond }: Judged): void {
   const { table, demand } = sourceOf(pool)
   const { times, timeliness } = table
   const { claimSamples } = demand.policy
@@ -54,33 +55,39 @@ function multiplyBy(pool: Pool, timing: 'ttft' | 'tpot', limitMs: number): void 
     const expectedMs = isFirst
       ? (outlooks[out + to.ttftMs] as number)
       : bounded(times[row * timeWidth + timeCell.tpotMs] as number)
-    const atLeast = outlooks[out + to.timelyAtLeast] as number
-    const atMost = outlooks[out + to.timelyAtMost] as number
-    let total: number
+    const mean = isSecond ? (timely[i] as number) : 1
+    const atLeast = isSecond ? (outlooks[out + to.timelyAtLeast] as number) : 1
+    const atMost = isSecond ? (outlooks[out + to.timelyAtMost] as number) : 1
+    const samples = timeliness[at + cell.samples] as number
+    let total = samples + claimSamples
     let share: number
-    line.samples = timeliness[at + cell.samples] as number
-    if (line.samples >= 0) {
-      line.deviationMs = timeliness[at + cell.deviationMs] as number
-      share = within(limitMs, expectedMs, spread(line, expectedMs, claimSamples))
-      if (share === 1) {
-        // So it is with most, where the objective is a usual one.
+    if (samples >= 0) {
+      // As `spread` and `within` have it, but for most without a root and quotients.
+      const squares =
+        (timeliness[at + cell.squares] as number) + unseenSquare(expectedMs) * claimSamples
+      const gapMs = limitMs - expectedMs
+      if (gapMs > roundingMs && gapMs * gapMs * total > farSquare * squares) {
+        timely[i] = mean
         outlooks[out + to.timelyAtLeast] = atLeast * (timeliness[at + cell.sureAtLeast] as number)
         outlooks[out + to.timelyAtMost] = atMost * (timeliness[at + cell.sureAtMost] as number)
         continue
       }
-      total = claimSamples + line.samples
+      share = within(limitMs, expectedMs, Math.sqrt(squares / total))
     } else {
       const asked = { timing, load: loadAt(pool, i), limitMs, expectedMs, claimSamples }
       ;({ share, total } = seenOf(table.candidates[row] as Candidate, asked))
     }
-    timely[i] = (timely[i] as number) * share
+    timely[i] = mean * share
     outlooks[out + to.timelyAtLeast] = atLeast * shareAtLeast(share, total)
     outlooks[out + to.timelyAtMost] = atMost * shareAtMost(share, total)
   }
 }
 
+/** So far within the limit that no rounding makes `within` another number than 1. */
+const farSquare = 1.001 * farDeviations ** 2
+const roundingMs = 1e-6
+
 /** An object for each candidate would be to be collected. */
-const line = { samples: 0, deviationMs: 0 }
 const seen = { share: 0, total: 0 }
 
 interface Asked {

@@ -14,7 +14,7 @@ import {
   sampleTier,
 } from '../samples.fixture.ts'
 import { CandidateTable } from '../table.ts'
-import { columnGates, passStates, passTimes } from './columns.ts'
+import { bitsOf, columnGates, passStates, passTimes } from './columns.ts'
 
 const breakers = (['open', 'half-open', 'half-open', 'waiting'] as const).map((state, i) => ({
   state,
@@ -123,7 +123,7 @@ test('who passes by the columns passes by the gates, one after the other, and no
       const byColumns = new Set(pool.rows.subarray(0, pool.size))
       for (const [row, one] of candidates.entries()) {
         const fresh = { ...asked, prediction: emptyPrediction() }
-        const byGates = [...columnGates].every(
+        const byGates = [...columnGates.keys()].every(
           (gate) => !gate.applies(fresh) || gate.check(one, fresh) === undefined,
         )
         assert.equal(byColumns.has(row), byGates)
@@ -133,4 +133,21 @@ test('who passes by the columns passes by the gates, one after the other, and no
     { numRuns: 1_000 },
   )
   assert.ok(passed.both > 30 && passed.neither > 30, JSON.stringify(passed))
+})
+
+test('who offers the model and has none of a gate’s bits passes it', () => {
+  fc.assert(
+    fc.property(candidate, demand, (one, asked) => {
+      // Whoever does not is rejected by the first gate.
+      if (one.offer === null) return
+      const table = new CandidateTable(asked.policy)
+      table.push(one)
+      for (const gate of columnGates.keys()) {
+        const bits = bitsOf(gate, asked)
+        if (bits === 0 || !gate.applies(asked) || ((table.barred[0] ?? 0) & bits) !== 0) continue
+        assert.equal(gate.check(one, asked), undefined, gate.name)
+      }
+    }),
+    { numRuns: 1_000 },
+  )
 })

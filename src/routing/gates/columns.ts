@@ -30,28 +30,40 @@ import { throughputGate } from './throughput.ts'
 import { tierPriceGate } from './tier-price.ts'
 import { unsuspectedGate } from './unsuspected.ts'
 
-export const columnGates: ReadonlySet<Gate> = new Set([
-  modelGate,
-  connectedGate,
-  aliveGate,
-  standingGate,
-  featuresGate,
-  contextGate,
-  drainingGate,
-  answeringGate,
-  unsuspectedGate,
-  breakerGate,
-  backOffGate,
-  statementGate,
-  latencyGate,
-  latencyAtLoadGate,
-  slotsGate,
-  hardwareGate,
-  buildGate,
-  memoryGate,
-  throughputGate,
-  tierPriceGate,
+// Constants of this file, for the loops (`layout.ts`).
+const cell = time
+const width = timesPerRow
+const to = outlook
+const widthOut = outlooksPerRow
+
+/** With bits of `bars`: who has none of them passes. 0: no bits say so. */
+export const columnGates: ReadonlyMap<Gate, number> = new Map([
+  [modelGate, bars.unoffered],
+  [connectedGate, bars.disconnected],
+  [aliveGate, bars.dead],
+  [standingGate, bars.condemned],
+  [featuresGate, 0],
+  [contextGate, 0],
+  [drainingGate, bars.draining],
+  [answeringGate, bars.overdue],
+  [unsuspectedGate, bars.suspect],
+  [breakerGate, bars.broken],
+  [backOffGate, bars.waiting],
+  [statementGate, bars.overstated],
+  [latencyGate, 0],
+  [latencyAtLoadGate, 0],
+  [slotsGate, bars.full],
+  [hardwareGate, bars.unfit],
+  [buildGate, bars.unfit],
+  [memoryGate, 0],
+  [throughputGate, bars.unfit],
+  [tierPriceGate, bars.unfit],
 ])
+
+/** Bits of a row: who has none of them passes the gate. 0: no bits say so. */
+export function bitsOf(gate: Gate, { request }: Demand): number {
+  return gate === featuresGate ? featureBits(request.features) : (columnGates.get(gate) ?? 0)
+}
 
 /** Whoever passes those that ask for no predicted time; rows stay in their order. */
 export function passStates(pool: Pool): void {
@@ -91,18 +103,20 @@ export function passTimes(pool: Pool): void {
   const asksBusy = latencyAtLoadGate.applies(demand)
   if (!asksIdle && !asksBusy) return
   const { objective } = demand.request
+  const { queueShareOfSlack } = demand.policy
   const ttftMs = objective.ttftMs ?? Number.POSITIVE_INFINITY
   const tpotMs = objective.tpotMs ?? Number.POSITIVE_INFINITY
+  const { times, idleTpotMs } = table
   const { size, rows, outlooks } = pool
   let passed = 0
   for (let i = 0; i < size; i += 1) {
     const row = rows[i] as number
-    const idleMs = outlooks[i * outlooksPerRow + outlook.idleTtftMs] as number
-    if (asksIdle && (idleMs > ttftMs || (table.idleTpotMs[row] as number) > tpotMs)) continue
+    const idleMs = outlooks[i * widthOut + to.idleTtftMs] as number
+    if (asksIdle && (idleMs > ttftMs || (idleTpotMs[row] as number) > tpotMs)) continue
     if (asksBusy) {
-      const latestMs = latestTtftMs(idleMs, demand) ?? Number.POSITIVE_INFINITY
-      if (bounded(table.times[row * timesPerRow + time.tpotMs] as number) > tpotMs) continue
-      if ((outlooks[i * outlooksPerRow + outlook.ttftMs] as number) > latestMs) continue
+      if (bounded(times[row * width + cell.tpotMs] as number) > tpotMs) continue
+      const latestMs = latestTtftMs(idleMs, ttftMs, queueShareOfSlack)
+      if ((outlooks[i * widthOut + to.ttftMs] as number) > latestMs) continue
     }
     if (passed < i) move(pool, i, passed)
     passed += 1
@@ -110,10 +124,10 @@ export function passTimes(pool: Pool): void {
   pool.size = passed
 }
 
-/** Over somebody who did not pass. */
+/** Over somebody who did not pass; nothing but the predicted times is there by now. */
 function move({ rows, outlooks }: Pool, from: number, to: number): void {
   rows[to] = rows[from] as number
-  for (let value = 0; value < outlooksPerRow; value += 1) {
-    outlooks[to * outlooksPerRow + value] = outlooks[from * outlooksPerRow + value] as number
+  for (let value = 0; value <= outlook.totalMs; value += 1) {
+    outlooks[to * widthOut + value] = outlooks[from * widthOut + value] as number
   }
 }

@@ -3,14 +3,17 @@
  * room to spare: what was predicted is exceeded about as often as not. A request that was taken on
  * and failed elsewhere is not asked: late is better than never.
  */
-import { type Demand, predict } from '../prediction.ts'
+import { predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'
 
-/** The longest that its first token may be predicted to take; undefined: any. */
-export function latestTtftMs(idleTtftMs: number, { request, policy }: Demand): number | undefined {
-  const mostMs = request.objective.ttftMs
-  return mostMs === null ? undefined : idleTtftMs + (mostMs - idleTtftMs) * policy.queueShareOfSlack
+/**
+ * The longest that its first token may be predicted to take.
+ * @param mostMs the objective; Infinity: there is none
+ * @param share of the policy, `queueShareOfSlack`
+ */
+export function latestTtftMs(idleTtftMs: number, mostMs: number, share: number): number {
+  return mostMs === anyMs ? anyMs : idleTtftMs + (mostMs - idleTtftMs) * share
 }
 
 const anyMs = Number.POSITIVE_INFINITY
@@ -21,10 +24,12 @@ export const latencyAtLoadGate: Gate = {
   applies: ({ request: { objective }, tried }) =>
     tried.size === 0 && (objective.ttftMs !== null || objective.tpotMs !== null),
   check(candidate, demand) {
+    const { policy, request } = demand
+    const { ttftMs, tpotMs } = request.objective
     const prediction = predict(candidate, demand)
-    const mostMs = latestTtftMs(prediction.idleTtftMs, demand)
-    const isSoon = mostMs === undefined || prediction.ttftMs <= mostMs
-    if (isSoon && prediction.tpotMs <= (demand.request.objective.tpotMs ?? anyMs)) return undefined
+    const { idleTtftMs } = prediction
+    const latestMs = latestTtftMs(idleTtftMs, ttftMs ?? anyMs, policy.queueShareOfSlack)
+    if (prediction.ttftMs <= latestMs && prediction.tpotMs <= (tpotMs ?? anyMs)) return undefined
     return [prediction.ttftMs, prediction.tpotMs]
   },
   required(demand) {
