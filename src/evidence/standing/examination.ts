@@ -27,7 +27,8 @@ export const examinationRules: Readonly<Record<Stage, StageRules>> & {
 } = {
   // Whoever answers one in five otherwise passes one in fifteen times; who has another model never.
   proving: { answersMin: 12, requestsMin: 0, forMs: 30 * 60_000, everyMs: 150_000 },
-  // From here on it cannot tell a question from a client's request.
+  // From here on clients' requests come as well. A question looks like a short one of them; who
+  // knows this program knows its forms, too.
   probation: { answersMin: 6, requestsMin: 20, forMs: 60 * 60_000, everyMs: 600_000 },
   /** On probation one request at a time, and none for as long after it. */
   restMs: 10_000,

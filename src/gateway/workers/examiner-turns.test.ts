@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sleep } from '../../base/index.ts'
+import { examinationRules } from '../../evidence/index.ts'
 import { envelopeToJson, modelDigestOf } from '../../protocol/index.ts'
 import { hour, offerOf, Setting } from './examiner.fixture.ts'
 
@@ -35,7 +36,7 @@ test('whose record changes all the time attests once in a while', async () => {
 
 test('nodes that take all the time there is hold up nobody else', async () => {
   const at = new Setting(3)
-  const crowd = Array.from({ length: 30 }, () => at.add(0))
+  const crowd = Array.from({ length: 24 }, () => at.add(0))
   for (const node of crowd) {
     node.generate = async function* () {
       await sleep(at.clock, 30_000)
@@ -44,9 +45,24 @@ test('nodes that take all the time there is hold up nobody else', async () => {
     at.fault('result-content', {}, node.id)
   }
   at.fault('result-content')
-  await at.wait(3 * hour)
+  await at.wait(2 * hour)
   const own = at.book.incidents().find(({ subject }) => {
     return subject.kind === 'worker' && subject.worker === at.suspect.id
   })
   assert.equal(own?.state, 'probation')
+})
+
+test('a request that failed, or whose connection broke, begins the row anew', async () => {
+  for (const blame of ['node', 'network', 'client'] as const) {
+    const at = new Setting()
+    at.fault('result-content')
+    await at.wait(5 * hour)
+    assert.equal(at.incident.state, 'probation')
+    const { requestsMin } = examinationRules.probation
+    for (let i = 1; i < requestsMin; i += 1) at.serve()
+    at.serve(false, blame)
+    at.serve()
+    await at.wait(10_000)
+    assert.equal(at.incident.state, blame === 'client' ? 'closed' : 'probation', blame)
+  }
 })

@@ -158,10 +158,10 @@ export class Setting {
   }
 
   /** A client's request that the suspect answers. */
-  serve(isRight = true): void {
+  serve(isRight = true, blame: Observation['blame'] = 'node'): void {
     const right = this.#served(this.suspect.id)
     const outcome = { kind: 'failed', code: 'node_failed', phase: 'mid-stream' } as const
-    this.examiner.seen(isRight ? right : { ...right, outcome, blame: 'node' })
+    this.examiner.seen(isRight ? right : { ...right, outcome, blame })
   }
 
   /** In which others are known to be there all along. */

@@ -123,7 +123,8 @@ export class Examiner {
     const { examination } = this.#serving.get(worker) ?? {}
     const now = this.#modules.clock.now()
     if (outcome.kind === 'completed') examination?.served(true, now)
-    else if (blame === 'node') examination?.served(false, now)
+    // Whoever breaks off what it would rather not answer has answered nothing.
+    else if (blame === 'node' || blame === 'network') examination?.served(false, now)
   }
 
   counts(): ReadonlyMap<ExaminerOutcome, number> {
