@@ -23,6 +23,9 @@ export const experienceLimits = {
   countMin: 0.5,
 } as const
 
+/** Fewer are a few messages that were told at once. */
+const clockStepMs = 1_000
+
 export interface ExperienceTellerModules {
   readonly clock: Pick<Clock, 'now'>
   readonly evidence: Pick<EvidenceBook, 'seenSince'>
@@ -56,8 +59,11 @@ export class ExperienceTeller {
     for (const [i, row] of rows.entries())
       this.#told.set(keyOf(row), i < rowsMax ? now : toldMs(row))
     return partsOf(rows.slice(0, rowsMax)).map((part) => {
-      // Each later than the one before, or the second would be old news.
-      this.#issuedAtMs = Math.max(this.#issuedAtMs + 1, Math.floor(now))
+      // Each later than the one before, or the second would be old news; but what a clock said that
+      // was ahead is not to be waited for.
+      const next = this.#issuedAtMs + 1
+      const isAhead = next - now > clockStepMs
+      this.#issuedAtMs = isAhead ? Math.floor(now) : Math.max(next, Math.floor(now))
       return { gateway, issuedAtMs: this.#issuedAtMs, rows: part }
     })
   }
