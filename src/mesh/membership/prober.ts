@@ -60,7 +60,8 @@ export class Prober {
   readonly #preset: MembershipPreset
   readonly #modules: ProberModules
   readonly #order: ProbeOrder
-  readonly #probes = new Map<number, Probe>()
+  /** Under way: one or two. A map that is emptied again and again makes itself anew each time. */
+  #probes: Probe[] = []
   readonly #relays = new Map<number, Relay>()
   #nextProbeAtMs: number
 
@@ -74,7 +75,7 @@ export class Prober {
 
   get nextDueMs(): number {
     let next = this.#order.isEmpty ? Number.POSITIVE_INFINITY : this.#nextProbeAtMs
-    if (this.#probes.size > 0) next = Math.min(next, this.#nextProbesDueMs())
+    if (this.#probes.length > 0) next = Math.min(next, this.#nextProbesDueMs())
     if (this.#relays.size === 0) return next // nearly always, and asked at every step
     for (const { nackAtMs, deadlineMs } of this.#relays.values()) {
       next = Math.min(next, nackAtMs, deadlineMs)
@@ -84,7 +85,7 @@ export class Prober {
 
   #nextProbesDueMs(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const probe of this.#probes.values()) {
+    for (const probe of this.#probes) {
       const due = probe.silentProxies === undefined ? probe.indirectAtMs : probe.deadlineMs
       if (due < next) next = due
     }
@@ -101,9 +102,7 @@ export class Prober {
 
   #remove(id: NodeId): void {
     this.#order.remove(id)
-    for (const { sequence, target } of this.#probes.values()) {
-      if (target === id) this.#probes.delete(sequence)
-    }
+    this.#probes = this.#probes.filter(({ target }) => target !== id)
   }
 
   /** Some members look for themselves at once: so a suspicion is confirmed, or is not, soon. */
@@ -116,7 +115,7 @@ export class Prober {
 
   /** The process slept: nobody else is to blame for what it did not hear meanwhile. */
   postpone(byMs: number): void {
-    for (const probe of this.#probes.values()) {
+    for (const probe of this.#probes) {
       probe.isStalled = true
       probe.indirectAtMs += byMs
       probe.deadlineMs += byMs
@@ -127,7 +126,7 @@ export class Prober {
     const isTurn = nowMs >= this.#nextProbeAtMs - earlyShare * this.#preset.probeIntervalMs
     if (!isTurn && nowMs < this.nextDueMs) return nothing
     const effects: ProbeEffect[] = []
-    for (const probe of this.#probes.values()) this.#advance(probe, nowMs, effects)
+    for (const probe of this.#probes.slice()) this.#advance(probe, nowMs, effects)
     for (const relay of this.#relays.values()) this.#advanceRelay(relay, nowMs, effects)
     if (isTurn) this.#begin(nowMs, effects)
     return effects
@@ -152,11 +151,11 @@ export class Prober {
       const body: MessageBody = { kind: 'ack', sequence: relay.askersSequence }
       return [{ kind: 'send', to: relay.asker, body }]
     }
-    const probe = this.#probes.get(sequence)
+    const probe = this.#probe(sequence)
     if (probe === undefined) return []
     const isDirect = probe.target === from
     if (!isDirect && probe.silentProxies?.has(from) !== true) return []
-    this.#probes.delete(sequence)
+    this.#end(probe)
     this.#modules.health.better()
     if (!isDirect) return [{ kind: 'answered', target: probe.target }]
     this.#modules.roster.noteAnswer(from)
@@ -165,7 +164,17 @@ export class Prober {
   }
 
   refused(from: NodeId, sequence: number): void {
-    this.#probes.get(sequence)?.silentProxies?.delete(from)
+    this.#probe(sequence)?.silentProxies?.delete(from)
+  }
+
+  #probe(sequence: number): Probe | undefined {
+    for (const probe of this.#probes) if (probe.sequence === sequence) return probe
+    return undefined
+  }
+
+  #end(probe: Probe): void {
+    const place = this.#probes.indexOf(probe)
+    if (place >= 0) this.#probes.splice(place, 1)
   }
 
   #begin(nowMs: number, effects: ProbeEffect[]): void {
@@ -176,7 +185,7 @@ export class Prober {
     const member = target === undefined ? undefined : this.#modules.roster.get(target)
     if (target === undefined || member === undefined) return
     const sequence = this.#takeSequence()
-    this.#probes.set(sequence, {
+    this.#probes.push({
       sequence,
       target,
       incarnation: member.alive.incarnation,
@@ -200,7 +209,7 @@ export class Prober {
       for (const to of proxies) effects.push({ kind: 'send', to, body })
     }
     if (nowMs < probe.deadlineMs) return
-    this.#probes.delete(sequence)
+    this.#end(probe)
     // As memberlist has it: where proxies said that they too have no answer, it is not our fault.
     this.#modules.health.worse(probe.hadProxies ? (probe.silentProxies?.size ?? 0) : 1)
     effects.push({ kind: 'failed', target, incarnation })
@@ -234,7 +243,7 @@ export class Prober {
   #takeSequence(): number {
     for (;;) {
       const sequence = this.#modules.random.below(2 ** 32)
-      if (!this.#probes.has(sequence) && !this.#relays.has(sequence)) return sequence
+      if (this.#probe(sequence) === undefined && !this.#relays.has(sequence)) return sequence
     }
   }
 }
