@@ -350,6 +350,7 @@ export class MeshAgent {
         ...this.#parts(),
         agent: this,
         onGateways: (gateways) => this.notices?.look(gateways),
+        onTick: () => void this.#step({ kind: 'tick' }),
         onSkew: (id) => this.#skew.note(id),
         send: (to, message) => this.#send(to, { ...emptyMeshPacket, load: [message] }),
       },

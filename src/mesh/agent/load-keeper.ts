@@ -31,6 +31,8 @@ export interface LoadKeeperModules {
   readonly choice: GatewayChoice
   readonly guests: Pick<Guests, 'chargeLoad' | 'note'>
   readonly measurements: Pick<Measurements, 'nearestFirst'>
+  /** This member is awake: what else is due soon may be done now. */
+  readonly onTick?: () => void
   /** Those that are dealt with from now on. */
   readonly onGateways: (gateways: readonly NodeId[]) => void
   /** A node's clock is so far from this one's that it is refused. */
@@ -121,6 +123,7 @@ export class LoadKeeper {
   #tick(): void {
     this.#sayFacts()
     this.#step({ kind: 'tick' })
+    this.#modules.onTick?.()
   }
 
   /**
