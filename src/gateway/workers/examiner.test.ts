@@ -92,6 +92,14 @@ test('where nobody knows what is right, nothing is proven either way', async () 
   strange.fault('result-content')
   await strange.clock.advanceAsync(3 * hour)
   assert.equal(strange.suspect.asked.length, 0)
+  // Neither does whoever has something against itself.
+  const doubted = new Setting(1)
+  for (const { id } of doubted.others) doubted.fault('contradiction', {}, id)
+  doubted.fault('result-content')
+  const byOperator = { decision: 'attest', reason: 'mended', appeal: null, by: 'key_1' } as const
+  doubted.book.rule(doubted.incident.id, byOperator)
+  await doubted.clock.advanceAsync(hour)
+  assert.deepEqual([doubted.incident.state, doubted.suspect.asked.length], ['proving', 0])
   // One that contradicts is one word against another.
   const two = new Setting(1)
   two.suspect.manner = 'wrong'
