@@ -1,6 +1,6 @@
 /** docs/http.md, from the OpenAPI description that a running gateway gives of itself. */
 import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
-import { EvidenceBook } from '../../src/evidence/index.ts'
+import { EvidenceBook, type IncidentState } from '../../src/evidence/index.ts'
 import { createGateway } from '../../src/gateway/index.ts'
 import { createIdentity, requestLimits } from '../../src/protocol/index.ts'
 import { defaultPolicy } from '../../src/routing/index.ts'
@@ -64,8 +64,9 @@ codes of [errors.md](errors.md).`,
     '## Streams',
     `With \`"stream": true\` the answer is a stream of server-sent events: a first chunk with the
 role, deltas, a chunk with \`finish_reason\`, with \`"stream_options": {"include_usage": true}\` a
-chunk with the usage, and \`data: [DONE]\`. When the node dies in mid-stream, an event with an
-\`error\` object comes instead, never a silent end.`,
+chunk with the usage, and \`data: [DONE]\`. When the node dies in mid-stream, another one goes on
+with the same stream; where nobody can, an event with an \`error\` object comes, never a silent
+end.`,
     '## Several answers',
     `\`n\` asks for several answers. \`POST /v1/completions\` also takes a list of prompts: choice
 \`p × n + c\` is answer c to prompt p. Up to ${requestLimits.choicesMax} answers come in one
@@ -91,6 +92,7 @@ i.`,
     `Other fields that this interface does not know reach an upstream server as they are. The
 project’s own engine does not look at them.`,
     ...aboutDecisions,
+    ...aboutIncidents,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],
@@ -111,15 +113,67 @@ folder; \`isochrone keys create --operator\` makes others.`,
   `When its request is over, a decision is signed by the gateway's key as it is kept. Its \`seal\`
 has the key and the signature, \`?format=record\` shows the very text that was signed, and
 \`isochrone explain ID\` checks it. By hand: the SHA-256 of a byte 0 and the record is a leaf;
-with \`siblings\` it leads to the root of a tree as RFC 6962 has them; the signature (Ed25519)
-is over \`isochrone.v1.decisions\`, a byte 0, \`tree_size\` in 4 bytes with the highest first,
-and the root.`,
+with \`siblings\` (base64, 32 bytes each, the nearest first) it leads to the root of a tree as
+RFC 6962 has them; the \`signature\` (base64, Ed25519) is over \`isochrone.v1.decisions\`, a
+byte 0, \`tree_size\` in 4 bytes with the highest first, and the root. The key is \`gateway\`,
+in base32 (RFC 4648, small letters, no padding).`,
   `\`?format=replay\` adds what the decision saw of all nodes, as far as it is kept (64 MB of it),
 and \`isochrone explain ID --replay\` makes the decision again from that, by the code that made
 it, and says whether it comes out the same.`,
   `\`POST /v1/route/preview\` takes the body of a request for a chat, a completion or an
 embedding, and answers with the decision that it would get now. Nothing is sent and nothing is
-kept; it counts as one of the key's requests, and costs no tokens.`,
+kept; it counts as one of the key's requests, and costs no tokens. \`?format=text\` is in words:
+
+\`\`\`
+curl -s 'http://127.0.0.1:8080/v1/route/preview?format=text' \\
+  -H "authorization: Bearer $ISOCHRONE_API_KEY" -H 'content-type: application/json' \\
+  -d '{"model": "isochrone-tiny", "messages": [{"role": "user", "content": "Hello?"}]}'
+\`\`\``,
+]
+
+/** What each state means. */
+const incidentStateWords: Readonly<Record<IncidentState, string>> = {
+  quarantined: 'it gets no request, until it may prove itself, or until an operator decides',
+  proving: 'it has stated what it runs, and answers questions of this gateway, nobody else’s',
+  probation: 'it has answered rightly, and gets a client’s request now and then',
+  shut: 'it gets no request for a while: the time stands beside it',
+  trial: 'it gets requests again; right answers end it, another fault shuts it out again',
+  suspended: 'many failed together: nothing follows for this one until an operator decides',
+  asked: 'about what many share: nothing follows by itself, an operator is asked to look',
+  closed: 'it is over; it stays on record',
+}
+
+const aboutIncidents: readonly string[] = [
+  '## Incidents',
+  `What a node did that no average excuses is an incident. \`GET /v1/incidents\` lists the open
+ones (\`?which=all\` the closed ones too), \`isochrone incidents\` shows them in words. Evidence
+and signed steps are for operators. [Record 0034](decisions/0034-evidence-and-standing.md) says
+what counts as one, [record 0041](decisions/0041-working-a-quarantine-off.md) how a node works a
+quarantine off.`,
+  markdownTable(
+    ['state', 'meaning'],
+    Object.entries(incidentStateWords).map(([state, meaning]) => [code(state), meaning]),
+  ),
+  `An operator decides, with a reason that stays on record, and with what the owner of the node
+had to say, if anything (\`appeal\`):
+
+\`\`\`
+curl -s http://127.0.0.1:8080/v1/incidents/ID/decision \\
+  -H "authorization: Bearer $ISOCHRONE_API_KEY" -H 'content-type: application/json' \\
+  -d '{"decision": "lift", "reason": "a faulty build, replaced", "appeal": "It was a bug."}'
+\`\`\``,
+  markdownTable(
+    ['decision', 'what follows'],
+    [
+      [code('lift'), 'the incident is closed: nothing stands against the node here any more'],
+      [
+        code('uphold'),
+        'a quarantine is from then on an operator’s alone to end; whoever is suspended, or ' +
+          'suspended with what they share, gets no request for a while',
+      ],
+      [code('attest'), 'a quarantined node may prove itself from now on, without waiting'],
+    ],
+  ),
 ]
 
 /** What a gateway with nothing behind it says of itself. */
