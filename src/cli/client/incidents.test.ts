@@ -1,6 +1,7 @@
 /** What a person reads of incidents, and how a decision is asked for. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { incidentStates } from '../../evidence/index.ts'
 import type { CommandContext } from '../options/command.ts'
 import { harmless } from '../terminal/harmless.ts'
 import { shownJson } from './gateway-client.ts'
@@ -35,6 +36,19 @@ test('the list names each one, what it is about, and what was found', () => {
   assert.match(text, /asked +all of engine onnx\/cpu/)
 })
 
+test('a gateway that many share has a short name, so that the table fits', () => {
+  const subject = { kind: 'shared', trait: 'gateway', value: `${'c'.repeat(51)}a` }
+  const text = renderIncidents([{ ...incident, subject, state: 'asked' }], { style, width: 200 })
+  assert.match(text, /asked +all of gateway cccccccc +a result/)
+})
+
+test('each state that is not over is explained', () => {
+  for (const state of incidentStates.filter((one) => one !== 'closed')) {
+    const text = renderIncident({ ...incident, state, evidence: {}, steps: [] }, { style })
+    assert.match(text, new RegExp(`State {5}${state}\n {10}[A-Z].*\\.\n`))
+  }
+})
+
 test('one of them is shown with its evidence, its steps and what was decided', () => {
   const ruling = { decision: 'lift', reason: 'mended', appeal: 'a bug', by: 'key_1' }
   const json = JSON.stringify({ step: 1, atMs: 1_700_000_000_000, kind: 'opened', state: 'shut' })
@@ -66,6 +80,13 @@ test('of a quarantine it is said from when on its node may prove itself', () => 
   const step = { step: 2, atMs: 0, kind: 'recurred', state: 'quarantined', cause: 'result-model' }
   const steps = [{ json: JSON.stringify(step), signature: 'x' }]
   const again = renderIncident({ ...until, steps }, { style })
+  const ruling = { decision: 'attest', reason: 'mended' }
+  const ruled = { step: 3, atMs: 0, kind: 'ruled', state: 'quarantined', cause: null, ruling }
+  const decided = [{ json: JSON.stringify(ruled), signature: 'x' }]
+  assert.match(
+    renderIncident({ ...until, steps: decided }, { style }),
+    /3\. 1970-01-01 00:00:00 ruled: quarantined \(attest\)/,
+  )
   assert.match(again, /2\. 1970-01-01 00:00:00 recurred: quarantined \(result-model\)/)
 })
 

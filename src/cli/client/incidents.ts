@@ -1,4 +1,5 @@
 /** `isochrone incidents`: as a table, one by one, and what an operator decides. */
+import { isNodeId } from '../../protocol/index.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -129,6 +130,7 @@ export function renderIncident(
     ...(incident.subject.model === undefined ? [] : [`Model     ${incident.subject.model}`]),
     `What      ${incident.cause_in_words} (${incident.class})`,
     `State     ${incident.state}${until === null ? '' : untilWords(incident.state, until)}`,
+    ...(stateWords[incident.state] ?? []).map((line) => `          ${line}`),
     `Opened    ${dateOf(incident.opened_at_ms)}`,
     ...(incident.closed_at_ms === null ? [] : [`Closed    ${dateOf(incident.closed_at_ms)}`]),
     ...(recurrences === 0 ? [] : [`Again     ${recurrences} times`]),
@@ -142,6 +144,20 @@ export function renderIncident(
       : provenLines(steps, evidence)),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** What a state means, in lines; docs/http.md has the same in a table. */
+const stateWords: Readonly<Record<string, readonly string[]>> = {
+  quarantined: ['It gets no request. “lift” ends this, “uphold” leaves it to an operator alone.'],
+  proving: ['It has stated what it runs, and answers questions of this gateway, nobody else’s.'],
+  probation: ['It has answered rightly, and gets a client’s request now and then.'],
+  shut: ['It gets no request for a while.'],
+  trial: ['It gets requests again; right answers end this, another fault shuts it out again.'],
+  suspended: ['Many failed together: nothing follows for this one until an operator decides.'],
+  asked: [
+    'Nothing follows by itself; an operator is asked to look at what they share.',
+    '“lift” forgives those that are suspended with it, “uphold” shuts each of them out.',
+  ],
 }
 
 /** Whoever is quarantined may prove itself from then on; every other gate opens. */
@@ -166,9 +182,14 @@ function provenLines(steps: readonly SignedStep[], evidence: object): string[] {
   ]
 }
 
+type ShownStep = Readonly<Record<string, unknown>> & {
+  readonly ruling?: { readonly decision: string } | null
+}
+
 function stepLine({ json }: SignedStep): string {
-  const { atMs, cause, kind, state, step } = JSON.parse(json) as Readonly<Record<string, unknown>>
-  const why = kind === 'recurred' && typeof cause === 'string' ? ` (${cause})` : ''
+  const { atMs, cause, kind, ruling, state, step } = JSON.parse(json) as ShownStep
+  const more = kind === 'recurred' ? cause : ruling?.decision
+  const why = typeof more === 'string' ? ` (${more})` : ''
   return `  ${step}. ${dateOf(Number(atMs))} ${kind}: ${state}${why}`
 }
 
@@ -178,7 +199,8 @@ function subjectOf({ subject }: IncidentView): string {
     const name = worker.startsWith('upstream-') ? worker : worker.slice(0, 8)
     return model === undefined ? name : `${name}, ${model}`
   }
-  return `all of ${subject.trait} ${subject.value}`
+  const { trait, value = '' } = subject
+  return `all of ${trait} ${isNodeId(value) ? value.slice(0, 8) : value}`
 }
 
 function dateOf(ms: number): string {

@@ -11,7 +11,7 @@ export const incidentsCommand = defineCommand({
   actions: [
     {
       name: 'list',
-      help: 'those that are open; with --all, those that are closed too',
+      help: 'those that are open, also without “list”; with --all, those that are closed too',
       arguments: [],
       isDefault: true,
     },
@@ -46,6 +46,10 @@ export const incidentsCommand = defineCommand({
     {
       command: 'isochrone incidents lift inc_… --reason "a faulty build, replaced"',
       meaning: 'its node gets requests of this gateway again; needs an operator’s key',
+    },
+    {
+      command: 'isochrone incidents attest inc_… --reason "mended" --appeal "It was a bug."',
+      meaning: 'its node may show now that it is mended; what its owner said is kept with it',
     },
   ],
   run: async (input, context) => {

@@ -10,7 +10,12 @@ export function refusalOf(incident: Incident, { decision }: Ruling): string | un
   const { id, state } = incident
   if (state === 'closed') return `The incident ${id} is closed already.`
   if (decision !== 'attest') return undefined
-  if (state !== 'quarantined') return `The incident ${id} is no quarantine that waits.`
+  if (state !== 'quarantined') {
+    return (
+      `Only a node that is quarantined can prove itself; the incident ${id} is “${state}”. ` +
+      'Send the decision "lift" or "uphold" with a reason.'
+    )
+  }
   if (isDisprovable(incident)) return undefined
   return (
     `What was found in the incident ${id} is not disproven by work: send the decision "lift" or ` +
