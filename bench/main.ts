@@ -44,9 +44,20 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     return 0
   } catch (error) {
     progressDone()
+    // What a person mistyped needs no stack.
+    if (isMistyped(error)) {
+      console.error(`${error.message}\n\n${help()}`)
+      return 2
+    }
     console.error(error instanceof Error ? (error.stack ?? error.message) : String(error))
     return 1
   }
+}
+
+function isMistyped(error: unknown): error is Error {
+  return (
+    error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  )
 }
 
 function help(): string {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { readBytes } from './files.ts'
 import { meshHelp, meshWords } from './mesh-help.ts'
+import { routingHelp, routingWords } from './routing.ts'
 
 const source = { option: 'latency', what: 'a matrix', bytesMax: 8 }
 
@@ -34,5 +35,7 @@ test('a file that cannot be read is named in plain words', () => {
 })
 
 test('the help fits a screen', () => {
-  for (const line of [...meshHelp, ...meshWords]) assert.ok(line.length <= 100, line)
+  for (const line of [...meshHelp, ...meshWords, ...routingHelp, ...routingWords]) {
+    assert.ok(line.length <= 100, line)
+  }
 })

@@ -11,7 +11,7 @@ import { IsochroneError } from '../../src/protocol/index.ts'
 import { progressDone } from '../progress.ts'
 import { meshOptions, runMesh } from './mesh.ts'
 import { meshHelp, meshWords } from './mesh-help.ts'
-import { routingHelp, routingOptions, runRouting } from './routing.ts'
+import { routingHelp, routingOptions, routingWords, runRouting } from './routing.ts'
 
 const simulations = {
   mesh: {
@@ -19,7 +19,11 @@ const simulations = {
     run: runMesh,
     help: [...meshHelp, '', ...meshWords],
   },
-  routing: { options: routingOptions, run: runRouting, help: routingHelp },
+  routing: {
+    options: routingOptions,
+    run: runRouting,
+    help: [...routingHelp, '', ...routingWords],
+  },
 } as const
 type Name = keyof typeof simulations
 

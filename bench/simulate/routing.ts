@@ -2,6 +2,7 @@
 import {
   type BalancerName,
   balancerNames,
+  type FaultyPresetName,
   faultyPresets,
   type RoutingFigures,
   type RoutingInputs,
@@ -34,6 +35,20 @@ export const routingOptions = {
   faulty: { type: 'string' },
 } as const
 
+const faultyWords: Readonly<Record<FaultyPresetName, string>> = {
+  none: 'nobody',
+  crash: '15 % of the nodes fall silent and come back, again and again',
+  stall: '15 % take requests and answer none, from some moment on',
+  'black-hole': '15 % refuse every request at once',
+  'slow-liar': '15 % claim a better processor than they have',
+  corrupt: '15 % give wrong answers now and then',
+  sybil: 'refuses every request, under a new name whenever it is found out',
+  'telling-gateways': 'black holes; gateways tell each other what they have seen',
+  'lying-gateway': 'the same, and one gateway that praises black holes and slanders others',
+  'lying-gateways': 'the same with three that lie in agreement',
+  mixed: '4 % each that crash, stall, refuse, lie, corrupt; and sybils',
+}
+
 export const routingHelp: readonly string[] = [
   '  routing    requests, nodes that batch and queue, and a policy that sends one to the other',
   '',
@@ -44,14 +59,29 @@ export const routingHelp: readonly string[] = [
   '      --gpus FILE          CSV with model, memory_gb, bandwidth_gb_s, fp16_tflops',
   '                           Each may be gzipped; what is left out is made up, and said to be',
   '      --seed S             a whole number from 0; the same seed gives the same bytes',
-  `      --policy NAME        ${balancerNames.slice(0, 6).join(', ')},`,
-  `                           ${balancerNames.slice(6).join(', ')}; or all`,
+  `      --policy NAME        ${balancerNames.slice(0, 5).join(', ')},`,
+  `                           ${balancerNames.slice(5).join(', ')}; or all`,
   '      --load SHARE         of what the sound nodes could do, 0.05 to 2; 0.7 unless told',
   '      --minutes M          simulated time, 0.5 to 120; 5 unless told',
   '      --nodes N            2 to 1,000; 40 unless told',
   '      --gateways G         1 to 16; 2 unless told',
-  `      --faulty NAME        ${Object.keys(faultyPresets).join(', ')};`,
-  '                           none unless told',
+  '      --faulty NAME        who fails, and how; none unless told:',
+  ...Object.entries(faultyWords).map(([name, words]) => `        ${name.padEnd(17)}  ${words}`),
+]
+
+/** Of what is printed. */
+export const routingWords: readonly string[] = [
+  'For example, with nothing but made-up inputs, and three gateways that lie about nodes:',
+  '',
+  '  npm run --silent simulate -- routing --policy isochrone --seed 1 --minutes 2 \\',
+  '    --faulty lying-gateways',
+  '',
+  'The table, a row per policy. “right, in time”: whole, right, and its tokens soon enough: the',
+  'first within 1 s and 1.5 ms per token of the prompt, each further one within 100 ms. “to',
+  'faulty”: share of the traffic that faulty nodes got; “slandered”: of a sound node of which',
+  'liars speak ill, as a share of its equals’; both from 60 s on, – where there are no equals.',
+  '“fairness”: how evenly equals are used, 1 is best (Jain). “newcomer after”: how many requests',
+  'a sound newcomer got before it had four fifths of its equals’ share, – if it never had.',
 ]
 
 const ranges = {
