@@ -131,7 +131,11 @@ async function ask(chat: Chat, messages: readonly Message[], signal: AbortSignal
     }
     finished = true
   } catch (error) {
-    if (!signal.aborted && !hasCode(error, 'cancelled')) throw error
+    if (!signal.aborted && !hasCode(error, 'cancelled')) {
+      // What is said of the failure begins a line.
+      if (text !== '' && !options.json) terminal.out('\n')
+      throw error
+    }
     terminal.note(terminal.noteStyle.dim(' [stopped]'))
   }
   if (!options.json) terminal.out('\n')

@@ -257,7 +257,7 @@ export class Dispatch {
       // The client left, or the gateway stops: no word about the node.
       const isGone = journeying.departure.reason !== undefined
       if (failure.code === 'client_closed_request' || isGone) throw failure
-      const message = `The node failed in the middle of its answer: ${failure.message}`
+      const message = `The answer broke off in the middle: ${failure.message}`
       throw new IsochroneError('stream_interrupted', message, { cause: failure })
     } finally {
       if (running) this.#calls.failed(clientGone(), passage, journeying)
