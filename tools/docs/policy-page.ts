@@ -29,7 +29,8 @@ which numbers requests are routed. \`isochrone gateway --policy FILE\` follows o
 follows it, also about requests that are under way. A file with a fault is refused: the log
 names file, line and column and how to mend it, and the policy before it stays in force. The
 same is said before a gateway does by \`isochrone policy check FILE\`. Every decision names the
-version of its policy: its name, and a hash of all values, so that a comment changes nothing.`,
+version of its policy: its name, and a hash of all values, so that a comment changes nothing.
+\`isochrone explain --preview QUESTION\` shows which one is followed now, and whom it turns away.`,
     `## An example
 
 [policy.yaml](policy.yaml):

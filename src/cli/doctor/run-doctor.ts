@@ -30,7 +30,8 @@ const diskBytesMin = 1e9
 export async function runDoctor(options: DoctorOptions, context: CommandContext): Promise<number> {
   const folder = dataFolder(options.data, context.folder)
   const { terminal } = context
-  if (!options.json) terminal.note(terminal.noteStyle.dim('Looking and measuring …\n\n'))
+  const doing = options.measure ? 'Looking and measuring …' : 'Looking …'
+  if (!options.json) terminal.note(terminal.noteStyle.dim(`${doing}\n\n`))
   const backends = await availableBackends()
   const hardware = options.measure ? await measured(backends) : undefined
   const checks = [
