@@ -4,12 +4,12 @@
  * Every fault is told with file, line and column. A key that no command has is refused: a misspelt
  * limit that is silently ignored is worse than an error.
  */
-import { isScalar } from 'yaml'
 import type { CommandDescription } from './command.ts'
 import { commandLine } from './command-line.ts'
 import {
   type Entry,
   entriesOf,
+  isScalar,
   type LocatedYaml,
   type Node,
   parseYaml,

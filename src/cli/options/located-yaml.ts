@@ -2,7 +2,8 @@
  * YAML whose every part knows its line and column, and values in it by the tables of options that
  * flags and variables have as well.
  */
-import { isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { createRequire } from 'node:module'
+import type { Node, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { checkNumber, type OptionDefinition, type OptionValue, parseValue } from './option.ts'
 import { usageError } from './usage-error.ts'
 
@@ -13,6 +14,25 @@ export interface YamlText {
 }
 
 export type { Node }
+
+const require = createRequire(import.meta.url)
+
+/** Loaded with the first file: most processes read none, and its 72 modules take some megabytes. */
+function yamlLibrary(): typeof import('yaml') {
+  return require('yaml') as typeof import('yaml')
+}
+
+export function isScalar(node: unknown): node is Scalar {
+  return yamlLibrary().isScalar(node)
+}
+
+function isMap(node: unknown): node is YAMLMap {
+  return yamlLibrary().isMap(node)
+}
+
+function isSeq(node: unknown): node is YAMLSeq {
+  return yamlLibrary().isSeq(node)
+}
 
 export interface LocatedYaml {
   readonly root: Node | null
@@ -33,6 +53,7 @@ export const yamlBytesMax = 1024 * 1024
 /** @throws IsochroneError `invalid_configuration` */
 export function parseYaml({ file, text }: YamlText): LocatedYaml {
   if (text.length > yamlBytesMax) throw usageError(`${file} is larger than ${yamlBytesMax} bytes`)
+  const { LineCounter, parseDocument } = yamlLibrary()
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const at = (offset: number) => {
@@ -79,7 +100,7 @@ function parseNode(
     }
     return { fault: 'must be a list of texts' }
   }
-  if (isCollection(node) || !isScalar(node) || node.value === null) {
+  if (!isScalar(node) || node.value === null) {
     return { fault: `must be ${kindInWords(option)}` }
   }
   const { value } = node
