@@ -268,9 +268,8 @@ export class Membership {
     if (this.#twins.outdone(statement)) this.#events.push({ kind: 'twin' })
     if (!('accuser' in statement)) return true
     this.#tell(from, this.#self) // at once, even if it is dead here
-    // Cut off is not slow: an accuser who is dead here blames the partition.
-    const { accuser } = statement
-    if (this.#roster.get(accuser) !== undefined) this.#health.accused(accuser, nowMs)
+    // Cut off is not slow: what one says from beyond a partition tells nothing of one's own pace.
+    if (!this.#roster.isFromBeyond(statement)) this.#health.accused(statement.accuser, nowMs)
     this.#events.push({ kind: 'self-refuted', incarnation: this.#self.incarnation })
     return true
   }

@@ -62,16 +62,16 @@ export function statementsFor(
 }
 
 /**
- * Who is alive here and accused by one who is dead here: one accusation each. Accuser and accused
- * were on the two sides of a partition.
+ * Who is alive here and accused by one who is dead here, or was: one accusation each. Accuser and
+ * accused were on the two sides of a partition.
  */
 export function accusedElsewhere(news: readonly Statement[], roster: Roster): Accusation[] {
   const found = new Map<NodeId, Accusation>()
   for (const statement of news) {
     if (!('accuser' in statement)) continue
-    const { subject, accuser, incarnation } = statement
+    const { subject, incarnation } = statement
     if (roster.get(subject)?.alive.incarnation !== incarnation) continue
-    if (roster.dead.get(accuser)?.reason === 'dead') found.set(subject, statement)
+    if (roster.isFromBeyond(statement)) found.set(subject, statement)
   }
   return [...found.values()]
 }

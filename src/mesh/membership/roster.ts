@@ -27,6 +27,8 @@ export interface Member {
   readonly sinceMs: number
   /** A probe of this member, itself: there is a process behind the name. */
   hasAnswered: boolean
+  /** When it signed that it is not dead after all, by its own clock. */
+  readonly backSinceMs: number
 }
 
 export type RosterEvent = {
@@ -71,6 +73,7 @@ export interface RosterModules {
 }
 
 const old: Merge = { outcome: 'old' }
+const never = Number.NEGATIVE_INFINITY
 /** Asked at every step, nearly always of no suspect at all. */
 const nobody: readonly never[] = Object.freeze([])
 
@@ -185,6 +188,16 @@ export class Roster {
     return this.dead.get(id)?.statements ?? []
   }
 
+  /**
+   * Said by one who is dead here, or who was when it said so: it blames who is on this side of what
+   * cut it off. Both times are by the accuser's clock.
+   */
+  isFromBeyond({ accuser, issuedAtMs }: Accusation): boolean {
+    const member = this.#members.get(accuser)
+    if (member !== undefined) return issuedAtMs < member.backSinceMs
+    return this.dead.get(accuser)?.reason === 'dead'
+  }
+
   /** For a suspect one accusation is enough; the dead need their own last words as well. */
   saidAgainst(id: NodeId): readonly Statement[] {
     const member = this.#members.get(id)
@@ -255,8 +268,9 @@ export class Roster {
     if (member === undefined) {
       this.dead.remove(id)
       const hasAnswered = tombstone?.hasAnswered ?? false
-      const added = { id, alive: statement, suspicion: undefined, sinceMs: nowMs, hasAnswered }
-      this.#members.set(id, added)
+      const backSinceMs = tombstone?.reason === 'dead' ? statement.issuedAtMs : never
+      const since = { sinceMs: nowMs, backSinceMs }
+      this.#members.set(id, { id, alive: statement, suspicion: undefined, hasAnswered, ...since })
       const merge = merged({ kind: tombstone ? 'returned' : 'joined', id, incarnation })
       return idle === undefined ? merge : { ...merge, displaced: this.#displace(idle) }
     }
@@ -280,6 +294,7 @@ export class Roster {
     if (accuser === subject) return rejected('self-accusation')
     // One's own come back by gossip. A stranger's word, or a dead member's, counts for nothing.
     if (accuser === this.#self || !this.#members.has(accuser)) return old
+    if (this.isFromBeyond(statement)) return old
     const member = this.#members.get(subject)
     // A higher incarnation than the subject has signed is not the accuser's to say.
     if (member === undefined || member.alive.incarnation !== incarnation) return old
