@@ -3,6 +3,7 @@ import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
 import {
   createIdentity,
   decodeGenerateCall,
+  decodeGenerationRequest,
   decodeJoinReply,
   encodeGenerateReply,
   encodeJoin,
@@ -11,7 +12,8 @@ import {
   modelDigestOf,
   type NodeId,
   type NodeRecord,
-  OutputHash,
+  OutputTally,
+  receiptHash,
   resultHash,
   type SignedEnvelope,
   signEnvelope,
@@ -75,11 +77,11 @@ export class WrongNode {
   }
 
   async #generate(call: IncomingCall): Promise<void> {
-    const { envelope } = decodeGenerateCall(await call.request())
-    const hash = new OutputHash()
-    hash.add(events)
+    const { body, envelope } = decodeGenerateCall(await call.request())
+    const tally = new OutputTally(decodeGenerationRequest(body), body.length)
+    tally.add(events)
     await call.send(encodeGenerateReply({ type: 'events', events }))
-    const result = this.#sign(envelope, hash.digest())
+    const result = this.#sign(envelope, receiptHash(tally.receipt()))
     await call.send(encodeGenerateReply({ type: 'result', result }))
     this.visits.push({ gateway: envelope.envelope.sender, answeredAtMs: systemClock.now() })
   }

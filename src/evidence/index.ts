@@ -39,6 +39,7 @@ export {
   noticesPerGatewayMax,
   type Said as SaidOfWorker,
 } from './standing/accusations.ts'
+export { type BillRules, faultOfBill } from './standing/bill.ts'
 export {
   type Answer as ExaminedAnswer,
   type Answered as AnsweredQuestion,
@@ -73,5 +74,5 @@ export {
   tellable,
 } from './standing/notice.ts'
 export { PaceJudge, type PaceModules, type SlowFault, type StatedPace } from './standing/pace.ts'
-export { digestEvidence } from './standing/proof.ts'
+export { billEvidence, digestEvidence } from './standing/proof.ts'
 export { type Fault, StandingBook, type StandingBookModules } from './standing/standing-book.ts'

@@ -172,6 +172,7 @@ function standingsOf(
     experiences: () => shared.counts(),
   }
   return {
+    bills: policy,
     examiner,
     faults,
     notices,

@@ -7,6 +7,7 @@ import { ManualClock, seededRandom, systemClock } from '../base/index.ts'
 import {
   createIdentity,
   decodeGenerateCall,
+  decodeGenerationRequest,
   type ErrorCode,
   encodeEmbedCall,
   encodeEmbeddingRequest,
@@ -14,7 +15,8 @@ import {
   IsochroneError,
   methods,
   NonceStore,
-  OutputHash,
+  OutputTally,
+  receiptHash,
   resultHash,
   signEnvelope,
   verifyEnvelope,
@@ -200,15 +202,15 @@ describe('serving', () => {
     const message = signedCall(gateway, worker.node.id)
     const { events, result } = await callGenerate(gateway.connection, message)
     assert.ok(result !== undefined)
-    const hash = new OutputHash()
-    hash.add(events)
-    const { envelope: asked } = decodeGenerateCall(message)
+    const { body, envelope: asked } = decodeGenerateCall(message)
+    const tally = new OutputTally(decodeGenerationRequest(body), body.length)
+    tally.add(events)
     verifyEnvelope(result, {
       expectedDomain: 'result',
       network,
       self: gateway.identity.id,
       peer: worker.node.id,
-      bodyHash: resultHash(asked.envelope, hash.digest()),
+      bodyHash: resultHash(asked.envelope, receiptHash(tally.receipt())),
       now: systemClock.now(),
       nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
     })
@@ -227,15 +229,15 @@ describe('serving', () => {
     )
     for (const [i, { events, result }] of answers.entries()) {
       assert.ok(result !== undefined)
-      const hash = new OutputHash()
-      hash.add(events)
-      const { envelope: asked } = decodeGenerateCall(messages[i] ?? new Uint8Array(0))
+      const { body, envelope: asked } = decodeGenerateCall(messages[i] ?? new Uint8Array(0))
+      const tally = new OutputTally(decodeGenerationRequest(body), body.length)
+      tally.add(events)
       verifyEnvelope(result, {
         expectedDomain: 'result',
         network,
         self: gateway.identity.id,
         peer: worker.node.id,
-        bodyHash: resultHash(asked.envelope, hash.digest()),
+        bodyHash: resultHash(asked.envelope, receiptHash(tally.receipt())),
         now: systemClock.now(),
         nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
       })

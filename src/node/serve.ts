@@ -13,6 +13,7 @@ import {
   type Attestation,
   attestationHash,
   beginVerification,
+  boundedEmbedding,
   decodeAttestationAsk,
   decodeAttestCall,
   decodeEmbedCall,
@@ -22,7 +23,7 @@ import {
   type EmbeddingRequest,
   type EmbeddingResult,
   EnvelopeSigner,
-  embeddingHash,
+  embeddingReceipt,
   encodeAttestation,
   encodeAttestReply,
   encodeEmbedReply,
@@ -38,8 +39,9 @@ import {
   NonceStore,
   nonceLengthBytes,
   type OfferedModel,
-  OutputHash,
+  OutputTally,
   type PendingEnvelope,
+  receiptHash,
   resultHash,
   type SignedEnvelope,
   type VerifiedEnvelope,
@@ -114,17 +116,19 @@ async function serveGenerate(call: IncomingCall, context: ServeContext): Promise
   const { asked, begun } = beginWhileVerifying(call, pending, () => {
     const request = decodeGenerationRequest(body)
     const model = fitting(request, envelope, context)
-    return { model, work: new BegunGeneration(engine.generate(request, call.signal)) }
+    const work = new BegunGeneration(engine.generate(request, call.signal))
+    return { request, model, work }
   })
   await working(call, context, async () => {
-    const hash = new OutputHash()
-    for await (const events of begun.work) {
-      hash.add(events)
+    const tally = new OutputTally(begun.request, body.length)
+    for await (const written of begun.work) {
+      const events = tally.addOwn(written)
       // Awaited: a gateway that reads slowly slows the engine, not this node's memory.
       await call.send(encodeGenerateReply({ type: 'events', events }))
     }
     const modelDigest = begun.model.digest
-    const result = await signResult(hash.digest(), { context, asked, modelDigest })
+    const digest = receiptHash(tally.receipt())
+    const result = await signResult(digest, { context, asked, modelDigest })
     await call.send(encodeGenerateReply({ type: 'result', result }))
   })
 }
@@ -137,12 +141,13 @@ async function serveEmbed(call: IncomingCall, context: ServeContext): Promise<vo
   const { asked, begun } = beginWhileVerifying(call, pending, () => {
     const request = decodeEmbeddingRequest(body)
     const model = fitting(request, envelope, context)
-    return { model, work: new BegunEmbedding(engine.embed(request, call.signal)) }
+    return { request, model, work: new BegunEmbedding(engine.embed(request, call.signal)) }
   })
   await working(call, context, async () => {
-    const answer = await begun.work.answer
-    const about = { context, asked, modelDigest: begun.model.digest }
-    const result = await signResult(embeddingHash(answer), about)
+    const { model, request, work } = begun
+    const answer = boundedEmbedding(request, await work.answer)
+    const about = { context, asked, modelDigest: model.digest }
+    const result = await signResult(receiptHash(embeddingReceipt(request, answer)), about)
     await call.send(encodeEmbedReply({ ...answer, result }))
   })
 }

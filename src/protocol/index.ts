@@ -12,6 +12,16 @@ export {
   encodeAttestation,
   encodeAttestationAsk,
 } from './attestation.ts'
+export {
+  type Bill,
+  ceilingOf,
+  type Receipt,
+  receiptFromJson,
+  receiptHash,
+  receiptToJson,
+  usageLimits,
+  type Work,
+} from './bill.ts'
 export { cardLifeMs, signClaim, verifyClaim } from './claim-seals.ts'
 export {
   beginVerification,
@@ -218,6 +228,7 @@ export {
   type SaidNotice,
 } from './notices.ts'
 export { OutputHash } from './output-hash.ts'
+export { boundedEmbedding, embeddingReceipt, OutputTally } from './output-tally.ts'
 export {
   isRelayedPacketValid,
   type RelayedPacket,

@@ -1,6 +1,6 @@
 /**
- * The hash of an answer that its result's envelope signs: the same for the same events, however
- * they were gathered into batches and messages.
+ * The hash of an answer that its receipt names: the same for the same events, however they were
+ * gathered into batches and messages.
  *
  * Canonical and injective as the envelope is: every event begins with its kind, and everything of
  * variable length has its length before it. Text is hashed as UTF-8, numbers with the most

@@ -32,7 +32,7 @@ bytes.set(prefix)
  * SHA-256, 32 bytes. All parts have a fixed length, so no two lists of them share their bytes.
  *
  * @param asked of the request's envelope; the hash is `hashBody` of the request's body
- * @param outputDigest `OutputHash` of a generation, or `embeddingHash`
+ * @param outputDigest `receiptHash` of an answer, or `attestationHash`
  */
 export function resultHash(asked: AskedFields, outputDigest: Uint8Array): Uint8Array {
   const { bodyHash, modelDigest, nonce } = asked

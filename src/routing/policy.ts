@@ -46,6 +46,12 @@ export interface PolicyValues {
    * asked. Gateways judge by it; no decision does.
    */
   readonly claimKeptMin: number
+  /**
+   * A bill over what can have been delivered by more than this share and these tokens is severe.
+   * Gateways judge by it; no decision does.
+   */
+  readonly overbilledShareMax: number
+  readonly overbilledTokensMax: number
   readonly assumedRoundTripMs: number
   readonly assumedTtftMs: number
   readonly assumedTpotMs: number
@@ -120,6 +126,9 @@ export const defaultPolicy: RoutingPolicy = policyOf('default', {
   rankingsMax: 16,
   // Likewise, at about 150 bytes each.
   rejectionsMax: 1_000,
+  // No honest node of this version is over it at all; one of another may count marks otherwise.
+  overbilledShareMax: 0.05,
+  overbilledTokensMax: 32,
   hardwareClasses: [],
   tiers: [],
   servesOtherModels: true,

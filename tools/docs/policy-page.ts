@@ -9,6 +9,7 @@ import {
   policyFields,
   routingFields,
   ruleFields,
+  settlementFields,
   tierFields,
 } from '../../src/cli/policy/policy-fields.ts'
 import { renderPolicy } from '../../src/cli/policy/show-policy.ts'
@@ -44,12 +45,13 @@ ${example.trimEnd()}
 \`\`\`
 ${meaning.trimEnd()}
 \`\`\``,
-    section('At the top', 'Beside the three sections below.', policyFields),
+    section('At the top', 'Beside the four sections below.', policyFields),
     section('`classes`', aboutClasses, classFields),
     section('`tiers`', aboutTiers, tierFields),
     section('`classes` of a tier', 'What a class may have otherwise than its tier.', ruleFields),
     aboutFloors,
     section('`routing`', 'Numbers of every decision, whatever the tier.', routingFields),
+    section('`settlement`', settlementWords, settlementFields),
   ])
 }
 
@@ -68,6 +70,10 @@ const aboutFloors = `The floor is compared with what this gateway measured of th
 very model, never with what the node says, nor with how it did in another tier. The node is shut
 out when the upper bound (95 %) of its median rate is below the floor. Answers that had to wait
 for a slot do not count. Until three were seen nobody can tell, so a newcomer is given a trial.`
+
+const settlementWords = `A node signs what it bills beside what it delivered, in figures. More
+tokens than the bytes that went to and fro can be, or than came by their ids, cannot be: so much is
+paid and counted, and no more. A little over is an observation; more than this is severe.`
 
 function section(title: string, about: string, fields: OptionTable): string {
   const rows = Object.entries(fields).map(([name, field]) => [

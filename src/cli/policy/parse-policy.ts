@@ -34,10 +34,11 @@ import {
   policyFields,
   routingFields,
   ruleFields,
+  settlementFields,
   tierFields,
 } from './policy-fields.ts'
 
-const sectionNames = ['classes', 'tiers', 'routing'] as const
+const sectionNames = ['classes', 'tiers', 'routing', 'settlement'] as const
 const reference = 'docs/policy.md lists them'
 /** A decision looks at the rules of one tier; these bound what a file can make a gateway keep. */
 const tiersMax = 200
@@ -65,15 +66,22 @@ export function parsePolicy(source: YamlText): RoutingPolicy {
   const hardwareClasses = parseClasses(section('classes'), yaml)
   const tiers = parseTiers(section('tiers'), hardwareClasses, yaml)
   const numbers = fieldsOf(routingFields, section('routing'), { yaml, about: '"routing"' }).values
+  const about = { yaml, about: '"settlement"' }
+  const settlement = fieldsOf(settlementFields, section('settlement'), about).values
   return policyOf(top.values.name, {
     ...routingNumbers(numbers),
+    overbilledShareMax: settlement['overbilled-share-max'],
+    overbilledTokensMax: settlement['overbilled-tokens-max'],
     hardwareClasses,
     tiers,
     servesOtherModels: top.values['other-models'] === 'serve',
   })
 }
 
-type RoutingNumbers = Omit<PolicyValues, 'hardwareClasses' | 'tiers' | 'servesOtherModels'>
+type RoutingNumbers = Omit<
+  PolicyValues,
+  'hardwareClasses' | 'tiers' | 'servesOtherModels' | 'overbilledShareMax' | 'overbilledTokensMax'
+>
 
 function routingNumbers(numbers: OptionValues<typeof routingFields>): RoutingNumbers {
   return {

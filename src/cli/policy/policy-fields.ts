@@ -76,6 +76,19 @@ const count = (help: string, byDefault: number, max: number) =>
 const whole = (help: string, byDefault: number, max: number) =>
   integer(help, { default: byDefault, min: 0, max, placeholder: 'N' })
 
+/** When a bill is false. */
+export const settlementFields = {
+  'overbilled-share-max': share(
+    'a bill over what can have been delivered by more than this share of it',
+    defaultPolicy.overbilledShareMax,
+  ),
+  'overbilled-tokens-max': whole(
+    'and by more than so many tokens, is false: its node is quarantined, its earnings are held',
+    defaultPolicy.overbilledTokensMax,
+    1_000_000,
+  ),
+} as const
+
 /** The numbers of a decision that no tier changes. */
 export const routingFields = {
   'waiting-per-slot-max': count(

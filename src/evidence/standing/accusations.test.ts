@@ -28,6 +28,7 @@ function setting() {
   const accusations = new Accusations({
     clock,
     network,
+    bills: () => ({ overbilledShareMax: 0.05, overbilledTokensMax: 32 }),
     isKnown: (worker) => known.has(worker),
     forgivenUntilMs: (worker) => forgiven.get(worker) ?? Number.NEGATIVE_INFINITY,
     isTrusted: (gateway) => trusted.has(gateway),

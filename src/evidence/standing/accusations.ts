@@ -11,6 +11,7 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { ModelDigest, NodeId } from '../../protocol/index.ts'
+import type { BillRules } from './bill.ts'
 import type { FaultKind } from './fault.ts'
 import type { IncidentId } from './incident.ts'
 import type { Notice } from './notice.ts'
@@ -26,6 +27,8 @@ export const accusersMax = 64
 export interface AccusationsModules {
   readonly clock: Pick<Clock, 'now'>
   readonly network: string
+  /** As this gateway's policy has them now. */
+  readonly bills: () => BillRules
   /** Who is a node here, and not only a name. */
   readonly isKnown: (worker: NodeId) => boolean
   /** What it did until then an operator here has forgiven; -Infinity: nothing. */
@@ -69,6 +72,7 @@ const answerFaults: ReadonlySet<FaultKind> = new Set<FaultKind>([
   'result-identity',
   'result-model',
   'result-signature',
+  'settlement-mismatch',
 ])
 
 /** 'ended': what began before that is not heard any more. */
@@ -95,8 +99,8 @@ export class Accusations {
     if (before !== undefined) return { kind: 'repeated' }
     const { cause, evidence, gateway, incident, worker } = notice
     const isOfAnswers = answerFaults.has(cause)
-    const { clock, forgivenUntilMs, network } = this.#modules
-    const proof = proofOf(worker, evidence, network)
+    const { bills, clock, forgivenUntilMs, network } = this.#modules
+    const proof = proofOf(worker, evidence, { network, bills: bills() })
     const atMs = Math.min(notice.atMs, clock.now())
     if ((proof?.atMs ?? atMs) <= forgivenUntilMs(worker)) return { kind: 'late' }
     const about = { gateway, incident, worker, atMs, proof, model: modelOf(evidence) }

@@ -7,6 +7,8 @@ import {
   type JsonObject,
   type ModelDigest,
   modelDigestOf,
+  type Receipt,
+  receiptHash,
   resultHash,
   type SignedEnvelope,
   signEnvelope,
@@ -26,6 +28,7 @@ interface Answered {
   readonly answered?: ModelDigest | null
   readonly network?: string
   readonly atMs?: number
+  readonly receipt?: Receipt
 }
 
 export interface Exchange {
@@ -51,7 +54,9 @@ export function exchange(about: Answered): Exchange {
     nonce: hashBody(Buffer.from(`asked ${exchanges}`)).subarray(0, 16),
     modelDigest: wanted,
   })
-  const output = hashBody(Buffer.from(`answer ${exchanges}`))
+  const { receipt } = about
+  const output =
+    receipt === undefined ? hashBody(Buffer.from(`answer ${exchanges}`)) : receiptHash(receipt)
   const result = signEnvelope(node, {
     ...common,
     domain: 'result',
@@ -61,6 +66,18 @@ export function exchange(about: Answered): Exchange {
     modelDigest: about.answered === undefined ? wanted : about.answered,
   })
   return { asked, result, output }
+}
+
+/** Of 40 tokens that came by their ids, in answer to a chat of 120 bytes. */
+export function receiptOf(bill: Partial<Receipt['bill']>): Receipt {
+  return {
+    content: hashBody(Buffer.from('an answer')),
+    work: {
+      ...{ kind: 'chat', promptUnits: 120, parts: 0, choices: 1, tokensMax: null, stopBytes: 0 },
+      ...{ tokenIds: 40, bareBytes: 0 },
+    },
+    bill: { promptTokens: 7, completionTokens: 40, ...bill },
+  }
 }
 
 export function evidenceOf({ asked, output, result }: Exchange): JsonObject {

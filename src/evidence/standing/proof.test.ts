@@ -10,32 +10,33 @@ import {
   sealLoadAnchor,
 } from '../../protocol/index.ts'
 import { clusterDigest, loadAnchor } from '../../protocol/load.fixture.ts'
-import { evidenceOf, exchange, network, otherModel } from './notices.fixture.ts'
-import { digestEvidence, proofOf } from './proof.ts'
+import { evidenceOf, exchange, network, otherModel, receiptOf } from './notices.fixture.ts'
+import { billEvidence, digestEvidence, proofOf } from './proof.ts'
 
+const judge = { network, bills: { overbilledShareMax: 0.05, overbilledTokensMax: 32 } }
 const gateway = createIdentity()
 const node = createIdentity()
 const other = createIdentity()
 const wrong = exchange({ gateway, node, answered: otherModel })
 
 test('a node that signs another model than the one it answers for has proven it itself', () => {
-  const proof = proofOf(node.id, evidenceOf(wrong), network)
+  const proof = proofOf(node.id, evidenceOf(wrong), judge)
   assert.equal(proof?.cause, 'result-model')
   assert.equal(proof.atMs, wrong.result.envelope.issuedAtMs)
   // What the teller added is not handed on.
   assert.deepEqual(Object.keys(proof.evidence).sort(), ['asked', 'outputHash', 'result'])
   const none = exchange({ gateway, node, answered: null })
-  assert.ok(proofOf(node.id, evidenceOf(none), network) !== undefined)
+  assert.ok(proofOf(node.id, evidenceOf(none), judge) !== undefined)
 })
 
 test('it is proven of that node, in that network, and of nobody else', () => {
-  assert.equal(proofOf(other.id, evidenceOf(wrong), network), undefined)
-  assert.equal(proofOf(node.id, evidenceOf(wrong), 'another'), undefined)
+  assert.equal(proofOf(other.id, evidenceOf(wrong), judge), undefined)
+  assert.equal(proofOf(node.id, evidenceOf(wrong), { ...judge, network: 'another' }), undefined)
 })
 
 test('a request that named no model is answered by whatever the node has', () => {
   const free = exchange({ gateway, node, asked: null, answered: otherModel })
-  assert.equal(proofOf(node.id, evidenceOf(free), network), undefined)
+  assert.equal(proofOf(node.id, evidenceOf(free), judge), undefined)
 })
 
 test('a gateway that signs the same request for another model afterwards proves nothing', () => {
@@ -46,7 +47,7 @@ test('a gateway that signs the same request for another model afterwards proves 
     envelope: { ...honest.asked.envelope, modelDigest: otherModel },
   }
   for (const shown of [forged, { ...honest, asked: sameBody }]) {
-    assert.equal(proofOf(node.id, evidenceOf(shown), network), undefined)
+    assert.equal(proofOf(node.id, evidenceOf(shown), judge), undefined)
   }
 })
 
@@ -79,7 +80,7 @@ test('no mixture of what honest nodes have signed is a proof', () => {
       }
       const outputHash = Buffer.from(c.output).toString('base64')
       for (const { id } of [node, other, gateway]) {
-        assert.equal(proofOf(id, { ...parts, outputHash }, network), undefined)
+        assert.equal(proofOf(id, { ...parts, outputHash }, judge), undefined)
       }
     }),
     { numRuns: 300 },
@@ -90,11 +91,62 @@ test('whatever evidence is, looking at it throws nothing', () => {
   const whole = evidenceOf(wrong)
   fc.assert(
     fc.property(fc.constantFrom(...Object.keys(whole)), fc.jsonValue(), (field, value) => {
-      const proof = proofOf(node.id, { ...whole, [field]: value as JsonObject }, network)
+      const proof = proofOf(node.id, { ...whole, [field]: value as JsonObject }, judge)
       assert.equal(proof !== undefined, field === 'found')
     }),
   )
-  assert.equal(proofOf(node.id, {}, network), undefined)
+  assert.equal(proofOf(node.id, {}, judge), undefined)
+})
+
+/** 40 tokens came by their ids, of a chat of 120 bytes. */
+const falseReceipt = receiptOf({ completionTokens: 900 })
+const falseBill = exchange({ gateway, node, receipt: falseReceipt })
+const shownBill = { ...evidenceOf(falseBill), ...billEvidence(falseReceipt) }
+
+test('a bill for far more than was delivered is proven by its own signature', () => {
+  const proof = proofOf(node.id, shownBill, judge)
+  assert.equal(proof?.cause, 'settlement-mismatch')
+  assert.equal(proof.atMs, falseBill.result.envelope.issuedAtMs)
+  assert.match(String(proof.evidence['found']), /billed 7 prompt and 900 completion tokens/)
+  assert.deepEqual(proofOf(node.id, proof.evidence, judge), proof)
+  assert.equal(proofOf(other.id, shownBill, judge), undefined)
+  assert.equal(proofOf(node.id, shownBill, { ...judge, network: 'another' }), undefined)
+  // Whoever looks judges by his own policy.
+  const lax = { overbilledShareMax: 0.05, overbilledTokensMax: 1_000 }
+  assert.equal(proofOf(node.id, shownBill, { ...judge, bills: lax }), undefined)
+})
+
+test('a gateway that counts less than was delivered proves nothing', () => {
+  const honest = receiptOf({})
+  const answered = exchange({ gateway, node, receipt: honest })
+  const evidence = evidenceOf(answered)
+  assert.equal(proofOf(node.id, { ...evidence, ...billEvidence(honest) }, judge), undefined)
+  const fields = ['promptUnits', 'parts', 'choices', 'tokensMax', 'stopBytes', 'tokenIds'] as const
+  const changes = fc.record({
+    field: fc.constantFrom(...fields, 'bareBytes'),
+    count: fc.nat(100_000),
+    completionTokens: fc.nat(100_000),
+    kind: fc.constantFrom('chat', 'completion', 'embedding'),
+  })
+  fc.assert(
+    fc.property(changes, ({ completionTokens, count, field, kind }) => {
+      const work = { ...honest.work, [field]: count, kind }
+      const bill = { ...honest.bill, completionTokens }
+      const said = { ...evidence, ...billEvidence(honest), work, bill } as JsonObject
+      assert.equal(proofOf(node.id, said, judge), undefined)
+      const ofBill = { ...said, content: shownBill['content'] ?? null }
+      assert.equal(proofOf(node.id, ofBill, judge), undefined)
+    }),
+  )
+})
+
+test('whatever is said to be a bill, looking at it throws nothing', () => {
+  fc.assert(
+    fc.property(fc.constantFrom('content', 'work', 'bill'), fc.jsonValue(), (field, value) => {
+      const said = { ...shownBill, [field]: value as JsonObject }
+      assert.equal(proofOf(node.id, said, judge), undefined)
+    }),
+  )
 })
 
 test('a digest with a forged anchor proves who coordinated it, and nobody else', () => {
@@ -108,22 +160,22 @@ test('a digest with a forged anchor proves who coordinated it, and nobody else',
     return sealClusterDigest(of, network, digest)
   }
   const evidence = digestEvidence(sealed([right, forged]))
-  const proof = proofOf(node.id, { found: 'forged-anchor', ...evidence }, network)
+  const proof = proofOf(node.id, { found: 'forged-anchor', ...evidence }, judge)
   assert.deepEqual(proof, {
     cause: 'forged-statement',
     atMs: empty.issuedAtMs,
     evidence,
   })
-  assert.equal(proofOf(node.id, digestEvidence(sealed([right])), network), undefined)
-  assert.equal(proofOf(other.id, evidence, network), undefined)
-  assert.equal(proofOf(node.id, evidence, 'another'), undefined)
+  assert.equal(proofOf(node.id, digestEvidence(sealed([right])), judge), undefined)
+  assert.equal(proofOf(other.id, evidence, judge), undefined)
+  assert.equal(proofOf(node.id, evidence, { ...judge, network: 'another' }), undefined)
   // Who only says that somebody else has signed it signs it himself.
   const framed = { ...sealed([forged], gateway), signature: sealed([right]).signature }
-  assert.equal(proofOf(node.id, digestEvidence(framed), network), undefined)
+  assert.equal(proofOf(node.id, digestEvidence(framed), judge), undefined)
   fc.assert(
     fc.property(fc.constantFrom('digest', 'signature'), fc.jsonValue(), (field, value) => {
       const changed = { ...evidence, [field]: value as JsonObject }
-      assert.equal(proofOf(node.id, changed, network), undefined)
+      assert.equal(proofOf(node.id, changed, judge), undefined)
     }),
   )
 })

@@ -6,6 +6,10 @@
  * And whoever coordinates a cluster signs what it hands on, having verified it: a digest with an
  * anchor in it that is forged shows who forged it.
  *
+ * A bill lies in the answer's receipt beside the work that it is for, in figures: one for far more
+ * than that work can be shows itself. A gateway can neither make the node sign it, nor change what
+ * it signed.
+ *
  * Nothing else that is severe can be shown. That a signature was wrong, that a result spoke for
  * somebody else, that other words came than those that were signed: whoever says so can have made
  * it up, since what came is signed by nobody. Such a word is a reason to look, and no more.
@@ -20,24 +24,53 @@ import {
   isDigestSealed,
   isSignedBySender,
   type JsonObject,
+  type JsonValue,
   type ModelDigest,
   type NodeId,
+  type Receipt,
+  receiptFromJson,
+  receiptHash,
+  receiptToJson,
   resultHash,
   type Sealed,
+  type SignedEnvelope,
   signatureLengthBytes,
 } from '../../protocol/index.ts'
+import { type BillRules, billInWords, faultOfBill } from './bill.ts'
 
 export interface Proof {
-  readonly cause: 'result-model' | 'forged-statement'
+  readonly cause: 'result-model' | 'forged-statement' | 'settlement-mismatch'
   /** By the node's clock. */
   readonly atMs: number
   /** What shows it, without anything that whoever brought it may have added. */
   readonly evidence: JsonObject
 }
 
+/** Whoever looks at a proof. */
+export interface ProofJudge {
+  readonly network: string
+  readonly bills: BillRules
+}
+
 /** @param evidence as whoever brings it has it, or anything at all */
-export function proofOf(worker: NodeId, evidence: JsonObject, network: string): Proof | undefined {
-  return otherModelIn(worker, evidence, network) ?? forgeryIn(worker, evidence, network)
+export function proofOf(
+  worker: NodeId,
+  evidence: JsonObject,
+  { bills, network }: ProofJudge,
+): Proof | undefined {
+  const { outputHash = null } = evidence
+  const output = bytesOf(outputHash, hashLengthBytes)
+  const receipt = receiptFromJson(evidence)
+  return (
+    (output && otherModelIn(signedIn(worker, evidence, { network, output }))) ??
+    (receipt && falseBillIn(signedIn(worker, evidence, { network, receipt }), bills)) ??
+    forgeryIn(worker, evidence, network)
+  )
+}
+
+/** What of an incident’s evidence shows the bill, besides the two envelopes. */
+export function billEvidence(receipt: Receipt): JsonObject {
+  return { found: billInWords(receipt), ...receiptToJson(receipt) }
 }
 
 /** What a forged digest's evidence is; nothing where it is longer than a cluster's usually is. */
@@ -75,20 +108,54 @@ function digestFrom(bytes: Uint8Array): ClusterDigest | undefined {
   }
 }
 
-function otherModelIn(worker: NodeId, evidence: JsonObject, network: string): Proof | undefined {
-  const { asked: askedJson = null, outputHash = null, result: resultJson = null } = evidence
+/** A result, and the request that it answers: the node has signed that it does. */
+interface SignedAnswer<T> {
+  readonly asked: SignedEnvelope
+  readonly result: SignedEnvelope
+  readonly envelopes: { readonly asked: JsonValue; readonly result: JsonValue }
+  readonly of: T
+}
+
+type Shown = { readonly output: Uint8Array } | { readonly receipt: Receipt }
+
+function signedIn<T extends Shown>(
+  worker: NodeId,
+  evidence: JsonObject,
+  shown: T & Pick<ProofJudge, 'network'>,
+): SignedAnswer<T> | undefined {
+  const { asked: askedJson = null, result: resultJson = null } = evidence
   const asked = envelopeFromJson(askedJson)
   const result = envelopeFromJson(resultJson)
-  const output = bytesOf(outputHash, hashLengthBytes)
-  if (asked === undefined || result === undefined || output === undefined) return undefined
-  const { bodyHash, domain, issuedAtMs, modelDigest, sender } = result.envelope
-  const isOfWorker = sender === worker && domain === 'result' && result.envelope.network === network
-  const { modelDigest: wanted } = asked.envelope
-  if (!isOfWorker || wanted === null || modelDigest === wanted) return undefined
+  if (asked === undefined || result === undefined) return undefined
+  const { bodyHash, domain, network, sender } = result.envelope
+  if (sender !== worker || domain !== 'result' || network !== shown.network) return undefined
+  const output = 'output' in shown ? shown.output : receiptHash(shown.receipt)
   if (Buffer.compare(resultHash(asked.envelope, output), bodyHash) !== 0) return undefined
   if (!isSignedBySender(result)) return undefined
-  const shown = { asked: askedJson, result: resultJson, outputHash }
-  return { cause: 'result-model', atMs: issuedAtMs, evidence: shown }
+  return { asked, result, envelopes: { asked: askedJson, result: resultJson }, of: shown }
+}
+
+function otherModelIn(
+  signed: SignedAnswer<{ readonly output: Uint8Array }> | undefined,
+): Proof | undefined {
+  if (signed === undefined) return undefined
+  const { asked, envelopes, of, result } = signed
+  const wanted = asked.envelope.modelDigest
+  if (wanted === null || result.envelope.modelDigest === wanted) return undefined
+  const outputHash = Buffer.from(of.output).toString('base64')
+  const atMs = result.envelope.issuedAtMs
+  return { cause: 'result-model', atMs, evidence: { ...envelopes, outputHash } }
+}
+
+function falseBillIn(
+  signed: SignedAnswer<{ readonly receipt: Receipt }> | undefined,
+  rules: BillRules,
+): Proof | undefined {
+  if (signed === undefined) return undefined
+  const { receipt } = signed.of
+  if (faultOfBill(receipt, rules) !== 'settlement-mismatch') return undefined
+  const evidence = { ...signed.envelopes, ...billEvidence(receipt) }
+  return { cause: 'settlement-mismatch', atMs: signed.result.envelope.issuedAtMs, evidence }
 }
 
 /** The model that a notice's evidence speaks of; null: none. */

@@ -19,6 +19,7 @@ import {
 import type { GatewayMetrics } from '../metrics.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
 import { offerOf } from '../workers/viewed.ts'
+import type { Billed } from '../workers/worker.ts'
 import { blameFor, provesForgery, recordedCode } from './attribution.ts'
 import type { DecisionLog } from './decision-log.ts'
 import { DoubtedRefusals } from './doubted-refusals.ts'
@@ -41,6 +42,8 @@ export interface Figures {
   readonly usage: GenerationUsage | undefined
   /** Tokens counted as they came, at least one per delta; `usage` is better where it is known. */
   readonly deltaTokens: number
+  /** undefined: it has signed none, as one that did not come to its end. */
+  readonly billed?: Billed | undefined
 }
 
 export const noFigures: Figures = Object.freeze({

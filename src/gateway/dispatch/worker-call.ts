@@ -13,7 +13,8 @@ import {
   type WorkerId,
 } from '../../protocol/index.ts'
 import type { MoveReason } from '../../routing/index.ts'
-import type { Worker, CallLimits as WorkerLimits } from '../workers/worker.ts'
+import type { Billed, Worker, CallLimits as WorkerLimits } from '../workers/worker.ts'
+import { sumOfBills } from './bills.ts'
 import type { Departure } from './departure.ts'
 import { Interruption } from './interruption.ts'
 import { AnswerMoved } from './moves.ts'
@@ -98,6 +99,8 @@ export class WorkerCall {
   #slowReader = false
   #readerMs = 0
   #usage: GenerationUsage | undefined
+  /** Of all prompts. */
+  #billed: Billed | undefined
   #lateLooks = 0
   /** The longest wait for a batch behind the first one, ms. */
   #gapMaxMs = 0
@@ -123,6 +126,9 @@ export class WorkerCall {
       isLeftByReturn: further.length === 0,
       deadlineMs,
       readerMs: () => this.#readerMs,
+      onBill: (billed) => {
+        this.#billed = sumOfBills(this.#billed, billed)
+      },
     })
     this.#iterator =
       further.length === 0
@@ -181,13 +187,14 @@ export class WorkerCall {
 
   figures(): Figures {
     const usage = this.#usage
-    if (this.#firstAtMs === undefined) return { ...noFigures, usage }
+    const billed = this.#billed
+    if (this.#firstAtMs === undefined) return { ...noFigures, usage, billed }
     const written = (usage?.completionTokens ?? this.#deltas) - this.#options.takenOver
     const tokens = written / this.#choices
     if (this.#options.inOnePiece) {
       const wholeMs = this.#lastTokenAtMs - this.#startMs
       const tpotMs = tokens < 1 ? null : wholeMs / tokens
-      return { ttftMs: null, tpotMs, usage, deltaTokens: this.#deltas }
+      return { ttftMs: null, tpotMs, usage, deltaTokens: this.#deltas, billed }
     }
     const spentMs = this.#lastTokenAtMs - this.#firstAtMs
     return {
@@ -195,6 +202,7 @@ export class WorkerCall {
       tpotMs: tokens < 2 || this.#slowReader ? null : spentMs / (tokens - 1),
       usage,
       deltaTokens: this.#deltas,
+      billed,
     }
   }
 
@@ -353,6 +361,7 @@ class OwnLimits implements WorkerLimits {
   readonly isLeftByReturn: boolean
   readonly deadlineMs: number
   readonly readerMs: () => number
+  readonly onBill: (billed: Billed) => void
   readonly #interruption: Interruption
 
   constructor(interruption: Interruption, rest: Required<Omit<WorkerLimits, 'signal'>>) {
@@ -360,6 +369,7 @@ class OwnLimits implements WorkerLimits {
     this.isLeftByReturn = rest.isLeftByReturn
     this.deadlineMs = rest.deadlineMs
     this.readerMs = rest.readerMs
+    this.onBill = rest.onBill
   }
 
   get signal(): AbortSignal {

@@ -5,6 +5,8 @@ import {
   envelopeToJson,
   IsochroneError,
   type JsonObject,
+  type Receipt,
+  resultHash,
   type SignedEnvelope,
 } from '../../protocol/index.ts'
 
@@ -12,8 +14,19 @@ import {
 export interface Shown {
   readonly asked: SignedEnvelope
   readonly result?: SignedEnvelope
-  /** Of the output that came. */
+  /** Of the output that came, with the work and the bill. */
   readonly hash?: Uint8Array
+  readonly receipt?: Receipt
+}
+
+/**
+ * Versions before this one signed the bill as a part of the answer, and nothing of the work. A node
+ * that still does is no forger; what it bills cannot be shown to anybody, so nobody takes it.
+ */
+export function isOfEarlierVersion({ asked, receipt, result }: Shown): boolean {
+  if (result === undefined || receipt === undefined) return false
+  const { bodyHash } = result.envelope
+  return Buffer.compare(resultHash(asked.envelope, receipt.content), bodyHash) === 0
 }
 
 /** undefined: an error, but none that breaks the rules. */

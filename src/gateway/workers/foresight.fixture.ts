@@ -80,7 +80,8 @@ export class SightedGateway {
     this.#joined += 1
     const { id = nodeIdOf(new Uint8Array(32).fill(this.#joined)) } = options
     const connection = options.connection ?? this.answeringLink(id)
-    const modules = { clock: this.#clock, calls: {} as SignedCalls }
+    const bills = () => defaultPolicy
+    const modules = { clock: this.#clock, calls: {} as SignedCalls, bills }
     const worker = new RemoteWorker(connection, recordOf(id, options), modules)
     this.registry.put(worker)
     this.foresight.joined(worker)

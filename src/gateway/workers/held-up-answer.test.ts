@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { secureRandom, systemClock, systemTurn } from '../../base/index.ts'
 import { createIdentity, hasCode, requestIdOf } from '../../protocol/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
 import { type Connection, MemoryNetwork } from '../../transport/index.ts'
 import { saying } from '../gateway.fixture.ts'
 import { gatewayLimits } from '../limits.ts'
@@ -37,7 +38,8 @@ async function answerHeldUpFor(heldUpMs: number, readerMs?: () => number) {
   const faults: string[] = []
   const worker = new RemoteWorker(await promise, node.recordOf(), {
     ...{ clock, calls },
-    faults: { answer: (_, kind) => void faults.push(kind) },
+    faults: { answer: (_, kind) => void faults.push(kind), conduct() {} },
+    bills: () => defaultPolicy,
   })
   const limits = { signal: new AbortController().signal, deadlineMs: 60_000 }
   let error: unknown

@@ -14,6 +14,7 @@ import {
   type NodeRecord,
   signNodeRecord,
 } from '../../protocol/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
 import type { CloseReason, Connection, IncomingCall } from '../../transport/index.ts'
 import { createJoinTokens, hashSecret } from '../index.ts'
 import { GatewayMetrics } from '../metrics.ts'
@@ -67,6 +68,7 @@ function setUp(limits = { joinsPerMinuteMax: 3, recordsPerMinuteMax: 2 }) {
       log: silentLog,
       registry,
       calls,
+      bills: () => defaultPolicy,
       joinTokens: createJoinTokens([hashSecret(token)]),
       metrics,
     },

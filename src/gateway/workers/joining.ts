@@ -5,6 +5,7 @@
  * for this network, and is not older than one seen before.
  */
 import type { Clock, Log } from '../../base/index.ts'
+import type { BillRules } from '../../evidence/index.ts'
 import type { MeshAgent } from '../../mesh/index.ts'
 import {
   asIsochroneError,
@@ -48,6 +49,8 @@ export interface JoiningModules {
   readonly calls: SignedCalls
   readonly joinTokens: JoinTokens
   readonly metrics: GatewayMetrics
+  /** By which nodes' bills are judged. */
+  readonly bills: () => BillRules
   /** Learns from what nodes measured of each other. */
   readonly latencies?: Pick<LatencyWatch, 'hear'>
   /** Learns how busy nodes are. */

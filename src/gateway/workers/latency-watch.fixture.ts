@@ -9,6 +9,7 @@ import {
   type NodeRecord,
   nodeIdOf,
 } from '../../protocol/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
 import type { Connection, LinkQuality } from '../../transport/index.ts'
 import { LatencyWatch } from './latency-watch.ts'
 import { WorkerRegistry } from './registry.ts'
@@ -68,7 +69,7 @@ export class WatchedGateway {
     this.#nodes += 1
     const id = nodeIdOf(new Uint8Array(32).fill(this.#nodes))
     const connection = { peer: id, link: () => link } as Partial<Connection> as Connection
-    const modules = { clock: this.clock, calls: this.#calls }
+    const modules = { clock: this.clock, calls: this.#calls, bills: () => defaultPolicy }
     const worker = new RemoteWorker(connection, recordOf(id, cell), modules)
     this.registry.put(worker)
     return {

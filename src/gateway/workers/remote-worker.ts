@@ -1,20 +1,23 @@
 /** A joined node, asked over the connection that it opened. */
 import { type Clock, SlotList } from '../../base/index.ts'
-import type { FaultKind } from '../../evidence/index.ts'
+import { type BillRules, billEvidence, type FaultKind, faultOfBill } from '../../evidence/index.ts'
 import {
   attestationHash,
+  type Bill,
+  boundedEmbedding,
   decodeAttestReply,
   decodeEmbedReply,
   decodeGenerateReply,
   type EmbeddingRequest,
   type EmbeddingResult,
-  embeddingHash,
+  embeddingReceipt,
   encodeAttestationAsk,
   encodeAttestCall,
   encodeEmbedCall,
   encodeEmbeddingRequest,
   encodeGenerateCall,
   encodeGenerationRequest,
+  envelopeToJson,
   type GenerationEvent,
   type GenerationRequest,
   IsochroneError,
@@ -23,7 +26,9 @@ import {
   methods,
   type NodeId,
   type NodeRecord,
-  OutputHash,
+  OutputTally,
+  type Receipt,
+  receiptHash,
   type SignedEnvelope,
 } from '../../protocol/index.ts'
 import {
@@ -33,9 +38,8 @@ import {
   type OutgoingCall,
   openCall,
 } from '../../transport/index.ts'
-import { faultEvidence, faultOf, type Shown } from './answer-faults.ts'
+import { faultEvidence, faultOf, isOfEarlierVersion, type Shown } from './answer-faults.ts'
 import type { SignedCalls } from './signed-calls.ts'
-import { embeddingTokensMax, UsageBounds } from './usage-bounds.ts'
 import type { CallLimits, Worker, WorkerView } from './worker.ts'
 
 export interface RemoteWorkerModules {
@@ -44,7 +48,9 @@ export interface RemoteWorkerModules {
   /** Told what a node's answer breaks the rules with. */
   readonly faults?: {
     answer(worker: NodeId, kind: FaultKind, evidence: JsonObject): void
+    conduct(worker: NodeId, kind: FaultKind, evidence: JsonObject): void
   }
+  readonly bills: () => BillRules
 }
 
 /** A statement and its two envelopes, verified. */
@@ -144,7 +150,7 @@ export class RemoteWorker implements Worker {
     this.#refuseBarred()
     const call = await openCall(this.#connection, methods.generate, { signal, deadlineMs, clock })
     const slot = this.#running.add(call)
-    const answer = new SignedAnswer(request, body.length - continuedBytes(request))
+    const answer = new SignedAnswer(request, body.length)
     const shown: Shown = { asked: envelope }
     try {
       this.#refuseBarred()
@@ -161,7 +167,7 @@ export class RemoteWorker implements Worker {
     } finally {
       this.#running.remove(slot)
     }
-    this.#check(answer, shown, limits.readerMs?.())
+    this.#check(answer, shown, limits)
   }
 
   async embed(request: EmbeddingRequest, limits: CallLimits): Promise<EmbeddingResult> {
@@ -170,14 +176,17 @@ export class RemoteWorker implements Worker {
     const answer = await this.#callEmbed(encodeEmbedCall({ envelope, body }), limits)
     const shown: Shown = { asked: envelope }
     const { result, ...embedding } = this.#decoded(answer, shown)
-    const hash = embeddingHash(embedding)
+    const receipt = embeddingReceipt(request, embedding)
+    const hash = receiptHash(receipt)
     try {
       this.#modules.calls.checkResult(result, envelope, { hash })
     } catch (error) {
-      throw this.#faulty(error, { ...shown, result, hash })
+      throw this.#faulty(error, { ...shown, result, hash, receipt })
     }
-    const promptTokens = Math.min(embedding.promptTokens, embeddingTokensMax(request))
-    return { ...embedding, promptTokens }
+    const bounded = boundedEmbedding(request, embedding)
+    const counted = { promptTokens: bounded.promptTokens, completionTokens: 0 }
+    this.#judge(receipt, { asked: envelope, result }, { counted, limits })
+    return bounded
   }
 
   /**
@@ -239,19 +248,39 @@ export class RemoteWorker implements Worker {
     }
   }
 
-  #check(answer: SignedAnswer, shown: Shown, heldUpMs: number | undefined): void {
+  #check(answer: SignedAnswer, { asked }: Shown, limits: CallLimits): void {
     let end: ReturnType<SignedAnswer['end']> | undefined
+    const heldUpMs = limits.readerMs?.()
     try {
       end = answer.end()
-      this.#modules.calls.checkResult(end.result, shown.asked, { hash: end.hash, heldUpMs })
+      this.#modules.calls.checkResult(end.result, asked, { hash: end.hash, heldUpMs })
     } catch (error) {
-      throw this.#faulty(error, { ...shown, ...end })
+      throw this.#faulty(error, { asked, ...end })
     }
+    const { result, receipt } = end
+    this.#judge(receipt, { asked, result }, { counted: answer.counted, limits })
+  }
+
+  /** The answer is right, and stays so: it is what it is to cost that may be wrong. */
+  #judge(
+    receipt: Receipt,
+    { asked, result }: Required<Pick<Shown, 'asked' | 'result'>>,
+    { counted, limits }: { readonly counted: Bill; readonly limits: CallLimits },
+  ): void {
+    const kind = faultOfBill(receipt, this.#modules.bills())
+    const isFalse = kind === 'settlement-mismatch'
+    // First: by the fault it may be quarantined, and then what it did is asked for.
+    limits.onBill?.({ bill: receipt.bill, counted, isFalse })
+    if (kind === undefined) return
+    const envelopes = { asked: envelopeToJson(asked), result: envelopeToJson(result) }
+    const evidence = { ...billEvidence(receipt), ...envelopes }
+    this.#modules.faults?.conduct(this.id, kind, evidence)
   }
 
   /** What was found here, not what the node says of itself. */
   #faulty(error: unknown, shown: Shown): unknown {
     const kind = faultOf(error)
+    if (kind === 'result-content' && isOfEarlierVersion(shown)) return earlierVersion()
     if (kind !== undefined) this.#modules.faults?.answer(this.id, kind, faultEvidence(error, shown))
     return error
   }
@@ -274,13 +303,12 @@ export class RemoteWorker implements Worker {
  */
 class SignedAnswer {
   readonly #choices: number
-  readonly #bounds: UsageBounds
-  readonly #hash = new OutputHash()
+  readonly #tally: OutputTally
   #result: SignedEnvelope | undefined
 
   constructor(request: GenerationRequest, bodyBytes: number) {
     this.#choices = request.choices
-    this.#bounds = new UsageBounds(request, bodyBytes)
+    this.#tally = new OutputTally(request, bodyBytes)
   }
 
   read(messages: readonly Uint8Array[]): readonly GenerationEvent[] {
@@ -295,26 +323,28 @@ class SignedAnswer {
     return batches.length === 1 && only !== undefined ? only : batches.flat()
   }
 
-  end(): { readonly result: SignedEnvelope; readonly hash: Uint8Array } {
+  end(): {
+    readonly result: SignedEnvelope
+    readonly receipt: Receipt
+    readonly hash: Uint8Array
+  } {
     if (this.#result === undefined) throw malformed('it ended without a signed result')
-    return { result: this.#result, hash: this.#hash.digest() }
+    const receipt = this.#tally.receipt()
+    return { result: this.#result, receipt, hash: receiptHash(receipt) }
+  }
+
+  get counted(): Bill {
+    return this.#tally.counted
   }
 
   #checked(events: readonly GenerationEvent[]): readonly GenerationEvent[] {
-    let hasUsage = false
     for (const event of events) {
-      if (event.type === 'usage') {
-        hasUsage = true
-        continue
-      }
-      if (event.choice >= this.#choices) {
+      if (event.type !== 'usage' && event.choice >= this.#choices) {
         throw malformed(`it speaks of choice ${event.choice} of ${this.#choices}`)
       }
-      if (event.type === 'delta') this.#bounds.delivered(event)
     }
-    this.#hash.add(events)
-    if (!hasUsage) return events
-    return events.map((event) => (event.type === 'usage' ? this.#bounds.bounded(event) : event))
+    this.#tally.add(events)
+    return this.#tally.bounded(events)
   }
 }
 
@@ -322,12 +352,12 @@ function quarantined(why: string): IsochroneError {
   return new IsochroneError('node_quarantined', `The node was ${why}.`)
 }
 
-function ignore(): void {}
-
-/** What was taken over is no part of the prompt. */
-function continuedBytes({ continued }: GenerationRequest): number {
-  return continued === undefined ? 0 : JSON.stringify(continued).length
+function earlierVersion(): IsochroneError {
+  const message = 'The node signs its answers as an earlier version did: its software is too old.'
+  return new IsochroneError('node_failed', message)
 }
+
+function ignore(): void {}
 
 function malformed(what: string): IsochroneError {
   return new IsochroneError('malformed_message', `The node’s answer is malformed: ${what}.`)

@@ -14,7 +14,7 @@ import {
   decodeGenerateCall,
   decodeGenerationRequest,
   decodeJoinReply,
-  embeddingHash,
+  embeddingReceipt,
   encodeAttestation,
   encodeAttestReply,
   encodeEmbedReply,
@@ -31,7 +31,9 @@ import {
   type NodeId,
   type NodeRecord,
   NonceStore,
-  OutputHash,
+  OutputTally,
+  type Receipt,
+  receiptHash,
   resultHash,
   type SignedEnvelope,
   signEnvelope,
@@ -60,6 +62,8 @@ export type Misdeed =
   | 'unknown-choice'
   | 'garbage'
   | 'invented-usage'
+  | 'a-little-over'
+  | 'earlier-version'
 
 export interface StandInOptions {
   readonly script: Script
@@ -169,10 +173,10 @@ export class StandInNode {
     this.generations += 1
     const { envelope, body } = decodeGenerateCall(await call.request())
     this.#verify(call, envelope, body)
-    const hash = new OutputHash()
     const { misdeed } = this
     const { script } = this.#options
     const request = decodeGenerationRequest(body)
+    const tally = new OutputTally(request, body.length)
     const onAbort = () => {
       this.cancelled += 1
     }
@@ -180,9 +184,11 @@ export class StandInNode {
     for await (const batch of script(request, call.signal)) {
       const events = batch.map((event) => {
         if (misdeed === 'unknown-choice') return elsewhere(event)
-        return misdeed === 'invented-usage' && event.type === 'usage' ? invented : event
+        if (event.type !== 'usage') return event
+        if (misdeed === 'a-little-over') return { ...event, completionTokens: 10 }
+        return misdeed === 'invented-usage' ? invented : event
       })
-      hash.add(events)
+      tally.add(events)
       await call.send(
         misdeed === 'garbage'
           ? Uint8Array.of(1, 2, 3)
@@ -191,9 +197,9 @@ export class StandInNode {
     }
     call.signal.removeEventListener('abort', onAbort)
     if (misdeed === 'no-result') return
-    if (misdeed === 'other-output') hash.add([usage])
+    if (misdeed === 'other-output') tally.add([usage])
     const signer = misdeed === 'foreign-signature' ? createIdentity() : this.identity
-    const signed = this.#sign(signer, envelope, hash.digest())
+    const signed = this.#sign(signer, envelope, hashOf(tally.receipt(), misdeed))
     const result = misdeed === 'replayed-result' ? (this.#kept ?? signed) : signed
     this.#kept ??= result
     await call.send(encodeGenerateReply({ type: 'result', result }))
@@ -205,7 +211,8 @@ export class StandInNode {
   async #embed(call: IncomingCall): Promise<void> {
     const { envelope, body } = decodeEmbedCall(await call.request())
     this.#verify(call, envelope, body)
-    const { input } = decodeEmbeddingRequest(body)
+    const request = decodeEmbeddingRequest(body)
+    const { input } = request
     const { misdeed } = this
     const { embedsAfter } = this.#options
     this.embeddings += 1
@@ -213,8 +220,9 @@ export class StandInNode {
     const promptTokens = misdeed === 'invented-usage' ? invented.promptTokens : input.length
     const answer = { vectors: input.map(() => Float32Array.of(1, 2)), promptTokens }
     const isOther = misdeed === 'other-output'
-    const hash = embeddingHash(isOther ? { ...answer, promptTokens: 99 } : answer)
-    const result = this.#sign(this.identity, envelope, hash)
+    const signed = isOther ? { ...answer, promptTokens: 99 } : answer
+    const receipt = embeddingReceipt(request, signed)
+    const result = this.#sign(this.identity, envelope, hashOf(receipt, misdeed))
     await call.send(encodeEmbedReply({ ...answer, result }))
   }
 
@@ -272,6 +280,10 @@ export class StandInNode {
       modelDigest: misdeed === 'other-model' ? otherDigest : envelope.modelDigest,
     })
   }
+}
+
+function hashOf(receipt: Receipt, misdeed: Misdeed | undefined): Uint8Array {
+  return misdeed === 'earlier-version' ? receipt.content : receiptHash(receipt)
 }
 
 const standInDigest = modelDigestOf('ab'.repeat(32))

@@ -22,6 +22,7 @@ import {
   noticeMarkOf,
   type SaidNotice,
 } from '../../protocol/index.ts'
+import { defaultPolicy } from '../../routing/index.ts'
 import { MemoryNetwork, type TransportEvents } from '../../transport/index.ts'
 import type { ApiKeys } from '../admission/credentials.ts'
 import { saying, startGateway, type TestGateway, testKey, testToken } from '../gateway.fixture.ts'
@@ -156,6 +157,22 @@ test('what a node has signed itself quarantines it everywhere, unasked', async (
   )
 })
 
+test('a false bill quarantines everywhere, by the figures that its node has signed', async (t) => {
+  const { all, node } = await places(t, 3)
+  const [first, ...others] = all as [Place, Place, Place]
+  const wrong = await node('invented-usage', all)
+  assert.equal(await ask(first), 200)
+  for (const place of [first, ...others]) {
+    const [incident] = await incidents(place)
+    assert.deepEqual([incident?.state, incident?.cause], ['quarantined', 'settlement-mismatch'])
+    assert.equal(await ask(place), 503)
+  }
+  assert.deepEqual(
+    wrong.map(({ generations }) => generations),
+    [1, 0, 0],
+  )
+})
+
 for (const misdeed of ['foreign-signature', 'other-output', 'other-request'] as const) {
   test(`${misdeed}: told, every gateway looks for itself and refuses the node`, async (t) => {
     const { all, node } = await places(t, 3)
@@ -236,6 +253,7 @@ test('who is quarantined already is not condemned again by what others show', ()
       condemn: () => {
         condemned += 1
       },
+      policy: () => defaultPolicy,
     })
     assert.equal(notices.hear(teller.identity.id, notice), undefined)
     assert.equal(condemned, state === 'quarantined' ? 0 : 1)

@@ -7,6 +7,7 @@ import type { Clock, Log, Random, Timer } from '../../base/index.ts'
 import {
   type AccusationConsequence,
   Accusations,
+  type BillRules,
   type EvidenceBook,
   type FaultKind,
   type HeardNotice,
@@ -33,6 +34,7 @@ export interface StandingNoticesModules {
   readonly random: Random
   readonly log: Log
   readonly network: string
+  readonly policy: () => BillRules
   readonly book: Pick<StandingBook, 'forgivenUntilMs' | 'incidents' | 'of'>
   readonly evidence: Pick<EvidenceBook, 'hear'>
   readonly registry: Pick<WorkerRegistry, 'begin' | 'end' | 'find' | 'node' | 'standing'>
@@ -59,10 +61,11 @@ export class StandingNotices {
   constructor(modules: StandingNoticesModules) {
     this.#modules = modules
     this.rechecks = new Rechecks(modules)
-    const { book, clock, evidence, network, registry } = modules
+    const { book, clock, evidence, network, policy, registry } = modules
     this.#accusations = new Accusations({
       clock,
       network,
+      bills: policy,
       isKnown: (worker) => registry.find(worker) !== undefined,
       forgivenUntilMs: (worker) => book.forgivenUntilMs(worker),
       isTrusted: (gateway) => modules.notices?.isTrusted(gateway) === true,

@@ -116,6 +116,54 @@ async function incidentsOf(gateway: TestGateway, query = ''): Promise<readonly I
   return JSON.parse(text).data
 }
 
+test('a false bill: the answer stands, its author is quarantined, with both figures', async (t) => {
+  const { gateway, node } = await place(t)
+  const wrong = await node(saying(['Li', 'ma']), 'invented-usage')
+  const { status, text } = await ask(gateway)
+  assert.equal(status, 200)
+  assert.equal(JSON.parse(text).choices[0].message.content, 'Lima')
+  assert.equal(JSON.parse(text).usage.completion_tokens, 2)
+  for (let i = 0; i < 5; i += 1) assert.equal((await ask(gateway)).status, 503)
+  assert.equal(wrong.generations, 1)
+  const [incident] = await incidentsOf(gateway)
+  assert.deepEqual([incident?.state, incident?.cause], ['quarantined', 'settlement-mismatch'])
+  const key = 'iso_operator'
+  const shown = JSON.parse((await call(gateway, `/v1/incidents/${incident?.id}`, { key })).text)
+  assert.match(shown.evidence.found, /billed 1000000 prompt and 1000000 completion.* \d+ and 2 can/)
+  assert.equal(shown.shut_until_ms, null)
+})
+
+test('a false bill of an embedding is one as well', async (t) => {
+  const { gateway, node } = await place(t)
+  await node(saying([]), 'invented-usage')
+  const body = { model: 'm', input: ['a'] }
+  assert.equal((await call(gateway, '/v1/embeddings', { body })).status, 200)
+  assert.equal((await call(gateway, '/v1/embeddings', { body })).status, 503)
+  const [incident] = await incidentsOf(gateway)
+  assert.equal(incident?.cause, 'settlement-mismatch')
+})
+
+test('a bill that is a little over is seen; five of them shut a gate', async (t) => {
+  const { gateway, node } = await place(t)
+  await node(saying(['Li', 'ma']), 'a-little-over')
+  for (let i = 0; i < 5; i += 1) {
+    assert.deepEqual(await incidentsOf(gateway), [])
+    const { status, text } = await ask(gateway)
+    assert.deepEqual([status, JSON.parse(text).usage.completion_tokens], [200, 2])
+  }
+  const [incident] = await incidentsOf(gateway)
+  assert.deepEqual([incident?.state, incident?.cause], ['shut', 'repeated-faults'])
+})
+
+test('a node that signs as the version before did answers nobody, and is no forger', async (t) => {
+  const { gateway, node } = await place(t)
+  await node(saying(['Li', 'ma']), 'earlier-version')
+  const { status, text } = await ask(gateway)
+  assert.equal(status, 502)
+  assert.match(text, /its software is too old/)
+  assert.deepEqual(await incidentsOf(gateway), [])
+})
+
 const severe: readonly (readonly [Misdeed, string])[] = [
   ['foreign-signature', 'result-identity'],
   ['other-output', 'result-content'],

@@ -1,5 +1,6 @@
 /** What can be sent a request: a joined node, or an upstream without a node. */
 import type {
+  Bill,
   EmbeddingRequest,
   EmbeddingResult,
   GenerationEvent,
@@ -25,6 +26,14 @@ export interface WorkerView {
   readonly record: NodeRecord | null
 }
 
+/** What a node billed for one request, and how much of it can be. */
+export interface Billed {
+  readonly bill: Bill
+  readonly counted: Bill
+  /** It was severely over what can be: nothing of it is owed. */
+  readonly isFalse: boolean
+}
+
 export interface CallLimits {
   /** Aborts when the client left or a time limit passed; the worker then stops its work. */
   readonly signal: AbortSignal
@@ -34,6 +43,8 @@ export interface CallLimits {
   readonly deadlineMs: number
   /** How long whoever reads has held the answer up, ms. */
   readonly readerMs?: () => number
+  /** Told of the bill that a node has signed with its answer, before the answer ends. */
+  readonly onBill?: (billed: Billed) => void
 }
 
 export interface Worker {

@@ -12,7 +12,7 @@ import { readSignedEnvelope, writeSignedEnvelope } from './signed-envelope.ts'
 import { malformed } from './verify-buffer.ts'
 
 export interface EmbedReply extends EmbeddingResult {
-  /** Domain `result`, over the request and the `embeddingHash` of the rest: `resultHash`. */
+  /** Domain `result`, over the request and the `receiptHash` of the rest: `resultHash`. */
   readonly result: SignedEnvelope
 }
 
@@ -41,7 +41,7 @@ export function decodeEmbedReply(bytes: Uint8Array): EmbedReply {
   })
 }
 
-/** The digest of an embedding that its result's envelope signs, 32 bytes. */
+/** Of an embedding, what its receipt names: 32 bytes. */
 export function embeddingHash({ vectors, promptTokens }: EmbeddingResult): Uint8Array {
   const head = Buffer.alloc(12)
   head.writeUInt32BE(vectors.length, 0)

@@ -10,7 +10,7 @@ import { readSignedEnvelope, writeSignedEnvelope } from './signed-envelope.ts'
 
 export type GenerateReply =
   | { readonly type: 'events'; readonly events: readonly GenerationEvent[] }
-  /** Domain `result`, over the request and the `OutputHash` of all events: `resultHash`. */
+  /** Domain `result`, over the request and the `receiptHash` of the answer: `resultHash`. */
   | { readonly type: 'result'; readonly result: SignedEnvelope }
 
 export function encodeGenerateReply(reply: GenerateReply): Uint8Array {

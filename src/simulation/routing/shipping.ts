@@ -119,6 +119,7 @@ export class ShippingBalancer implements Balancer {
       count: (worker, of, heard) => this.#book.count(worker, of, heard),
     })
     this.#accusations = new Accusations({
+      bills: () => policy,
       ...{ clock, network: 'simulated', isKnown, isTrusted: () => true },
       forgivenUntilMs: (worker) => this.#standing.forgivenUntilMs(worker),
       observe: (worker, at) => this.#book.hear(worker, at),
