@@ -109,8 +109,9 @@ export class Journey {
 
   /** What routing is to know of the request, with who has read its beginning. */
   asks(asked: AskedGeneration, client: Client): Pick<Trip, 'route' | 'prefixes'> {
-    const prefixes = this.#prefixes.of(asked.request, client.account.keyId)
-    const warm = prefixes.length === 0 ? [] : this.#prefixes.warm(prefixes)
+    const { keyId } = client.account
+    const prefixes = this.#prefixes.of(asked.request, keyId)
+    const warm = prefixes.length === 0 ? [] : this.#prefixes.warm(prefixes, keyId)
     return { prefixes, route: warm.length === 0 ? asked.route : { ...asked.route, warm } }
   }
 
@@ -164,12 +165,13 @@ export class Journey {
   }
 
   #leave(trip: Trip, trail: Trail, arrival: Arrival): void {
+    const { client, prefixes } = trip
     try {
       trail.close()
-      if (trip.prefixes.length === 0) return
+      if (prefixes.length === 0) return
       // Behind it may stand one that was asked beside it, and was not needed.
       const done = trail.decision.attempts.findLast(({ outcome }) => outcome === 'completed')
-      if (done !== undefined) this.#prefixes.wasRead(trip.prefixes, done.worker)
+      if (done !== undefined) this.#prefixes.wasRead(prefixes, client.account.keyId, done.worker)
     } finally {
       this.#measure(trip, arrival, trail)
       this.#prepare(trail)

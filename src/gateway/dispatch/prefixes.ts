@@ -18,8 +18,10 @@ const charactersPerToken = 4
 const boundariesMax = 8
 /** A text is cut at these multiples of the least length, since it has no messages. */
 const cuts = [1, 2, 4, 8, 16, 32, 64] as const
-/** In each of two generations; at about 150 bytes each, 3 MB in all. */
-const entriesMaxDefault = 10_000
+/** At about 150 bytes each, 3 MB in all. */
+const entriesMaxDefault = 20_000
+/** Of one API key, however many there are: two generations of its latest prompt. */
+const shareMin = 2 * boundariesMax
 const secretBytes = 16
 
 /** A beginning of a prompt. */
@@ -28,12 +30,18 @@ export interface Prefix {
   readonly promptTokens: number
 }
 
+/** Nothing is taken out of a generation: the older one goes as a whole. */
+interface Generations {
+  young: Map<string, WorkerId>
+  old: Map<string, WorkerId>
+}
+
 export class Prefixes {
   readonly #secret: Uint8Array
   readonly #entriesMax: number
-  /** Nothing is taken out of a generation: the older one goes as a whole. */
-  #young = new Map<string, WorkerId>()
-  #old = new Map<string, WorkerId>()
+  /** Of each API key, the one that asked longest ago first. */
+  readonly #byKey = new Map<string, Generations>()
+  #entries = 0
 
   constructor(random: Random, entriesMax = entriesMaxDefault) {
     this.#secret = random.bytes(secretBytes)
@@ -61,23 +69,59 @@ export class Prefixes {
   }
 
   /** Who read one of them last, each worker once. */
-  warm(prefixes: readonly Prefix[]): readonly WarmWorker[] {
+  warm(prefixes: readonly Prefix[], keyId: string): readonly WarmWorker[] {
     const warm: WarmWorker[] = []
+    const mine = this.#byKey.get(keyId)
+    if (mine === undefined) return warm
     for (const { key, promptTokens } of prefixes) {
-      const worker = this.#young.get(key) ?? this.#old.get(key)
+      const worker = mine.young.get(key) ?? mine.old.get(key)
       if (worker === undefined || warm.some((one) => one.worker === worker)) continue
       warm.push({ worker, promptTokens })
     }
     return warm
   }
 
-  /** A worker read the prompt that has these. */
-  wasRead(prefixes: readonly Prefix[], worker: WorkerId): void {
-    if (this.#young.size + prefixes.length > this.#entriesMax) {
-      this.#old = this.#young
-      this.#young = new Map()
+  /**
+   * A worker read the prompt that has these. All keys have equal shares: whoever asks much forgets
+   * its own, and who has more from a time with fewer keys gives it up.
+   */
+  wasRead(prefixes: readonly Prefix[], keyId: string, worker: WorkerId): void {
+    const mine = this.#byKey.get(keyId) ?? { young: new Map(), old: new Map() }
+    this.#byKey.delete(keyId)
+    this.#byKey.set(keyId, mine)
+    if (mine.young.size + prefixes.length > this.#share / 2) this.#age(mine)
+    const before = mine.young.size
+    for (const { key } of prefixes) mine.young.set(key, worker)
+    this.#entries += mine.young.size - before
+    while (this.#entries > this.#entriesMax) this.#makeRoom()
+  }
+
+  get #share(): number {
+    return Math.max(shareMin, this.#entriesMax / this.#byKey.size)
+  }
+
+  #age(generations: Generations): void {
+    this.#entries -= generations.old.size
+    generations.old = generations.young
+    generations.young = new Map()
+  }
+
+  /** Of whoever has most; where that is a prompt's, of whoever asked longest ago. */
+  #makeRoom(): void {
+    let most: string | undefined
+    let mostEntries = shareMin
+    for (const [keyId, { young, old }] of this.#byKey) {
+      most ??= keyId
+      if (young.size + old.size <= mostEntries) continue
+      most = keyId
+      mostEntries = young.size + old.size
     }
-    for (const { key } of prefixes) this.#young.set(key, worker)
+    const generations = most === undefined ? undefined : this.#byKey.get(most)
+    if (most === undefined || generations === undefined) return
+    this.#age(generations)
+    if (mostEntries > shareMin) return
+    this.#age(generations)
+    this.#byKey.delete(most)
   }
 }
 
