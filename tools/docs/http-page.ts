@@ -93,6 +93,10 @@ i.`,
 project’s own engine does not look at them.`,
     ...aboutDecisions,
     ...aboutIncidents,
+    '## What counts',
+    `A key has so many requests and tokens per minute. A request to a model counts as one, with its
+tokens. So does, with none, whatever may be long or costs much to gather: decisions, nodes, the
+mesh, the latency map, incidents, and previews. Models, health and metrics are free.`,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],

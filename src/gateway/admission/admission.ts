@@ -90,10 +90,7 @@ export class Admission {
     if (this.#inFlight >= this.#options.requestsInFlightMax) {
       throw refusal('all_nodes_busy', `${this.#inFlight} requests are under way here`, 1000)
     }
-    const requestsMs = requests.waitMs(1, now)
-    if (requestsMs > 0) {
-      throw refusal('rate_limited', `${requests.limit} requests per minute are used up`, requestsMs)
-    }
+    checkRequests(requests, now)
     const tokensMs = tokens.waitMs(estimatedTokens, now)
     if (tokensMs > 0) {
       throw refusal('rate_limited', `${tokens.limit} tokens per minute are used up`, tokensMs)
@@ -103,6 +100,14 @@ export class Admission {
     tokens.take(reserved, now)
     this.#inFlight += 1
     return { release: this.#releaseOnce(tokens, reserved) }
+  }
+
+  /** Counts one request that takes no place and costs no tokens; throws `rate_limited`. */
+  count(account: Account): void {
+    const now = this.#modules.clock.monotonic()
+    const { requests } = this.#bucketsOf(account, now)
+    checkRequests(requests, now)
+    requests.take(1, now)
   }
 
   allowance(account: Account): Allowance {
@@ -137,6 +142,13 @@ export class Admission {
     if (this.#buckets.size > accountsMax && oldest !== undefined) this.#buckets.delete(oldest)
     return buckets
   }
+}
+
+/** Throws where the next request has to wait. */
+function checkRequests(requests: TokenBucket, now: number): void {
+  const waitMs = requests.waitMs(1, now)
+  if (waitMs === 0) return
+  throw refusal('rate_limited', `${requests.limit} requests per minute are used up`, waitMs)
 }
 
 function refusal(

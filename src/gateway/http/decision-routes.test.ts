@@ -44,7 +44,7 @@ async function start(t: TestContext, { others = 0, ...limits }: Partial<Limits> 
   }
   const get = async (path: string) => {
     const response = await fetch(gateway.url + path, { headers })
-    return { status: response.status, text: await response.text() }
+    return { response, status: response.status, text: await response.text() }
   }
   const post = async (path: string, body: unknown, sent = headers) => {
     const init = { method: 'POST', headers: sent, body: JSON.stringify(body) }
@@ -230,4 +230,31 @@ test('a preview knows who has read the beginning of its prompt', async (t) => {
     (await warmIn())?.map((one) => one.worker),
     [worker],
   )
+})
+
+test('what costs much to tell counts as a request, and takes nobody’s place', async (t) => {
+  const gateway = await start(t, { requestsPerMinute: 8, requestsInFlightMax: 1 })
+  const decision = await gateway.ask()
+  const costly = [
+    `/v1/decisions/${decision}?format=replay`,
+    '/v1/nodes',
+    '/v1/nodes/upstream-u0',
+    '/v1/mesh',
+    '/v1/latency-map',
+    '/v1/incidents',
+    '/v1/decisions',
+  ]
+  for (const [i, path] of costly.entries()) {
+    const { response, status } = await gateway.get(path)
+    const left = response.headers.get('x-ratelimit-remaining-requests')
+    assert.deepEqual([path, status, left], [path, 200, String(6 - i)])
+  }
+  for (const path of costly) {
+    const { response, status, text } = await gateway.get(path)
+    assert.deepEqual([path, status], [path, 429])
+    assert.match(text, /8 requests per minute are used up; try again in \d+ s/)
+    assert.match(response.headers.get('retry-after') ?? '', /^\d+$/)
+  }
+  assert.equal((await gateway.get('/v1/models')).status, 200)
+  assert.equal((await gateway.get('/healthz')).status, 200)
 })

@@ -53,11 +53,12 @@ export function decisionRoutes(modules: DecisionRouteModules): readonly Route[] 
     {
       method: 'GET',
       path: '/v1/decisions',
+      counts: true,
       document: {
         tag: 'information',
         summary: 'The newest decisions: the key’s own, or for an operator all.',
         answer: decisionList,
-        errorStatuses: [400, 401, 404],
+        errorStatuses: [400, 401, 404, 429],
         query: [{ name: 'limit', schema: digits, description: 'How many at most.' }],
       },
       handle(client) {
@@ -72,11 +73,12 @@ export function decisionRoutes(modules: DecisionRouteModules): readonly Route[] 
     {
       method: 'GET',
       path: '/v1/decisions/:id',
+      counts: true,
       document: {
         tag: 'information',
         summary: 'Why a request went where it went; signed, and with what it was decided on.',
         answer: decisionOrRecord,
-        errorStatuses: [400, 401, 404],
+        errorStatuses: [400, 401, 404, 429],
         query: [
           {
             name: 'format',

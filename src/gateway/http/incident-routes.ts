@@ -30,11 +30,12 @@ export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route
     {
       method: 'GET',
       path: '/v1/incidents',
+      counts: true,
       document: {
         tag: 'information',
         summary: 'The incidents that this gateway keeps, newest first.',
         answer: incidentList,
-        errorStatuses: [400, 401],
+        errorStatuses: [400, 401, 429],
         query: [
           { name: 'which', schema: json.enum(which), description: 'Default: open.' },
           { name: 'limit', schema: json.string({ pattern: '^[0-9]{1,4}$' }) },
@@ -51,11 +52,12 @@ export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route
     {
       method: 'GET',
       path: '/v1/incidents/:id',
+      counts: true,
       document: {
         tag: 'information',
         summary: 'One incident: its evidence, its signed steps, what was decided.',
         answer: incidentAnswer,
-        errorStatuses: [401, 404],
+        errorStatuses: [401, 404, 429],
       },
       handle(client) {
         const incident = known(faults.book.find(idOf(client)), client.id)

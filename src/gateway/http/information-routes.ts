@@ -78,17 +78,19 @@ function nodeRoutes(about: InformationRouteModules): readonly Route[] {
   const { registry } = about
   return [
     {
-      ...information('/v1/nodes', {
-        summary: 'Lists the workers: nodes and upstreams.',
-        answer: nodeList,
-      }),
+      ...counted(
+        information('/v1/nodes', {
+          summary: 'Lists the workers: nodes and upstreams.',
+          answer: nodeList,
+        }),
+      ),
       handle(client) {
         const data = registry.all().map((worker) => nodeView(worker, about))
         sendValue(client, { object: 'list', data })
       },
     },
     {
-      ...information('/v1/nodes/:id', { summary: 'One worker.', answer: nodeAnswer }),
+      ...counted(information('/v1/nodes/:id', { summary: 'One worker.', answer: nodeAnswer })),
       handle(client) {
         const { id } = client
         const worker = isNodeId(id) || isUpstreamId(id) ? registry.find(id) : undefined
@@ -135,6 +137,11 @@ function information(path: string, words: Pick<RouteDocument, 'summary' | 'answe
   const errorStatuses = [...(words.query === undefined ? [] : [400]), 401, 404]
   const document = { ...words, tag: 'information' as const, errorStatuses }
   return { method: 'GET' as const, path, document }
+}
+
+function counted({ document, ...route }: ReturnType<typeof information>) {
+  const errorStatuses = [...document.errorStatuses, 429]
+  return { ...route, counts: true as const, document: { ...document, errorStatuses } }
 }
 
 function operation(path: string, summary: string) {

@@ -22,11 +22,12 @@ export function latencyMapRoute(watch: LatencyWatch): Route {
   return {
     method: 'GET',
     path: '/v1/latency-map',
+    counts: true,
     document: {
       tag: 'information',
       summary: 'Round trips between regions of the earth, and whether nodes can be where they say.',
       answer: latencyMapAnswer,
-      errorStatuses: [400, 401],
+      errorStatuses: [400, 401, 429],
       query: [
         { name: 'limit', schema: digits, description: 'How many pairs at most.' },
         { name: 'from', schema: cellText, description: 'With `to`: what to expect between them.' },

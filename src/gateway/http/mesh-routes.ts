@@ -22,11 +22,12 @@ export function meshRoutes({ gateway, mesh }: MeshRouteModules): readonly Route[
     {
       method: 'GET',
       path: '/v1/mesh',
+      counts: true,
       document: {
         tag: 'information',
         summary: 'The mesh as this gateway sees it: regions, clusters, members, their load.',
         answer: meshAnswer,
-        errorStatuses: [400, 401],
+        errorStatuses: [400, 401, 429],
         query: [
           {
             name: 'limit',

@@ -28,6 +28,11 @@ export interface Route {
   readonly path: string
   /** Whoever reaches the port may ask: health and metrics. */
   readonly open?: boolean
+  /**
+   * Its answer may be long, or costs much to gather: it counts as one of the key's requests. Those
+   * that go to nodes, and previews of them, are counted when their tokens are known.
+   */
+  readonly counts?: true
   /** What is wrong with a body; undefined: nothing. Routes without it take no body. */
   readonly check?: (body: unknown) => IsochroneError | undefined
   readonly document: RouteDocument

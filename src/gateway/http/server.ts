@@ -138,6 +138,7 @@ export class HttpServer {
     if (route.open !== true) {
       client.identify(this.#modules.admission.authenticate(request.headers.authorization))
     }
+    if (route.counts === true) this.#count(client)
     if (route.check === undefined) {
       await route.handle(client, undefined)
       return
@@ -146,6 +147,18 @@ export class HttpServer {
     const fault = route.check(body)
     if (fault !== undefined) throw fault
     await route.handle(client, body)
+  }
+
+  #count(client: Client): void {
+    const { admission, metrics } = this.#modules
+    try {
+      admission.count(client.account)
+    } catch (error) {
+      metrics.refusal(asIsochroneError(error).code)
+      throw error
+    } finally {
+      client.allowance(admission.allowance(client.account))
+    }
   }
 
   /** @throws IsochroneError `not_found`, `method_not_allowed`, `invalid_request` */
