@@ -68,6 +68,13 @@ module.exports = {
       },
     },
     {
+      name: 'http-without-fetch',
+      comment: "import of 'node:http' loads fetch too (3 MB): src/gateway/http/node-http.ts",
+      severity: 'error',
+      from: { path: '^src/', pathNot: testFiles },
+      to: { path: '^(node:)?http$', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'no-tests-in-production',
       comment: 'what ships does not import tests',
       severity: 'error',

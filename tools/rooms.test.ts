@@ -128,6 +128,12 @@ const cases: readonly [what: string, rules: readonly string[], files: Record<str
       'src/base/index.ts': "export type { A } from './a.ts'\n",
     },
   ],
+  [
+    'HTTP with all that its import loads',
+    ['http-without-fetch'],
+    { 'src/base/index.ts': "import { STATUS_CODES } from 'node:http'\nexport { STATUS_CODES }\n" },
+  ],
+  ['types of HTTP', [], { 'src/base/index.ts': "export type { Server } from 'node:http'\n" }],
   ['a file that nothing leads to', ['no-orphans'], { 'src/base/lost.ts': 'export const a = 1\n' }],
   [
     'a file that only its test leads to',

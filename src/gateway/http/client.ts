@@ -2,7 +2,7 @@
  * The client of one HTTP request: who asked, since when, whether they are still there, and how to
  * answer.
  */
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../base/index.ts'
 import { errorCodes, IsochroneError, type RequestId } from '../../protocol/index.ts'
@@ -10,6 +10,7 @@ import { type Allowance, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
 import { Departure } from '../dispatch/departure.ts'
 import { EventStream } from './event-stream.ts'
+import { ServerResponse } from './node-http.ts'
 import { limitTaking, type TakingOptions } from './taking-limit.ts'
 
 /** Node's, with the client whom it answers. */

@@ -1,8 +1,8 @@
 /** An `IsochroneError` → an HTTP answer. */
-import { STATUS_CODES } from 'node:http'
 import { errorCodes, IsochroneError } from '../../protocol/index.ts'
 import { renderError } from '../openai/error-rendering.ts'
 import { type Client, jsonType } from './client.ts'
+import { STATUS_CODES } from './node-http.ts'
 
 /** When no node can serve a request now, one may have joined by then. */
 const retryAfterNoNodeMs = 5000

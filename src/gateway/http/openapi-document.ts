@@ -2,8 +2,8 @@
  * The OpenAPI document, gathered from the routes. (The OpenAPI Specification, version 3.1:
  * https://spec.openapis.org/oas/v3.1.0)
  */
-import { STATUS_CODES } from 'node:http'
 import type { Schema } from '../../base/index.ts'
+import { STATUS_CODES } from './node-http.ts'
 import { errorAnswer } from './openapi.ts'
 import type { Route, RouteDocument } from './route-table.ts'
 
