@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
-import { graphOptions, type OnnxBackend } from '../../src/engine/index.ts'
+import { loadLocalEngine, type OnnxBackend } from '../../src/engine/index.ts'
 import { buildGraph, type StoredModel, weightsFile, wholeRange } from '../../src/models/index.ts'
 
 export interface Timing {
@@ -50,6 +50,7 @@ export async function openBareLoop(model: StoredModel, options: BareOptions): Pr
   const runtime = await loadRuntime(options.backend)
   const { contextTokensMax, backend } = options
   const { manifest } = model
+  const { graphOptions } = await loadLocalEngine()
   const form = graphOptions(manifest, { backend, contextTokensMax })
   const graph = buildGraph(manifest, wholeRange(manifest.architecture), form)
   const settings = backend === 'wasm' ? wasmSettings(model) : nativeSettings(backend, model)

@@ -17,7 +17,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '../../src/base/index.ts'
-import { availableBackends, type OnnxBackend } from '../../src/engine/index.ts'
+import { loadLocalEngine, type OnnxBackend } from '../../src/engine/index.ts'
 import { importModel, openModel, type StoredModel } from '../../src/models/index.ts'
 import type { Bench, BenchOptions } from '../bench.ts'
 import { describeMachine, describeVersions } from '../machine.ts'
@@ -134,6 +134,7 @@ async function run(options: BenchOptions, print: (line: string) => void): Promis
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-bench-'))
   try {
     progress('looking for back ends')
+    const { availableBackends } = await loadLocalEngine()
     const found = await availableBackends({ ...process.env })
     const backends = found.filter(({ backend, available }) => {
       return available && (options['backend'] ?? backend) === backend

@@ -1,13 +1,7 @@
 /** This project's engine doing the same work: requests in, events out, all of them at once. */
 import { availableParallelism } from 'node:os'
 import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
-import {
-  createOnnxEngine,
-  createOnnxRunner,
-  type Engine,
-  loadTokenizer,
-  type OnnxBackend,
-} from '../../src/engine/index.ts'
+import { type Engine, loadLocalEngine, type OnnxBackend } from '../../src/engine/index.ts'
 import type { StoredModel } from '../../src/models/index.ts'
 import { type GenerationRequest, requestIdOf } from '../../src/protocol/index.ts'
 import { processorMsSince, type Timing, type Work } from './bare-loop.ts'
@@ -26,6 +20,7 @@ export interface OwnLoop {
 }
 
 export async function openOwnLoop(stored: StoredModel, options: OwnOptions): Promise<OwnLoop> {
+  const { createOnnxEngine, createOnnxRunner, loadTokenizer } = await loadLocalEngine()
   const threads = availableParallelism()
   const runner = await createOnnxRunner(stored, { ...options, threads })
   const tokenizer = await loadTokenizer(stored.folder)

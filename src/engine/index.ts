@@ -4,13 +4,16 @@
  */
 export type { Engine, EngineLoad, EngineModel } from './engine.ts'
 export type { DecodeStep, ModelRunner } from './model-runner.ts'
-export { availableBackends, type BackendReport, measureMemoryBandwidth } from './onnx/backends.ts'
-export { createOnnxRunner, type RunnerOptions } from './onnx/create-runner.ts'
-export { graphOptions } from './onnx/graph-options.ts'
-export { type IntegerReport, verifyIntegerMatmul } from './onnx/integer-check.ts'
-export { type OnnxBackend, onnxBackends } from './onnx/runtime.ts'
-export { createOnnxEngine, type LoadedModel, type OnnxEngineOptions } from './onnx-engine.ts'
-export { defaultSchedulerLimits, type SchedulerLimits } from './scheduler/scheduler.ts'
-export { loadTokenizer } from './tokenizer/load-tokenizer.ts'
+export type { BackendReport } from './onnx/backends.ts'
+export type { RunnerOptions } from './onnx/create-runner.ts'
+export type { IntegerReport } from './onnx/integer-check.ts'
+export type { OnnxBackend } from './onnx/runtime.ts'
+export type { LoadedModel, OnnxEngineOptions } from './onnx-engine.ts'
+export type { SchedulerLimits } from './scheduler/scheduler.ts'
 export type { Tokenizer } from './tokenizer/tokenizer.ts'
 export { createUpstreamEngine, type UpstreamEngineOptions } from './upstream/upstream-engine.ts'
+
+/** What runs models in this process: loaded with the first call. */
+export function loadLocalEngine(): Promise<typeof import('./local-engine.ts')> {
+  return import('./local-engine.ts')
+}

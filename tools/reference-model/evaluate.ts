@@ -8,12 +8,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLog, systemClock } from '../../src/base/index.ts'
-import {
-  createOnnxEngine,
-  createOnnxRunner,
-  type Engine,
-  loadTokenizer,
-} from '../../src/engine/index.ts'
+import { type Engine, loadLocalEngine } from '../../src/engine/index.ts'
 import { importModel, openModel } from '../../src/models/index.ts'
 import { type GenerationRequest, requestIdOf } from '../../src/protocol/index.ts'
 
@@ -70,6 +65,7 @@ async function withEngine<T>(model: string, use: (engine: Engine) => Promise<T>)
   try {
     const { name } = await importModel(model, { storeDir })
     const stored = await openModel(storeDir, name)
+    const { createOnnxEngine, createOnnxRunner, loadTokenizer } = await loadLocalEngine()
     const runner = await createOnnxRunner(stored, { backend: 'cpu', slots, threads: 1 })
     const tokenizer = await loadTokenizer(stored.folder)
     const models = [{ stored, runner, tokenizer }]

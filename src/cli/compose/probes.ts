@@ -7,11 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import {
-  availableBackends,
-  measureMemoryBandwidth,
-  verifyIntegerMatmul,
-} from '../../engine/index.ts'
+import { loadLocalEngine } from '../../engine/index.ts'
 import {
   detectHardware,
   type MachineFindings,
@@ -25,6 +21,7 @@ import { gpuOf } from './gpus.ts'
 
 export const engineProbes: MachineProbes = {
   async gpu() {
+    const { availableBackends } = await loadLocalEngine()
     const found = await availableBackends()
     const gpu = found.find(
       ({ backend, available }) => available && (backend === 'webgpu' || backend === 'cuda'),
@@ -34,8 +31,14 @@ export const engineProbes: MachineProbes = {
     const { name, memoryBytes } = await gpuOf(gpu.backend === 'cuda' ? 'cuda' : 'webgpu')
     return { name: name || gpu.detail || `an adapter through ${gpu.backend}`, memoryBytes }
   },
-  memoryBandwidth: () => measureMemoryBandwidth(),
-  integerExact: async () => (await verifyIntegerMatmul('cpu')).exact,
+  async memoryBandwidth() {
+    const { measureMemoryBandwidth } = await loadLocalEngine()
+    return measureMemoryBandwidth()
+  },
+  async integerExact() {
+    const { verifyIntegerMatmul } = await loadLocalEngine()
+    return (await verifyIntegerMatmul('cpu')).exact
+  },
 }
 
 /**

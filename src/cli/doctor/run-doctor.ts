@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { availableBackends, type BackendReport } from '../../engine/index.ts'
+import { type BackendReport, loadLocalEngine } from '../../engine/index.ts'
 import { listModels } from '../../models/index.ts'
 import { detectHardware, measureMachine } from '../../node/index.ts'
 import { asIsochroneError, type HardwareReport } from '../../protocol/index.ts'
@@ -32,6 +32,7 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
   const { terminal } = context
   const doing = options.measure ? 'Looking and measuring …' : 'Looking …'
   if (!options.json) terminal.note(terminal.noteStyle.dim(`${doing}\n\n`))
+  const { availableBackends } = await loadLocalEngine()
   const backends = await availableBackends()
   const hardware = options.measure ? await measured(backends) : undefined
   const checks = [
