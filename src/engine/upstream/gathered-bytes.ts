@@ -23,8 +23,12 @@ export class GatheredBytes {
     this.#parts = []
   }
 
-  /** All of them and then `last`; nothing is left here. */
+  /**
+   * All of them and then `last`; nothing is left here. What is one part is not copied, so `last`
+   * has to be read before it is somebody else's.
+   */
   take(last?: Buffer): Buffer {
+    if (last !== undefined && this.#length === 0) return last
     const all = this.#pages === undefined ? this.#parts : [...this.#pages, ...this.#parts]
     if (last !== undefined) all.push(last)
     this.#pages = undefined

@@ -58,6 +58,8 @@ class StreamHandler implements ResponseHandler {
   #status = 0
   #retryAfter: string | null = null
   #body: GatheredBytes | undefined
+  /** The end of the body, until `onEnd`: in memory that the next read overwrites. */
+  #lastPart: Buffer | undefined
   #batch: GenerationEvent[] = []
   #sawDone = false
   #ended = false
@@ -117,10 +119,10 @@ class StreamHandler implements ResponseHandler {
     else this.#sse = new SseParser((payload) => this.#onPayload(payload))
   }
 
-  onData(chunk: Buffer): void {
+  onData(chunk: Buffer, isLast: boolean): void {
     if (this.#ended) return
     if (this.#mode !== 'stream') {
-      this.#collect(chunk)
+      this.#collect(chunk, isLast)
       return
     }
     try {
@@ -142,7 +144,7 @@ class StreamHandler implements ResponseHandler {
     }
     try {
       if (this.#mode === 'answer') {
-        const text = this.#body?.take().toString('utf8') ?? ''
+        const text = this.#takeBody().toString('utf8')
         this.#chunks.readValue(parseJson(text), this.#batch)
       } else this.#sse?.end()
       if (!this.#ended) this.#finish()
@@ -189,18 +191,26 @@ class StreamHandler implements ResponseHandler {
     this.#connection = null
   }
 
-  #collect(chunk: Buffer): void {
+  #collect(chunk: Buffer, isLast: boolean): void {
     this.#body ??= new GatheredBytes()
-    const body = this.#body
-    body.add(chunk)
-    if (this.#mode === 'refusal' && body.length > refusalBytesMax) this.#refuse()
-    else if (body.length > answerBytesMax) {
+    const length = this.#body.length + chunk.length
+    // Most answers are one part: it is read where it lies.
+    if (isLast) this.#lastPart = chunk
+    else this.#body.add(chunk)
+    if (this.#mode === 'refusal' && length > refusalBytesMax) this.#refuse()
+    else if (length > answerBytesMax) {
       this.#broken(new Error(`the answer has more than ${answerBytesMax} bytes`))
     }
   }
 
+  #takeBody(): Buffer {
+    const body = (this.#body ?? new GatheredBytes()).take(this.#lastPart)
+    this.#lastPart = undefined
+    return body
+  }
+
   #refuse(): void {
-    const body = this.#body?.take().toString('utf8', 0, refusalBytesMax) ?? ''
+    const body = this.#takeBody().toString('utf8', 0, refusalBytesMax)
     this.fail(
       errorFromResponse({
         status: this.#status,

@@ -121,8 +121,8 @@ export class Connection implements ResponseEvents {
     this.#handler?.onHead(head)
   }
 
-  onData(bytes: Buffer): void {
-    this.#handler?.onData(bytes)
+  onData(bytes: Buffer, isLast: boolean): void {
+    this.#handler?.onData(bytes, isLast)
   }
 
   onEnd(): void {

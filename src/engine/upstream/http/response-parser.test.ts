@@ -23,17 +23,22 @@ function read(pieces: readonly Buffer[], isEnded = true): Read {
   const heads: ResponseHead[] = []
   let body = ''
   let ended = 0
+  let last = false
   const parser = new ResponseParser({
     onHead: (head) => heads.push(head),
-    onData(bytes) {
+    onData(bytes, isLast) {
+      assert.ok(!last, 'nothing follows the last part')
       body += bytes.toString('latin1')
+      last = isLast
     },
     onEnd() {
       ended += 1
+      last = false
     },
   })
   parser.begin()
   for (const piece of pieces) parser.push(piece)
+  assert.ok(!last, 'the end follows the last part at once')
   const { persistent } = parser
   if (isEnded) parser.finish()
   return { heads, body, ended, persistent }

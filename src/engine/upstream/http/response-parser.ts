@@ -14,8 +14,11 @@ export interface ResponseHead {
 
 export interface ResponseEvents {
   onHead(head: ResponseHead): void
-  /** @param bytes are somebody else's after the call */
-  onData(bytes: Buffer): void
+  /**
+   * @param bytes are somebody else's after the call, unless `isLast`
+   * @param isLast by the announced length: `onEnd` follows before the bytes are overwritten
+   */
+  onData(bytes: Buffer, isLast: boolean): void
   onEnd(): void
 }
 
@@ -93,7 +96,7 @@ export class ResponseParser {
       if (this.#state === 'head') rest = this.#readHead(rest)
       else if (this.#state === 'length') rest = this.#readBody(rest)
       else if (this.#state === 'close') {
-        this.#events.onData(rest)
+        this.#events.onData(rest, false)
         return
       } else if (this.#state === 'ended') {
         throw new ResponseFault('it sent more than its response')
@@ -185,8 +188,9 @@ export class ResponseParser {
     const isLast = this.#leftBytes === 0
     const isChunk = this.#state === 'chunk'
     if (isLast && isChunk) this.#state = 'chunk-end'
-    this.#events.onData(part)
-    if (isLast && !isChunk) this.#end()
+    const isWhole = isLast && !isChunk
+    this.#events.onData(part, isWhole)
+    if (isWhole) this.#end()
     return isAll ? none : bytes.subarray(part.length)
   }
 
