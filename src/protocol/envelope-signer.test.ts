@@ -18,7 +18,7 @@ import { EnvelopeSigner } from './envelope-signer.ts'
 import type { ErrorCode } from './error-codes.ts'
 import { hasCode } from './errors.ts'
 import { createIdentity, type Identity } from './identity.ts'
-import { leafHash, merkleTreeOf } from './merkle-tree.ts'
+import { leafHash, MerkleTree } from './merkle-tree.ts'
 import { NonceStore } from './nonce-store.ts'
 import { identities } from './protocol.fixture.ts'
 import { VerifiedRoots, verifiedRootsLimits } from './verified-roots.ts'
@@ -158,7 +158,7 @@ test('a proof that is too short, too long, or of no tree, is refused and says so
 test('a tree of one is no second way to sign an envelope', () => {
   const { fields, expectation } = setUp()
   const envelope = envelopeOf(alice, fields())
-  const { root } = merkleTreeOf([leafHash(canonicalBytes(envelope))])
+  const { root } = new MerkleTree([leafHash(canonicalBytes(envelope))])
   const signature = alice.sign(treeStatement(root, 1))
   const inclusion = { index: 0, treeSize: 1, siblings: new Uint8Array(0) }
   assertRefused({ envelope, signature, inclusion }, expectation(), 'invalid_signature')
@@ -177,7 +177,9 @@ test('a root that one sender signed holds nothing of another sender', () => {
   const { fields, expectation } = setUp()
   const envelopes = [envelopeOf(alice, fields()), envelopeOf(bob, fields())]
   const leaves = envelopes.map((envelope) => leafHash(canonicalBytes(envelope)))
-  const { root, inclusions } = merkleTreeOf(leaves)
+  const tree = new MerkleTree(leaves)
+  const { root } = tree
+  const inclusions = leaves.map((_, index) => tree.inclusion(index))
   const signature = alice.sign(treeStatement(root, 2))
   const [own, others] = envelopes.map((envelope, index) => {
     const inclusion = inclusions[index]

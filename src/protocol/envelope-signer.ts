@@ -18,7 +18,7 @@ import {
 } from './envelope.ts'
 import { envelopeLimits } from './envelope-limits.ts'
 import type { Identity } from './identity.ts'
-import { leafHash, merkleTreeOf } from './merkle-tree.ts'
+import { leafHash, MerkleTree } from './merkle-tree.ts'
 
 interface Waiting {
   readonly envelope: Envelope
@@ -68,10 +68,10 @@ export class EnvelopeSigner {
       first.resolve({ envelope: first.envelope, signature, inclusion: null })
       return
     }
-    const tree = merkleTreeOf(waiting.map(({ bytes }) => leafHash(bytes)))
+    const tree = new MerkleTree(waiting.map(({ bytes }) => leafHash(bytes)))
     const signature = this.#identity.sign(treeStatement(tree.root, waiting.length))
     for (const [index, { envelope, resolve }] of waiting.entries()) {
-      resolve({ envelope, signature, inclusion: tree.inclusions[index] ?? null })
+      resolve({ envelope, signature, inclusion: tree.inclusion(index) })
     }
   }
 }

@@ -121,7 +121,7 @@ export {
   type Inclusion,
   leafHash,
   leafPrefix,
-  merkleTreeOf,
+  MerkleTree,
   rootOf,
   treeHashLengthBytes,
   writeLeafHash,

@@ -3,14 +3,16 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { AssertionFailure } from '../base/index.ts'
-import { type Inclusion, leafHash, merkleTreeOf, proofLength, rootOf } from './merkle-tree.ts'
+import { type Inclusion, leafHash, MerkleTree, proofLength, rootOf } from './merkle-tree.ts'
 
 const sizes = Array.from({ length: 70 }, (_, i) => i + 1)
 
 test('every leaf of every small tree has a proof, as long as the tree is high at most', () => {
   for (const size of sizes) {
     const leaves = leavesOf(size)
-    const { root, inclusions } = merkleTreeOf(leaves)
+    const tree = new MerkleTree(leaves)
+    const { root } = tree
+    const inclusions = leaves.map((_, index) => tree.inclusion(index))
     assert.equal(inclusions.length, size)
     for (const [index, inclusion] of inclusions.entries()) {
       assert.equal(inclusion.index, index)
@@ -24,7 +26,7 @@ test('every leaf of every small tree has a proof, as long as the tree is high at
 test('the root is that of RFC 6962, written down as the RFC has it', () => {
   for (const size of sizes) {
     const contents = contentsOf(size)
-    assert.ok(isSame(merkleTreeOf(contents.map(leafHash)).root, treeHash(contents)))
+    assert.ok(isSame(new MerkleTree(contents.map(leafHash)).root, treeHash(contents)))
   }
 })
 
@@ -51,14 +53,16 @@ test('the root is that of the test vectors of Certificate Transparency', () => {
   ]
   for (const [i, root] of roots.entries()) {
     const leaves = contents.slice(0, i + 1).map(leafHash)
-    assert.equal(Buffer.from(merkleTreeOf(leaves).root).toString('hex'), root)
+    assert.equal(Buffer.from(new MerkleTree(leaves).root).toString('hex'), root)
   }
 })
 
 test('no other place has the proof of a place', () => {
   for (const size of sizes.slice(0, 20)) {
     const leaves = leavesOf(size)
-    const { root, inclusions } = merkleTreeOf(leaves)
+    const tree = new MerkleTree(leaves)
+    const { root } = tree
+    const inclusions = leaves.map((_, index) => tree.inclusion(index))
     for (const [index, inclusion] of inclusions.entries()) {
       for (let otherSize = 1; otherSize <= 40; otherSize += 1) {
         for (let other = 0; other < otherSize; other += 1) {
@@ -123,7 +127,9 @@ test('a place outside of its tree, or of no tree, is none', () => {
 test('an inner node does not pass for a leaf', () => {
   for (const size of sizes.slice(2)) {
     const leaves = leavesOf(size)
-    const { root, inclusions } = merkleTreeOf(leaves)
+    const tree = new MerkleTree(leaves)
+    const { root } = tree
+    const inclusions = leaves.map((_, index) => tree.inclusion(index))
     for (let left = 0; left + 1 < size; left += 2) {
       const { siblings } = inclusions[left] ?? { siblings: new Uint8Array(0) }
       // The way up from the parent of two leaves, with what was hashed there as a leaf's content.
@@ -141,14 +147,14 @@ test('an inner node does not pass for a leaf', () => {
 test('the last leaf twice makes another tree', () => {
   for (const size of sizes) {
     const leaves = leavesOf(size)
-    const { root } = merkleTreeOf(leaves)
-    const doubled = merkleTreeOf([...leaves, leafAt(leaves, size - 1)])
+    const { root } = new MerkleTree(leaves)
+    const doubled = new MerkleTree([...leaves, leafAt(leaves, size - 1)])
     assert.ok(!isSame(doubled.root, root))
   }
 })
 
 test('a tree without leaves is a programmer error', () => {
-  assert.throws(() => merkleTreeOf([]), AssertionFailure)
+  assert.throws(() => new MerkleTree([]), AssertionFailure)
 })
 
 test('the proof of a place in the largest tree has a bounded length', () => {
@@ -164,7 +170,9 @@ const treeAndPlace = fc
 
 function place({ size, index }: { readonly size: number; readonly index: number }) {
   const leaves = leavesOf(size)
-  const { root, inclusions } = merkleTreeOf(leaves)
+  const tree = new MerkleTree(leaves)
+  const { root } = tree
+  const inclusions = leaves.map((_, index) => tree.inclusion(index))
   const inclusion: Inclusion | undefined = inclusions[index]
   assert.ok(inclusion !== undefined)
   return { leaf: leafAt(leaves, index), inclusion, root }

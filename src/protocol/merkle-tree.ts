@@ -18,13 +18,6 @@ export interface Inclusion {
   readonly siblings: Uint8Array
 }
 
-export interface MerkleTree {
-  /** 32 bytes. */
-  readonly root: Uint8Array
-  /** One for each leaf, in their order. */
-  readonly inclusions: readonly Inclusion[]
-}
-
 export const treeHashLengthBytes = sha256LengthBytes
 /** What the hash of a leaf begins with, before its content. */
 export const leafPrefix = 0x00
@@ -46,18 +39,45 @@ export function writeLeafHash(prefixed: Uint8Array, target: Uint8Array): void {
   writeSha256(prefixed, target)
 }
 
-/** @param leaves at least one `leafHash` */
-export function merkleTreeOf(leaves: readonly Uint8Array[]): MerkleTree {
-  assert(leaves.length > 0, 'a tree has at least one leaf')
-  const levels: (readonly Uint8Array[])[] = [leaves]
-  for (let level = leaves; level.length > 1; ) {
-    level = levelAbove(level)
-    levels.push(level)
+export class MerkleTree {
+  /** 32 bytes. */
+  readonly root: Uint8Array
+  /** Leaves in it. */
+  readonly size: number
+  /** From the leaves up, without the root. */
+  readonly #levels: readonly (readonly Uint8Array[])[]
+
+  /** @param leaves at least one `leafHash` */
+  constructor(leaves: readonly Uint8Array[]) {
+    assert(leaves.length > 0, 'a tree has at least one leaf')
+    const levels: (readonly Uint8Array[])[] = [leaves]
+    for (let level = leaves; level.length > 1; ) {
+      level = levelAbove(level)
+      levels.push(level)
+    }
+    const root = levels.pop()?.[0]
+    assert(root !== undefined, 'a tree has a root')
+    this.root = root
+    this.size = leaves.length
+    this.#levels = levels
   }
-  const root = levels.pop()?.[0]
-  assert(root !== undefined, 'a tree has a root')
-  const inclusions = leaves.map((_, index) => inclusionIn(levels, index))
-  return { root, inclusions }
+
+  /** The proof that the leaf of that index is in it. */
+  inclusion(index: number): Inclusion {
+    assert(isPlace(index, this.size), 'the index is that of a leaf')
+    const siblings = pooledBytes(proofLength(index, this.size) * treeHashLengthBytes)
+    let at = 0
+    let place = index
+    for (const level of this.#levels) {
+      const sibling = level[place ^ 1]
+      if (sibling !== undefined) {
+        siblings.set(sibling, at)
+        at += treeHashLengthBytes
+      }
+      place >>>= 1
+    }
+    return { index, treeSize: this.size, siblings }
+  }
 }
 
 /**
@@ -116,23 +136,6 @@ function levelAbove(level: readonly Uint8Array[]): Uint8Array[] {
     above.push(right === undefined ? left : innerHash(left, right))
   }
   return above
-}
-
-/** @param levels from the leaves up, without the root */
-function inclusionIn(levels: readonly (readonly Uint8Array[])[], index: number): Inclusion {
-  const treeSize = levels[0]?.length ?? 1
-  const siblings = pooledBytes(proofLength(index, treeSize) * treeHashLengthBytes)
-  let at = 0
-  let place = index
-  for (const level of levels) {
-    const sibling = level[place ^ 1]
-    if (sibling !== undefined) {
-      siblings.set(sibling, at)
-      at += treeHashLengthBytes
-    }
-    place >>>= 1
-  }
-  return { index, treeSize, siblings }
 }
 
 const innerPrefix = 0x01

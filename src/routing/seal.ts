@@ -5,7 +5,7 @@
 import {
   type Identity,
   leafHash,
-  merkleTreeOf,
+  MerkleTree,
   type NodeId,
   rootOf,
   treeHashLengthBytes,
@@ -41,7 +41,7 @@ const sizeBytes = 4
 /** @param leaves of at least one record, 32 bytes each */
 export function sealTree(signer: Signer, leaves: Uint8Array): SealedTree {
   const hashes = hashesIn(leaves)
-  const { root } = merkleTreeOf(hashes)
+  const { root } = new MerkleTree(hashes)
   const signature = signer.sign(statementOf(root, hashes.length))
   return { gateway: signer.id, signature, leaves }
 }
@@ -55,7 +55,7 @@ export function sealAlone(signer: Signer, text: string): DecisionSeal {
 export function sealIn({ gateway, leaves, signature }: SealedTree, index: number) {
   const hashes = hashesIn(leaves)
   if (!(index >= 0 && index < hashes.length)) return undefined
-  const { siblings = new Uint8Array() } = merkleTreeOf(hashes).inclusions[index] ?? {}
+  const { siblings } = new MerkleTree(hashes).inclusion(index)
   const seal: DecisionSeal = {
     gateway: gateway as NodeId,
     signature: Buffer.from(signature).toString('base64'),
