@@ -1,13 +1,18 @@
 /** The bytes of a view: written one after the other, and read back with every length checked. */
 import { IsochroneError } from '../../protocol/index.ts'
 
-const bytesFirst = 4_096
 /** Of 7 bits each: enough for a length of 32 bits. */
 const variableBytesMax = 5
 
 export class ViewWriter {
-  #bytes = Buffer.allocUnsafe(bytesFirst)
+  #bytes: Buffer
   #length = 0
+
+  /** @param bytesFirst of the memory to begin with; it grows as needed */
+  constructor(bytesFirst: number) {
+    // Not of Node's pool, which it would keep for as long as it lives.
+    this.#bytes = Buffer.allocUnsafeSlow(bytesFirst)
+  }
 
   get length(): number {
     return this.#length
@@ -64,7 +69,7 @@ export class ViewWriter {
     const at = this.#length
     this.#length = at + length
     if (this.#length > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(2 * this.#length)
+      const larger = Buffer.allocUnsafeSlow(2 * this.#length)
       this.#bytes.copy(larger, 0, 0, at)
       this.#bytes = larger
     }

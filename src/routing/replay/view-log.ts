@@ -47,6 +47,8 @@ const frameBytesMin = 64 * 1024
 /** Of the bytes of all rows, which are so a quarter of a long frame at most. */
 const frameBytesPerRows = 4
 const noBytes = new Uint8Array()
+const frameBytesFirst = 4_096
+const frameBytesSpare = 1.25
 
 export class ViewLog {
   readonly #nameFrame: () => string
@@ -61,7 +63,12 @@ export class ViewLog {
   /** The frame to write to, which begins anew from time to time: then all rows are to be set. */
   begin(): ViewFrame {
     this.#frame.measure()
-    if (this.#frame.isFull) this.#frame = new ViewFrame(this.#nameFrame())
+    if (this.#frame.isFull) {
+      // The next one will be about as long: what it outgrows would be old, and old memory is
+      // collected only when there is much of it.
+      const bytesFirst = Math.ceil(frameBytesSpare * this.#frame.length)
+      this.#frame = new ViewFrame(this.#nameFrame(), bytesFirst)
+    }
     return this.#frame
   }
 }
@@ -73,7 +80,7 @@ interface KnownTimes {
 
 export class ViewFrame {
   readonly id: string
-  readonly #out = new ViewWriter()
+  readonly #out: ViewWriter
   readonly #texts = new Map<string, number>()
   readonly #numberOf = (text: string): number => this.#texts.get(text) ?? this.#named(text)
   readonly #scratch = new Float64Array(rowLength)
@@ -90,9 +97,15 @@ export class ViewFrame {
   #hashedBytes = 0
   #hash: string
 
-  constructor(id: string) {
+  constructor(id: string, bytesFirst = frameBytesFirst) {
     this.id = id
+    this.#out = new ViewWriter(bytesFirst)
     this.#hash = firstHashOf(id)
+  }
+
+  /** Bytes. */
+  get length(): number {
+    return this.#out.length
   }
 
   get isFull(): boolean {
