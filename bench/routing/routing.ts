@@ -6,6 +6,10 @@
  * one that has to make the table first. And what the candidates' evidence costs when nothing new
  * was seen for a second.
  *
+ * The control only counts, for as long as the median decision takes: what its slowest took longer
+ * was the machine (a tick of its clock, others who compute there), and that the slowest decisions
+ * have as well.
+ *
  * And what decisions lead to, on simulated fleets: `policies.ts`.
  */
 import { ManualClock, seededRandom } from '../../src/base/index.ts'
@@ -15,6 +19,7 @@ import {
   type Candidate,
   CandidateTable,
   type DecideInput,
+  type Decision,
   decide,
   defaultPolicy,
   renderDecision,
@@ -31,10 +36,12 @@ const seed = 7
 const model = 'bench-model'
 const sizes = [1, 5, 10, 100, 1_000, 10_000]
 /** Decisions per size: these many candidates are looked at in all, and at least 200 times. */
-const candidatesSeen = 4_000_000
+const candidatesSeen = 20_000_000
 const candidatesSeenQuick = 100_000
 const repeatsMin = 200
 const repeatsMax = 40_000
+/** Decisions, control and decisions with an objective take turns: a machine has its moods. */
+const turnsTaken = 3
 const observationsPerWorker = 30
 
 interface Row {
@@ -42,6 +49,7 @@ interface Row {
   readonly floorUs: number
   readonly p50Us: number
   readonly p99Us: number
+  readonly controlP99Us: number
   /** With an objective for the first and each further token. */
   readonly timelyP50Us: number
   readonly timelyP99Us: number
@@ -71,6 +79,7 @@ function run(options: BenchOptions, print: (line: string) => void): Report {
     { title: 'floor', cell: ({ floorUs }) => us(floorUs) },
     { title: 'decide p50', cell: ({ p50Us }) => us(p50Us) },
     { title: 'p99', cell: ({ p99Us }) => us(p99Us) },
+    { title: 'control p99', cell: ({ controlP99Us }) => us(controlP99Us) },
     { title: 'with an objective p50', cell: ({ timelyP50Us }) => us(timelyP50Us) },
     { title: 'p99', cell: ({ timelyP99Us }) => us(timelyP99Us) },
     { title: 'table made anew', cell: ({ onceUs }) => us(onceUs) },
@@ -118,8 +127,27 @@ function measure(size: number, seen: number): Row {
   }
   const floor = timed(repeats, () => readAll(table))
   const notes = new Notes(candidates)
-  const decided = timed(repeats, () => decide({ ...input, view: notes.mark() }), change)
-  const timelyDecided = timed(repeats, () => decide(timely), change)
+  let last: Decision | undefined
+  const noted = () => {
+    last = decide({ ...input, view: notes.mark() })
+    return last
+  }
+  // When a request is over, what its decision saw becomes a hash; and then something changes.
+  const goOn = () => {
+    sink = last?.rounds[0]?.view?.hash
+    change()
+  }
+  const decided: number[] = []
+  const control: number[] = []
+  const timelyDecided: number[] = []
+  const share = Math.ceil(repeats / turnsTaken)
+  const perUs = countsPerUs()
+  for (let i = 0; i < turnsTaken; i += 1) {
+    decided.push(...timed(share, noted, goOn))
+    const counts = quantile(decided, 0.5) * perUs
+    control.push(...timed(share, () => countTo(counts)))
+    timelyDecided.push(...timed(share, () => decide(timely), change))
+  }
   const once = timed(repeatsMin, () => decide(inputOf(candidates)))
   const decision = decide(input)
   const workers = candidates.map(({ id }) => id)
@@ -136,6 +164,7 @@ function measure(size: number, seen: number): Row {
     floorUs: quantile(floor, 0.5),
     p50Us: quantile(decided, 0.5),
     p99Us: quantile(decided, 0.99),
+    controlP99Us: quantile(control, 0.99),
     timelyP50Us: quantile(timelyDecided, 0.5),
     timelyP99Us: quantile(timelyDecided, 0.99),
     onceUs: quantile(once, 0.5),
@@ -164,6 +193,24 @@ function timed(repeats: number, work: () => unknown, before: () => void = () => 
     times.push((performance.now() - start) * 1e3)
   }
   return sink === times ? [] : times
+}
+
+function countTo(end: number): number {
+  let sum = 0
+  for (let i = 0; i < end; i += 1) sum += i % 3
+  return sum
+}
+
+/** As long as nothing disturbs. */
+function countsPerUs(): number {
+  const end = 10_000
+  return (
+    end /
+    quantile(
+      timed(repeatsMin, () => countTo(end)),
+      0.5,
+    )
+  )
 }
 
 function readEvidence(book: EvidenceBook, workers: readonly WorkerId[]): number {

@@ -21,7 +21,7 @@ export {
 } from './latency-record.ts'
 export type { LatencySketch } from './latency-sketch.ts'
 export type { Observation, ObservationStore, ObservedOutcome } from './observation.ts'
-export { type HazardEstimate, hazardOf, presenceWindowMs, survival } from './presence.ts'
+export { type HazardEstimate, hazardOf, noneOf, presenceWindowMs, survival } from './presence.ts'
 export { type RateEstimate, rateAnswersMin } from './rate.ts'
 export { evidenceWindowMs, newcomer } from './record.ts'
 export { type Response, respond } from './response-curve.ts'

@@ -95,7 +95,12 @@ function quantileFactor(shape: number, deviations: number): number {
 
 /** The probability that nothing ends within `ms`. */
 export function survival(hazardPerMs: number, ms: number): number {
-  const x = hazardPerMs * ms
+  return noneOf(hazardPerMs * ms)
+}
+
+/** The probability of none, where `expected` of them are (Poisson). */
+export function noneOf(expected: number): number {
+  const x = expected
   // Mostly less than a tenth: then the series is exact to eight digits, and half as dear.
   if (!(x < 0.1)) return Math.exp(-x)
   const squared = x * x

@@ -247,17 +247,15 @@ function demandOf(
   }
 }
 
-/** In one pass: mostly there are none, and then nobody is asked for any. */
-function doubtsOf(table: CandidateTable) {
-  let all = 0
-  for (let row = 0; row < table.size; row += 1) all |= table.barred[row] as number
+/** Mostly there are none, and then nobody is asked for any. */
+function doubtsOf({ extremes: { barred } }: CandidateTable) {
   return {
-    avoidsOverdue: (all & bars.overdue) !== 0,
-    avoidsSuspects: (all & bars.suspect) !== 0,
-    avoidsBroken: (all & (bars.broken | bars.probed)) !== 0,
-    hasDead: (all & bars.dead) !== 0,
-    hasBarred: (all & bars.condemned) !== 0,
-    hasWaiting: (all & bars.waiting) !== 0,
+    avoidsOverdue: (barred & bars.overdue) !== 0,
+    avoidsSuspects: (barred & bars.suspect) !== 0,
+    avoidsBroken: (barred & (bars.broken | bars.probed)) !== 0,
+    hasDead: (barred & bars.dead) !== 0,
+    hasBarred: (barred & bars.condemned) !== 0,
+    hasWaiting: (barred & bars.waiting) !== 0,
   }
 }
 

@@ -4,41 +4,53 @@
  * processor's cache.
  *
  * A file that loops over them takes these objects as constants of its own: V8 then knows their
- * numbers, while it looks up what is imported each time.
+ * numbers, while it looks up what is imported each time. Rows are as long as a power of two, and
+ * `((row & rowMask) << shift) + cell` is where a value lies: of such a sum V8 knows that it cannot
+ * overflow, so it need not look either.
  */
 
-/** Where in a row of `times` each value is: what predicted times rest on, and nothing else. */
+/** More rows than this no table has. */
+export const rowMask = 0xfffff
+
+/**
+ * Where in a row of `times` each value is: what predicted times rest on, and nothing else. What a
+ * prompt's tokens do to a time is a straight line, so that a decision has little left to do.
+ */
 export const time = {
   linkMs: 0,
   /** By its own statement; 0: it states none. */
   prefillMsPerToken: 1,
-  /** Tokens of prompts that wait there; -1: unknown. */
-  tokensAhead: 2,
+  /** To read any prompt, where it states no speed; 0: it does. */
+  assumedMs: 2,
   /** ms per further token, with those that are there. */
   tpotMs: 3,
   /** Answers' times that pass until a slot is free. */
   turns: 4,
-  /** Infinity: unknown. */
+  /** Very many: unknown. */
   kvTokensFree: 5,
   /** Requests there, parts of one being a likelihood; and in whole ones. */
   occupancy: 6,
   present: 7,
-  /** -1: no response was seen; the next six are void then. */
-  responseSamples: 8,
-  /** How much the line that was fitted weighs against what is stated. */
-  responseShare: 9,
-  /** The line for a prompt without tokens, with nobody there, and with those that are there. */
+  /** Until the first token with nobody there, by what is stated, as far as it can be relied on. */
+  keptMs: 8,
+  keptMsPerToken: 9,
+  /**
+   * And by the line that was fitted, as far as that can be: with nobody there, and with those that
+   * are there.
+   */
   lineIdleMs: 10,
   lineBusyMs: 11,
-  msPerPromptToken: 12,
-  /** By how much longer it took than stated, as far as that can be relied on. */
-  keptShare: 13,
-  ttftMs: 14,
-  /** How much what was seen weighs against what is stated; 0: nothing was seen. */
+  lineMsPerToken: 12,
+  /** How much the work of others counts besides; -1: no response was seen, nor is there a line. */
+  othersShare: 13,
+  /** To read the prompts that wait there; -1: unknown. */
+  aheadMs: 14,
+  /** How much what was seen of first tokens weighs against what is stated; 0: nothing was seen. */
   ttftShare: 15,
 } as const
 /** Two lines of a processor's cache. */
-export const timesPerRow = 16
+export const timesShift = 4
+export const timesPerRow = 1 << timesShift
 
 /** Where in a row of `records` each value is: what was seen of its work. */
 export const record = {
@@ -52,9 +64,12 @@ export const record = {
   hazardLower: 5,
   /** Observations of the time to the first token; -1: none ever. */
   timedSamples: 6,
+  /** How often it is to be asked, on the mean, until it has answered. */
+  repeats: 7,
 } as const
 /** One line of it. */
-export const recordsPerRow = 8
+export const recordsShift = 3
+export const recordsPerRow = 1 << recordsShift
 
 /**
  * Where in a row of `timeliness` each value is: what only requests with an objective ask for. First
@@ -70,7 +85,8 @@ export const timeliness = {
   sureAtMost: 3,
 } as const
 export const furtherTokens = 4
-export const timelinessPerRow = 2 * furtherTokens
+export const timelinessShift = 3
+export const timelinessPerRow = 1 << timelinessShift
 
 /** Where in a row of `outlooks` each value is: what a decision works out of a candidate. */
 export const outlook = {
@@ -88,4 +104,5 @@ export const outlook = {
   groupMs: 7,
 } as const
 /** One line of a processor's cache. */
-export const outlooksPerRow = 8
+export const outlooksShift = 3
+export const outlooksPerRow = 1 << outlooksShift

@@ -6,17 +6,18 @@
  * elimination, Even-Dar, Mannor and Mansour, 2006). Within the group the time until a right answer
  * decides.
  */
-import { newcomer, survival } from '../evidence/index.ts'
-import { outlook, outlooksPerRow, record, recordsPerRow } from './layout.ts'
+import { newcomer, noneOf } from '../evidence/index.ts'
+import { outlook, outlooksShift, record, recordsShift, rowMask } from './layout.ts'
 import type { RoutingPolicy } from './policy.ts'
 import { isInGroup, outlookAt, type Pool, priceAt, sourceOf } from './pool.ts'
-import { reliabilityAt, reliabilityAtBestAt, surestOf } from './reliability.ts'
+import { reliabilityAt, reliabilityAtBestAt } from './reliability.ts'
 
 // Constants of this file, for the loops (`layout.ts`).
+const mask = rowMask
 const cell = record
-const width = recordsPerRow
+const shift = recordsShift
 const to = outlook
-const widthOut = outlooksPerRow
+const shiftOut = outlooksShift
 const usualMean = newcomer.completion.mean
 
 export interface Order {
@@ -55,53 +56,104 @@ export function orderOf(pool: Pool, policy: RoutingPolicy, soonMs = 0): Order {
  * fast answer (as in peak EWMA with a failure penalty, but by evidence).
  */
 function markGroup(pool: Pool, policy: RoutingPolicy) {
-  const { size, rows, isTimed, outlooks, listed } = pool
+  const { size, rows, outlooks, listed } = pool
   const { records } = sourceOf(pool).table
+  const { claimSamples, reliabilityMargin } = policy
   const aimed = aimOf(pool)
-  const { claimSamples } = policy
-  const least = surestOf(pool) - policy.reliabilityMargin
-  let groupSize = 0
-  let unseen = 0
-  let seenMs = Number.POSITIVE_INFINITY
-  let fastestMs = Number.POSITIVE_INFINITY
-  for (let i = 0; i < size; i += 1) {
-    const at = (rows[i] as number) * width
-    const out = i * widthOut
-    const totalMs = outlooks[out + to.totalMs] as number
-    const stays = survival(records[at + cell.hazardLower] as number, totalMs)
-    let most = (records[at + cell.soundAtMost] as number) * stays
-    if (isTimed === true) most *= outlooks[out + to.timelyAtMost] as number
-    const isOut = most < least
-    if (!isOut) groupSize += 1
-    const aim = outlooks[out + aimed] as number
-    const ms = repeated(aim, records[at + cell.completionMean] as number)
-    outlooks[out + to.timeMs] = ms
-    outlooks[out + to.groupMs] = isOut ? Number.POSITIVE_INFINITY : ms
-    if ((records[at + cell.timedSamples] as number) < claimSamples) {
-      listed[unseen] = i
-      unseen += 1
-    } else if (!isOut) {
-      if (aim < seenMs) seenMs = aim
-      if (ms < fastestMs) fastestMs = ms
+  const weighed = weigh(pool, aimed, policy)
+  const least = weighed.surest - reliabilityMargin
+  let { count, seenMs, fastestMs } = weighed
+  if (weighed.othersAtLeast < least + roundingMax) {
+    // The surest came late: anybody before it may be told apart from it.
+    for (count = 0; count < size; count += 1) listed[count] = count
+    seenMs = Number.POSITIVE_INFINITY
+    fastestMs = Number.POSITIVE_INFINITY
+  }
+  let groupSize = size
+  for (let one = 0; one < count; one += 1) {
+    const i = listed[one] as number
+    const out = i << shiftOut
+    if (reliabilityAtBestAt(pool, i) < least) {
+      outlooks[out + to.groupMs] = Number.POSITIVE_INFINITY
+      groupSize -= 1
+    } else if (
+      (records[((rows[i] as number) << shift) + cell.timedSamples] as number) >= claimSamples
+    ) {
+      seenMs = Math.min(seenMs, outlooks[out + aimed] as number)
+      fastestMs = Math.min(fastestMs, outlooks[out + to.timeMs] as number)
     }
   }
-  for (let u = 0; u < unseen; u += 1) {
-    const i = listed[u] as number
-    const at = (rows[i] as number) * width
-    const out = i * widthOut
+  for (let one = 0; one < count; one += 1) {
+    const i = listed[one] as number
+    const at = (rows[i] as number) << shift
+    if ((records[at + cell.timedSamples] as number) >= claimSamples) continue
+    const out = i << shiftOut
     const aim = outlooks[out + aimed] as number
     const isSooner = aim < seenMs && seenMs !== Number.POSITIVE_INFINITY
-    const ms = repeated(isSooner ? seenMs : aim, records[at + cell.completionMean] as number)
+    const ms = (isSooner ? seenMs : aim) * (records[at + cell.repeats] as number)
     outlooks[out + to.timeMs] = ms
     if (!isInGroup(pool, i)) continue
     outlooks[out + to.groupMs] = ms
-    if (ms < fastestMs) fastestMs = ms
+    fastestMs = Math.min(fastestMs, ms)
   }
   return { groupSize, fastestMs }
 }
 
-function repeated(ms: number, mean: number): number {
-  return mean < usualMean ? ms * (usualMean / Math.max(mean, 1e-6)) : ms
+/** Whose reliability was the highest of the last decision: it shows soon whom to doubt. */
+let surestBefore = 0
+
+/**
+ * The highest lower bound of all, and the times as if all were in the group; lists those of whom
+ * that has to be looked at, or whose times nobody has seen.
+ */
+function weigh(pool: Pool, aimed: number, { claimSamples, reliabilityMargin }: RoutingPolicy) {
+  const { size, rows, isTimed, outlooks, listed } = pool
+  const { records } = sourceOf(pool).table
+  let surestAt = surestBefore < size ? surestBefore : 0
+  let surest = reliabilityAt(pool, surestAt)
+  let doubted = surest - reliabilityMargin + roundingMax
+  let othersAtLeast = Number.POSITIVE_INFINITY
+  let count = 0
+  let seenMs = Number.POSITIVE_INFINITY
+  let fastestMs = Number.POSITIVE_INFINITY
+  for (let i = 0; i < size; i += 1) {
+    const at = ((rows[i] as number) & mask) << shift
+    const out = (i & mask) << shiftOut
+    const totalMs = outlooks[out + to.totalMs] as number
+    const ends = (records[at + cell.hazardUpper] as number) * totalMs
+    // It stays with less than the first three terms of the series, and more than the first two.
+    let sure = (records[at + cell.soundAtLeast] as number) * (1 - ends + (ends * ends) / 2)
+    let most =
+      (records[at + cell.soundAtMost] as number) *
+      (1 - (records[at + cell.hazardLower] as number) * totalMs)
+    if (isTimed === true) {
+      sure *= outlooks[out + to.timelyAtLeast] as number
+      most *= outlooks[out + to.timelyAtMost] as number
+    }
+    if (sure + roundingMax > surest) {
+      let exact = (records[at + cell.soundAtLeast] as number) * noneOf(ends)
+      if (isTimed === true) exact *= outlooks[out + to.timelyAtLeast] as number
+      if (exact > surest) {
+        surest = exact
+        surestAt = i
+        doubted = surest - reliabilityMargin + roundingMax
+      }
+    }
+    const aim = outlooks[out + aimed] as number
+    const ms = aim * (records[at + cell.repeats] as number)
+    outlooks[out + to.timeMs] = ms
+    outlooks[out + to.groupMs] = ms
+    if (most < doubted || (records[at + cell.timedSamples] as number) < claimSamples) {
+      listed[count] = i
+      count += 1
+    } else {
+      if (most < othersAtLeast) othersAtLeast = most
+      if (aim < seenMs) seenMs = aim
+      if (ms < fastestMs) fastestMs = ms
+    }
+  }
+  surestBefore = surestAt
+  return { surest, othersAtLeast, count, seenMs, fastestMs }
 }
 
 /** What is to be soon: the first token, where there is an objective for it, else the last. */
@@ -119,13 +171,11 @@ function takeTurns(
   alike.fill(0, 0, size)
   let turns = 0
   let free = false
-  for (let i = 0; i < size; i += 1) {
-    const out = i * widthOut
-    if ((outlooks[out + to.groupMs] as number) > limitMs) continue
+  for (let i = nextWithin(pool, 0, limitMs); i < size; i = nextWithin(pool, i + 1, limitMs)) {
     alike[i] = 1
     takers[turns] = i
     turns += 1
-    if (outlooks[out + to.queueMs] === 0) free = true
+    if (outlooks[(i << shiftOut) + to.queueMs] === 0) free = true
   }
   return { turns, free }
 }
@@ -147,7 +197,7 @@ function bestOf(pool: Pool, countMax: number): readonly number[] {
 /** A loop with nothing else in it, which V8 makes a short one. */
 function nextWithin({ size, outlooks }: Pool, from: number, ms: number): number {
   let i = from
-  while (i < size && (outlooks[i * widthOut + to.groupMs] as number) > ms) i += 1
+  while (i < size && (outlooks[((i & mask) << shiftOut) + to.groupMs] as number) > ms) i += 1
   return i
 }
 
@@ -182,6 +232,9 @@ function compareRank(pool: Pool, a: number, b: number): number {
   return priceAt(pool, a) - priceAt(pool, b) || a - b
 }
 
+/** Of a few operations on numbers up to 1, by far. */
+const roundingMax = 1e-12
+
 /** Its place among all, from 1 on. */
 export function rankNumber(pool: Pool, index: number): number {
   const { size, outlooks } = pool
@@ -189,7 +242,7 @@ export function rankNumber(pool: Pool, index: number): number {
   let rank = 1
   let same = 0
   for (let i = 0; i < size; i += 1) {
-    const one = outlooks[i * widthOut + to.groupMs] as number
+    const one = outlooks[((i & mask) << shiftOut) + to.groupMs] as number
     if (one < ms) rank += 1
     else if (one === ms) same += 1
   }
@@ -217,7 +270,7 @@ function spillFrom(pool: Pool, policy: RoutingPolicy, fastestMs: number): number
   for (let i = 0; i < size; i += 1) {
     if (isInGroup(pool, i) || outlookAt(pool, i, outlook.queueMs) !== 0) continue
     if (outlookAt(pool, i, outlook.timeMs) >= fastestMs) continue
-    const mean = records[(rows[i] as number) * width + cell.completionMean] as number
+    const mean = records[((rows[i] as number) << shift) + cell.completionMean] as number
     if (mean < usualMean) continue
     free[count] = i
     count += 1

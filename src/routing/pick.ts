@@ -127,16 +127,15 @@ function learn(input: PickInput): Omit<Pick, 'comparedWith'> | undefined {
 function explore({ pool, policy, random }: PickInput): number | undefined {
   const { size, rows, outlooks, alike, listed: unproven } = pool
   const { explorationSamplesMax } = policy
-  const { records, barred } = sourceOf(pool).table
+  const { barred, extremes } = sourceOf(pool).table
+  if ((extremes.barred & bars.unproven) === 0) return undefined
   // Those of a half-open breaker, or on probation, have their own turn.
   const doubted = bars.broken | bars.waiting | bars.probed | bars.probation
+  const asked = bars.unproven | doubted
   let count = 0
   for (let i = 0; i < size; i += 1) {
-    const row = rows[i] as number
-    const samples = records[row * width + cell.samples] as number
-    if (samples >= explorationSamplesMax) continue
-    if (outlooks[i * widthOut + to.queueMs] !== 0) continue
-    if (alike[i] === 1 || ((barred[row] as number) & doubted) !== 0) continue
+    if (((barred[rows[i] as number] as number) & asked) !== bars.unproven) continue
+    if (outlooks[i * widthOut + to.queueMs] !== 0 || alike[i] === 1) continue
     unproven[count] = i
     count += 1
   }
@@ -155,7 +154,8 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
  */
 function halfOpen({ pool, random }: PickInput): number | undefined {
   const { size, rows, alike, listed: waiting } = pool
-  const { barred, records } = sourceOf(pool).table
+  const { barred, extremes, records } = sourceOf(pool).table
+  if ((extremes.barred & (bars.probed | bars.probation)) === 0) return undefined
   let count = 0
   for (let i = 0; i < size; i += 1) {
     const bits = barred[rows[i] as number] as number

@@ -72,7 +72,10 @@ export function sourceOf({ table, demand }: Pool): { table: CandidateTable; dema
   return { table, demand }
 }
 
-/** What was worked out of a candidate; `value` is one of `outlook`. */
+/**
+ * What was worked out of a candidate; `value` is one of `outlook`. Times are as they came: what is
+ * shown of them is `bounded`.
+ */
 export function outlookAt({ outlooks }: Pool, index: number, value: number): number {
   return outlooks[index * outlooksPerRow + value] as number
 }

@@ -67,3 +67,21 @@ test('each token takes longer, the more are there, as stated and then as seen', 
   // 20 ms are stated.
   assert.ok(tpotOf(4, 0) === 40 && tpotOf(0, 0) === 20)
 })
+
+test('whatever a worker states, a prediction is a number of at most a week', () => {
+  const numbers = [0, 5e-324, 1e-9, 1, 1e300, Number.POSITIVE_INFINITY, Number.NaN]
+  const weekMs = 7 * 24 * 60 * 60_000
+  for (const speed of numbers) {
+    for (const promptTokensAhead of [undefined, ...numbers]) {
+      for (const seen of [evidence, { ...evidence, response }]) {
+        const offer = { prefillTokensPerSecond: speed, decodeTokensPerSecond: speed }
+        const change = { offer, promptTokensAhead, evidence: seen, load: { running: 3 } }
+        const found = predict(sampleCandidate(0, change), sampleDemand({ promptTokens: 0 }))
+        const { idleTtftMs, queueMs, ttftMs, totalMs } = found
+        for (const ms of [idleTtftMs, queueMs, ttftMs, totalMs]) {
+          assert.ok(ms >= 0 && ms <= weekMs, `${ms} at ${speed}, ${promptTokensAhead}`)
+        }
+      }
+    }
+  }
+})

@@ -6,7 +6,7 @@
  */
 import type { DurationEstimate } from '../evidence/index.ts'
 import type { Candidate } from './candidate.ts'
-import { outlook, outlooksPerRow, time, timesPerRow } from './layout.ts'
+import { outlook, outlooksPerRow, outlooksShift, rowMask, time, timesShift } from './layout.ts'
 import { defaultPolicy, type RoutingPolicy } from './policy.ts'
 import type { Continuation, RouteRequest } from './request.ts'
 import { CandidateTable } from './table.ts'
@@ -84,9 +84,10 @@ export function expectedCompletionTokens(request: RouteRequest, policy: RoutingP
 
 // Constants of this file, for the loop (`layout.ts`).
 const of = time
-const width = timesPerRow
+const mask = rowMask
+const shift = timesShift
 const to = outlook
-const widthOut = outlooksPerRow
+const shiftOut = outlooksShift
 
 /** Rows of a table, with what is worked out of each. */
 export interface Outlooks {
@@ -119,12 +120,12 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
   alone.rows[0] = row
   predictRows(alone, table, demand)
   into.of = table.candidates[row]
-  into.idleTtftMs = alone.outlooks[to.idleTtftMs] as number
-  into.queueMs = alone.outlooks[to.queueMs] as number
-  into.ttftMs = alone.outlooks[to.ttftMs] as number
-  into.totalMs = alone.outlooks[to.totalMs] as number
+  into.idleTtftMs = bounded(alone.outlooks[to.idleTtftMs] as number)
+  into.queueMs = bounded(alone.outlooks[to.queueMs] as number)
+  into.ttftMs = bounded(alone.outlooks[to.ttftMs] as number)
+  into.totalMs = bounded(alone.outlooks[to.totalMs] as number)
   into.idleTpotMs = table.idleTpotMs[row] as number
-  into.tpotMs = bounded(table.times[row * width + of.tpotMs] as number)
+  into.tpotMs = bounded(table.times[(row << shift) + of.tpotMs] as number)
   into.overstatedBy = table.overstatedBy[row] as number
 }
 
@@ -138,66 +139,59 @@ export function predictRows(into: Outlooks, { times }: CandidateTable, demand: D
   const { size, rows, outlooks } = into
   const { request, completionTokens } = demand
   const { promptTokens } = request
-  const { assumedTtftMs } = demand.policy
   const isSoonAsked = request.objective.ttftMs !== null
   for (let i = 0; i < size; i += 1) {
-    const at = (rows[i] as number) * width
+    const at = ((rows[i] as number) & mask) << shift
     const linkMs = times[at + of.linkMs] as number
-    const perTokenMs = times[at + of.prefillMsPerToken] as number
-    const ahead = times[at + of.tokensAhead] as number
     // The link and its own prefill speed bound how fast a worker can be, whatever shorter prompts
     // took.
-    const leastMs = linkMs + promptTokens * perTokenMs
-    const statedMs = perTokenMs > 0 ? leastMs : linkMs + assumedTtftMs
+    const readMs = (times[at + of.prefillMsPerToken] as number) * promptTokens
+    const leastMs = linkMs + readMs
     const decodeMs = (times[at + of.tpotMs] as number) * (completionTokens - 1)
     const turns = turnsBefore(times, at, promptTokens + completionTokens)
-    const isKnown = ahead >= 0 && perTokenMs > 0
-    let idleMs: number
+    const aheadMs = times[at + of.aheadMs] as number
+    const othersShare = times[at + of.othersShare] as number
+    const keptMs =
+      (times[at + of.keptMs] as number) + (times[at + of.keptMsPerToken] as number) * promptTokens
+    let idleMs = keptMs
     let busyMs: number
-    if ((times[at + of.responseSamples] as number) >= 0) {
-      const kept = times[at + of.keptShare] as number
-      const share = times[at + of.responseShare] as number
-      const byTokens = times[at + of.msPerPromptToken] as number
-      const prefillMs = statedMs - linkMs
-      let aheadMs = ahead * perTokenMs + turns * decodeMs
-      if (!isKnown) {
+    if (othersShare >= 0) {
+      const byTokensMs = (times[at + of.lineMsPerToken] as number) * promptTokens
+      const idleLineMs = (times[at + of.lineIdleMs] as number) + byTokensMs
+      const busyLineMs = (times[at + of.lineBusyMs] as number) + byTokensMs
+      let othersMs = aheadMs + turns * decodeMs
+      if (aheadMs < 0) {
         // Where nobody says what those who are there have to read: who has a slot has its prompt
         // read for as much of its time as that takes of it, who has none yet waits for a turn. They
         // are taken to ask for as much as this one.
-        const reading = prefillMs <= 0 ? 0 : prefillMs / (prefillMs + decodeMs)
+        const prefillMs = (times[at + of.assumedMs] as number) + readMs
+        const wholeMs = prefillMs + decodeMs
         const present = times[at + of.occupancy] as number
-        aheadMs = present * reading * prefillMs + turns * (prefillMs + decodeMs)
+        othersMs = turns * wholeMs
+        if (present > 0 && prefillMs > 0) othersMs += present * prefillMs * (prefillMs / wholeMs)
       }
-      const keptIdleMs = linkMs + prefillMs * kept
-      const keptBusyMs = keptIdleMs + aheadMs * kept
-      let idleLineMs = (times[at + of.lineIdleMs] as number) + byTokens * promptTokens
-      const tokens = isKnown ? promptTokens + ahead : promptTokens
-      let busyLineMs = (times[at + of.lineBusyMs] as number) + byTokens * tokens
-      if (idleLineMs < 0) idleLineMs = 0
-      if (busyLineMs < 0) busyLineMs = 0
-      idleMs = keptIdleMs + (idleLineMs - keptIdleMs) * share
+      busyMs = keptMs + othersMs * othersShare
+      if (idleLineMs > 0) idleMs += idleLineMs
+      if (busyLineMs > 0) busyMs += busyLineMs
       if (idleMs < leastMs) idleMs = leastMs
-      busyMs = keptBusyMs + (busyLineMs - keptBusyMs) * share
       if (busyMs < idleMs) busyMs = idleMs
     } else {
-      const weight = times[at + of.ttftShare] as number
-      idleMs = statedMs + ((times[at + of.ttftMs] as number) - statedMs) * weight
       if (idleMs < leastMs) idleMs = leastMs
       const prefillMs = idleMs - linkMs
-      if (isKnown) busyMs = idleMs + ahead * perTokenMs + turns * decodeMs
+      if (aheadMs >= 0) busyMs = idleMs + aheadMs + turns * decodeMs
       // Whoever is ahead in the queue is taken to ask for as much as this request.
       else busyMs = idleMs + turns * (prefillMs + decodeMs)
-      if (!isKnown && isSoonAsked && weight === 0) {
+      if (aheadMs < 0 && isSoonAsked && (times[at + of.ttftShare] as number) === 0) {
         // Nor is a newcomer's first token soon while it reads the prompts of others.
         const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
         busyMs += (times[at + of.occupancy] as number) * reading
       }
     }
-    const out = i * widthOut
-    outlooks[out + to.idleTtftMs] = bounded(idleMs)
-    outlooks[out + to.queueMs] = turns === 0 ? 0 : bounded(busyMs - idleMs)
-    outlooks[out + to.ttftMs] = bounded(busyMs)
-    outlooks[out + to.totalMs] = bounded(busyMs + decodeMs)
+    const out = (i & mask) << shiftOut
+    outlooks[out + to.idleTtftMs] = idleMs
+    outlooks[out + to.queueMs] = turns === 0 ? 0 : busyMs - idleMs
+    outlooks[out + to.ttftMs] = busyMs
+    outlooks[out + to.totalMs] = busyMs + decodeMs
   }
 }
 
@@ -205,7 +199,7 @@ export function predictRows(into: Outlooks, { times }: CandidateTable, demand: D
  * How many answers' times pass until a request can begin: for a slot, of those that work at a time,
  * or for room in the cache, which the first of those present leaves.
  */
-function turnsBefore(times: Float64Array, at: number, tokens: number): number {
+const turnsBefore = (times: Float64Array, at: number, tokens: number): number => {
   const turns = times[at + of.turns] as number
   if (turns > 0 || (times[at + of.kvTokensFree] as number) >= tokens) return turns
   const present = times[at + of.present] as number
@@ -220,7 +214,7 @@ export function bounded(ms: number): number {
 }
 
 /** Unseen workers are taken to vary by half of their mean. */
-const unseenVariation = 0.5
+export const unseenVariation = 0.5
 
 export function unseenSquare(meanMs: number): number {
   return (unseenVariation * meanMs) ** 2

@@ -7,7 +7,7 @@ import { type Order, rankNumber } from './order.ts'
 import type { Pick as Picked } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
 import { candidateAt, isInGroup, loadAt, outlookAt, type Pool, priceAt } from './pool.ts'
-import { spread } from './prediction.ts'
+import { bounded, spread } from './prediction.ts'
 import { reliabilityAt, reliabilityAtBestAt } from './reliability.ts'
 import { percentile95 } from './share-bounds.ts'
 
@@ -33,7 +33,7 @@ export function rank(pool: Pool, { order, picked, policy }: Ranked): readonly Ra
 /** By the normal distribution, as far as single times lay from what was predicted. */
 function highTtftMs(pool: Pool, index: number, { claimSamples }: RoutingPolicy): number {
   const { response, ttft } = (candidateAt(pool, index) as Candidate).evidence
-  const meanMs = outlookAt(pool, index, outlook.ttftMs)
+  const meanMs = bounded(outlookAt(pool, index, outlook.ttftMs))
   return meanMs + percentile95 * spread(response ?? ttft, meanMs, claimSamples)
 }
 
@@ -60,9 +60,9 @@ function rankingOf(pool: Pool, { index, rank, policy }: Placed): Ranking {
     timely: timelyAt(pool, index),
     indistinguishable: isInGroup(pool, index),
     alike: pool.alike[index] === 1,
-    predictedTtftMs: outlookAt(pool, index, outlook.ttftMs),
-    predictedQueueMs: outlookAt(pool, index, outlook.queueMs),
-    predictedTotalMs: outlookAt(pool, index, outlook.totalMs),
+    predictedTtftMs: bounded(outlookAt(pool, index, outlook.ttftMs)),
+    predictedQueueMs: bounded(outlookAt(pool, index, outlook.queueMs)),
+    predictedTotalMs: bounded(outlookAt(pool, index, outlook.totalMs)),
     predictedFrom: ttft !== undefined ? 'observed' : claims(candidate) ? 'claimed' : 'assumed',
     price: priceAt(pool, index),
     load: loadAt(pool, index),

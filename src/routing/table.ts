@@ -3,19 +3,22 @@
  * and is worked out when it does, not for each request. A row says nothing that its candidate does
  * not say; a table that was kept up to date row by row is the same as one that was made at once.
  */
-import type { Response, WorkerEvidence } from '../evidence/index.ts'
+import { assert } from '../base/index.ts'
+import { newcomer, type Response } from '../evidence/index.ts'
 import { modelFeatures } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import {
   furtherTokens,
   record,
   recordsPerRow,
+  rowMask,
   time,
   timeliness,
   timelinessPerRow,
   timesPerRow,
 } from './layout.ts'
 import type { RoutingPolicy } from './policy.ts'
+import { curveSamples, heldRatio, paceAt, ratioSeen, usualCompletionTokens } from './seen-speed.ts'
 import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 import { tierOf } from './tier.ts'
 import { fitsTier } from './tier-fit.ts'
@@ -44,6 +47,8 @@ export const bars = {
   overstated: 4096,
   /** It may be tried, although something serious stands against it: this shuts nobody out. */
   probation: 8192,
+  /** Its record is too short to judge it by: this shuts nobody out. */
+  unproven: 16_384,
 } as const
 /** Above them a bit for each feature that it lacks, in the order of `modelFeatures`. */
 const firstFeatureBit = 16
@@ -52,6 +57,7 @@ const firstFeatureBit = 16
 export type RowPolicy = Pick<
   RoutingPolicy,
   | 'claimSamples'
+  | 'explorationSamplesMax'
   | 'waitingPerSlotMax'
   | 'overstatedFactorMax'
   | 'overstatedMs'
@@ -61,6 +67,13 @@ export type RowPolicy = Pick<
   | 'assumedTpotMs'
   | 'tiers'
 >
+
+/** Of all rows. */
+export interface Extremes {
+  /** Bits that somebody has. */
+  readonly barred: number
+  readonly contextMin: number
+}
 
 /** Of a network that fits on a desk; larger ones make it grow. */
 const firstCapacity = 64
@@ -94,6 +107,7 @@ export class CandidateTable {
   overstatedBy = column()
   promptPrice = column()
   completionPrice = column()
+  #extremes: Extremes | undefined
 
   constructor(policy: RowPolicy) {
     this.policy = policy
@@ -104,6 +118,7 @@ export class CandidateTable {
   }
 
   push(candidate: Candidate): void {
+    assert(this.size < rowMask, 'a table has less than a million rows')
     if (this.size === this.barred.length) this.#grow()
     this.candidates.push(candidate)
     this.put(this.size - 1, candidate)
@@ -112,14 +127,35 @@ export class CandidateTable {
   /** Holds on to no candidate any more. */
   clear(): void {
     this.candidates.length = 0
+    this.#extremes = undefined
+  }
+
+  /** Kept until a row has others of these values, which is seldom. */
+  get extremes(): Extremes {
+    this.#extremes ??= this.#lookForExtremes()
+    return this.#extremes
+  }
+
+  #lookForExtremes(): Extremes {
+    let barred = 0
+    let contextMin = Number.POSITIVE_INFINITY
+    for (let row = 0; row < this.size; row += 1) {
+      barred |= this.barred[row] as number
+      contextMin = Math.min(contextMin, this.contextMax[row] as number)
+    }
+    return { barred, contextMin }
   }
 
   /** The candidate in this row is another, or has changed. */
   put(row: number, candidate: Candidate): void {
     this.candidates[row] = candidate
+    const [barred, contextMax] = [this.barred[row], this.contextMax[row]]
     this.#putState(row, candidate)
     this.#putSpeed(row, candidate)
     this.#putResponse(row, candidate)
+    this.#keepFinite(row)
+    const isOther = barred !== this.barred[row] || contextMax !== this.contextMax[row]
+    if (isOther || row === this.size - 1) this.#extremes = undefined
     const { clean, completion, hazard, ttft } = candidate.evidence
     const { records } = this
     const at = row * recordsWidth
@@ -130,6 +166,7 @@ export class CandidateTable {
     records[at + recordCell.hazardUpper] = hazard.upper
     records[at + recordCell.hazardLower] = hazard.lower
     records[at + recordCell.timedSamples] = ttft?.samples ?? -1
+    records[at + recordCell.repeats] = repeatsOf(completion.mean)
   }
 
   #putState(row: number, candidate: Candidate): void {
@@ -146,6 +183,8 @@ export class CandidateTable {
     if (tier !== null && !fitsTier(tier, candidate)) barred |= bars.unfit
     if (breaker?.state === 'waiting') barred |= bars.waiting
     else if (breaker !== undefined) barred |= breaker.takes ? bars.probed : bars.broken
+    const { samples } = candidate.evidence.completion
+    if (samples < this.policy.explorationSamplesMax) barred |= bars.unproven
     const slots = slotsOf(candidate)
     const present = presentOf(candidate)
     if (present >= slots * (1 + this.policy.waitingPerSlotMax)) barred |= bars.full
@@ -160,13 +199,12 @@ export class CandidateTable {
     times[at + timeCell.turns] = Math.max(0, present + 1 - slots) / slots
     times[at + timeCell.occupancy] = occupancyOf(candidate)
     times[at + timeCell.present] = present
-    times[at + timeCell.kvTokensFree] = candidate.kvTokensFree ?? Number.POSITIVE_INFINITY
-    times[at + timeCell.tokensAhead] = candidate.promptTokensAhead ?? -1
+    times[at + timeCell.kvTokensFree] = candidate.kvTokensFree ?? timeCellMax
   }
 
   #putSpeed(row: number, candidate: Candidate): void {
-    const { assumedRoundTripMs, assumedTpotMs, claimSamples } = this.policy
-    const { evidence, offer, roundTripMs } = candidate
+    const { assumedRoundTripMs, assumedTpotMs, assumedTtftMs, claimSamples } = this.policy
+    const { evidence, offer, promptTokensAhead = -1, roundTripMs } = candidate
     const { ttft } = evidence
     const prefillSpeed = offer?.prefillTokensPerSecond ?? 0
     const decodeSpeed = offer?.decodeTokensPerSecond ?? 0
@@ -176,12 +214,21 @@ export class CandidateTable {
     const busyMs = load === 0 ? idleMs : paceAt(evidence, { statedTpotMs, claimSamples, load })
     const { times } = this
     const at = row * timesWidth
-    times[at + timeCell.linkMs] = roundTripMs ?? assumedRoundTripMs
-    times[at + timeCell.prefillMsPerToken] = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    const linkMs = roundTripMs ?? assumedRoundTripMs
+    const prefillMs = prefillSpeed > 0 ? 1e3 / prefillSpeed : 0
+    const assumedMs = prefillMs > 0 ? 0 : assumedTtftMs
+    const isAheadKnown = promptTokensAhead >= 0 && prefillMs > 0
+    times[at + timeCell.linkMs] = linkMs
+    times[at + timeCell.prefillMsPerToken] = prefillMs
+    times[at + timeCell.assumedMs] = assumedMs
     times[at + timeCell.tpotMs] = busyMs
-    times[at + timeCell.ttftMs] = ttft?.meanMs ?? 0
-    times[at + timeCell.ttftShare] =
-      ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
+    times[at + timeCell.aheadMs] = isAheadKnown ? promptTokensAhead * prefillMs : -1
+    // Until a line was fitted.
+    const share = ttft === undefined ? 0 : ttft.samples / (ttft.samples + claimSamples)
+    times[at + timeCell.ttftShare] = share
+    times[at + timeCell.keptMs] = (linkMs + assumedMs) * (1 - share) + (ttft?.meanMs ?? 0) * share
+    times[at + timeCell.keptMsPerToken] = prefillMs * (1 - share)
+    times[at + timeCell.othersShare] = -1
     this.idleTpotMs[row] = idleMs
     this.#putTimeliness(row * timelinessPerRow, evidence.response)
     this.#putTimeliness(row * timelinessPerRow + furtherTokens, evidence.pace)
@@ -201,7 +248,6 @@ export class CandidateTable {
     const { response } = candidate.evidence
     const { times } = this
     const at = row * timesWidth
-    times[at + timeCell.responseSamples] = response?.samples ?? -1
     this.overstatedBy[row] = 1
     if (response === undefined) return
     const { samples, meanMs, msPerLoad, msPerPromptToken } = response
@@ -209,25 +255,44 @@ export class CandidateTable {
     const load = occupancyOf(candidate) / slots
     const { claimSamples, overstatedFactorMax, overstatedMs, overstatedSamplesMin } = this.policy
     const linkMs = times[at + timeCell.linkMs] as number
+    const assumedMs = times[at + timeCell.assumedMs] as number
+    const prefillMsPerToken = times[at + timeCell.prefillMsPerToken] as number
+    const isAheadKnown = (times[at + timeCell.aheadMs] as number) >= 0
     const ratio = ratioSeen(response, {
       linkMs,
-      readMs: response.promptTokens * (times[at + timeCell.prefillMsPerToken] as number),
+      readMs: response.promptTokens * prefillMsPerToken,
       decodeMs: (times[at + timeCell.tpotMs] as number) * usualCompletionTokens,
       slots,
       isAheadKnown: candidate.promptTokensAhead !== undefined,
     })
-    const held = Math.min(keptMost, Math.max(keptLeast, ratio))
+    const held = heldRatio(ratio)
     const isLate = (meanMs - linkMs) * (1 - 1 / ratio) > overstatedMs
+    const kept = 1 + ((held - 1) * samples) / (samples + claimSamples)
+    const share = samples / (samples + curveSamples)
+    const tokensAhead = isAheadKnown ? (candidate.promptTokensAhead ?? 0) : 0
     const without = meanMs - msPerPromptToken * response.promptTokens
-    times[at + timeCell.responseShare] = samples / (samples + curveSamples)
-    times[at + timeCell.lineIdleMs] = without - msPerLoad * response.load
-    times[at + timeCell.lineBusyMs] = without + msPerLoad * (load - response.load)
-    times[at + timeCell.msPerPromptToken] = msPerPromptToken
-    times[at + timeCell.keptShare] = 1 + ((held - 1) * samples) / (samples + claimSamples)
+    const busyMs = without + msPerLoad * (load - response.load) + msPerPromptToken * tokensAhead
+    times[at + timeCell.keptMs] = (linkMs + assumedMs * kept) * (1 - share)
+    times[at + timeCell.keptMsPerToken] = prefillMsPerToken * kept * (1 - share)
+    times[at + timeCell.othersShare] = kept * (1 - share)
+    times[at + timeCell.lineIdleMs] = (without - msPerLoad * response.load) * share
+    times[at + timeCell.lineBusyMs] = busyMs * share
+    times[at + timeCell.lineMsPerToken] = msPerPromptToken * share
     const overstatedBy = isLate && samples >= overstatedSamplesMin ? ratio : 1
     this.overstatedBy[row] = overstatedBy
     const barred = this.barred[row] as number
     if (overstatedBy > overstatedFactorMax) this.barred[row] = barred | bars.overstated
+  }
+
+  /** Whatever is stated or told: so no sum of them is none, and a decision need not look. */
+  #keepFinite(row: number): void {
+    const { times } = this
+    const end = (row + 1) * timesWidth
+    for (let at = row * timesWidth; at < end; at += 1) {
+      const value = times[at] as number
+      if (!(value <= timeCellMax)) times[at] = timeCellMax
+      else if (value < -timeCellMax) times[at] = -timeCellMax
+    }
   }
 
   #grow(): void {
@@ -241,58 +306,15 @@ export class CandidateTable {
   }
 }
 
-/** A straight line in two things needs more to go by than a mean. */
-const curveSamples = 6
-/** What is seen of statements that nobody could keep, or that were far too modest. */
-const keptLeast = 0.5
-const keptMost = 100
-/** A token takes by so much longer in a full batch than alone, where nothing else is known. */
-const fullBatchCosts = 1
-/** The median answer of public chat traces, for the time that those who were there took. */
-const usualCompletionTokens = 256
+/**
+ * Far beyond any time in ms and any number of tokens; and a product of three of them, and as many
+ * tokens as anybody can ask for, is a number still.
+ */
+const timeCellMax = 1e60
 
-interface Paced {
-  readonly statedTpotMs: number
-  readonly claimSamples: number
-  /** Requests per slot, at most 1: a full batch grows no larger. */
-  readonly load: number
-}
-
-/** The time per token: each takes longer, the more are in the batch. */
-function paceAt({ pace, tpot }: WorkerEvidence, { statedTpotMs, claimSamples, load }: Paced) {
-  if (pace === undefined) {
-    const share = tpot === undefined ? 0 : tpot.samples / (tpot.samples + claimSamples)
-    return statedTpotMs + ((tpot?.meanMs ?? 0) - statedTpotMs) * share
-  }
-  const { samples, meanMs, msPerLoad } = pace
-  const ratio = meanMs / (statedTpotMs * (1 + fullBatchCosts * pace.load))
-  const held = Math.min(keptMost, Math.max(keptLeast, ratio))
-  const kept = 1 + ((held - 1) * samples) / (samples + claimSamples)
-  const statedMs = statedTpotMs * (1 + fullBatchCosts * load) * kept
-  const seenMs = Math.max(0, meanMs + msPerLoad * (load - pace.load))
-  return statedMs + ((seenMs - statedMs) * samples) / (samples + curveSamples)
-}
-
-interface Stated {
-  readonly linkMs: number
-  /** Of what was read on the mean. */
-  readonly readMs: number
-  readonly decodeMs: number
-  readonly slots: number
-  /** Then what was ahead of those that were seen is in their tokens. */
-  readonly isAheadKnown: boolean
-}
-
-/** By how much longer than stated it took, of what was seen; 1: it states nothing. */
-function ratioSeen({ load, meanMs }: Response, stated: Stated): number {
-  const { linkMs, readMs, decodeMs, slots, isAheadKnown } = stated
-  if (readMs <= 0) return 1
-  const present = load * slots
-  const turns = Math.max(0, present + 1 - slots) / slots
-  const reading = isAheadKnown ? 0 : present * (readMs / (readMs + decodeMs))
-  const othersMs = isAheadKnown ? 0 : turns * readMs
-  const wholeMs = readMs + reading * readMs + othersMs + turns * decodeMs
-  return Math.max(0, meanMs - linkMs) / wholeMs
+/** What is seen of a record worse than a newcomer's: some answers have to be asked for again. */
+function repeatsOf(mean: number): number {
+  return mean < newcomer.completion.mean ? newcomer.completion.mean / Math.max(mean, 1e-6) : 1
 }
 
 type FloatColumn = {

@@ -8,23 +8,33 @@ import type { Candidate } from './candidate.ts'
 import {
   furtherTokens,
   outlook,
-  outlooksPerRow,
+  outlooksShift,
+  rowMask,
   time,
   timeliness,
-  timelinessPerRow,
-  timesPerRow,
+  timelinessShift,
+  timesShift,
 } from './layout.ts'
-import { loadAt, type Pool, sourceOf } from './pool.ts'
-import { bounded, farDeviations, spread, unseenSquare, within } from './prediction.ts'
+import { loadAt, outlookAt, type Pool, sourceOf } from './pool.ts'
+import {
+  bounded,
+  farDeviations,
+  spread,
+  unseenSquare,
+  unseenVariation as variation,
+  within,
+} from './prediction.ts'
 import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 
 // Constants of this file, for the loops (`layout.ts`).
+const mask = rowMask
 const cell = timeliness
-const width = timelinessPerRow
+const shift = timelinessShift
 const timeCell = time
-const timeWidth = timesPerRow
+const timeShift = timesShift
 const to = outlook
-const widthOut = outlooksPerRow
+const shiftOut = outlooksShift
+const unseenVariation = variation
 
 /** Of what the request asks for: the first token's time, the further ones', or both. */
 export function judgeTimes(pool: Pool): void {
@@ -41,46 +51,88 @@ interface Judged {
   readonly isSecond: boolean
 }
 
-function judgeBy(pool: Pool, { timing, limitMs, isSecond }: Judged): void {
-  const { table, demand } = sourceOf(pool)
-  const { times, timeliness } = table
-  const { claimSamples } = demand.policy
-  const { size, rows, timely, outlooks } = pool
-  const isFirst = timing === 'ttft'
-  const first = isFirst ? 0 : furtherTokens
-  for (let i = 0; i < size; i += 1) {
-    const row = rows[i] as number
-    const at = row * width + first
-    const out = i * widthOut
-    const expectedMs = isFirst
-      ? (outlooks[out + to.ttftMs] as number)
-      : bounded(times[row * timeWidth + timeCell.tpotMs] as number)
-    const mean = isSecond ? (timely[i] as number) : 1
+function judgeBy(pool: Pool, judged: Judged): void {
+  const { timely, outlooks, listed } = pool
+  const { isSecond } = judged
+  const count = judgeSure(pool, judged)
+  for (let one = 0; one < count; one += 1) {
+    const i = listed[one] as number
+    const out = i << shiftOut
+    const { share, total } = shareOf(pool, i, judged)
     const atLeast = isSecond ? (outlooks[out + to.timelyAtLeast] as number) : 1
     const atMost = isSecond ? (outlooks[out + to.timelyAtMost] as number) : 1
-    const samples = timeliness[at + cell.samples] as number
-    let total = samples + claimSamples
-    let share: number
-    if (samples >= 0) {
-      // As `spread` and `within` have it, but for most without a root and quotients.
-      const squares =
-        (timeliness[at + cell.squares] as number) + unseenSquare(expectedMs) * claimSamples
-      const gapMs = limitMs - expectedMs
-      if (gapMs > roundingMs && gapMs * gapMs * total > farSquare * squares) {
-        timely[i] = mean
-        outlooks[out + to.timelyAtLeast] = atLeast * (timeliness[at + cell.sureAtLeast] as number)
-        outlooks[out + to.timelyAtMost] = atMost * (timeliness[at + cell.sureAtMost] as number)
-        continue
-      }
-      share = within(limitMs, expectedMs, Math.sqrt(squares / total))
-    } else {
-      const asked = { timing, load: loadAt(pool, i), limitMs, expectedMs, claimSamples }
-      ;({ share, total } = seenOf(table.candidates[row] as Candidate, asked))
-    }
-    timely[i] = mean * share
+    timely[i] = (isSecond ? (timely[i] as number) : 1) * share
     outlooks[out + to.timelyAtLeast] = atLeast * shareAtLeast(share, total)
     outlooks[out + to.timelyAtMost] = atMost * shareAtMost(share, total)
   }
+}
+
+/**
+ * Those that are predicted far within the limit: as `spread` and `within` have it, without a root
+ * and quotients. Most are; a loop that calls nothing is a short one. Lists the others.
+ */
+function judgeSure(pool: Pool, { timing, limitMs, isSecond }: Judged): number {
+  const { table, demand } = sourceOf(pool)
+  const { times, timeliness } = table
+  const { claimSamples } = demand.policy
+  const { size, rows, timely, outlooks, listed } = pool
+  const isFirst = timing === 'ttft'
+  const first = isFirst ? 0 : furtherTokens
+  let count = 0
+  for (let i = 0; i < size; i += 1) {
+    const row = (rows[i] as number) & mask
+    const at = (row << shift) + first
+    const out = (i & mask) << shiftOut
+    const ms = isFirst
+      ? (outlooks[out + to.ttftMs] as number)
+      : (times[(row << timeShift) + timeCell.tpotMs] as number)
+    const samples = timeliness[at + cell.samples] as number
+    const gapMs = limitMs - ms
+    const unseenMs = unseenVariation * ms
+    const squares = (timeliness[at + cell.squares] as number) + unseenMs * unseenMs * claimSamples
+    const isSure =
+      samples >= 0 &&
+      gapMs > roundingMs &&
+      gapMs * gapMs * (samples + claimSamples) > farSquare * squares
+    if (!isSure) {
+      listed[count] = i
+      count += 1
+      continue
+    }
+    let atLeast = timeliness[at + cell.sureAtLeast] as number
+    let atMost = timeliness[at + cell.sureAtMost] as number
+    if (isSecond) {
+      atLeast *= outlooks[out + to.timelyAtLeast] as number
+      atMost *= outlooks[out + to.timelyAtMost] as number
+    } else timely[i] = 1
+    outlooks[out + to.timelyAtLeast] = atLeast
+    outlooks[out + to.timelyAtMost] = atMost
+  }
+  return count
+}
+
+/** Of one of them. */
+function shareOf(pool: Pool, i: number, { timing, limitMs }: Judged): Readonly<typeof seen> {
+  const { table, demand } = sourceOf(pool)
+  const { claimSamples } = demand.policy
+  const row = pool.rows[i] as number
+  const isFirst = timing === 'ttft'
+  const at = (row << shift) + (isFirst ? 0 : furtherTokens)
+  const expectedMs = bounded(
+    isFirst
+      ? outlookAt(pool, i, outlook.ttftMs)
+      : (table.times[(row << timeShift) + timeCell.tpotMs] as number),
+  )
+  const samples = table.timeliness[at + cell.samples] as number
+  if (samples < 0) {
+    const asked = { timing, load: loadAt(pool, i), limitMs, expectedMs, claimSamples }
+    return seenOf(table.candidates[row] as Candidate, asked)
+  }
+  const squares =
+    (table.timeliness[at + cell.squares] as number) + unseenSquare(expectedMs) * claimSamples
+  seen.total = samples + claimSamples
+  seen.share = within(limitMs, expectedMs, Math.sqrt(squares / seen.total))
+  return seen
 }
 
 /** So far within the limit that no rounding makes `within` another number than 1. */

@@ -4,7 +4,7 @@
  * gates themselves, which say what was required and what was found; the two agree, and a test holds
  * it.
  */
-import { outlook, outlooksPerRow, time, timesPerRow } from '../layout.ts'
+import { outlook, outlooksShift, rowMask, time, timesShift } from '../layout.ts'
 import { type Pool, sourceOf } from '../pool.ts'
 import { bounded, type Demand } from '../prediction.ts'
 import { bars, featureBits } from '../table.ts'
@@ -31,10 +31,12 @@ import { tierPriceGate } from './tier-price.ts'
 import { unsuspectedGate } from './unsuspected.ts'
 
 // Constants of this file, for the loops (`layout.ts`).
+const mask = rowMask
 const cell = time
-const width = timesPerRow
+const shift = timesShift
 const to = outlook
-const widthOut = outlooksPerRow
+const shiftOut = outlooksShift
+const bound = bounded
 
 /** With bits of `bars`: who has none of them passes. 0: no bits say so. */
 export const columnGates: ReadonlyMap<Gate, number> = new Map([
@@ -68,12 +70,17 @@ export function bitsOf(gate: Gate, { request }: Demand): number {
 /** Whoever passes those that ask for no predicted time; rows stay in their order. */
 export function passStates(pool: Pool): void {
   const { table, demand } = sourceOf(pool)
-  const { size, barred, contextMax, memoryBytes } = table
+  const { size, barred, contextMax, memoryBytes, extremes } = table
   const { rows } = pool
   const asked = barsAsked(demand)
   const tokens = requiredTokens(demand)
   const bytes = neededBytes(demand)
   let passed = 0
+  if ((extremes.barred & asked) === 0 && extremes.contextMin >= tokens && bytes <= 0) {
+    for (; passed < size; passed += 1) rows[passed] = passed
+    pool.size = size
+    return
+  }
   for (let row = 0; row < size; row += 1) {
     if (((barred[row] as number) & asked) !== 0) continue
     if ((contextMax[row] as number) < tokens) continue
@@ -110,13 +117,14 @@ export function passTimes(pool: Pool): void {
   const { size, rows, outlooks } = pool
   let passed = 0
   for (let i = 0; i < size; i += 1) {
-    const row = rows[i] as number
-    const idleMs = outlooks[i * widthOut + to.idleTtftMs] as number
+    const row = (rows[i] as number) & mask
+    const out = (i & mask) << shiftOut
+    const idleMs = bound(outlooks[out + to.idleTtftMs] as number)
     if (asksIdle && (idleMs > ttftMs || (idleTpotMs[row] as number) > tpotMs)) continue
     if (asksBusy) {
-      if (bounded(times[row * width + cell.tpotMs] as number) > tpotMs) continue
+      if (bound(times[(row << shift) + cell.tpotMs] as number) > tpotMs) continue
       const latestMs = latestTtftMs(idleMs, ttftMs, queueShareOfSlack)
-      if ((outlooks[i * widthOut + to.ttftMs] as number) > latestMs) continue
+      if (bound(outlooks[out + to.ttftMs] as number) > latestMs) continue
     }
     if (passed < i) move(pool, i, passed)
     passed += 1
@@ -128,6 +136,6 @@ export function passTimes(pool: Pool): void {
 function move({ rows, outlooks }: Pool, from: number, to: number): void {
   rows[to] = rows[from] as number
   for (let value = 0; value <= outlook.totalMs; value += 1) {
-    outlooks[to * widthOut + value] = outlooks[from * widthOut + value] as number
+    outlooks[(to << shiftOut) + value] = outlooks[(from << shiftOut) + value] as number
   }
 }
