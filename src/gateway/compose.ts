@@ -7,6 +7,7 @@ import { healthHandler, serveCalls } from '../transport/index.ts'
 import { Admission } from './admission/admission.ts'
 import { DecisionLog } from './dispatch/decision-log.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
+import { Earnings, type EarningsModules } from './dispatch/earnings.ts'
 import { Router } from './dispatch/router.ts'
 import type { Gateway, GatewayModules, GatewayOptions } from './gateway.ts'
 import { inferenceRoutes } from './http/inference-routes.ts'
@@ -163,7 +164,9 @@ function standingsOf(
     onNotice: (...told) => notices.hear(...told),
     onExperience: (...told) => shared.hear(...told),
   }
+  const earnings = earningsOf(modules, { ...own, book })
   const gauges = {
+    earnings: () => earnings,
     incidents: () => faults.counts(),
     faults: () => faults.faults(),
     notices: () => notices.counts(),
@@ -172,18 +175,20 @@ function standingsOf(
     experiences: () => shared.counts(),
   }
   return {
-    bills: policy,
-    examiner,
-    faults,
-    notices,
-    observations,
-    pace,
+    ...{ bills: policy, earnings, examiner, faults, notices, observations, pace },
     selfWatch,
     sessions,
     shared,
     gauges,
     ears,
   }
+}
+
+function earningsOf(
+  { clock, ledger }: GatewayModules,
+  own: Pick<EarningsModules, 'book' | 'policy' | 'registry'>,
+): Earnings | undefined {
+  return ledger === undefined ? undefined : new Earnings({ ...own, clock, ledger })
 }
 
 function workerGaugesOf(registry: WorkerRegistry) {

@@ -7,6 +7,7 @@ import {
   type Observation,
   type ObservationStore,
 } from '../evidence/index.ts'
+import { type LedgerStore, MemoryLedger } from '../ledger/index.ts'
 import {
   createIdentity,
   type EmbeddingRequest,
@@ -21,6 +22,7 @@ import {
   type DecisionStore,
   defaultPolicy,
   type KeptDecision,
+  type RoutingPolicy,
   sealAlone,
   type ViewPiece,
 } from '../routing/index.ts'
@@ -93,6 +95,7 @@ export interface TestGateway {
   readonly url: string
   readonly observations: KeptObservations
   readonly decisions: KeptDecisions
+  readonly ledger: LedgerStore
 }
 
 export interface TestGatewayOptions {
@@ -103,6 +106,9 @@ export interface TestGatewayOptions {
   readonly httpAddress?: string
   readonly identity?: Identity
   readonly incidents?: IncidentStore
+  /** What nodes have earned; a new one where none is given. */
+  readonly ledger?: LedgerStore
+  readonly policy?: RoutingPolicy
   /** What it tells other gateways. */
   readonly notices?: GatewayModules['notices']
 }
@@ -112,6 +118,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const observations = new KeptObservations()
   const identity = options.identity ?? createIdentity()
   const decisions = new KeptDecisions(identity)
+  const ledger = options.ledger ?? new MemoryLedger()
   const gateway = await createGateway(
     {
       httpAddress: options.httpAddress ?? '127.0.0.1:0',
@@ -127,16 +134,17 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       identity,
       apiKeys: options.apiKeys ?? oneKey,
       joinTokens: createJoinTokens([hashSecret(testToken)]),
-      policy: defaultPolicy,
+      policy: options.policy ?? defaultPolicy,
       evidence: new EvidenceBook({ clock }),
       observations,
       decisions,
+      ledger,
       ...(options.incidents === undefined ? {} : { incidents: options.incidents }),
       notices: options.notices,
     },
   )
   const address = await gateway.listen()
-  return { gateway, url: `http://${address}`, observations, decisions }
+  return { gateway, url: `http://${address}`, observations, decisions, ledger }
 }
 
 const oneKey: ApiKeys = {

@@ -6,6 +6,7 @@ import type {
   ObservationStore,
   SightingStore,
 } from '../evidence/index.ts'
+import type { LedgerStore } from '../ledger/index.ts'
 import type {
   ExperienceReader,
   FaultListener,
@@ -54,6 +55,8 @@ export interface GatewayModules {
   /** Where sightings and incidents are kept; without them, they are forgotten with the process. */
   readonly sightings?: SightingStore
   readonly incidents?: IncidentStore
+  /** What nodes have earned; without it, nobody notes it. */
+  readonly ledger?: LedgerStore
   /** Where the latency map is kept; without it, it is learned anew in every run. */
   readonly latencyStore?: LatencyStore
   /** The mesh of which this gateway is a member; its owner starts and closes it. */

@@ -5,6 +5,7 @@ import type { LieKind, NodeState } from '../mesh/index.ts'
 import type { ErrorCode, GenerationUsage } from '../protocol/index.ts'
 import type { Attempt, DecisionOutcome, MoveReason } from '../routing/index.ts'
 import { labelValuesMax, Registry, metrics as table } from '../telemetry/index.ts'
+import type { Earnings } from './dispatch/earnings.ts'
 import type { ExaminerOutcome } from './workers/examiner.ts'
 import type { ExperienceOutcome } from './workers/experience-exchange.ts'
 import type { RecheckOutcome } from './workers/rechecks.ts'
@@ -44,6 +45,7 @@ export interface Gauges {
     readonly rechecks: () => ReadonlyMap<RecheckOutcome, number>
     readonly examinations: () => ReadonlyMap<ExaminerOutcome, number>
     readonly experiences: () => ReadonlyMap<ExperienceOutcome, number>
+    readonly earnings: () => Pick<Earnings, 'counts' | 'dollars'> | undefined
   }
 }
 
@@ -116,6 +118,11 @@ export class GatewayMetrics {
       this.#registry.gauge(table.experiences, () => {
         return Array.from(standing.experiences(), ([outcome, count]) => [[outcome], count] as const)
       })
+      this.#registry.gauge(table.ledgerEntries, () => {
+        const counts = Object.entries(standing.earnings()?.counts() ?? {})
+        return counts.map(([state, count]) => [[state], count] as const)
+      })
+      this.#registry.gauge(table.ledgerDollars, () => [[[], standing.earnings()?.dollars ?? 0]])
       this.#registry.gauge(table.rechecks, () => {
         return Array.from(standing.rechecks(), ([outcome, count]) => [[outcome], count] as const)
       })

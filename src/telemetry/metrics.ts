@@ -226,6 +226,18 @@ export const metrics = {
     help: 'What quarantined nodes stated, and answered, to work their quarantine off, by outcome.',
     labels: ['outcome'],
   },
+  ledgerEntries: {
+    name: 'isochrone_ledger_entries',
+    type: 'gauge',
+    help: 'Answers of nodes noted in the ledger since the start: owed, held or void as they came.',
+    labels: ['state'],
+  },
+  ledgerDollars: {
+    name: 'isochrone_ledger_dollars',
+    type: 'gauge',
+    help: 'What these answers come to, by the prices of their nodes, held or not.',
+    labels: [],
+  },
   residentMemory: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

@@ -93,10 +93,12 @@ i.`,
 project’s own engine does not look at them.`,
     ...aboutDecisions,
     ...aboutIncidents,
+    ...aboutAccounts,
     '## What counts',
     `A key has so many requests and tokens per minute. A request to a model counts as one, with its
 tokens. So does, with none, whatever may be long or costs much to gather: decisions, nodes, the
-mesh, the latency map, incidents, and previews. Models, health and metrics are free.`,
+mesh, the latency map, incidents, accounts,
+and previews. Models, health and metrics are free.`,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],
@@ -146,6 +148,19 @@ const incidentStateWords: Readonly<Record<IncidentState, string>> = {
   asked: 'about what many share: nothing follows by itself, an operator is asked to look',
   closed: 'it is over; it stays on record',
 }
+
+const aboutAccounts: readonly string[] = [
+  '## Accounts',
+  `What a node has earned at this gateway stands in its account: for each answer the tokens that
+were delivered, at the prices that its node asked when the request was sent to it, and no more than
+the [policy](policy.md) pays for its class of hardware in that tier. \`GET /v1/accounts\` lists the
+accounts, \`GET /v1/accounts/ID\` has the newest entries of one, \`isochrone accounts\` shows
+both; with an operator's key. Amounts are whole nano-dollars. An entry is \`owed\`; it is
+\`void\` where the node billed far more than it can have delivered, and \`held\` while its node
+is quarantined or works that off. **Nobody is paid by this**: there is no way to send money yet, and
+each gateway keeps what it owes itself. [Record 0043](decisions/0043-ledger.md) says what is earned,
+and by what.`,
+]
 
 const aboutIncidents: readonly string[] = [
   '## Incidents',

@@ -4,6 +4,7 @@ import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
+import { type AccountView, accountLines } from './accounts.ts'
 import {
   type ClientOptions,
   type GatewayClient,
@@ -47,7 +48,9 @@ export interface IncidentView {
 
 export interface WholeIncidentView extends IncidentView {
   /** null: for operators only. */
-  readonly evidence: object | null
+  readonly evidence: (object & { readonly found?: unknown }) | null
+  /** What its node has earned; null or absent: nothing, or for operators only. */
+  readonly account?: AccountView | null
   readonly steps: readonly SignedStep[] | null
 }
 
@@ -131,6 +134,8 @@ export function renderIncident(
     `What      ${incident.cause_in_words} (${incident.class})`,
     `State     ${incident.state}${until === null ? '' : untilWords(incident.state, until)}`,
     ...(stateWords[incident.state] ?? []).map((line) => `          ${line}`),
+    ...(typeof evidence?.found === 'string' ? [`Found     ${evidence.found}`] : []),
+    ...earnedLines(incident),
     `Opened    ${dateOf(incident.opened_at_ms)}`,
     ...(incident.closed_at_ms === null ? [] : [`Closed    ${dateOf(incident.closed_at_ms)}`]),
     ...(recurrences === 0 ? [] : [`Again     ${recurrences} times`]),
@@ -144,6 +149,11 @@ export function renderIncident(
       : provenLines(steps, evidence)),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function earnedLines({ account }: WholeIncidentView): readonly string[] {
+  if (account === undefined || account === null) return []
+  return accountLines(account).map((line, i) => `${i === 0 ? 'Earned' : '      '}    ${line}`)
 }
 
 /** What a state means, in lines; docs/http.md has the same in a table. */

@@ -3,6 +3,7 @@
  * it runs.
  */
 import type { Command } from '../options/command.ts'
+import { accountsCommand } from './accounts.ts'
 import { chatCommand } from './chat.ts'
 import { doctorCommand } from './doctor.ts'
 import { explainCommand } from './explain.ts'
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   chatCommand,
   explainCommand,
   incidentsCommand,
+  accountsCommand,
   nodesCommand,
   meshCommand,
   gatewayCommand,

@@ -18,7 +18,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Continuation, MoveReason } from '../../routing/index.ts'
 import type { GatewayLimits } from '../limits.ts'
-import type { Worker } from '../workers/worker.ts'
+import type { Billed, Worker } from '../workers/worker.ts'
 import {
   type CallLimits,
   Calls,
@@ -177,13 +177,17 @@ export class Dispatch {
       )
       try {
         const asked = { ...request, modelDigest: offer.digest }
-        const limits = { signal: interruption.signal, deadlineMs }
+        let billed: Billed | undefined
+        const onBill = (bill: Billed) => {
+          billed = bill
+        }
+        const limits = { signal: interruption.signal, deadlineMs, onBill }
         const result = await interruption.wait(worker.embed(asked, limits), asItCame)
         if (result.vectors.length !== request.input.length) {
           throw new IsochroneError('node_failed', 'The node gave another number of vectors.')
         }
         const usage = { promptTokens: result.promptTokens, completionTokens: 0, cachedTokens: 0 }
-        trail.completed({ ...noFigures, usage: { type: 'usage', ...usage } })
+        trail.completed({ ...noFigures, usage: { type: 'usage', ...usage }, billed })
         return { worker, result }
       } catch (error) {
         throw this.#calls.ended(error, noFigures, journeying)

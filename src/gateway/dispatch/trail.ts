@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../base/index.ts'
 import type { EvidenceBook, Observation, ObservedOutcome } from '../../evidence/index.ts'
+import type { Delivered, Terms } from '../../ledger/index.ts'
 import type { UnreadPrompt } from '../../mesh/index.ts'
 import type { ErrorCode, GenerationUsage, IsochroneError, WorkerId } from '../../protocol/index.ts'
 import {
@@ -23,6 +24,7 @@ import type { Billed } from '../workers/worker.ts'
 import { blameFor, provesForgery, recordedCode } from './attribution.ts'
 import type { DecisionLog } from './decision-log.ts'
 import { DoubtedRefusals } from './doubted-refusals.ts'
+import type { Earnings } from './earnings.ts'
 
 export interface TrailModules {
   readonly clock: Clock
@@ -31,6 +33,8 @@ export interface TrailModules {
   readonly observations: { append(observation: Observation): void }
   readonly decisionLog: DecisionLog
   readonly metrics: GatewayMetrics
+  /** Without it, nobody notes what nodes earn. */
+  readonly earnings?: Pick<Earnings, 'post' | 'terms'> | undefined
   /** Whether this gateway itself was in trouble: then what it saw is void. */
   readonly selfWatch?: { wasTroubledSince(atMs: number): boolean }
 }
@@ -67,6 +71,10 @@ interface Running {
   readonly prompt: UnreadPrompt | undefined
   /** Its worker's circuit breaker is half-open. */
   readonly isProbe: boolean
+  /** Of other workers, when it began. */
+  readonly takenOver: number
+  /** undefined: nobody has to be paid. */
+  readonly terms: Terms | undefined
 }
 
 /** How an attempt ended. */
@@ -85,6 +93,8 @@ export class Trail {
   #beside: Running | undefined
   #startedAtMs = 0
   #figures: Figures = noFigures
+  /** The latest that ended without an answer: whoever goes on says what it delivered. */
+  #unpaid: Running | undefined
   readonly #refusals: DoubtedRefusals
 
   constructor(decision: Decision, modules: TrailModules) {
@@ -133,6 +143,7 @@ export class Trail {
    */
   beginContinuation(worker: WorkerId, tokens: number, moved?: MoveReason): void {
     const startedAtMs = this.#modules.clock.now()
+    this.#paid(this.#unpaid, 'continued', tokens)
     if (moved === undefined) {
       this.#countRetry()
       const splice = { tokens, pauseMs: null }
@@ -178,7 +189,7 @@ export class Trail {
   }
 
   #begin(start: AttemptStart): Running {
-    const { clock, registry } = this.#modules
+    const { clock, earnings, registry } = this.#modules
     const { model, request } = this.#decision
     const { worker, splice } = start
     const promptTokens = request.promptTokens + (splice?.tokens ?? 0)
@@ -191,6 +202,8 @@ export class Trail {
       inFlightBefore: registry.begin(worker),
       prompt: registry.beginPrompt(worker, promptTokens),
       isProbe: registry.breakers.began(worker, model),
+      takenOver: splice?.tokens ?? 0,
+      terms: earnings?.terms(worker, model),
     }
     this.#decision = withAttempt(this.#decision, start)
     return running
@@ -268,6 +281,7 @@ export class Trail {
     registry.endPrompt(worker, running.prompt)
     registry.end(worker, figures.usage?.completionTokens ?? figures.deltaTokens)
     if (running.isProbe) registry.breakers.probeEnded(worker, model)
+    this.#earn(running, outcome, figures)
     metrics.attempt(outcome, code)
     const atMs = clock.now()
     const { ttftMs, tpotMs, usage } = figures
@@ -288,6 +302,32 @@ export class Trail {
       load: running.loadBefore,
       promptTokensAhead: running.promptTokensBefore,
     }
+  }
+
+  /** What is owed is known at the end, or where another one goes on. */
+  #earn(running: Running, outcome: End['outcome'], { billed, deltaTokens, ttftMs }: Figures): void {
+    this.#unpaid = undefined
+    const isOver = outcome === 'completed' || outcome === 'abandoned'
+    if (billed !== undefined && (isOver || billed.isFalse)) {
+      const { bill, counted, isFalse } = billed
+      const { takenOver } = running
+      this.#post(running, { how: 'answered', takenOver, billed: bill, counted, isFalse })
+    } else if (outcome === 'abandoned' && ttftMs !== null) this.#paid(running, 'left', deltaTokens)
+    else this.#unpaid = running
+  }
+
+  #paid(running: Running | undefined, how: 'left' | 'continued', completionTokens: number): void {
+    this.#unpaid = undefined
+    if (running === undefined) return
+    const { takenOver } = running
+    const { promptTokens } = this.#decision.request
+    this.#post(running, { how, takenOver, promptTokens, completionTokens })
+  }
+
+  #post({ at, terms, worker }: Running, delivered: Delivered): void {
+    if (terms === undefined) return
+    const { id, model } = this.#decision
+    this.#modules.earnings?.post(delivered, terms, { decision: id, attempt: at, worker, model })
   }
 
   /** A forged signature is one, however busy this gateway was. */

@@ -194,16 +194,22 @@ export class WorkerCall {
     if (this.#options.inOnePiece) {
       const wholeMs = this.#lastTokenAtMs - this.#startMs
       const tpotMs = tokens < 1 ? null : wholeMs / tokens
-      return { ttftMs: null, tpotMs, usage, deltaTokens: this.#deltas, billed }
+      return { ttftMs: null, tpotMs, usage, deltaTokens: this.#deltaTokens, billed }
     }
     const spentMs = this.#lastTokenAtMs - this.#firstAtMs
     return {
       ttftMs: this.#firstAtMs - this.#startMs,
       tpotMs: tokens < 2 || this.#slowReader ? null : spentMs / (tokens - 1),
       usage,
-      deltaTokens: this.#deltas,
+      deltaTokens: this.#deltaTokens,
       billed,
     }
+  }
+
+  /** No more than were asked for, whatever came. */
+  get #deltaTokens(): number {
+    const { maxTokens } = this.#options.request
+    return maxTokens === null ? this.#deltas : Math.min(this.#deltas, maxTokens * this.#choices)
   }
 
   #count(event: GenerationEvent): void {

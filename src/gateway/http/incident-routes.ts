@@ -7,7 +7,8 @@ import {
   type IncidentId,
   isIncidentId,
 } from '../../evidence/index.ts'
-import { IsochroneError } from '../../protocol/index.ts'
+import { IsochroneError, isNodeId } from '../../protocol/index.ts'
+import type { Earnings } from '../dispatch/earnings.ts'
 import { checkOf } from '../openai/validation.ts'
 import type { StandingKeeper } from '../workers/standing-keeper.ts'
 import { type Client, jsonType } from './client.ts'
@@ -22,10 +23,11 @@ const incidentsDefault = 100
 const which = ['open', 'all'] as const
 
 export interface IncidentRouteModules {
+  readonly earnings?: Pick<Earnings, 'account'> | undefined
   readonly faults: Pick<StandingKeeper, 'book' | 'rule'>
 }
 
-export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route[] {
+export function incidentRoutes({ earnings, faults }: IncidentRouteModules): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -59,11 +61,12 @@ export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route
         answer: incidentAnswer,
         errorStatuses: [401, 404, 429],
       },
-      handle(client) {
+      async handle(client) {
         const incident = known(faults.book.find(idOf(client)), client.id)
-        const isOperator = client.account.role === 'operator'
-        // Its evidence has the hash of what somebody else asked, which can be guessed at.
-        send(client, isOperator ? viewOf(incident) : { ...summaryOf(incident), ...unshown })
+        if (client.account.role === 'operator') {
+          send(client, { ...viewOf(incident), account: await accountOf(incident, earnings) })
+          // Its evidence has the hash of what somebody else asked, which can be guessed at.
+        } else send(client, { ...summaryOf(incident), ...unshown })
       },
     },
     {
@@ -83,7 +86,8 @@ export function incidentRoutes({ faults }: IncidentRouteModules): readonly Route
         const { appeal = null, decision, reason } = body as RulingBody
         known(faults.book.find(idOf(client)), client.id)
         const ruling = { decision, reason, appeal, by: keyId }
-        send(client, viewOf(await faults.rule(idOf(client), ruling)))
+        const ruled = await faults.rule(idOf(client), ruling)
+        send(client, { ...viewOf(ruled), account: await accountOf(ruled, earnings) })
       },
     },
   ]
@@ -109,7 +113,17 @@ function notOperator(): IsochroneError {
   )
 }
 
-const unshown = { evidence: null, steps: null }
+/** null: it is about no node, or one that has earned nothing. */
+async function accountOf(
+  { subject }: Incident,
+  earnings: IncidentRouteModules['earnings'],
+): Promise<object | null> {
+  if (subject.kind !== 'worker' || !isNodeId(subject.worker)) return null
+  const account = await earnings?.account(subject.worker)
+  return account === undefined ? null : { object: 'account', ...account }
+}
+
+const unshown = { account: null, evidence: null, steps: null }
 
 function summaryOf(incident: Incident): object {
   const { evidence: _, steps: __, ...plain } = incident

@@ -1,6 +1,7 @@
 /** The schemas of `/v1/incidents`. */
 import { json } from '../../base/index.ts'
 import { incidentStates, operatorDecisions } from '../../evidence/index.ts'
+import { accountView } from './account-schemas.ts'
 
 const text = json.string()
 const time = json.number({ description: 'ms since 1970.' })
@@ -44,6 +45,7 @@ const incidentFields = {
 export const incidentAnswer = json.object(
   {
     ...incidentFields,
+    account: nullable(accountView),
     evidence: nullable(free),
     steps: nullable(json.array(json.object({ json: text, signature: text }))),
   },
@@ -51,7 +53,7 @@ export const incidentAnswer = json.object(
     description:
       'An incident: what was found, what followed from it, and what was decided. Each step is ' +
       'signed by the gateway over `isochrone.v1.incident-step`, a zero byte, and its text. ' +
-      'Evidence and steps are for operators; null for others.',
+      'Evidence, steps and what its node has earned are for operators; null for others.',
   },
 )
 

@@ -5,10 +5,12 @@
 import type { EvidenceBook } from '../../evidence/index.ts'
 import { IsochroneError, isNodeId, isUpstreamId, type NodeId } from '../../protocol/index.ts'
 import type { DecisionLog } from '../dispatch/decision-log.ts'
+import type { Earnings } from '../dispatch/earnings.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import type { LatencyWatch } from '../workers/latency-watch.ts'
 import type { MeshWatch } from '../workers/mesh-watch.ts'
 import type { WorkerRegistry } from '../workers/registry.ts'
+import { type AccountRouteModules, accountRoutes } from './account-routes.ts'
 import { type Client, jsonType } from './client.ts'
 import { decisionRoutes } from './decision-routes.ts'
 import { type IncidentRouteModules, incidentRoutes } from './incident-routes.ts'
@@ -19,8 +21,12 @@ import { type PreviewRouteModules, previewRoute } from './preview-route.ts'
 import type { Route, RouteDocument } from './route-table.ts'
 import { modelView, nodeView } from './views.ts'
 
-export interface InformationRouteModules extends IncidentRouteModules, PreviewRouteModules {
+export interface InformationRouteModules
+  extends IncidentRouteModules,
+    PreviewRouteModules,
+    AccountRouteModules {
   readonly registry: WorkerRegistry
+  readonly earnings?: Earnings | undefined
   readonly evidence: EvidenceBook
   readonly decisionLog: DecisionLog
   readonly metrics: GatewayMetrics
@@ -41,6 +47,7 @@ export function informationRoutes(modules: InformationRouteModules): readonly Ro
     ...decisionRoutes(modules),
     previewRoute(modules),
     ...incidentRoutes(modules),
+    ...accountRoutes(modules),
     ...openRoutes(modules),
   ]
 }

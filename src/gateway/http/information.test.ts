@@ -199,6 +199,8 @@ test('the OpenAPI document describes every route and body', async (t) => {
     'get /metrics',
     'get /openapi.json',
     'get /readyz',
+    'get /v1/accounts',
+    'get /v1/accounts/{id}',
     'get /v1/clusters/{id}',
     'get /v1/decisions',
     'get /v1/decisions/{id}',

@@ -11,7 +11,7 @@ import { type Asked, CandidateViews, type Present } from './candidate-views.ts'
 import { Foreseen } from './foreseen.ts'
 import { ProbationRests } from './probation-rests.ts'
 import { RemoteWorker } from './remote-worker.ts'
-import { type KeptCandidate, type Machine, offerOf } from './viewed.ts'
+import { type KeptCandidate, type Machine, offerIn, offerOf } from './viewed.ts'
 import type { Worker, WorkerView } from './worker.ts'
 
 export interface RegistryOptions {
@@ -173,6 +173,18 @@ export class WorkerRegistry {
     const { running, waiting } = view.load
     const others = foreseen?.others ?? Math.max(0, running + waiting - inFlight)
     return (inFlight + others) / Math.max(1, slots)
+  }
+
+  /** What it offers and on what machine, as decisions saw it last; undefined: it is no node. */
+  offered(
+    id: WorkerId,
+    model: string,
+  ): { readonly offer: OfferedModel; readonly hardwareClass: string } | undefined {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || !(entry.worker instanceof RemoteWorker)) return undefined
+    const offer = offerIn(entry.worker.record.models, model)
+    if (offer === null) return undefined
+    return { offer, hardwareClass: entry.machine?.hardwareClass ?? '' }
   }
 
   /** The mesh holds it for suspect or dead, and its link shows nothing newer. */

@@ -167,6 +167,10 @@ function isSameBut(a: LoadReport, b: LoadReport): boolean {
 }
 
 export function offerOf(view: WorkerView, model: string): OfferedModel | null {
-  for (const offer of view.models) if (offer.name === model) return offer
+  return offerIn(view.models, model)
+}
+
+export function offerIn(models: readonly OfferedModel[], model: string): OfferedModel | null {
+  for (const offer of models) if (offer.name === model) return offer
   return null
 }

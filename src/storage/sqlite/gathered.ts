@@ -84,5 +84,6 @@ const nothingRead: EntryReader = {
   decision() {},
   sighting() {},
   incidentStep() {},
+  ledgerEntry() {},
   view() {},
 }

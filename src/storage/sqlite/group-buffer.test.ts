@@ -41,6 +41,7 @@ function read(bytes: GroupBytes): Item[] {
     observation: (row) => items.push({ row }),
     sighting: (row) => items.push({ row }),
     incidentStep: (row) => items.push({ row }),
+    ledgerEntry: (row) => items.push({ row }),
     decision: (names, json) => items.push({ ...names, json: json.toString('utf8') }),
     view: (frame, at, bytes) => items.push({ frame, at, bytes: [...bytes] }),
   })

@@ -16,6 +16,7 @@ import {
   incidentStepKind,
   kindBits,
   kindMask,
+  ledgerEntryKind,
   observationKind,
   placeBytes,
   type Row,
@@ -60,6 +61,10 @@ export class GroupBuffer {
 
   addIncidentStep(row: Row): void {
     this.#addRow(incidentStepKind, row)
+  }
+
+  addLedgerEntry(row: Row): void {
+    this.#addRow(ledgerEntryKind, row)
   }
 
   addDecision({ id, keyId }: DecisionNames, json: string): void {

@@ -23,6 +23,7 @@ export interface EntryReader {
   decision(names: DecisionNames, json: Buffer): void
   sighting(row: Row): void
   incidentStep(row: Row): void
+  ledgerEntry(row: Row): void
   /** @param bytes valid until the buffer is written again */
   view(frame: string, at: number, bytes: Buffer): void
 }
@@ -42,6 +43,7 @@ export const decisionKind = 1
 export const sightingKind = 2
 export const incidentStepKind = 3
 export const viewKind = 4
+export const ledgerEntryKind = 5
 export const headerBytes = 4
 /** Of a place in a frame. */
 export const placeBytes = 6
@@ -71,7 +73,8 @@ export function readGroup({ shared, start, end }: GroupBytes, reader: EntryReade
       const row = JSON.parse(bytes.toString('utf8', at, next)) as Row
       if (kind === observationKind) reader.observation(row)
       else if (kind === sightingKind) reader.sighting(row)
-      else reader.incidentStep(row)
+      else if (kind === incidentStepKind) reader.incidentStep(row)
+      else reader.ledgerEntry(row)
     }
     at = next
   }

@@ -139,6 +139,13 @@ export class GroupWriter {
     this.#afterAppend()
   }
 
+  appendLedgerEntry(row: Row): void {
+    if (this.#closed) return
+    this.#makeRoom()
+    this.#gathered.buffer.addLedgerEntry(row)
+    this.#afterAppend()
+  }
+
   /**
    * Resolves when all that was appended before is on the disk; throws `storage_failed` if it
    * cannot be.

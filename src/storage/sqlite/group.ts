@@ -30,6 +30,29 @@ export const insertIncidentStep =
   'ON CONFLICT (incident, step) DO UPDATE SET json = excluded.json, signature = excluded.signature'
 export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps ORDER BY sequence'
 
+const ledgerColumns = [
+  ...['worker', 'decision', 'attempt', 'at_ms', 'model', 'tier', 'hardware_class', 'policy'],
+  ...['prompt_tokens', 'completion_tokens', 'billed_prompt_tokens', 'billed_completion_tokens'],
+  ...['prompt_price', 'completion_price', 'amount', 'state'],
+]
+/** An attempt has one entry, however often it is written. */
+export const insertEntry =
+  `INSERT OR IGNORE INTO ledger_entries (${ledgerColumns.join(', ')}) ` +
+  `VALUES (${ledgerColumns.map((_, i) => `?${i + 1}`).join(', ')})`
+/** The same values. A sum that is over what is exact stays there: of nine million dollars. */
+export const addToAccount =
+  'INSERT INTO accounts VALUES ' +
+  "(?1, iif(?16 = 'owed', 1, 0), iif(?16 = 'void', 1, 0), ?9, ?10, ?15, ?4, ?4) " +
+  'ON CONFLICT (worker) DO UPDATE SET answers = answers + excluded.answers, ' +
+  'voids = voids + excluded.voids, prompt_tokens = prompt_tokens + excluded.prompt_tokens, ' +
+  'completion_tokens = completion_tokens + excluded.completion_tokens, ' +
+  `amount = min(amount + excluded.amount, ${Number.MAX_SAFE_INTEGER}), last_ms = excluded.last_ms`
+export const selectEntries =
+  `SELECT ${ledgerColumns.join(', ')} FROM ledger_entries ` +
+  'WHERE worker = ? ORDER BY decision DESC, attempt DESC LIMIT ?'
+export const selectAccounts = 'SELECT * FROM accounts ORDER BY worker'
+export const selectAccount = 'SELECT * FROM accounts WHERE worker = ?'
+
 /** The bytes are UTF-8 already: they become the text without being one in between. */
 export const insertDecision =
   'INSERT OR REPLACE INTO decisions (id, key_id, json, seal, leaf) ' +
@@ -47,6 +70,7 @@ export interface WriterOptions {
   readonly viewBytesMax: number
   readonly decisionsMax: number
   readonly observationsMax: number
+  readonly ledgerEntriesMax: number
   readonly observationAgeMaxMs: number
 }
 

@@ -65,12 +65,12 @@ export class SqliteIncidentStore implements IncidentStore {
 
 interface Asked {
   readonly select: string
-  readonly from: readonly number[]
+  readonly from: readonly (number | string)[]
   readonly what: string
 }
 
 /** Damaged ones are logged and left out. */
-function* readAll<T>(
+export function* readAll<T>(
   { database, file, log }: Shared,
   { select, from, what }: Asked,
   revive: (row: Readonly<Record<string, SQLOutputValue>>) => T | undefined,

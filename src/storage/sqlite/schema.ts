@@ -74,6 +74,36 @@ const migrations: readonly string[] = [
   ALTER TABLE decisions DROP COLUMN key_id;
   ALTER TABLE decisions RENAME COLUMN asker TO key_id;
   CREATE INDEX decisions_by_key ON decisions (key_id, sequence);`,
+  // Amounts in nano-dollars. One index, in the order in which an account is read.
+  `CREATE TABLE ledger_entries (
+    worker TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    at_ms REAL NOT NULL,
+    model TEXT NOT NULL,
+    tier TEXT,
+    hardware_class TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    billed_prompt_tokens INTEGER,
+    billed_completion_tokens INTEGER,
+    prompt_price REAL NOT NULL,
+    completion_price REAL NOT NULL,
+    amount INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (worker, decision, attempt)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE accounts (
+    worker TEXT PRIMARY KEY,
+    answers INTEGER NOT NULL,
+    voids INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    first_ms REAL NOT NULL,
+    last_ms REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;`,
 ]
 
 export const schemaVersion = migrations.length

@@ -242,6 +242,7 @@ test('decisions of a file of the first version are nobody’s, damaged ones too'
       'ALTER TABLE observations DROP COLUMN load;' +
       'ALTER TABLE observations DROP COLUMN prompt_tokens_ahead;' +
       'DROP TABLE sightings; DROP TABLE incident_steps; DROP TABLE seals; DROP TABLE views;' +
+      'DROP TABLE ledger_entries; DROP TABLE accounts;' +
       'ALTER TABLE decisions DROP COLUMN seal; ALTER TABLE decisions DROP COLUMN leaf;' +
       'DELETE FROM migrations WHERE version >= 2;' +
       "UPDATE decisions SET json = json_remove(json, '$.keyId', '$.first', '$.alike');" +
@@ -273,7 +274,8 @@ test('whose a decision is stays known where it was taken out of the JSON before'
       'ALTER TABLE decisions ADD COLUMN key_id TEXT GENERATED ALWAYS AS ' +
       "(CASE WHEN json_valid(json) THEN json ->> '$.keyId' END) VIRTUAL;" +
       'CREATE INDEX decisions_by_key ON decisions (key_id, sequence);' +
-      'DELETE FROM migrations WHERE version = 6',
+      'DROP TABLE ledger_entries; DROP TABLE accounts;' +
+      'DELETE FROM migrations WHERE version >= 6',
   )
   database.close()
   const storage = openSqliteStorage(file, options)

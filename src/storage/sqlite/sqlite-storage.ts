@@ -14,6 +14,7 @@ import type {
   ObservationStore,
   SightingStore,
 } from '../../evidence/index.ts'
+import { type LedgerStore, ledgerEntriesMaxDefault } from '../../ledger/index.ts'
 import type { DecisionStore, Signer } from '../../routing/index.ts'
 import {
   decisionsMaxDefault,
@@ -24,6 +25,7 @@ import {
 import { SqliteDecisionStore } from './decision-store.ts'
 import { selectObservations } from './group.ts'
 import { GroupWriter } from './group-writer.ts'
+import { SqliteLedgerStore } from './ledger-store.ts'
 import { observationOf } from './observation-rows.ts'
 import type { Shared } from './open-file.ts'
 import { SqliteIncidentStore, SqliteSightingStore } from './rare-stores.ts'
@@ -38,6 +40,7 @@ export interface SqliteStorageOptions {
   readonly decisionsMax?: number
   readonly viewBytesMax?: number
   readonly observationsMax?: number
+  readonly ledgerEntriesMax?: number
   readonly observationAgeMaxMs?: number
   readonly fileBytesMax?: number
 }
@@ -47,6 +50,7 @@ export interface Storage {
   readonly decisions: DecisionStore
   readonly sightings: SightingStore
   readonly incidents: IncidentStore
+  readonly ledger: LedgerStore
   close(): Promise<void>
 }
 
@@ -67,6 +71,7 @@ export function openSqliteStorage(file: string, options: SqliteStorageOptions): 
     decisionsMax: options.decisionsMax ?? decisionsMaxDefault,
     viewBytesMax: options.viewBytesMax ?? viewBytesMaxDefault,
     observationsMax: options.observationsMax ?? observationsMaxDefault,
+    ledgerEntriesMax: options.ledgerEntriesMax ?? ledgerEntriesMaxDefault,
     observationAgeMaxMs: options.observationAgeMaxMs ?? observationAgeMaxMs,
     fileBytesMax: options.fileBytesMax ?? fileBytesMaxDefault,
   }
@@ -84,6 +89,7 @@ export function openSqliteStorage(file: string, options: SqliteStorageOptions): 
     decisions: new SqliteDecisionStore(shared, close),
     sightings: new SqliteSightingStore(shared),
     incidents: new SqliteIncidentStore(shared),
+    ledger: new SqliteLedgerStore(shared),
     close,
   }
 }

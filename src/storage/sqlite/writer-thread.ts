@@ -5,9 +5,11 @@
 import { DatabaseSync } from 'node:sqlite'
 import { type MessagePort, workerData } from 'node:worker_threads'
 import {
+  addToAccount,
   errcodeOf,
   type Group,
   insertDecision,
+  insertEntry,
   insertIncidentStep,
   insertObservation,
   insertSeal,
@@ -41,6 +43,7 @@ let insertedObservations = Number.POSITIVE_INFINITY
 let insertedDecisions = Number.POSITIVE_INFINITY
 let insertedSightings = Number.POSITIVE_INFINITY
 let insertedSteps = Number.POSITIVE_INFINITY
+let insertedEntries = Number.POSITIVE_INFINITY
 /** Of the views in the file; undefined: not counted yet. */
 let viewBytes: number | undefined
 
@@ -88,14 +91,19 @@ function commitWithinLimit(database: DatabaseSync, group: Group): number {
       removeQuarter(database, 'decisions')
       removeQuarter(database, 'sightings')
       removeQuarter(database, 'views')
+      removeEntries(database, Math.floor(rowsOf(database, 'ledger_entries') * 0.75))
       viewBytes = undefined
     }
   }
 }
 
 function removeQuarter(database: DatabaseSync, table: string): void {
+  removeOldest(database, table, Math.floor(rowsOf(database, table) * 0.75))
+}
+
+function rowsOf(database: DatabaseSync, table: string): number {
   const row = database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()
-  removeOldest(database, table, Math.floor(Number(row?.['rows'] ?? 0) * 0.75))
+  return Number(row?.['rows'] ?? 0)
 }
 
 /** After these a tenth is left: then the disk itself is full, and removing does not help. */
@@ -125,6 +133,8 @@ function insertAll(database: DatabaseSync, group: Group): void {
   const decision = database.prepare(insertDecision)
   const sighting = database.prepare(insertSighting)
   const incidentStep = database.prepare(insertIncidentStep)
+  const entry = database.prepare(insertEntry)
+  const account = database.prepare(addToAccount)
   const views = new Map<string, ViewPart>()
   const seal = sealOf(database, group)
   let leaf = 0
@@ -145,6 +155,12 @@ function insertAll(database: DatabaseSync, group: Group): void {
     incidentStep(row) {
       incidentStep.run(...row)
       insertedSteps += 1
+    },
+    ledgerEntry(row) {
+      // One that is there already is in its account, too.
+      if (entry.run(...row).changes === 0) return
+      account.run(...row)
+      insertedEntries += 1
     },
     view(frame, at, bytes) {
       const end = at + bytes.length
@@ -204,7 +220,7 @@ function removeViews(database: DatabaseSync, bytes: number): number {
 }
 
 function removeExcess(database: DatabaseSync, now: number): void {
-  const { decisionsMax, observationsMax, observationAgeMaxMs } = options
+  const { decisionsMax, ledgerEntriesMax, observationsMax, observationAgeMaxMs } = options
   if (insertedDecisions >= decisionsMax / removalsPerLimit) {
     insertedDecisions = 0
     removeOldest(database, 'decisions', decisionsMax)
@@ -223,11 +239,23 @@ function removeExcess(database: DatabaseSync, now: number): void {
     insertedSteps = 0
     removeOldest(database, 'incident_steps', incidentStepsMax)
   }
+  if (insertedEntries >= ledgerEntriesMax / removalsPerLimit) {
+    insertedEntries = 0
+    removeEntries(database, ledgerEntriesMax)
+  }
   if (insertedSightings >= observationsMax / removalsPerLimit) {
     insertedSightings = 0
     removeOldest(database, 'sightings', observationsMax)
     database.prepare('DELETE FROM sightings WHERE at_ms < ?').run(now - observationAgeMaxMs)
   }
+}
+
+/** Ids of decisions begin with their time. What an entry came to stays in its account. */
+function removeEntries(database: DatabaseSync, keep: number): void {
+  const select = 'SELECT decision FROM ledger_entries ORDER BY decision DESC LIMIT 1 OFFSET ?'
+  const last = database.prepare(select).get(keep)?.['decision']
+  if (last === undefined) return
+  database.prepare('DELETE FROM ledger_entries WHERE decision <= ?').run(last)
 }
 
 /** By their numbers, which follow each other: counting rows would read them all. */
