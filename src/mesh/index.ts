@@ -166,3 +166,4 @@ export type {
   MembershipOutputs,
   Send,
 } from './membership/step.ts'
+export { Outbox } from './outbox.ts'

@@ -35,6 +35,11 @@ export class Agenda<TEntry extends Entry> {
     return this.#length === 0 ? Number.POSITIVE_INFINITY : (this.#times[0] as number)
   }
 
+  /** Whom the earliest concerns. Only while there is one. */
+  get nextTarget(): number {
+    return (this.#entries[this.#slots[0] as number] as TEntry).target
+  }
+
   add(entry: TEntry): void {
     const slot = this.#freeSlots.pop() ?? this.#entries.length
     this.#entries[slot] = entry

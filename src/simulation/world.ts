@@ -10,6 +10,7 @@ import type { NodeId } from '../protocol/index.ts'
 import type { Actor, ActorInput } from './actor.ts'
 import { Agenda, type Entry } from './agenda.ts'
 import type { Links } from './network/links.ts'
+import { Wakes } from './wakes.ts'
 
 /** A message to a host of another part of the world. Plain data, as long as the message is. */
 export interface Parcel<TMessage> {
@@ -42,7 +43,7 @@ export interface WorldOptions<TMessage, TEvent> {
 
 type Occurrence<TMessage> = Entry &
   (
-    | { readonly kind: 'wake' | 'resume' }
+    | { readonly kind: 'resume' }
     | {
         readonly kind: 'arrival'
         readonly message: TMessage
@@ -78,9 +79,9 @@ export class World<TMessage, TEvent> {
   readonly #life: Int32Array
   readonly #group: Int32Array
   readonly #pausedUntilMs: Float64Array
+  /** As it asked for last, whether it slept then or not. */
   readonly #wakeAtMs: Float64Array
-  /** The earliest entry of the agenda that wakes the host; entries that are later are stale. */
-  readonly #wakeQueuedAtMs: Float64Array
+  readonly #wakes: Wakes
   readonly #wokenAtMs: Float64Array
   /** How often at that instant. */
   readonly #wakesAtOnce: Uint16Array
@@ -105,7 +106,7 @@ export class World<TMessage, TEvent> {
     this.#group = new Int32Array(count)
     this.#pausedUntilMs = new Float64Array(count)
     this.#wakeAtMs = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
-    this.#wakeQueuedAtMs = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+    this.#wakes = new Wakes(count)
     this.#wokenAtMs = new Float64Array(count).fill(Number.NEGATIVE_INFINITY)
     this.#wakesAtOnce = new Uint16Array(count)
     this.#sent = new Uint32Array(count)
@@ -183,8 +184,7 @@ export class World<TMessage, TEvent> {
     this.#up[host] = 1
     this.#steadySinceMs[host] = this.#nowMs
     if (actor === undefined) return
-    this.#wakeAtMs[host] = this.#nowMs
-    this.#queueWake(host)
+    this.#wakeNext(host, this.#nowMs)
   }
 
   /** The process is gone, as by `kill -9`; nobody is told. */
@@ -192,7 +192,7 @@ export class World<TMessage, TEvent> {
     this.#actors[host] = undefined
     this.#up[host] = 0
     this.#life[host] = (this.#life[host] as number) + 1
-    this.#wakeAtMs[host] = Number.POSITIVE_INFINITY
+    this.#wakeNext(host, Number.POSITIVE_INFINITY)
     this.#pausedUntilMs[host] = 0
     this.#mail.delete(host)
   }
@@ -243,27 +243,30 @@ export class World<TMessage, TEvent> {
 
   run(untilMs: number): void {
     const agenda = this.#agenda
-    while (agenda.nextAtMs <= untilMs) {
+    const wakes = this.#wakes
+    for (;;) {
+      const wakeAtMs = wakes.nextAtMs
+      const atMs = agenda.nextAtMs
+      if (Math.min(wakeAtMs, atMs) > untilMs) break
+      if (wakeAtMs < atMs || (wakeAtMs === atMs && wakes.next <= agenda.nextTarget)) {
+        this.#nowMs = wakeAtMs
+        this.#wake(wakes.next, wakeAtMs)
+        continue
+      }
       const next = agenda.take()
-      const { atMs, target } = next
+      const { target } = next
       this.#nowMs = atMs
       if (next.kind === 'arrival') {
         if (next.life === this.#life[target]) this.#arrive(target, next)
-      } else if (next.kind === 'wake') this.#wake(target, atMs)
-      else if (next.kind === 'resume') this.#resume(target)
-      else if (next.kind === 'act') next.act(atMs)
+      } else if (next.kind === 'resume') this.#resume(target)
+      else next.act(atMs)
     }
     this.#nowMs = untilMs
   }
 
   #wake(host: number, atMs: number): void {
-    if (atMs !== this.#wakeQueuedAtMs[host]) return
-    this.#wakeQueuedAtMs[host] = Number.POSITIVE_INFINITY
+    this.#wakes.set(host, Number.POSITIVE_INFINITY)
     if (this.isPaused(host)) return // the end of the pause looks after it
-    if (this.#nowMs < (this.#wakeAtMs[host] as number)) {
-      this.#queueWake(host)
-      return
-    }
     const isAgain = this.#wokenAtMs[host] === atMs
     const times = isAgain ? (this.#wakesAtOnce[host] as number) + 1 : 1
     assert(times <= wakesAtOnceMax, `host ${host} asks at ${atMs} ms to be woken at once, for ever`)
@@ -275,7 +278,7 @@ export class World<TMessage, TEvent> {
   #resume(host: number): void {
     if (!this.isUp(host) || this.isPaused(host)) return
     if (this.#nowMs >= (this.#wakeAtMs[host] as number)) this.#step(host, tick)
-    else this.#queueWake(host)
+    else this.#wakes.set(host, this.#wakeAtMs[host] as number)
     const letters = this.#mail.get(host) ?? []
     this.#mail.delete(host)
     for (const letter of letters) this.#arrive(host, letter)
@@ -301,15 +304,12 @@ export class World<TMessage, TEvent> {
     const { sends, events, wakeAtMs } = actor.step(input, this.#nowMs)
     for (const { to, message } of sends) this.#transmit(host, to, message)
     for (const event of events) this.#options.onEvent(host, event, this.#nowMs)
-    this.#wakeAtMs[host] = Math.max(wakeAtMs, this.#nowMs)
-    this.#queueWake(host)
+    this.#wakeNext(host, Math.max(wakeAtMs, this.#nowMs))
   }
 
-  #queueWake(host: number): void {
-    const atMs = this.#wakeAtMs[host] as number
-    if (atMs >= (this.#wakeQueuedAtMs[host] as number) || atMs === Number.POSITIVE_INFINITY) return
-    this.#wakeQueuedAtMs[host] = atMs
-    this.#agenda.add({ kind: 'wake', atMs, target: host, source: world, order: 0 })
+  #wakeNext(host: number, atMs: number): void {
+    this.#wakeAtMs[host] = atMs
+    this.#wakes.set(host, atMs)
   }
 
   #transmit(from: number, to: NodeId, message: TMessage): void {

@@ -26,6 +26,7 @@ import { Membership } from '../membership/membership.ts'
 import type { Message as MembershipMessage } from '../membership/messages.ts'
 import type { MembershipPreset } from '../membership/presets.ts'
 import type { MembershipEvent, MembershipInput } from '../membership/step.ts'
+import { Outbox } from '../outbox.ts'
 
 export interface MachineOptions {
   readonly self: NodeId
@@ -97,6 +98,8 @@ const farewellsMax = 8
 
 const tick = { kind: 'tick' } as const
 
+const out = new Outbox<MachineSend, MachineEvent>()
+
 export class MeshMachine {
   readonly #options: MachineOptions
   readonly #modules: MachineModules
@@ -106,8 +109,6 @@ export class MeshMachine {
   #departing: readonly Watch[] = []
   /** What it said last in clusters that it left, the latest last. */
   readonly #farewells = new Map<string, Signed<StatementBody>>()
-  #sends: MachineSend[] = []
-  #events: MachineEvent[] = []
 
   constructor(options: MachineOptions, modules: MachineModules, nowMs: number) {
     this.#options = options
@@ -138,13 +139,12 @@ export class MeshMachine {
   }
 
   step(input: MachineInput, nowMs: number): MachineOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     this.#take(input, nowMs)
     if (nowMs >= this.#neighbourhood.dueMs) this.#stepNeighbourhood(tick, nowMs)
     let wakeAtMs = Math.min(this.#neighbourhoodWakeAtMs, this.#watch.wakeAtMs)
     for (const departing of this.#departing) wakeAtMs = Math.min(wakeAtMs, departing.wakeAtMs)
-    return { sends: this.#sends, events: this.#events, wakeAtMs }
+    return out.take(wakeAtMs)
   }
 
   #take(input: MachineInput, nowMs: number): void {
@@ -195,7 +195,7 @@ export class MeshMachine {
     const farewell = this.#farewells.get(cluster)
     if (farewell === undefined) return
     const message = { kind: 'gossip', news: [farewell] } as const
-    this.#sends.push({ to, part: { kind: 'membership', cluster, message } })
+    out.send({ to, part: { kind: 'membership', cluster, message } })
   }
 
   #keepFarewell({ cluster, membership }: Watch): void {
@@ -210,10 +210,10 @@ export class MeshMachine {
     const { sends, events, wakeAtMs } = this.#neighbourhood.step(input, nowMs)
     this.#neighbourhoodWakeAtMs = wakeAtMs
     for (const { to, message } of sends) {
-      this.#sends.push({ to, part: { kind: 'neighbourhood', message } })
+      out.send({ to, part: { kind: 'neighbourhood', message } })
     }
     for (const event of events) {
-      this.#events.push(event)
+      out.note(event)
       if (event.kind === 'placed' && event.reason !== 'left') this.#move(event, nowMs)
     }
   }
@@ -256,7 +256,7 @@ export class MeshMachine {
     const { sends, events, wakeAtMs } = membership.step(input, nowMs)
     watch.wakeAtMs = wakeAtMs
     for (const { to, message } of sends) {
-      this.#sends.push({ to, part: { kind: 'membership', cluster, message } })
+      out.send({ to, part: { kind: 'membership', cluster, message } })
     }
     const isPresent = watch === this.#watch
     for (const event of events) {
@@ -264,7 +264,7 @@ export class MeshMachine {
         this.#departing = this.#departing.filter((one) => one !== watch)
       }
       if (!isPresent) continue
-      this.#events.push(event)
+      out.note(event)
       this.#tellNeighbourhood(event, nowMs)
     }
   }

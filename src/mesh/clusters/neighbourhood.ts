@@ -8,6 +8,7 @@ import type { Card, CardBody } from '../directory/card.ts'
 import type { Neighbour } from '../directory/card-book.ts'
 import { Directory } from '../directory/directory.ts'
 import { PeerAllowance } from '../directory/peer-allowance.ts'
+import { Outbox } from '../outbox.ts'
 import { type Roster, rosterOfOne, seatOf } from './claims.ts'
 import { Cluster } from './cluster.ts'
 import type { ClusterContext, ClusterFault } from './context.ts'
@@ -41,6 +42,8 @@ const noContact = new Uint8Array(0)
 
 type Restored = Extract<NeighbourhoodInput, { kind: 'restore' }>
 
+const out = new Outbox<NeighbourhoodOutputs['sends'][number], NeighbourhoodEvent>()
+
 export class Neighbourhood {
   readonly #options: NeighbourhoodOptions
   readonly #modules: NeighbourhoodModules
@@ -60,8 +63,6 @@ export class Neighbourhood {
   #dueMs: number
   #wakeAtMs: number
   #nowMs: number
-  #sends: { to: NodeId; message: NeighbourhoodMessage }[] = []
-  #events: NeighbourhoodEvent[] = []
 
   constructor(options: NeighbourhoodOptions, modules: NeighbourhoodModules, nowMs: number) {
     const { random, seal } = modules
@@ -133,8 +134,7 @@ export class Neighbourhood {
   }
 
   step(input: NeighbourhoodInput, nowMs: number): NeighbourhoodOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     this.#nowMs = nowMs
     if (nowMs - this.#wakeAtMs > clusterTimes.stallToleranceMs) this.#pinger.noteOwnStall()
     const isIdle = this.#hasLeft || this.#isIdle(input, nowMs)
@@ -144,7 +144,7 @@ export class Neighbourhood {
       this.#dueMs = Math.max(nowMs, this.#nextDueMs())
       this.#wakeAtMs = this.#dueMs + this.#patienceMs(nowMs)
     }
-    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
+    return out.take(this.#wakeAtMs)
   }
 
   /** Most round trips tell nothing new, and there is one for each probe of a member. */
@@ -260,7 +260,7 @@ export class Neighbourhood {
     if (ms === undefined) return
     this.#cluster.noteTrip(from, nowMs)
     this.#cluster.noteHeard(from, nowMs)
-    this.#events.push({ kind: 'round-trip', id: from, ms, coordinate: echo.coordinate })
+    out.note({ kind: 'round-trip', id: from, ms, coordinate: echo.coordinate })
   }
 
   #tick(nowMs: number): void {
@@ -314,11 +314,11 @@ export class Neighbourhood {
   #placed(reason: PlaceReason, nowMs: number): void {
     this.#cluster.takeChange()
     this.#search.moved(nowMs, this.#cluster.roster.seats.length === 1)
-    this.#events.push({ kind: 'placed', reason, ...this.place })
+    out.note({ kind: 'placed', reason, ...this.place })
   }
 
   #noteChange(nowMs: number): void {
-    if (this.#cluster.takeChange()) this.#events.push({ kind: 'changed', ...this.place })
+    if (this.#cluster.takeChange()) out.note({ kind: 'changed', ...this.place })
     const sizes = { said: this.#card.clusterSize, is: this.#cluster.size }
     const ageMs = clusterTimes.cardEveryMs - (this.#cardDueMs - nowMs)
     if (nowMs >= this.#cardDueMs || isSizeNews(sizes, ageMs)) this.#renewCard(nowMs)
@@ -347,7 +347,7 @@ export class Neighbourhood {
 
   #stepDirectory(input: Parameters<Directory['step']>[0], nowMs: number): void {
     const { sends, events, wakeAtMs } = this.#directory.step(input, nowMs)
-    for (const send of sends) this.#sends.push(send)
+    out.sendAll(sends)
     for (const { from, fault } of events) this.#reject(from, fault)
     this.#directoryDueMs = wakeAtMs
   }
@@ -371,11 +371,11 @@ export class Neighbourhood {
   }
 
   #send(to: NodeId, message: NeighbourhoodMessage): void {
-    this.#sends.push({ to, message })
+    out.send({ to, message })
   }
 
   #reject(from: NodeId, fault: ClusterFault): void {
-    this.#events.push({ kind: 'rejected', from, fault })
+    out.note({ kind: 'rejected', from, fault })
   }
 
   #makeContext(): ClusterContext {

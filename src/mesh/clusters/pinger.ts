@@ -44,6 +44,7 @@ export class Pinger {
 
   get nextDueMs(): number {
     let dueMs = Number.POSITIVE_INFINITY
+    if (this.#probes.size === 0) return dueMs // nearly always, and asked at every step
     for (const probe of this.#probes.values()) if (probe.dueMs < dueMs) dueMs = probe.dueMs
     return dueMs
   }

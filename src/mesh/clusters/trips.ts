@@ -73,10 +73,15 @@ export class Trips {
 
 /** Of a few, by how many are smaller: nothing is sorted or copied for each probe's answer. */
 function lowerMedian(values: readonly number[]): number {
-  const place = (values.length - 1) >> 1
-  for (const value of values) {
-    let [below, same] = [0, 0]
-    for (const other of values) {
+  const { length } = values
+  const place = (length - 1) >> 1
+  // By index: a loop over numbers makes an object of each.
+  for (let i = 0; i < length; i += 1) {
+    const value = values[i] as number
+    let below = 0
+    let same = 0
+    for (let j = 0; j < length; j += 1) {
+      const other = values[j] as number
       if (other < value) below += 1
       else if (other === value) same += 1
     }

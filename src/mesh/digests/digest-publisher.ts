@@ -20,6 +20,7 @@ import {
   nodeKeyOf,
   type Sealed,
 } from '../../protocol/index.ts'
+import { Outbox } from '../outbox.ts'
 import { Conduct, type Lie } from './conduct.ts'
 import { EntryBook } from './entry-book.ts'
 import { digestTimes, viewLimits } from './limits.ts'
@@ -50,6 +51,8 @@ export interface PublisherModules {
 
 type News = Pick<ClusterDigest, 'anchors' | 'ticks' | 'gone'>
 
+const out = new Outbox<LoadSend, LoadEvent>()
+
 export class DigestPublisher {
   readonly #self: NodeId
   readonly #modules: PublisherModules
@@ -70,8 +73,6 @@ export class DigestPublisher {
   /** Until the next time, when there is something to tell. */
   #gapMs: number = digestTimes.publishMs
   #sweepAtMs = 0
-  #sends: LoadSend[] = []
-  #events: LoadEvent[] = []
 
   constructor(self: NodeId, modules: PublisherModules) {
     this.#self = self
@@ -95,11 +96,10 @@ export class DigestPublisher {
   }
 
   step(input: PublisherInput, nowMs: number): LoadOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     this.#take(input, nowMs)
     if (nowMs >= this.#wakeAtMs()) this.#publish(nowMs)
-    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs() }
+    return out.take(this.#wakeAtMs())
   }
 
   /** The first word after a silence is told at once; the next ones wait for others. */
@@ -184,7 +184,7 @@ export class DigestPublisher {
       this.#caught({ by: from, kind: 'contradiction', about: node }, nowMs)
     }
     if (outcome === 'untimely' || outcome === 'full') {
-      this.#events.push({ kind: 'refused', from, about: node, why: outcome })
+      out.note({ kind: 'refused', from, about: node, why: outcome })
     }
     if (outcome === 'taken') {
       const entry = this.#book.get(nodeKeyOf(node))
@@ -202,8 +202,7 @@ export class DigestPublisher {
     const entry = this.#book.get(key)
     const at = { nowMs, wallMs: this.#modules.clock.now() }
     const outcome = entry === undefined ? 'unknown' : this.#book.takeTick(entry, tick, at)
-    if (outcome === 'unknown')
-      this.#sends.push({ to: from, message: { kind: 'wants', keys: [key] } })
+    if (outcome === 'unknown') out.send({ to: from, message: { kind: 'wants', keys: [key] } })
     if (outcome === 'taken' && entry !== undefined && !entry.isDue) {
       entry.isDue = true
       this.#spoken.push(entry)
@@ -242,7 +241,7 @@ export class DigestPublisher {
     for (let at = 0; at < anchors.length; at += anchorsPerDigestMax) {
       const part = anchors.slice(at, at + anchorsPerDigestMax)
       const news = { anchors: part, ticks: [], offers: [] }
-      this.#sends.push({ to: receiver.id, message: { kind: 'news', news } })
+      out.send({ to: receiver.id, message: { kind: 'news', news } })
     }
   }
 
@@ -269,7 +268,7 @@ export class DigestPublisher {
       if (last === undefined || !isSame(last.value, news)) last = this.#digestOf(news)
       this.#noteTold(receiver, last.value, nowMs)
       hasAnchors ||= news.anchors.length > 0
-      this.#sends.push({ to: receiver.id, message: { kind: 'digest', digest: last } })
+      out.send({ to: receiver.id, message: { kind: 'digest', digest: last } })
     }
     this.#gapMs = this.#isSmall && !hasAnchors ? publishFewMs : publishMs
   }
@@ -355,7 +354,7 @@ export class DigestPublisher {
   #caught(lie: Lie, nowMs: number): void {
     this.#conduct.caught(lie, nowMs)
     const { kind, ...rest } = lie
-    this.#events.push({ kind: 'caught', lie: kind, ...rest })
+    out.note({ kind: 'caught', lie: kind, ...rest })
   }
 
   #emptyBook(): EntryBook {

@@ -21,6 +21,7 @@ import {
   nodeKeyOf,
   type Sealed,
 } from '../../protocol/index.ts'
+import { Outbox } from '../outbox.ts'
 import { Conduct, type Lie } from './conduct.ts'
 import { type Coordinator, Coordinators } from './coordinators.ts'
 import { EntryBook, type Moment } from './entry-book.ts'
@@ -55,6 +56,8 @@ const nobody: readonly NodeKey[] = []
 /** A digest may be as old as clocks may differ, and as something may wait. */
 const digestAgeMaxMs = 60_000
 
+const out = new Outbox<LoadSend, LoadEvent>()
+
 export class FederationView {
   readonly #self: NodeId
   readonly #modules: ViewModules
@@ -64,8 +67,6 @@ export class FederationView {
   readonly #coordinators = new Coordinators()
   #gateways: readonly NodeId[] = []
   #sweepAtMs: number
-  #sends: LoadSend[] = []
-  #events: LoadEvent[] = []
   /** The digest that is looked at. */
   #shown: Sealed<ClusterDigest> | undefined
 
@@ -110,8 +111,7 @@ export class FederationView {
   }
 
   step(input: ViewInput, nowMs: number): LoadOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     if (input.kind === 'gateways') {
       const others = input.gateways.filter((id) => id !== this.#self)
       this.#gateways = others.slice(0, viewLimits.gatewaysMax)
@@ -120,11 +120,11 @@ export class FederationView {
     }
     if (nowMs >= this.#exchange.wakeAtMs) {
       const peers = this.#gateways.filter((id) => !this.#conduct.isMuted(id, nowMs))
-      this.#sends.push(...this.#exchange.tick(peers, nowMs))
+      out.sendAll(this.#exchange.tick(peers, nowMs))
     }
     if (nowMs >= this.#sweepAtMs) this.#sweep(nowMs)
     const wakeAtMs = Math.min(this.#exchange.wakeAtMs, this.#sweepAtMs)
-    return { sends: this.#sends, events: this.#events, wakeAtMs }
+    return out.take(wakeAtMs)
   }
 
   #hear(from: NodeId, message: LoadMessage, nowMs: number): void {
@@ -144,10 +144,10 @@ export class FederationView {
         else this.#takeNodesNews(from, message.news, nowMs)
         return
       case 'wants':
-        if (isGateway) this.#sends.push(...this.#exchange.answerWants(from, message.keys))
+        if (isGateway) out.sendAll(this.#exchange.answerWants(from, message.keys))
         return
       case 'summary':
-        if (isGateway) this.#sends.push(...this.#exchange.answerSummary(from, message.summary))
+        if (isGateway) out.sendAll(this.#exchange.answerSummary(from, message.summary))
         return
       case 'ack':
         // For coordinators.
@@ -182,11 +182,11 @@ export class FederationView {
     this.#coordinators.note(by, sequence, nowMs)
     if (lacks === undefined) return
     if (isOwn) this.#acknowledge(digest, by, { lacks: this.#exchange.choose(lacks, nowMs), nowMs })
-    else if (lacks.length > 0) this.#sends.push(...this.#exchange.want(from, lacks, nowMs))
+    else if (lacks.length > 0) out.sendAll(this.#exchange.want(from, lacks, nowMs))
     if (!isOwn || digest.told[0] !== this.#self) return
     for (const to of this.#gateways) {
       const isTold = digest.told.includes(to) || to === from
-      if (!isTold) this.#sends.push({ to, message: { kind: 'digest', digest: sealed } })
+      if (!isTold) out.send({ to, message: { kind: 'digest', digest: sealed } })
     }
   }
 
@@ -281,14 +281,14 @@ export class FederationView {
     if (!isNews && nowMs - by.ackedAtMs < digestTimes.ackMs) return
     by.ackedAtMs = nowMs
     const ack = { cluster, sequence, lacks: lacks.slice(0, digestLimits.ticksPerDigestMax) }
-    this.#sends.push({ to: coordinator, message: { kind: 'ack', ack } })
+    out.send({ to: coordinator, message: { kind: 'ack', ack } })
   }
 
   /** A gateway hands over only what it has checked. */
   #takeGatewaysNews(from: NodeId, { anchors, offers, ticks }: LoadNews, nowMs: number): void {
     for (const anchor of anchors) if (!this.#takeAnchor(from, anchor, nowMs)) return
     if (!this.#takeTicks(from, ticks, nowMs)) return
-    this.#sends.push(...this.#exchange.offered(from, offers, nowMs))
+    out.sendAll(this.#exchange.offered(from, offers, nowMs))
   }
 
   /** A node speaks of itself, past its coordinator; or a coordinator is asked for anchors. */
@@ -322,7 +322,7 @@ export class FederationView {
     if (current?.id === entry.id || nowMs - entry.toldAtMs < untoldMs) return
     const isLong = nowMs - Math.max(entry.directSinceMs, entry.toldAtMs) >= healingMs
     if (!hasPaused && !isLong) return
-    this.#sends.push({ to: entry.id, message: { kind: 'wants', keys: [entry.key] } })
+    out.send({ to: entry.id, message: { kind: 'wants', keys: [entry.key] } })
     if (!isLong) return
     // Once for each such time, not for each word.
     entry.directSinceMs = nowMs
@@ -347,12 +347,12 @@ export class FederationView {
         return true
       case 'untimely':
       case 'full':
-        this.#events.push({ kind: 'refused', from, about: node, why: outcome })
+        out.note({ kind: 'refused', from, about: node, why: outcome })
         return true
       case 'taken':
-        if (before === undefined) this.#events.push({ kind: 'appeared', id: node, cluster })
+        if (before === undefined) out.note({ kind: 'appeared', id: node, cluster })
         if (before === undefined || Buffer.compare(before, capabilities) !== 0) {
-          this.#events.push({ kind: 'changed', id: node, capabilities })
+          out.note({ kind: 'changed', id: node, capabilities })
         }
         return true
       case 'known':
@@ -383,7 +383,7 @@ export class FederationView {
 
   #sweep(nowMs: number): void {
     this.#sweepAtMs = nowMs + digestTimes.sweepMs
-    for (const { id } of this.#book.expire(nowMs)) this.#events.push({ kind: 'expired', id })
+    for (const { id } of this.#book.expire(nowMs)) out.note({ kind: 'expired', id })
     this.#coordinators.expire(nowMs - digestTimes.expireAfterMs)
   }
 
@@ -395,6 +395,6 @@ export class FederationView {
   #caught(lie: Lie, nowMs: number): void {
     this.#conduct.caught(lie, nowMs)
     const { kind, ...rest } = lie
-    this.#events.push({ kind: 'caught', lie: kind, ...rest })
+    out.note({ kind: 'caught', lie: kind, ...rest })
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Clock, Random } from '../../base/index.ts'
 import type { LoadMessage, NodeId } from '../../protocol/index.ts'
+import { Outbox } from '../outbox.ts'
 import { DigestPublisher, type MemberStanding, type PublisherInput } from './digest-publisher.ts'
 import { FederationView, type ViewInput } from './federation-view.ts'
 import { type OwnFacts, OwnLoad, type OwnLoadInput } from './own-load.ts'
@@ -40,6 +41,8 @@ export type LoadPartInput =
   | { readonly kind: 'gateways'; readonly gateways: readonly NodeId[] }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: LoadMessage }
 
+const out = new Outbox<LoadSend, LoadEvent>()
+
 export class LoadPart {
   /** Of a gateway. */
   readonly view: FederationView | undefined
@@ -53,8 +56,6 @@ export class LoadPart {
   #ownWakeMs = Number.POSITIVE_INFINITY
   #publishWakeMs = Number.POSITIVE_INFINITY
   #viewWakeMs = Number.POSITIVE_INFINITY
-  #sends: LoadSend[] = []
-  #events: LoadEvent[] = []
   /** What it said to itself and has not heard yet. */
   readonly #toSelf: LoadMessage[] = []
 
@@ -69,15 +70,14 @@ export class LoadPart {
   }
 
   step(input: LoadPartInput, nowMs: number): LoadOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     this.#take(input, nowMs)
     // An answer to oneself may call for another; each is shorter than what it answers.
     for (let said = this.#toSelf.shift(); said !== undefined; said = this.#toSelf.shift()) {
       this.#hear(this.#self, said, nowMs)
     }
     const wakeAtMs = Math.min(this.#ownWakeMs, this.#publishWakeMs, this.#viewWakeMs)
-    return { sends: this.#sends, events: this.#events, wakeAtMs }
+    return out.take(wakeAtMs)
   }
 
   #take(input: LoadPartInput, nowMs: number): void {
@@ -183,10 +183,10 @@ export class LoadPart {
   }
 
   #pass({ events, sends }: LoadOutputs): void {
-    for (const event of events) this.#events.push(event)
+    for (const event of events) out.note(event)
     for (const send of sends) {
       if (send.to === this.#self) this.#toSelf.push(send.message)
-      else this.#sends.push(send)
+      else out.send(send)
     }
   }
 }

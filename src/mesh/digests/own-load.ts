@@ -16,6 +16,8 @@ import {
   nodeKeyOf,
   type Sealed,
 } from '../../protocol/index.ts'
+import { nothing } from '../nothing.ts'
+import { Outbox } from '../outbox.ts'
 import { digestTimes, viewLimits } from './limits.ts'
 import { OwnChains } from './load-chains.ts'
 import { countUnitFor, levelsOf } from './load-scale.ts'
@@ -72,6 +74,8 @@ interface Spoken {
 /** A measured speed is said anew when it is a quarter off. */
 const speedChange = 0.25
 
+const out = new Outbox<LoadSend, never>()
+
 export class OwnLoad {
   readonly #self: NodeId
   readonly #key: NodeKey
@@ -97,7 +101,7 @@ export class OwnLoad {
   }
 
   step(input: OwnLoadInput, nowMs: number): LoadOutputs {
-    const sends: LoadSend[] = []
+    out.clear()
     switch (input.kind) {
       case 'tick':
         break
@@ -105,48 +109,41 @@ export class OwnLoad {
         this.#facts = input.facts
         break
       case 'listeners':
-        this.#listen(input, sends)
+        this.#listen(input)
         break
       case 'wants':
-        this.#answer(input, nowMs, sends)
+        this.#answer(input, nowMs)
         break
     }
-    this.#speak(nowMs, sends)
-    return { sends, events: [], wakeAtMs: this.#wakeAtMs }
+    this.#speak(nowMs)
+    return out.take(this.#wakeAtMs)
   }
 
-  #listen(
-    { coordinator, gateways }: Extract<OwnLoadInput, { kind: 'listeners' }>,
-    sends: LoadSend[],
-  ): void {
+  #listen({ coordinator, gateways }: Extract<OwnLoadInput, { kind: 'listeners' }>): void {
     this.#gateways = gateways.slice(0, viewLimits.toldMax)
     for (const id of this.#direct.keys()) {
       if (!this.#gateways.includes(id)) this.#direct.delete(id)
     }
     const isNew = coordinator !== this.#coordinator
     this.#coordinator = coordinator
-    if (isNew && coordinator !== undefined) this.#tell(coordinator, true, sends)
+    if (isNew && coordinator !== undefined) this.#tell(coordinator, true)
   }
 
   /** Gateways and the coordinator may ask; all that they get is public anyway. */
-  #answer(
-    { from, keys }: Extract<OwnLoadInput, { kind: 'wants' }>,
-    nowMs: number,
-    sends: LoadSend[],
-  ): void {
+  #answer({ from, keys }: Extract<OwnLoadInput, { kind: 'wants' }>, nowMs: number): void {
     if (!keys.includes(this.#key)) return
     const isGateway = this.#gateways.includes(from)
     if (!isGateway && from !== this.#coordinator) return
     if (isGateway) this.#direct.set(from, nowMs + digestTimes.directMs)
-    this.#tell(from, true, sends)
+    this.#tell(from, true)
   }
 
-  #speak(nowMs: number, sends: LoadSend[]): void {
+  #speak(nowMs: number): void {
     const facts = this.#facts
     if (facts === undefined) return
     const spoken = this.#spoken
     if (spoken === undefined || this.#isAnchorDue(spoken, facts, nowMs)) {
-      this.#anchorNow(facts, nowMs, sends)
+      this.#anchorNow(facts, nowMs)
       return
     }
     const { sequence, tickMs } = spoken
@@ -157,8 +154,8 @@ export class OwnLoad {
       const levels = levelsOf(facts.load, spoken.anchor.value)
       const proof = spoken.chains.proof(tick, levels)
       spoken.last = { key: this.#key, sequence, tick, levels, proof }
-      this.#tellTick(nowMs, sends)
-      if (isDirect) for (const id of this.#gateways) this.#tell(id, true, sends)
+      this.#tellTick(nowMs)
+      if (isDirect) for (const id of this.#gateways) this.#tell(id, true)
     }
     this.#wakeAtMs = spoken.atMs + (spoken.tick + 1) * tickMs
   }
@@ -183,7 +180,7 @@ export class OwnLoad {
     return isOther
   }
 
-  #anchorNow(facts: OwnFacts, nowMs: number, sends: LoadSend[]): void {
+  #anchorNow(facts: OwnFacts, nowMs: number): void {
     const { clock, random, seals } = this.#modules
     const { anchorTicksMax, anchorTicksMin, tickMs } = digestTimes
     const wallMs = clock.now()
@@ -207,23 +204,23 @@ export class OwnLoad {
     const said = { sequence, tickMs, ticksMax, facts, covered: facts, atMs, directTick }
     this.#spoken = { anchor, chains, ...said, tick: 0, last: undefined }
     this.#wakeAtMs = nowMs + tickMs
-    if (this.#coordinator !== undefined) this.#tell(this.#coordinator, true, sends)
+    if (this.#coordinator !== undefined) this.#tell(this.#coordinator, true)
   }
 
-  #tellTick(nowMs: number, sends: LoadSend[]): void {
-    if (this.#coordinator !== undefined) this.#tell(this.#coordinator, false, sends)
+  #tellTick(nowMs: number): void {
+    if (this.#coordinator !== undefined) this.#tell(this.#coordinator, false)
     for (const [id, untilMs] of this.#direct) {
       if (nowMs >= untilMs) this.#direct.delete(id)
-      else if (id !== this.#coordinator) this.#tell(id, false, sends)
+      else if (id !== this.#coordinator) this.#tell(id, false)
     }
   }
 
-  #tell(to: NodeId, withAnchor: boolean, sends: LoadSend[]): void {
+  #tell(to: NodeId, withAnchor: boolean): void {
     const spoken = this.#spoken
     if (spoken === undefined) return
-    const anchors = withAnchor ? [spoken.anchor] : []
-    const ticks = spoken.last === undefined ? [] : [spoken.last]
-    sends.push({ to, message: { kind: 'news', news: { anchors, ticks, offers: [] } } })
+    const anchors = withAnchor ? [spoken.anchor] : nothing
+    const ticks = spoken.last === undefined ? nothing : [spoken.last]
+    out.send({ to, message: { kind: 'news', news: { anchors, ticks, offers: nothing } } })
   }
 }
 

@@ -15,6 +15,7 @@ import {
   isPlausible,
   predictMs,
 } from '../coordinates/coordinate.ts'
+import { nothing } from '../nothing.ts'
 import { directoryLimits } from './limits.ts'
 import { rankOf } from './witnesses.ts'
 
@@ -35,42 +36,57 @@ const sharedWitnessesMin = 3
 /** From this many on, one witness may be wrong: the one that parts the two most is left out. */
 const sharedWitnessesToTrim = 5
 
-/** A viewpoint made ready to be compared: this is done very often. */
-export interface Outlook {
+interface Placed {
   readonly coordinate: Coordinate
+  /** Whether it can be what it says. */
+  readonly isPlausible: boolean
+}
+
+/** A viewpoint made ready to be compared: this is done very often. */
+export interface Outlook extends Placed {
   readonly keys: readonly NodeKey[]
   readonly ms: Float32Array
   /** Equal where the keys are the same; 0 where there are too few. */
   readonly hash: number
+  /** Whether the sketch can be what it says. */
+  readonly isOrdered: boolean
 }
 
-const none: Outlook['keys'] = Object.freeze([])
 const nothingSeen = new Float32Array(0)
 /** One for each sketch, however many hold it. */
 const outlooks = new WeakMap<readonly SketchedTrip[], Outlook>()
+/** A card is looked at several times in a row. */
+let latest: { readonly sketch: readonly SketchedTrip[]; readonly outlook: Outlook } | undefined
 
 export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
-  if (sketch.length < sharedWitnessesMin) return nowhere(coordinate)
-  const known = outlooks.get(sketch)
-  if (known?.coordinate === coordinate) return known
-  if (known !== undefined) {
-    // The same sketch, seen from where the node is now.
-    const moved = { ...known, coordinate }
-    outlooks.set(sketch, moved)
-    return moved
+  if (latest?.sketch === sketch && latest.outlook.coordinate === coordinate) return latest.outlook
+  if (sketch.length < sharedWitnessesMin) return nowhere({ sketch, coordinate })
+  let outlook = outlooks.get(sketch)
+  if (outlook?.coordinate !== coordinate) {
+    // The same sketch may be seen from where the node is now.
+    outlook = { ...(outlook ?? outlookFrom(sketch)), ...placed(coordinate) }
+    outlooks.set(sketch, outlook)
   }
+  latest = { sketch, outlook }
+  return outlook
+}
+
+function outlookFrom(sketch: readonly SketchedTrip[]): Omit<Outlook, keyof Placed> {
   let hash = sketch.length
   for (const { key } of sketch) hash = (Math.imul(hash, 31) + rankOf(key)) >>> 0
   const keys = sketch.map(({ key }) => key)
   const ms = new Float32Array(sketch.length)
   for (let place = 0; place < ms.length; place += 1) ms[place] = (sketch[place] as SketchedTrip).ms
-  const outlook = { coordinate, keys, ms, hash: hash === 0 ? 1 : hash }
-  outlooks.set(sketch, outlook)
-  return outlook
+  return { keys, ms, hash: hash === 0 ? 1 : hash, isOrdered: isOrdered(sketch) }
 }
 
-function nowhere(coordinate: Coordinate): Outlook {
-  return { coordinate, keys: none, ms: nothingSeen, hash: 0 }
+function placed(coordinate: Coordinate): Placed {
+  return { coordinate, isPlausible: isPlausible(coordinate) }
+}
+
+function nowhere({ sketch, coordinate }: Viewpoint): Outlook {
+  const nowhere = { keys: nothing, ms: nothingSeen, hash: 0, isOrdered: isOrdered(sketch) }
+  return { ...nowhere, ...placed(coordinate) }
 }
 
 /**
@@ -137,12 +153,13 @@ export function isNewer(one: Card, other: Card): boolean {
 
 /** Whether its fields can be what they say. */
 export function isWellFormed(card: Card): boolean {
-  const { epoch, cluster, clusterSize, sketch } = card
+  const { epoch, cluster, clusterSize } = card
   if (!Number.isSafeInteger(epoch) || epoch < 0) return false
   if (cluster.length === 0 || cluster.length > directoryLimits.clusterNameLengthMax) return false
   if (!Number.isSafeInteger(clusterSize) || clusterSize < 1) return false
   if (card.contact.length > directoryLimits.contactBytesMax) return false
-  return isOrdered(sketch) && isPlausible(card.coordinate)
+  const outlook = outlookOf(card)
+  return outlook.isOrdered && outlook.isPlausible
 }
 
 function isOrdered(sketch: readonly SketchedTrip[]): boolean {

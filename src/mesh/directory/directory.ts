@@ -8,6 +8,7 @@
  */
 import type { Random } from '../../base/index.ts'
 import type { NeighbourhoodMessage, NodeId } from '../../protocol/index.ts'
+import { Outbox } from '../outbox.ts'
 import { type Card, isWellFormed, type VerifyCard } from './card.ts'
 import { CardBook, type Neighbour } from './card-book.ts'
 import { Holdings, markOf } from './holdings.ts'
@@ -67,6 +68,8 @@ const seedEveryRounds = 21
 /** Now and then the one that was not heard of for longest is asked, in case it is gone. */
 const stalestEveryRounds = 6
 
+const out = new Outbox<DirectoryOutputs['sends'][number], DirectoryEvent>()
+
 export class Directory {
   readonly #modules: DirectoryModules
   readonly #book: CardBook
@@ -85,8 +88,6 @@ export class Directory {
   #nextAtMs: number
   #quickUntilMs: number
   #sweepAtMs: number
-  #sends: { to: NodeId; message: DirectoryMessage }[] = []
-  #events: DirectoryEvent[] = []
 
   constructor(own: Card, modules: DirectoryModules, nowMs: number) {
     this.#own = own
@@ -145,11 +146,10 @@ export class Directory {
   }
 
   step(input: DirectoryInput, nowMs: number): DirectoryOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     this.#take(input, nowMs)
     const dueMs = Math.min(this.#nextAtMs, this.#exchange?.untilMs ?? this.#nextAtMs)
-    return { sends: this.#sends, events: this.#events, wakeAtMs: Math.max(nowMs, dueMs) }
+    return out.take(Math.max(nowMs, dueMs))
   }
 
   #take(input: DirectoryInput, nowMs: number): void {
@@ -231,7 +231,7 @@ export class Directory {
   #hear(from: NodeId, message: DirectoryMessage, nowMs: number): void {
     const { random, marks, near } = message
     if (random.length + marks.length + near.length > directoryLimits.cardsPerMessageMax) {
-      this.#events.push({ kind: 'rejected', from, fault: 'oversized' })
+      out.note({ kind: 'rejected', from, fault: 'oversized' })
       return
     }
     if (message.kind !== 'shuffle-rest') {
@@ -246,7 +246,7 @@ export class Directory {
   #shuffle(from: NodeId, message: Shuffle, nowMs: number): void {
     const { kind, card } = message
     if (card !== undefined && card.id !== from) {
-      this.#events.push({ kind: 'rejected', from, fault: 'forged' })
+      out.note({ kind: 'rejected', from, fault: 'forged' })
       return
     }
     const isReply = kind === 'shuffle-reply'
@@ -328,7 +328,7 @@ export class Directory {
       const card = isNews(this.#own) ? this.#own : undefined
       this.#send(from, { kind: 'shuffle-reply', card, ...cards }, nowMs)
     } else if (given.length + cards.near.length > 0) {
-      this.#sends.push({ to: from, message: { kind: 'shuffle-rest', ...cards } })
+      out.send({ to: from, message: { kind: 'shuffle-rest', ...cards } })
     }
     return [...random, ...known]
   }
@@ -350,20 +350,20 @@ export class Directory {
   #send(to: NodeId, parts: Omit<Shuffle, 'witnesses' | 'holdings'>, nowMs: number): void {
     const witnesses = this.#book.witnesses.digest
     const holdings = this.#book.holdings(nowMs).said
-    this.#sends.push({ to, message: { ...parts, witnesses, holdings } })
+    out.send({ to, message: { ...parts, witnesses, holdings } })
   }
 
   /** @returns whether it is a card to be trusted; false also for what is known already */
   #learn(card: Card, from: NodeId, nowMs: number): boolean {
     if (!this.#book.isNews(card)) return false
     if (!isWellFormed(card)) {
-      this.#events.push({ kind: 'rejected', from, fault: 'malformed' })
+      out.note({ kind: 'rejected', from, fault: 'malformed' })
       return false
     }
     const verification = this.#modules.verify(card)
     if (verification !== 'valid') {
       // An old card is no fault of who hands it on: it may have been young when it came there.
-      if (verification === 'forged') this.#events.push({ kind: 'rejected', from, fault: 'forged' })
+      if (verification === 'forged') out.note({ kind: 'rejected', from, fault: 'forged' })
       return false
     }
     this.#book.put(card, nowMs)

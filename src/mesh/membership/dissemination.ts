@@ -6,11 +6,11 @@
  * There is one for each member at most, so that they cannot be a flood themselves. Among equals the
  * one that waits longest comes first, so that nothing waits for ever.
  */
+import { nothing } from '../nothing.ts'
 import { membershipLimits } from './presets.ts'
 import { type Statement, signerOf, statementBytes } from './statements.ts'
 
 const calmRounds = 3
-const nothing: readonly Statement[] = Object.freeze([])
 
 interface News {
   readonly statement: Statement
@@ -60,7 +60,11 @@ export class Dissemination {
    * @param clusterSize members, oneself included
    * @param already what the message has without it
    */
-  take(bytesMax: number, clusterSize: number, already = nothing): readonly Statement[] {
+  take(
+    bytesMax: number,
+    clusterSize: number,
+    already: readonly Statement[] = nothing,
+  ): readonly Statement[] {
     if (this.#queue.length === 0) return nothing
     const toldMax = this.#factor * Math.ceil(Math.log10(clusterSize + 1))
     this.#queue.sort(byUrgency)

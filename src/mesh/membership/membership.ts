@@ -6,6 +6,7 @@
  * is. What they say of third parties counts by its own signature, whoever brings it.
  */
 import type { NodeId } from '../../protocol/index.ts'
+import { Outbox } from '../outbox.ts'
 import { Dissemination } from './dissemination.ts'
 import { LocalHealth } from './local-health.ts'
 import { isOversized, type MemberSummary, type Message, type MessageBody } from './messages.ts'
@@ -27,6 +28,8 @@ import {
   type Send,
 } from './step.ts'
 
+const out = new Outbox<Send, MembershipEvent>()
+
 export class Membership {
   readonly #options: MembershipOptions
   readonly #preset: MembershipPreset
@@ -41,8 +44,6 @@ export class Membership {
   #phase: 'running' | 'leaving' | 'departed' = 'running'
   #self: AliveStatement
   #seeds: readonly NodeId[] = []
-  #sends: Send[] = []
-  #events: MembershipEvent[] = []
   #wakeAtMs = Number.POSITIVE_INFINITY
   #gossipAtMs: number
   #pushPullAtMs: number
@@ -92,15 +93,14 @@ export class Membership {
   }
 
   step(input: MembershipInput, nowMs: number): MembershipOutputs {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     if (this.#phase !== 'departed') {
       this.#excuseOwnSleep(nowMs)
       this.#take(input, nowMs)
       // Never in the past, or the next step would take it for a sleep of one's own.
       this.#wakeAtMs = Math.max(nowMs, isBarePing(input) ? this.#wakeAtMs : this.#nextWakeMs())
     }
-    return { sends: this.#sends, events: this.#events, wakeAtMs: this.#wakeAtMs }
+    return out.take(this.#wakeAtMs)
   }
 
   #take(input: MembershipInput, nowMs: number): void {
@@ -162,7 +162,7 @@ export class Membership {
     if (nowMs >= this.#gossipAtMs && !this.#news.isEmpty) this.#gossip(nowMs)
     if (nowMs >= this.#departAtMs) {
       this.#phase = 'departed'
-      this.#events.push({ kind: 'departed' })
+      out.note({ kind: 'departed' })
     }
   }
 
@@ -252,7 +252,7 @@ export class Membership {
   }
 
   #tell(to: NodeId, statement: Statement): void {
-    this.#sends.push({ to, message: { kind: 'gossip', news: [statement] } })
+    out.send({ to, message: { kind: 'gossip', news: [statement] } })
   }
 
   /** @returns as `#learn` does */
@@ -265,12 +265,12 @@ export class Membership {
       return false
     }
     this.#renew(this.#self.payload, nowMs, statement.incarnation + 1)
-    if (this.#twins.outdone(statement)) this.#events.push({ kind: 'twin' })
+    if (this.#twins.outdone(statement)) out.note({ kind: 'twin' })
     if (!('accuser' in statement)) return true
     this.#tell(from, this.#self) // at once, even if it is dead here
     // Cut off is not slow: what one says from beyond a partition tells nothing of one's own pace.
     if (!this.#roster.isFromBeyond(statement)) this.#health.accused(statement.accuser, nowMs)
-    this.#events.push({ kind: 'self-refuted', incarnation: this.#self.incarnation })
+    out.note({ kind: 'self-refuted', incarnation: this.#self.incarnation })
     return true
   }
 
@@ -286,8 +286,8 @@ export class Membership {
     for (const effect of effects) {
       if (effect.kind === 'send') this.#send(effect.to, effect.body)
       else if (effect.kind === 'answered' && effect.roundTripMs !== undefined) {
-        this.#events.push({ kind: 'round-trip', id: effect.target, ms: effect.roundTripMs })
-      } else this.#events.push({ kind: 'unanswered', id: effect.target })
+        out.note({ kind: 'round-trip', id: effect.target, ms: effect.roundTripMs })
+      } else out.note({ kind: 'unanswered', id: effect.target })
       if (effect.kind === 'failed') this.#accuse(effect.target, effect.incarnation, nowMs)
     }
   }
@@ -319,12 +319,12 @@ export class Membership {
   }
 
   #note(event: RosterEvent): void {
-    this.#events.push(event)
+    out.note(event)
     this.#prober.note(event)
   }
 
   #reject(from: NodeId, fault: RejectionFault): void {
-    this.#events.push({ kind: 'rejected', from, fault })
+    out.note({ kind: 'rejected', from, fault })
   }
 
   #gossip(nowMs: number): void {
@@ -355,7 +355,7 @@ export class Membership {
   #sendSync(to: NodeId): void {
     if (to === this.#options.self || this.#phase !== 'running') return
     const summary = this.#roster.summaryWith(this.#self)
-    this.#sends.push({ to, message: { kind: 'sync', summary, news: [this.#self] } })
+    out.send({ to, message: { kind: 'sync', summary, news: [this.#self] } })
   }
 
   /** Tells what the other lacks, and asks for what it is ahead in. To members only: it is long. */
@@ -367,7 +367,7 @@ export class Membership {
 
   #sendStatements(to: NodeId, subjects: readonly NodeId[], wants: readonly NodeId[]): void {
     const news = statementsFor(to, subjects, { own: this.#self, roster: this.#roster })
-    this.#sends.push({ to, message: { kind: 'sync-reply', wants, news } })
+    out.send({ to, message: { kind: 'sync-reply', wants, news } })
   }
 
   /**
@@ -376,7 +376,8 @@ export class Membership {
    */
   #send(to: NodeId, body: MessageBody): void {
     if (!this.#roster.knows(to)) {
-      return void this.#sends.push({ to, message: { ...body, news: [] } })
+      out.send({ to, message: { ...body, news: [] } })
+      return
     }
     const isBuddy = this.#preset.mechanisms.buddy && this.#phase === 'running'
     const urgent = isBuddy ? this.#roster.saidAgainst(to) : []
@@ -384,7 +385,7 @@ export class Membership {
     for (const statement of urgent) room -= statementBytes(statement)
     const others = this.#news.take(room, this.#roster.clusterSize, urgent)
     const news = urgent.length === 0 ? others : [...urgent, ...others]
-    this.#sends.push({ to, message: { ...body, news } })
+    out.send({ to, message: { ...body, news } })
   }
 
   #leave(nowMs: number): void {

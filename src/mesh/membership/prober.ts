@@ -5,6 +5,7 @@
  */
 import type { Random } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
+import { nothing } from '../nothing.ts'
 import type { LocalHealth } from './local-health.ts'
 import type { MessageBody } from './messages.ts'
 import { type MembershipPreset, membershipLimits } from './presets.ts'
@@ -54,7 +55,6 @@ export interface ProberModules {
  * each second and a probe each 1,050 ms so fall together within seconds: one wake in place of two.
  */
 const earlyShare = 0.1
-const nothing: readonly never[] = Object.freeze([])
 
 export class Prober {
   readonly #preset: MembershipPreset
@@ -126,8 +126,12 @@ export class Prober {
     const isTurn = nowMs >= this.#nextProbeAtMs - earlyShare * this.#preset.probeIntervalMs
     if (!isTurn && nowMs < this.nextDueMs) return nothing
     const effects: ProbeEffect[] = []
-    for (const probe of this.#probes.slice()) this.#advance(probe, nowMs, effects)
-    for (const relay of this.#relays.values()) this.#advanceRelay(relay, nowMs, effects)
+    if (this.#probes.length > 0) {
+      for (const probe of this.#probes.slice()) this.#advance(probe, nowMs, effects)
+    }
+    if (this.#relays.size > 0) {
+      for (const relay of this.#relays.values()) this.#advanceRelay(relay, nowMs, effects)
+    }
     if (isTurn) this.#begin(nowMs, effects)
     return effects
   }

@@ -6,6 +6,7 @@
  */
 import type { Random } from '../../base/index.ts'
 import type { NodeId } from '../../protocol/index.ts'
+import { nothing } from '../nothing.ts'
 import { DeadSet, type Tombstone } from './dead-set.ts'
 import type { MemberSummary } from './messages.ts'
 import { type MembershipPreset, membershipLimits } from './presets.ts'
@@ -74,8 +75,6 @@ export interface RosterModules {
 
 const old: Merge = { outcome: 'old' }
 const never = Number.NEGATIVE_INFINITY
-/** Asked at every step, nearly always of no suspect at all. */
-const nobody: readonly never[] = Object.freeze([])
 
 /** Of tries to reach the lost. The rest goes to those who died before they could answer. */
 const knownFirstShare = 0.75
@@ -148,7 +147,7 @@ export class Roster {
 
   /** Members whose suspicion is over. */
   overdue(nowMs: number): readonly Member[] {
-    if (this.#suspectCount === 0) return nobody
+    if (this.#suspectCount === 0) return nothing // nearly always, and asked at every step
     const found: Member[] = []
     for (const member of this.#members.values()) {
       if (member.suspicion !== undefined && member.suspicion.deadlineMs <= nowMs) found.push(member)
@@ -158,7 +157,7 @@ export class Roster {
 
   /** What suspects are to be told now, because their time runs out here. */
   reminders(nowMs: number): readonly Accusation[] {
-    if (this.#suspectCount === 0) return nobody
+    if (this.#suspectCount === 0) return nothing // nearly always, and asked at every step
     const found: Accusation[] = []
     for (const { suspicion } of this.#members.values()) {
       const accusation = suspicion?.takeReminder(nowMs)
@@ -201,8 +200,8 @@ export class Roster {
   /** For a suspect one accusation is enough; the dead need their own last words as well. */
   saidAgainst(id: NodeId): readonly Statement[] {
     const member = this.#members.get(id)
-    if (member === undefined) return this.dead.get(id)?.statements.slice(0, 2) ?? nobody
-    return member.suspicion?.accusations.slice(0, 1) ?? nobody
+    if (member === undefined) return this.dead.get(id)?.statements.slice(0, 2) ?? nothing
+    return member.suspicion?.accusations.slice(0, 1) ?? nothing
   }
 
   /** Whom to tell now: some members, and one of those who died lately, in case it lives. */

@@ -19,6 +19,7 @@ import {
   MeshMachine,
   membershipMessageBytes,
   neighbourhoodMessageBytes,
+  Outbox,
   presetFor,
   simulatedSeals,
 } from '../../mesh/index.ts'
@@ -103,6 +104,8 @@ const settleIntervalMs = 5_000
 
 const tick = { kind: 'tick' } as const
 
+const out = new Outbox<{ readonly to: NodeId; readonly message: MemberMessage }, HostEvent>()
+
 class MemberHost implements MeshHost<MemberMessage> {
   readonly #self: NodeId
   readonly #seeds: readonly NodeId[]
@@ -114,8 +117,6 @@ class MemberHost implements MeshHost<MemberMessage> {
   #hasBegun = false
   #machineWakeAtMs = 0
   #loadWakeAtMs = 0
-  #sends: { to: NodeId; message: MemberMessage }[] = []
-  #events: HostEvent[] = []
 
   constructor(setting: HostSetting, rules: ClusterRules) {
     const { id: self, random, seal, seeds } = setting
@@ -148,8 +149,7 @@ class MemberHost implements MeshHost<MemberMessage> {
   }
 
   step(input: ActorInput<MemberMessage>, nowMs: number): ActorOutputs<MemberMessage, HostEvent> {
-    this.#sends = []
-    this.#events = []
+    out.clear()
     if (!this.#hasBegun) this.#begin(nowMs)
     else if (input.kind === 'message') this.#hear(input.from, input.message, nowMs)
     // Whoever is awake for one looks after the other as well.
@@ -161,14 +161,14 @@ class MemberHost implements MeshHost<MemberMessage> {
     if (nowMs >= this.#loadWakeAtMs) this.#stepLoad(tick, nowMs)
     // Its work changes when it wakes anyway, more than once a second.
     const wakeAtMs = Math.min(this.#machineWakeAtMs, this.#loadWakeAtMs)
-    return { sends: this.#sends, events: this.#events, wakeAtMs }
+    return out.take(wakeAtMs)
   }
 
   #begin(nowMs: number): void {
     this.#hasBegun = true
     this.#stepLoad({ kind: 'gateways', gateways: this.#gateways }, nowMs)
     this.#belong(this.#machine.neighbourhood.place, nowMs)
-    this.#events.push({ kind: 'cluster', id: this.#machine.neighbourhood.place.cluster })
+    out.note({ kind: 'cluster', id: this.#machine.neighbourhood.place.cluster })
     this.#stepMachine({ kind: 'seeds', seeds: this.#seeds }, nowMs)
   }
 
@@ -181,25 +181,24 @@ class MemberHost implements MeshHost<MemberMessage> {
   #stepMachine(input: MachineInput, nowMs: number): void {
     const { sends, events, wakeAtMs } = this.#machine.step(input, nowMs)
     this.#machineWakeAtMs = wakeAtMs
-    for (const { to, part } of sends) this.#sends.push({ to, message: part })
+    for (const { to, part } of sends) out.send({ to, message: part })
     for (const event of events) this.#note(event, nowMs)
   }
 
   #stepLoad(input: LoadPartInput, nowMs: number): void {
     const { sends, events, wakeAtMs } = this.#load.step(input, nowMs)
     this.#loadWakeAtMs = wakeAtMs
-    for (const { to, message } of sends)
-      this.#sends.push({ to, message: { kind: 'load', message } })
+    for (const { to, message } of sends) out.send({ to, message: { kind: 'load', message } })
     for (const event of events) {
       const what = event.kind === 'caught' ? `lie: ${event.lie}` : event.kind
-      this.#events.push({ kind: 'seen', what })
+      out.note({ kind: 'seen', what })
     }
   }
 
   #note(event: MachineEvent, nowMs: number): void {
     switch (event.kind) {
       case 'round-trip':
-        this.#events.push({ kind: 'measured', peer: event.id })
+        out.note({ kind: 'measured', peer: event.id })
         if (!('coordinate' in event)) return
         this.#coordinates.observe(
           { peer: event.id, roundTripMs: event.ms, coordinate: event.coordinate },
@@ -207,23 +206,21 @@ class MemberHost implements MeshHost<MemberMessage> {
         )
         return
       case 'placed':
-        this.#events.push(
-          { kind: 'cluster', id: event.cluster },
-          { kind: 'seen', what: `placed: ${event.reason}` },
-        )
+        out.note({ kind: 'cluster', id: event.cluster })
+        out.note({ kind: 'seen', what: `placed: ${event.reason}` })
         this.#belong(event, nowMs)
         return
       case 'changed':
         this.#belong(event, nowMs)
         return
       case 'rejected':
-        this.#events.push({ kind: 'seen', what: `rejected: ${event.fault}` })
+        out.note({ kind: 'seen', what: `rejected: ${event.fault}` })
         return
       default: {
-        this.#events.push({ kind: 'seen', what: event.kind })
+        out.note({ kind: 'seen', what: event.kind })
         const belief = beliefOf[event.kind]
         if (belief === undefined || !('id' in event)) return
-        this.#events.push({ kind: 'belief', subject: event.id, belief })
+        out.note({ kind: 'belief', subject: event.id, belief })
       }
     }
   }
