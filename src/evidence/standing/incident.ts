@@ -134,6 +134,8 @@ export interface IncidentStore {
   flush(): Promise<void>
   /** In the order in which they were appended; what waits for the disk is not among them. */
   all(): Iterable<SignedStep>
+  /** Those of one incident, in their order; as `all` has them. */
+  of(incident: IncidentId): Iterable<SignedStep>
 }
 
 export function classOfCause(cause: IncidentCause): 'degraded' | 'severe' {
@@ -159,7 +161,9 @@ export function modelOf({ subject }: Pick<Incident, 'subject'>): string | undefi
   return subject.kind === 'worker' ? subject.model : undefined
 }
 
-export function standingOf(incident: Incident): Standing | undefined {
+type Known = Pick<Incident, 'cause' | 'id' | 'openedAtMs' | 'shutUntilMs' | 'state' | 'subject'>
+
+export function standingOf(incident: Known): Standing | undefined {
   const { cause, id, openedAtMs, shutUntilMs, state } = incident
   const why = `incident ${id}: ${causeInWords(cause)}`
   const model = modelOf(incident)

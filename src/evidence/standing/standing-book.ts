@@ -38,9 +38,7 @@ import {
   type SignedStep,
   type Standing,
   type Subject,
-  standingOf,
   type Trait,
-  weightOf,
 } from './incident.ts'
 import { incidentIdOf } from './incident-id.ts'
 import { IncidentShelf } from './incident-shelf.ts'
@@ -48,7 +46,7 @@ import { MassGuard, type Suspicion, type WorkerTraits } from './mass-guard.ts'
 import { MinorFaults } from './minor-faults.ts'
 import { type Ruled, refusalOf, ruled } from './ruling.ts'
 import { shutTimeMs } from './shut-time.ts'
-import { signStep, stepAfter, type Taken, verifiedStep, withStep } from './steps.ts'
+import { signStep, stepAfter, type Taken, withStep } from './steps.ts'
 import { Trials } from './trials.ts'
 
 /** At up to 10 KB each. */
@@ -67,6 +65,8 @@ export interface StandingBookModules {
   readonly populationOf: (trait: Trait, value: string) => number
   /** Every step that is taken, with the incident as it is then. */
   readonly onStep: (incident: Incident, signed: SignedStep) => void
+  /** The steps of an incident for which there was no room, from where they are kept. */
+  readonly recall?: (id: IncidentId) => Iterable<SignedStep>
   /** There was no room for an incident of it: from now on it stands as if there were none. */
   readonly onForgotten?: (worker: WorkerId) => void
 }
@@ -89,7 +89,8 @@ export class StandingBook {
 
   constructor(modules: StandingBookModules, incidentsMax = incidentsMaxDefault) {
     this.#modules = modules
-    this.#incidents = new IncidentShelf(incidentsMax)
+    const { identity, recall } = modules
+    this.#incidents = new IncidentShelf({ incidentsMax, gateway: identity.id, recall })
   }
 
   /** Somebody is re-checked: only then `answered` has anything to do. */
@@ -102,6 +103,11 @@ export class StandingBook {
     return [...this.#incidents.all()].reverse()
   }
 
+  /** Of quarantines that are on the disk, besides. */
+  outlines(): Iterable<Pick<Incident, 'state'>> {
+    return this.#incidents.outlines()
+  }
+
   find(id: IncidentId): Incident | undefined {
     return this.#incidents.find(id)
   }
@@ -111,13 +117,7 @@ export class StandingBook {
    * @param model for which more may stand against it; undefined: whatever it serves
    */
   of(worker: WorkerId, model?: string): Standing | undefined {
-    let worst: Standing | undefined
-    for (const incident of this.#incidents.open(worker)) {
-      const only = modelOf(incident)
-      const standing = only === undefined || only === model ? standingOf(incident) : undefined
-      if (standing !== undefined && weightOf(standing) > weightOf(worst)) worst = standing
-    }
-    return worst
+    return this.#incidents.standing(worker, model)
   }
 
   /** Of what is open about one model of a worker alone. */
@@ -230,14 +230,8 @@ export class StandingBook {
    * Takes over what was kept. @returns how many steps are not of this gateway, or do not follow
    */
   restore(steps: Iterable<SignedStep>): number {
-    let refused = 0
-    for (const signed of steps) {
-      const step = verifiedStep(signed, this.#modules.identity.id)
-      const before = step === undefined ? undefined : this.#incidents.find(step.incident)
-      const incident = step === undefined ? undefined : withStep(before, step, signed)
-      if (incident === undefined) refused += 1
-      else this.#put(incident)
-    }
+    const refused = this.#incidents.restore(steps)
+    for (const incident of this.#incidents.all()) this.#watch(incident)
     return refused
   }
 
@@ -384,6 +378,10 @@ export class StandingBook {
       this.#trials.end(gone.subject.worker, gone.id)
       this.#modules.onForgotten?.(gone.subject.worker)
     }
+    this.#watch(incident)
+  }
+
+  #watch(incident: Incident): void {
     const { id, state, subject } = incident
     if (subject.kind === 'shared') return
     const { worker } = subject

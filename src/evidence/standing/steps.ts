@@ -33,16 +33,43 @@ export function signStep(identity: Identity, step: Step): SignedStep {
   return { json, signature: Buffer.from(identity.sign(signedBytes(json))).toString('base64') }
 }
 
-/** The step, where this gateway signed it and it is well-formed; undefined otherwise. */
-export function verifiedStep({ json, signature }: SignedStep, gateway: NodeId): Step | undefined {
-  const bytes = Buffer.from(signature, 'base64')
-  if (!verifySignature(gateway, signedBytes(json), bytes)) return undefined
+/** The step, where it is well-formed and says that it is this gateway's; nothing is verified. */
+export function readStep({ json }: SignedStep, gateway: NodeId): Step | undefined {
   try {
     const step = JSON.parse(json) as unknown
     return isStep(step) && step.gateway === gateway ? step : undefined
   } catch {
     return undefined
   }
+}
+
+/** The step, where this gateway signed it and it is well-formed; undefined otherwise. */
+export function verifiedStep(signed: SignedStep, gateway: NodeId): Step | undefined {
+  return isSigned(signed, gateway) ? readStep(signed, gateway) : undefined
+}
+
+export function isSigned({ json, signature }: SignedStep, gateway: NodeId): boolean {
+  return verifySignature(gateway, signedBytes(json), Buffer.from(signature, 'base64'))
+}
+
+/**
+ * Whether this gateway signed all of it. The last step's signature holds for those before it, whose
+ * hashes lead to it; the first one's is looked at as well, since others are shown that.
+ */
+export function isVouchedFor({ steps }: Incident, gateway: NodeId): boolean {
+  const [first, last] = [steps[0], steps.at(-1)]
+  if (first === undefined || last === undefined || !isSigned(first.signed, gateway)) return false
+  return first === last || isSigned(last.signed, gateway)
+}
+
+/** What it was before the first step that this gateway did not sign; undefined: nothing. */
+export function verifiedPart({ steps }: Incident, gateway: NodeId): Incident | undefined {
+  let part: Incident | undefined
+  for (const { signed, step } of steps) {
+    if (!isSigned(signed, gateway)) break
+    part = withStep(part, step, signed)
+  }
+  return part
 }
 
 export function hashOf({ json }: SignedStep): string {

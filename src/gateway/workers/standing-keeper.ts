@@ -77,6 +77,7 @@ export class StandingKeeper {
       },
       onStep: (incident, signed) => this.#stepped(incident, signed),
       onForgotten: (worker) => this.#stand(worker),
+      recall: (id) => modules.incidents?.of(id) ?? [],
     })
   }
 
@@ -164,7 +165,9 @@ export class StandingKeeper {
 
   counts(): ReadonlyMap<IncidentState, number> {
     const counts = new Map<IncidentState, number>(incidentStates.map((state) => [state, 0]))
-    for (const { state } of this.book.incidents()) counts.set(state, (counts.get(state) ?? 0) + 1)
+    for (const { state } of [...this.book.incidents(), ...this.book.outlines()]) {
+      counts.set(state, (counts.get(state) ?? 0) + 1)
+    }
     return counts
   }
 

@@ -29,6 +29,8 @@ export const insertIncidentStep =
   'INSERT INTO incident_steps (incident, step, json, signature) VALUES (?, ?, ?, ?) ' +
   'ON CONFLICT (incident, step) DO UPDATE SET json = excluded.json, signature = excluded.signature'
 export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps ORDER BY sequence'
+export const selectStepsOfIncident =
+  'SELECT json, signature FROM incident_steps WHERE incident = ? ORDER BY step'
 
 const ledgerColumns = [
   ...['worker', 'decision', 'attempt', 'at_ms', 'model', 'tier', 'hardware_class', 'policy'],

@@ -4,13 +4,14 @@
  */
 import type { SQLOutputValue } from 'node:sqlite'
 import type {
+  IncidentId,
   IncidentStore,
   Sighting,
   SightingStore,
   SignedStep,
   Step,
 } from '../../evidence/index.ts'
-import { selectIncidentSteps, selectSightings } from './group.ts'
+import { selectIncidentSteps, selectSightings, selectStepsOfIncident } from './group.ts'
 import { sightingOf } from './observation-rows.ts'
 import type { Shared } from './open-file.ts'
 import { storageFailed } from './storage-error.ts'
@@ -58,6 +59,14 @@ export class SqliteIncidentStore implements IncidentStore {
     return readAll(
       this.#shared,
       { select: selectIncidentSteps, from: [], what: 'incidents' },
+      stepOf,
+    )
+  }
+
+  of(incident: IncidentId): Iterable<SignedStep> {
+    return readAll(
+      this.#shared,
+      { select: selectStepsOfIncident, from: [incident], what: 'incidents' },
       stepOf,
     )
   }

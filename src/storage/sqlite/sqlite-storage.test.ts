@@ -81,7 +81,10 @@ test('a restart keeps sightings and the steps of incidents, each once', async ()
   storage = openSqliteStorage(file, options)
   assert.deepEqual([...storage.sightings.since(0)], sightings)
   assert.deepEqual([...storage.sightings.since(atMs)], sightings.slice(1))
-  assert.deepEqual([...storage.incidents.all()], [step, { ...step, json: '{"second":1}' }])
+  const steps = [step, { ...step, json: '{"second":1}' }]
+  assert.deepEqual([...storage.incidents.all()], steps)
+  assert.deepEqual([...storage.incidents.of(incident)], steps)
+  assert.deepEqual([...storage.incidents.of('inc_bbbbbbbbbbbbbbbbbbbbbbbbbb')], [])
   await storage.close()
 })
 
