@@ -43,6 +43,9 @@ class KeptSteps implements IncidentStore {
   all(): Iterable<SignedStep> {
     return [...this.steps]
   }
+  of(incident: string): Iterable<SignedStep> {
+    return this.steps.filter(({ json }) => json.includes(incident))
+  }
 }
 
 /** What outlives a gateway's process. */
