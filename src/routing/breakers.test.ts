@@ -46,6 +46,17 @@ test('where the others are full, an open one with a sound record is better than 
   assert.equal(decide(sampleInput({ candidates: worse })).outcome, 'busy')
 })
 
+test('an open breaker is no queue: whoever else is there is asked, whatever its record', () => {
+  const failing = { evidence: sampleEvidence(0, 20) }
+  const broken = { ...sound, breaker: open }
+  const candidates = [broken, broken, failing].map((one, i) => sampleCandidate(i, one))
+  const decision = decide(sampleInput({ candidates }))
+  assert.equal(decision.chosen, candidates[2]?.id)
+  assert.equal(decision.gateCounts['breaker'], 2)
+  const halted = [{ ...sound, overdue: true }, failing].map((one, i) => sampleCandidate(i, one))
+  assert.equal(decide(sampleInput({ candidates: halted })).chosen, halted[1]?.id)
+})
+
 test('a decision says whose breaker is open and why', () => {
   const candidates = [sampleCandidate(0, sound), sampleCandidate(1, { ...sound, breaker: open })]
   const decision = decide(sampleInput({ candidates }))

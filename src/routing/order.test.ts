@@ -48,10 +48,15 @@ test('whoever states a speed that makes no number of its times comes last', () =
     for (const promptTokensAhead of [undefined, Number.POSITIVE_INFINITY, Number.NaN]) {
       const offer = { prefillTokensPerSecond: speed, decodeTokensPerSecond: 5e-324 }
       const hostile = sampleCandidate(1, { offer, promptTokensAhead, load: { running: 9 } })
-      const candidates = [hostile, sampleCandidate(0)]
-      const base = sampleInput({ candidates, policy })
-      const { rankings } = decide({ ...base, request: { ...base.request, promptTokens: 0 } })
-      assert.equal(rankings[0]?.worker, candidates[1]?.id, `${speed}, ${promptTokensAhead}`)
+      const good = sampleCandidate(0)
+      for (const candidates of [
+        [hostile, good],
+        [good, hostile],
+      ]) {
+        const base = sampleInput({ candidates, policy })
+        const { rankings } = decide({ ...base, request: { ...base.request, promptTokens: 0 } })
+        assert.equal(rankings[0]?.worker, good.id, `${speed}, ${promptTokensAhead}`)
+      }
     }
   }
 })

@@ -9,7 +9,8 @@ import { bitsOf, columnGates, passStates, passTimes } from './gates/columns.ts'
 import type { Fact, Gate } from './gates/gate.ts'
 import { gates } from './gates/gates.ts'
 import { latencyGate } from './gates/latency.ts'
-import { latestTtftMs } from './gates/latency-at-load.ts'
+import { latencyAtLoadGate, latestTtftMs } from './gates/latency-at-load.ts'
+import { slotsGate } from './gates/slots.ts'
 import { statementGate } from './gates/statement.ts'
 import { type Pool, sourceOf, takePool } from './pool.ts'
 import { type Demand, predict, predictRow, predictRows } from './prediction.ts'
@@ -20,7 +21,7 @@ interface Sifted {
   readonly pool: Pool
   readonly gateCounts: Readonly<Record<string, number>>
   readonly rejected: RejectedColumns
-  /** null: nobody was rejected by a temporary gate. */
+  /** When somebody has room; null: nobody was rejected for having too much to do. */
   readonly retryAfterMs: number | null
 }
 
@@ -103,7 +104,7 @@ function rejectionsOf(pool: Pool, asked: Asked): Omit<Sifted, 'pool'> {
       const fact = gate.check(candidate, demand)
       if (fact === undefined) continue
       counts[g] = (counts[g] as number) + 1
-      if (gate.temporary) {
+      if (queueing.has(gate)) {
         retryAfterMs = sooner(retryAfterMs, passesAfterMs(gate, candidate, demand))
       }
       if (rejected.workers.length < rejectionsMax) {
@@ -118,6 +119,12 @@ function rejectionsOf(pool: Pool, asked: Asked): Omit<Sifted, 'pool'> {
   for (const [g, { name }] of asked.gates.entries()) gateCounts[name] = counts[g] as number
   return { gateCounts, rejected, retryAfterMs }
 }
+
+/**
+ * Whoever is rejected by these has too much to do, and will have room. Who halted, is suspected, or
+ * failed lately has not: nobody is waited for because of them.
+ */
+const queueing: ReadonlySet<Gate> = new Set([backOffGate, latencyAtLoadGate, slotsGate])
 
 /** Those that ask for predicted times, or after which it is asked when somebody has room. */
 const foretelling: ReadonlySet<Gate> = new Set([
