@@ -1,10 +1,11 @@
 /** A gateway and nodes with the reference model, real processes that can be killed and started. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { importModel } from '../../src/models/index.ts'
 
 export const root = join(import.meta.dirname, '..', '..')
@@ -65,6 +66,17 @@ export class KillableProcess {
     this.signal('SIGKILL')
     await this.#exit
   }
+}
+
+/** What a command prints as JSON. */
+export async function factsOf(
+  args: readonly string[],
+  folder: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { stdout } = await promisify(execFile)(process.execPath, [command, ...args], {
+    cwd: folder,
+  })
+  return JSON.parse(stdout)
 }
 
 export class FaultyNetwork {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { importModel } from '../../src/models/index.ts'
-import { joinToken, KillableProcess, model, nodeArgs, root } from './network.ts'
+import { factsOf, joinToken, KillableProcess, model, nodeArgs, root } from './network.ts'
 import { type Misdeed, WrongNode } from './wrong-node.ts'
 
 const network = 'isochrone'
@@ -122,9 +122,21 @@ export class SeveralGateways {
     return node
   }
 
+  /** Whoever is not the honest one. @returns the answer's status */
+  askWrong(at: number): Promise<number> {
+    return this.ask(at, [this.#honest])
+  }
+
+  /** An operator's key of one gateway. */
+  async operatorKey(at: number): Promise<string> {
+    const args = ['keys', 'create', '--operator', '--json', '--config', 'none']
+    const data = ['--data', join(this.#folder, `gateway-${at}`)]
+    return String((await factsOf([...args, ...data], this.#folder))['key'])
+  }
+
   /** @returns when it had given its wrong answer */
   async caught(node: WrongNode, at: number): Promise<number> {
-    await this.ask(at, [this.#honest])
+    await this.askWrong(at)
     const [visit] = node.visits
     if (visit === undefined) throw new Error('the wrong node was not asked')
     return visit.answeredAtMs

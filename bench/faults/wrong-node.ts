@@ -28,17 +28,20 @@ import {
 
 /** With its own key, for another model than was asked for: that proves itself. Or with another. */
 export const misdeeds = ['other-model', 'foreign-signature'] as const
-export type Misdeed = (typeof misdeeds)[number]
+/** The last signs its answers rightly, and bills what it is told to. */
+export type Misdeed = (typeof misdeeds)[number] | 'false-bill'
 
 const recordLifeMs = 600_000
 const digest = modelDigestOf('ab'.repeat(32))
 const otherDigest = modelDigestOf('cd'.repeat(32))
 
-const events: readonly GenerationEvent[] = [
+const answer: readonly GenerationEvent[] = [
   { type: 'delta', choice: 0, text: 'word', tokenIds: [1], logprobs: [], extra: null },
   { type: 'finish', choice: 0, reason: 'stop' },
-  { type: 'usage', promptTokens: 1, completionTokens: 1, cachedTokens: 0 },
 ]
+
+/** Of the one that only bills falsely, micro-dollars per million tokens. */
+export const wrongNodePrice = 1_000_000
 
 export interface Visit {
   readonly gateway: NodeId
@@ -48,6 +51,8 @@ export interface Visit {
 
 export class WrongNode {
   readonly visits: Visit[] = []
+  /** Of its next answers; it writes one. */
+  billedTokens = 1
   readonly #identity = createIdentity()
   readonly #transport
   readonly #misdeed: Misdeed
@@ -79,6 +84,8 @@ export class WrongNode {
   async #generate(call: IncomingCall): Promise<void> {
     const { body, envelope } = decodeGenerateCall(await call.request())
     const tally = new OutputTally(decodeGenerationRequest(body), body.length)
+    const counts = { promptTokens: 1, completionTokens: this.billedTokens, cachedTokens: 0 }
+    const events = [...answer, { type: 'usage' as const, ...counts }]
     tally.add(events)
     await call.send(encodeGenerateReply({ type: 'events', events }))
     const result = this.#sign(envelope, receiptHash(tally.receipt()))
@@ -97,13 +104,14 @@ export class WrongNode {
       nonce: secureRandom.bytes(16),
       issuedAtMs: now,
       expiresAtMs: now + 60_000,
-      modelDigest: isForeign ? envelope.modelDigest : otherDigest,
+      modelDigest: this.#misdeed === 'other-model' ? otherDigest : envelope.modelDigest,
     })
   }
 
   #record(): NodeRecord {
     const now = systemClock.now()
-    const prices = { promptPrice: 0, completionPrice: 0 }
+    const price = this.#misdeed === 'false-bill' ? wrongNodePrice : 0
+    const prices = { promptPrice: price, completionPrice: price }
     const speeds = { decodeTokensPerSecond: 1_000, prefillTokensPerSecond: 10_000 }
     const features = ['chat', 'completion', 'seed'] as const
     return {

@@ -5,7 +5,8 @@
  *          │ admission  limits of the key and of the gateway
  *          │ routing    gates → order → pick                 → Decision
  *          │ dispatch   attempts at workers; tokens stream back
- *          └ evidence   what was seen, at the end of every attempt
+ *          ├ evidence   what was seen, at the end of every attempt
+ *          └ ledger     what was delivered by it
  *
  * By then the HTTP layer has authenticated the caller and checked the body against its schema. An
  * error anywhere before the first token leaves as an HTTP error in OpenAI's shape; after it, where

@@ -29,7 +29,13 @@ export function renderPolicy(
     parts.push(renderTable(tierColumns, policy.tiers.map(tierRow), look))
     parts.push(renderTable(ruleColumns, policy.tiers.flatMap(ruleRows), look))
   }
-  return [...parts, others].join('\n')
+  return [...parts, `${others}${falseBills(policy)}`].join('\n')
+}
+
+function falseBills({ overbilledShareMax, overbilledTokensMax }: RoutingPolicy): string {
+  const share = rounded(overbilledShareMax * 100)
+  const most = `${share} % and ${overbilledTokensMax} tokens`
+  return `A bill is false that is over what can be by more than ${most}.\n`
 }
 
 const classColumns = [

@@ -10,6 +10,7 @@ import {
   methods,
   signNodeRecord,
 } from '../../protocol/index.ts'
+import { defaultPolicy, policyOf } from '../../routing/index.ts'
 import { MemoryNetwork, type TransportEvents } from '../../transport/index.ts'
 import type { Account } from '../admission/credentials.ts'
 import {
@@ -156,6 +157,17 @@ test('a bill that is a little over is seen; five of them shut a gate', async (t)
   }
   const [incident] = await incidentsOf(gateway)
   assert.deepEqual([incident?.state, incident?.cause], ['shut', 'repeated-faults'])
+})
+
+test('what is severe is the policy’s to say, also while the gateway runs', async (t) => {
+  const { gateway, node } = await place(t)
+  const { version: _, ...values } = defaultPolicy
+  const strict = { ...values, overbilledShareMax: 0, overbilledTokensMax: 0 }
+  gateway.gateway.usePolicy(policyOf('strict', strict))
+  await node(saying(['Li', 'ma']), 'a-little-over')
+  assert.equal((await ask(gateway)).status, 200)
+  const [incident] = await incidentsOf(gateway)
+  assert.equal(incident?.cause, 'settlement-mismatch')
 })
 
 test('a node that signs as the version before did answers nobody, and is no forger', async (t) => {
