@@ -28,6 +28,13 @@ export interface GatewayLimits {
    * A client that takes nothing for this long is taken for gone; the worker's slot is worth more.
    */
   readonly clientStallMs: number
+  /**
+   * A request that finds all busy waits this long at most, where somebody is foreseen to have room
+   * by then: a client that is told to come back would wait for a second at least.
+   */
+  readonly roomWaitMs: number
+  /** So many may wait so at once, of all: a queue of the gateway's own is no use to anybody. */
+  readonly roomWaitersMax: number
   /** Workers tried for one request, the first included. */
   readonly attemptsMax: number
   /**
@@ -79,6 +86,8 @@ export const gatewayLimits: GatewayLimits = Object.freeze({
   stallMs: 5_000,
   totalMs: 600_000,
   clientStallMs: 60_000,
+  roomWaitMs: 1_000,
+  roomWaitersMax: 64,
   attemptsMax: 3,
   spareShareMax: 0.05,
   spareBurstMax: 10,

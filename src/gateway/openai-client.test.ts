@@ -218,7 +218,10 @@ test('all busy is 429 with retry-after; a used-up key too', async (t) => {
   const limited = (code: string) => (error: unknown) => {
     assert.ok(error instanceof OpenAI.RateLimitError)
     assert.equal(error.code, code)
-    assert.match(error.headers?.get('retry-after') ?? '', /^[1-9][0-9]*$/)
+    const seconds = error.headers?.get('retry-after') ?? ''
+    assert.match(seconds, /^[1-9][0-9]*$/)
+    const ms = Number(error.headers?.get('retry-after-ms'))
+    assert.ok(ms > 0 && ms <= 1_000 * Number(seconds) && ms > 1_000 * (Number(seconds) - 1))
     return true
   }
   const ask = (model: string) => client.chat.completions.create({ model, messages })

@@ -37,6 +37,7 @@ export const answerHeaders: readonly (readonly [name: string, meaning: string])[
   ['x-isochrone-seed', 'the seed that sampling used; the same one gives the same text'],
   ['openai-processing-ms', 'time until the answer began'],
   ['retry-after', 'with 429, and with 503 where waiting can help: seconds to wait'],
+  ['retry-after-ms', 'the same in milliseconds, as OpenAI’s clients read it'],
   ['x-should-retry', '`false` with a 503 that only another request or another node can mend'],
   ['x-ratelimit-limit-requests', 'requests that the key may send per minute'],
   ['x-ratelimit-remaining-requests', 'how many of them are left'],

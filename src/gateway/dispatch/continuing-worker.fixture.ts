@@ -183,10 +183,13 @@ export interface SetUp {
   readonly seed?: number
   /** Asked for with all of them there; then the first one is chosen by lot. */
   readonly objective?: Objective
+  /** Nobody has room when it is asked for. */
+  readonly isBusy?: boolean
 }
 
 export function setUp(asked: SetUp) {
   const { workers, request = requestOf(), further = [], limits, seed = 1, objective } = asked
+  const { isBusy = false } = asked
   const clock = new ManualClock()
   const evidence = new EvidenceBook({ clock })
   const registry = new WorkerRegistry(gatewayLimits, { clock, evidence })
@@ -207,7 +210,7 @@ export function setUp(asked: SetUp) {
   if (objective !== undefined) for (const other of others) registry.put(other)
   const wanted = { ...route, objective: objective ?? route.objective }
   let decision = router.route(wanted, 'key_test')
-  while (decision.chosen !== first.id) decision = router.route(wanted, 'key_test')
+  while (!isBusy && decision.chosen !== first.id) decision = router.route(wanted, 'key_test')
   const trail = new Trail(decision, common)
   if (objective === undefined) for (const other of others) registry.put(other)
   const departure = new Departure()

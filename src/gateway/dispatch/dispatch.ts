@@ -33,12 +33,15 @@ import { hedgeAfterMs, SpareBudget } from './hedge-plan.ts'
 import { Interruption } from './interruption.ts'
 import { moveReasonOf } from './moves.ts'
 import type { Passage } from './passage.ts'
+import { Room, type RoomLimits, roomLookMinMs } from './room.ts'
 import { refusalError } from './router.ts'
 import { type Figures, noFigures, type Trail } from './trail.ts'
 
 export type DispatchModules = Omit<CallsModules, 'budget'>
 
-export type DispatchLimits = CallLimits & Pick<GatewayLimits, 'spareShareMax' | 'spareBurstMax'>
+export type DispatchLimits = CallLimits &
+  RoomLimits &
+  Pick<GatewayLimits, 'spareShareMax' | 'spareBurstMax'>
 
 /** An answer whose first batch is there. */
 export interface Answer {
@@ -59,8 +62,7 @@ export interface WholeAnswer {
   completed(): Figures
 }
 
-/** How often it is looked for room at whoever could go on. */
-const roomLookMinMs = 50
+/** How seldom it is looked for room at whoever could go on. */
 const roomLookMaxMs = 1_000
 
 type Batch = readonly GenerationEvent[]
@@ -88,6 +90,7 @@ export class Dispatch {
   readonly #modules: DispatchModules
   readonly #calls: Calls
   readonly #race: RaceModules
+  readonly #room: Room
 
   constructor(limits: DispatchLimits, modules: DispatchModules) {
     this.#limits = limits
@@ -95,6 +98,7 @@ export class Dispatch {
     const budget = new SpareBudget({ share: limits.spareShareMax, burstMax: limits.spareBurstMax })
     this.#calls = new Calls(limits, { ...modules, budget })
     this.#race = { ...modules, calls: this.#calls, budget }
+    this.#room = new Room(limits, modules)
   }
 
   /** Resolves with the first batch of an answer. The loop over its `batches` ends the attempt. */
@@ -204,7 +208,8 @@ export class Dispatch {
    */
   async #attempts<T>(journeying: Journeying, attempt: (target: Target) => Promise<T>): Promise<T> {
     const { trail, departure } = journeying
-    let failure = refusalError(trail.decision)
+    if (trail.decision.chosen === null) await this.#waitForRoom(journeying)
+    let failure = departure.reason ?? refusalError(trail.decision)
     if (failure !== undefined) throw failure
     for (let count = 1; ; count += 1) {
       const target = this.#target(trail)
@@ -218,8 +223,13 @@ export class Dispatch {
       if (departure.reason !== undefined || isLast) throw failure
       if (count >= this.#limits.attemptsMax || this.#calls.leftMs(journeying) <= 1) throw failure
       trail.reroute(this.#modules.router.routeAgain(trail.decision))
-      if (trail.decision.chosen === null) throw failure
+      if (trail.decision.chosen === null) await this.#waitForRoom(journeying)
+      if (trail.decision.chosen === null || departure.reason !== undefined) throw failure
     }
+  }
+
+  #waitForRoom(journeying: Journeying): Promise<void> {
+    return this.#room.waitFor(journeying, this.#calls.leftMs(journeying))
   }
 
   /**

@@ -9,9 +9,12 @@ const retryAfterNoNodeMs = 5000
 
 export function sendError(client: Client, error: IsochroneError): void {
   const retryAfterMs = retryAfterOf(error)
-  if (retryAfterMs !== null) client.header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
-  // OpenAI's clients obey it: what cannot work now will not work a second later either.
-  else if (error.code === 'no_eligible_node') client.header('x-should-retry', 'false')
+  if (retryAfterMs !== null) {
+    client.header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+    // OpenAI's clients prefer it, and so come back as soon as it can help.
+    client.header('retry-after-ms', String(Math.ceil(retryAfterMs)))
+    // They obey this too: what cannot work now will not work a second later either.
+  } else if (error.code === 'no_eligible_node') client.header('x-should-retry', 'false')
   if (error.code === 'invalid_api_key') client.header('www-authenticate', 'Bearer')
   client.send(errorCodes[error.code].http, jsonType, renderError(error))
 }

@@ -84,19 +84,29 @@ function demandInWords({ request }: Decision): string {
 }
 
 function answer(decision: Decision): string {
-  if (decision.chosen === null) return `Nobody was chosen. ${summarizeRejections(decision)}`
+  if (decision.chosen === null) {
+    return [...waited(decision), `Nobody was chosen. ${summarizeRejections(decision)}`].join(' ')
+  }
   const name = workerName(decision.chosen)
   const failed = decision.attempts.find(({ outcome }) => outcome === 'failed')
   const before = decision.attempts.find(({ outcome }) => outcome === 'cancelled')
   const again =
     decision.first === null
       ? []
-      : failed !== undefined
-        ? [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
-        : before !== undefined
-          ? [`It took over from ${workerName(before.worker)}; see below.`]
-          : []
+      : decision.first.chosen === null
+        ? waited(decision)
+        : failed !== undefined
+          ? [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
+          : before !== undefined
+            ? [`It took over from ${workerName(before.worker)}; see below.`]
+            : []
   return list(`Why ${name}?`, [...again, decision.reason, `Its full id is ${decision.chosen}.`])
+}
+
+/** As long as nobody had room. */
+function waited({ atMs, first }: Decision): readonly string[] {
+  if (first === null || first.chosen !== null) return []
+  return [`The request waited ${milliseconds(atMs - first.atMs)}: all who can serve it were busy.`]
 }
 
 function qualification(decision: Decision): string {
