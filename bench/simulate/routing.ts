@@ -76,12 +76,13 @@ export const routingWords: readonly string[] = [
   '  npm run --silent simulate -- routing --policy isochrone --seed 1 --minutes 2 \\',
   '    --faulty lying-gateways',
   '',
-  'The table, a row per policy. “right, in time”: whole, right, and its tokens soon enough: the',
-  'first within 1 s and 1.5 ms per token of the prompt, each further one within 100 ms. “to',
-  'faulty”: share of the traffic that faulty nodes got; “slandered”: of a sound node of which',
-  'liars speak ill, as a share of its equals’; both from 60 s on, – where there are no equals.',
-  '“fairness”: how evenly equals are used, 1 is best (Jain). “newcomer after”: how many requests',
-  'a sound newcomer got before it had four fifths of its equals’ share, – if it never had.',
+  'Two tables, a row per policy: what clients got, of 100 requests and in seconds, and where the',
+  'requests went. “right, in time”: whole, right, and its tokens soon enough: the first within 1 s',
+  'and 1.5 ms per token of the prompt, each further one within 100 ms; “tokens/s”: those of such',
+  'answers. “to faulty”: share of the traffic that faulty nodes got; “slandered”: of a sound node',
+  'of which liars speak ill, as a share of its equals’; both from 60 s on, – where there are no',
+  'equals. “fairness”: how evenly equals are used, 1 is best (Jain). “newcomer after”: requests',
+  'that a sound newcomer got before it had four fifths of its equals’ share, – if it never had.',
 ]
 
 const ranges = {
@@ -92,7 +93,7 @@ const ranges = {
   gateways: { least: 1, most: 16, whole: true, otherwise: 2 },
 } as const
 
-interface Row {
+export interface Row {
   readonly policy: BalancerName
   readonly figures: RoutingFigures
 }
@@ -129,19 +130,24 @@ export async function runRouting(values: Values, print: (line: string) => void):
   print(renderLastLine({ bench: 'simulate-routing', checks: [], context }))
 }
 
-function renderRows(rows: readonly Row[]): readonly string[] {
+/** Two tables: one would be half as wide again as a screen. */
+export function renderRows(rows: readonly Row[]): readonly string[] {
   const share = (value: number) => (value * 100).toFixed(1)
   const seconds = (ms: number | null) => (ms === null ? '–' : (ms / 1_000).toFixed(2))
-  return renderTable(rows, [
-    { title: 'policy', align: 'left', cell: ({ policy }) => policy },
-    { title: 'right, in time %', cell: ({ figures }) => share(figures.good) },
-    { title: 'refused', cell: ({ figures }) => share(figures.refused) },
-    { title: 'failed', cell: ({ figures }) => share(figures.failed + figures.wrong) },
+  const policy = { align: 'left' as const, cell: ({ policy: name }: Row) => name }
+  const got = renderTable(rows, [
+    { title: 'what clients got', ...policy },
+    { title: 'right, in time', cell: ({ figures }) => share(figures.good) },
     { title: 'late', cell: ({ figures }) => share(figures.late) },
-    { title: 'good tokens/s', cell: ({ figures }) => figures.goodputTokensPerSecond.toFixed(0) },
+    { title: 'failed', cell: ({ figures }) => share(figures.failed + figures.wrong) },
+    { title: 'refused', cell: ({ figures }) => share(figures.refused) },
+    { title: 'tokens/s', cell: ({ figures }) => figures.goodputTokensPerSecond.toFixed(0) },
     { title: 'ttft p50 s', cell: ({ figures }) => seconds(figures.ttftP50Ms) },
     { title: 'p99', cell: ({ figures }) => seconds(figures.ttftP99Ms) },
     { title: 'tpot p99 ms', cell: ({ figures }) => figures.tpotP99Ms?.toFixed(0) ?? '–' },
+  ])
+  const went = renderTable(rows, [
+    { title: 'where it went', ...policy },
     { title: 'to faulty %', cell: ({ figures }) => share(toFaulty(figures)) },
     { title: 'slandered', cell: ({ figures }) => figures.slandered?.toFixed(2) ?? '–' },
     { title: 'fairness', cell: ({ figures }) => figures.fairness?.toFixed(3) ?? '–' },
@@ -150,6 +156,7 @@ function renderRows(rows: readonly Row[]): readonly string[] {
       cell: ({ figures }) => String(figures.newcomer.requestsUntilFair ?? '–'),
     },
   ])
+  return [...got, '', ...went]
 }
 
 function toFaulty({ faulty }: RoutingFigures): number {
