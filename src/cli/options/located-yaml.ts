@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import type { Node, Scalar, YAMLMap, YAMLSeq } from 'yaml'
+import { FaultList } from './fault-list.ts'
 import { checkNumber, type OptionDefinition, type OptionValue, parseValue } from './option.ts'
 import { usageError } from './usage-error.ts'
 
@@ -60,8 +61,9 @@ export function parseYaml({ file, text }: YamlText): LocatedYaml {
     const { line, col } = lines.linePos(offset)
     return `${file}:${line}:${col}`
   }
-  const [broken] = document.errors
-  if (broken !== undefined) throw usageError(`${at(broken.pos[0])}: ${broken.message}`)
+  const faults = new FaultList(file)
+  for (const { message, pos } of document.errors) faults.note(`${at(pos[0])}: ${message}`)
+  faults.throwAny()
   return { root: document.contents, where: (node) => at(node.range?.[0] ?? 0) }
 }
 

@@ -100,6 +100,54 @@ describe('a fault', () => {
     })
   }
 
+  test('is told with all others of the file, in the order of their lines', () => {
+    const text = [
+      'name: My policy',
+      'routing: { exploration-share: 2, same-sped-ms: 5, claim-samples: 3 }',
+      'tiers:',
+      '  small: { models: [m], tokens-per-second: fast, classes: { cup: {}, home: {} } }',
+      '  Large: { modles: [x] }',
+      '  medium: { models: [m], digests: [sha256:12, sha256:34] }',
+      'clases: {}',
+      'classes: { home: { cores: many }, upstream: 7 }',
+    ]
+    const places = faultOf(text.join('\n'))
+      .split('\n')
+      .map((fault) => /^policy\.yaml:(\d+:\d+): .*?("[^"]+"|must be a map)/.exec(fault)?.slice(1))
+    assert.deepEqual(places, [
+      ['1:7', '"My policy"'],
+      ['2:31', '"exploration-share"'],
+      ['2:34', '"same-sped-ms"'],
+      ['4:44', '"tokens-per-second"'],
+      ['4:61', '"cup"'],
+      ['5:3', '"Large"'],
+      ['5:12', '"modles"'],
+      ['6:3', '"m"'],
+      ['6:35', '"sha256:12"'],
+      ['6:35', '"sha256:34"'],
+      ['7:1', '"clases"'],
+      ['8:27', '"cores"'],
+      ['8:35', '"upstream"'],
+      ['8:45', 'must be a map'],
+    ])
+  })
+
+  test('of YAML itself is told with the others as well', () => {
+    const lines = faultOf('a: 1\na: 2\nb: 1\nb: 2\n').split('\n')
+    assert.deepEqual(
+      lines.map((line) => line.slice(0, 'policy.yaml:2:1: Map keys must be unique'.length)),
+      ['policy.yaml:2:1: Map keys must be unique', 'policy.yaml:4:1: Map keys must be unique'],
+    )
+  })
+
+  test('is one of at most so many that are told', () => {
+    const lines = faultOf(Array.from({ length: 70 }, (_, i) => `k${i}: 1`).join('\n')).split('\n')
+    assert.deepEqual(
+      [lines.length, lines[49]?.slice(0, 17), lines[50]],
+      [51, 'policy.yaml:50:1:', 'and 20 more'],
+    )
+  })
+
   test('bounds what a file can hold', () => {
     const many = (count: number, what: string) =>
       Array.from({ length: count }, (_, i) => `  n${i}: {${what.replace('#', `m${i}`)}}`).join('\n')

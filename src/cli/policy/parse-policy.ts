@@ -1,8 +1,8 @@
 /**
  * `policy.yaml` → the policy that a gateway follows.
  *
- * Every fault names file, line and column, and says how to mend it. A policy that is not wholly
- * understood is refused: half of one would let in whom it is to keep out.
+ * All faults are told at once; each names file, line and column, and says how to mend it. A policy
+ * that is not wholly understood is refused: half of one would let in whom it is to keep out.
  */
 import { isModelDigest } from '../../protocol/index.ts'
 import {
@@ -16,6 +16,7 @@ import {
   unknownClass,
   upstreamClass,
 } from '../../routing/index.ts'
+import { FaultList } from '../options/fault-list.ts'
 import {
   type Entry,
   entriesOf,
@@ -25,7 +26,7 @@ import {
   readValue,
   type YamlText,
 } from '../options/located-yaml.ts'
-import type { OptionTable, OptionValues } from '../options/option.ts'
+import type { OptionTable, OptionValue, OptionValues } from '../options/option.ts'
 import { suggest } from '../options/suggestion.ts'
 import { usageError } from '../options/usage-error.ts'
 import {
@@ -47,9 +48,20 @@ const namesPerListMax = 1_000
 
 const gib = 1024 ** 3
 
+/** What was faulty has what stands where nothing is said, so that the rest is looked at as well. */
+interface Source extends LocatedYaml {
+  readonly faults: FaultList
+}
+
 /** @throws IsochroneError `invalid_configuration` */
-export function parsePolicy(source: YamlText): RoutingPolicy {
-  const yaml = parseYaml(source)
+export function parsePolicy(text: YamlText): RoutingPolicy {
+  const faults = new FaultList(text.file)
+  const policy = policyIn(text, { ...parseYaml(text), faults })
+  faults.throwAny()
+  return policy
+}
+
+function policyIn(source: YamlText, yaml: Source): RoutingPolicy {
   const entries = entriesOf(yaml.root, yaml)
   if (entries.length === 0) {
     // An editor that is still writing shows an empty file for a moment.
@@ -60,9 +72,10 @@ export function parsePolicy(source: YamlText): RoutingPolicy {
   const top = fieldsOf(policyFields, entries, { yaml, about: 'a policy', besides: sectionNames })
   const section = (name: (typeof sectionNames)[number]) => {
     const entry = entries.find(({ key }) => key === name)
-    return entry === undefined ? [] : entriesOf(entry.value, yaml)
+    return entry === undefined ? [] : (insideOf(entry, yaml) ?? [])
   }
-  checkName({ key: top.values.name, where: placeOf(top.entryOf('name'), yaml) }, 'a policy')
+  const named = { key: top.values.name, where: placeOf(top.entryOf('name'), yaml) }
+  checkName(named, 'a policy', yaml)
   const hardwareClasses = parseClasses(section('classes'), yaml)
   const tiers = parseTiers(section('tiers'), hardwareClasses, yaml)
   const numbers = fieldsOf(routingFields, section('routing'), { yaml, about: '"routing"' }).values
@@ -116,16 +129,17 @@ const meanings: ReadonlyMap<string, string> = new Map([
   [unknownClass, 'a machine whose GPU’s memory is not known'],
 ])
 
-function parseClasses(entries: readonly Entry[], yaml: LocatedYaml): readonly HardwareClass[] {
-  checkCount(entries, classesMax, 'classes')
+function parseClasses(entries: readonly Entry[], yaml: Source): readonly HardwareClass[] {
+  checkCount(entries, { most: classesMax, what: 'classes' }, yaml)
   return entries.map((entry) => {
-    checkName(entry, 'a class')
+    checkName(entry, 'a class', yaml)
     const meaning = meanings.get(entry.key)
     if (meaning !== undefined) {
-      throw usageError(`${entry.where}: "${entry.key}" always means ${meaning}; take another name`)
+      const mend = 'take another name'
+      yaml.faults.note(`${entry.where}: "${entry.key}" always means ${meaning}; ${mend}`)
     }
     const about = { yaml, about: `the class "${entry.key}"` }
-    const { values } = fieldsOf(classFields, entriesOf(entry.value, yaml), about)
+    const { values } = fieldsOf(classFields, insideOf(entry, yaml) ?? [], about)
     return {
       name: entry.key,
       gpu: values.gpu.map((word) => word.toLowerCase()),
@@ -140,18 +154,18 @@ function parseClasses(entries: readonly Entry[], yaml: LocatedYaml): readonly Ha
 function parseTiers(
   entries: readonly Entry[],
   classes: readonly HardwareClass[],
-  yaml: LocatedYaml,
+  yaml: Source,
 ): readonly Tier[] {
-  checkCount(entries, tiersMax, 'tiers')
+  checkCount(entries, { most: tiersMax, what: 'tiers' }, yaml)
   const takenBy = new Map<string, string>()
   return entries.map((entry) => {
-    checkName(entry, 'a tier')
+    checkName(entry, 'a tier', yaml)
     const tier = parseTier(entry, classes, yaml)
     for (const model of tier.models) {
       const other = takenBy.get(model)
       if (other !== undefined) {
         const mend = 'a model is in one tier; take it out of one of them'
-        throw usageError(
+        yaml.faults.note(
           `${entry.where}: the model "${model}" is also in the tier "${other}"; ${mend}`,
         )
       }
@@ -161,32 +175,40 @@ function parseTiers(
   })
 }
 
-function parseTier(entry: Entry, classes: readonly HardwareClass[], yaml: LocatedYaml): Tier {
+function parseTier(entry: Entry, classes: readonly HardwareClass[], yaml: Source): Tier {
   const about = `the tier "${entry.key}"`
-  const inside = entriesOf(entry.value, yaml)
-  const { values, entryOf } = fieldsOf(tierFields, inside, { yaml, about, besides: ['classes'] })
-  if (values.models.length === 0) {
+  const found = insideOf(entry, yaml)
+  const inside = found ?? []
+  const { values, entryOf, isFaulty } = fieldsOf(tierFields, inside, {
+    yaml,
+    about,
+    besides: ['classes'],
+  })
+  // Where something else is wrong with it, that is what there is to mend.
+  if (values.models.length === 0 && found !== undefined && !isFaulty) {
     const place = inside.some(({ key }) => key === 'models') ? entryOf('models').where : entry.where
-    throw usageError(
+    yaml.faults.note(
       `${place}: ${about} names no model; add, for example, models: [isochrone-tiny]`,
     )
   }
-  const digests = values.digests.map((digest) => {
-    if (isModelDigest(digest)) return digest
+  const digests = values.digests.filter(isModelDigest)
+  for (const digest of values.digests) {
+    if (isModelDigest(digest)) continue
     const form = 'a digest is "sha256:" and 64 hexadecimal digits, as isochrone models list shows'
-    throw usageError(`${placeOf(entryOf('digests'), yaml)}: "${digest}" is no digest; ${form}`)
-  })
+    yaml.faults.note(`${placeOf(entryOf('digests'), yaml)}: "${digest}" is no digest; ${form}`)
+  }
   const rule = ruleFrom(values)
   const own = inside.find(({ key }) => key === 'classes')
   const known = [...classes.map(({ name }) => name), otherClass, upstreamClass]
-  const classRules = entriesOf(own?.value ?? null, yaml).map((one): ClassRule => {
+  const ownClasses = own === undefined ? [] : (insideOf(own, yaml) ?? [])
+  const classRules = ownClasses.map((one): ClassRule => {
     if (!known.includes(one.key)) {
       const near = suggest(one.key, known)
       const mend = `describe it under "classes", or take one of ${known.join(', ')}`
-      throw usageError(`${one.where}: there is no class "${one.key}"${near}; ${mend}`)
+      yaml.faults.note(`${one.where}: there is no class "${one.key}"${near}; ${mend}`)
     }
     const inClass = { yaml, about: `the class "${one.key}" of ${about}` }
-    const given = fieldsOf(ruleFields, entriesOf(one.value, yaml), { ...inClass, values })
+    const given = fieldsOf(ruleFields, insideOf(one, yaml) ?? [], { ...inClass, values })
     return { hardwareClass: one.key, ...ruleFrom(given.values) }
   })
   return {
@@ -211,7 +233,7 @@ function ruleFrom(values: OptionValues<typeof ruleFields>): Tier['rule'] {
 }
 
 interface Reading {
-  readonly yaml: LocatedYaml
+  readonly yaml: Source
   /** What the fields belong to, as in `unknown key "x" in …`. */
   readonly about: string
   /** Keys that are read elsewhere. */
@@ -222,6 +244,8 @@ interface Reading {
 
 interface Fields<TTable extends OptionTable> {
   readonly values: OptionValues<TTable>
+  /** One of them, or the whole of it. */
+  readonly isFaulty: boolean
   /** Of a field that is not there: the place of nothing, which no fault is told about. */
   entryOf(name: keyof TTable & string): Entry
 }
@@ -235,37 +259,57 @@ function fieldsOf<TTable extends OptionTable>(
   for (const [name, { default: byDefault }] of Object.entries(table)) {
     values[name] = otherwise === undefined ? byDefault : otherwise[name]
   }
+  let isFaulty = false
   for (const entry of entries) {
     if (besides.includes(entry.key)) continue
-    const option = Object.hasOwn(table, entry.key) ? table[entry.key] : undefined
-    if (option === undefined) {
-      const near = suggest(entry.key, [...Object.keys(table), ...besides])
-      throw usageError(
-        `${entry.where}: unknown key "${entry.key}" in ${about}${near}; ${reference}`,
-      )
-    }
-    const value = readValue(option, entry, yaml)
-    if (Array.isArray(value) && value.length > namesPerListMax) {
-      const most = `at most ${namesPerListMax} names`
-      throw usageError(`${placeOf(entry, yaml)}: "${entry.key}" may have ${most}`)
-    }
-    values[entry.key] = value
+    const value = yaml.faults.attempt(() => valueIn(table, entry, { yaml, about, besides }))
+    if (value === undefined) isFaulty = true
+    else values[entry.key] = value
   }
   const entryOf = (name: string) =>
     entries.find(({ key }) => key === name) ?? { key: name, where: '', value: null }
-  return { values: values as OptionValues<TTable>, entryOf }
+  return { values: values as OptionValues<TTable>, isFaulty, entryOf }
+}
+
+/** @throws IsochroneError `invalid_configuration` */
+function valueIn(
+  table: OptionTable,
+  entry: Entry,
+  { about, besides = [], yaml }: Reading,
+): OptionValue {
+  const { key, where } = entry
+  const option = Object.hasOwn(table, key) ? table[key] : undefined
+  if (option === undefined) {
+    const near = suggest(key, [...Object.keys(table), ...besides])
+    throw usageError(`${where}: unknown key "${key}" in ${about}${near}; ${reference}`)
+  }
+  const value = readValue(option, entry, yaml)
+  if (Array.isArray(value) && value.length > namesPerListMax) {
+    const most = `at most ${namesPerListMax} names`
+    throw usageError(`${placeOf(entry, yaml)}: "${key}" may have ${most}`)
+  }
+  return value
+}
+
+/** undefined: it is no map. */
+function insideOf({ value }: Entry, yaml: Source): readonly Entry[] | undefined {
+  return yaml.faults.attempt(() => entriesOf(value, yaml))
 }
 
 const namePattern = /^[a-z0-9][a-z0-9.-]*$/
 
-function checkName({ key, where }: Pick<Entry, 'key' | 'where'>, what: string): void {
+function checkName({ key, where }: Pick<Entry, 'key' | 'where'>, what: string, yaml: Source): void {
   if (namePattern.test(key) && key.length <= nameBytesMax) return
   const form = `up to ${nameBytesMax} of a-z, 0-9, "-" and ".", and begins with a letter or digit`
-  throw usageError(`${where}: "${key}" cannot name ${what}; a name has ${form}`)
+  yaml.faults.note(`${where}: "${key}" cannot name ${what}; a name has ${form}`)
 }
 
-function checkCount(entries: readonly Entry[], most: number, what: string): void {
+function checkCount(
+  entries: readonly Entry[],
+  { most, what }: { readonly most: number; readonly what: string },
+  yaml: Source,
+): void {
   const first = entries[most]
   if (first === undefined) return
-  throw usageError(`${first.where}: there may be at most ${most} ${what}`)
+  yaml.faults.note(`${first.where}: there may be at most ${most} ${what}`)
 }
