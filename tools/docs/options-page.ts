@@ -2,7 +2,7 @@
 import { commands } from '../../src/cli/commands/all.ts'
 import type { Command } from '../../src/cli/options/command.ts'
 import { defaultInWords } from '../../src/cli/options/help.ts'
-import { spellingOf, variableOf } from '../../src/cli/options/option.ts'
+import { type OptionDefinition, spellingOf, variableOf } from '../../src/cli/options/option.ts'
 import { code, markdownTable, page } from './markdown.ts'
 
 export function optionsPage(): string {
@@ -16,6 +16,9 @@ installed.`,
 gateway:
   port: 9090
 \`\`\`
+
+What is on unless \`--no-NAME\` is given has a variable, and a key in the file, that turns it off
+with \`false\`.
 
 Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly.`,
     ...commands.flatMap(commandSection),
@@ -34,7 +37,7 @@ function commandSection(command: Command): readonly string[] {
         })
   const rows = Object.entries(options).map(([option, definition]) => [
     code(spellingOf(option, definition)),
-    code(variableOf(option)),
+    code(variableIn(option, definition)),
     defaultInWords(definition) || '–',
     definition.help,
   ])
@@ -45,6 +48,11 @@ function commandSection(command: Command): readonly string[] {
     markdownTable(['option', 'variable', 'default', 'meaning'], rows),
     ['Examples:', ...examples.map((one) => `\n- ${code(one.command)}: ${one.meaning}`)].join('\n'),
   ]
+}
+
+/** As it says the same as the flag beside it. */
+function variableIn(name: string, option: OptionDefinition): string {
+  return option.default === true ? `${variableOf(name)}=false` : variableOf(name)
 }
 
 function argumentInWords({ name, required, many }: Command['arguments'][number]): string {

@@ -1,13 +1,13 @@
 /** `isochrone doctor`: can this machine be a node, and how good a one? */
 import { defineCommand } from '../options/command.ts'
-import { flag } from '../options/option.ts'
+import { switchedOff } from '../options/option.ts'
 import { configOption, dataOption, jsonOption } from '../options/recurring.ts'
 
 export const doctorCommand = defineCommand({
   name: 'doctor',
   summary: 'check and measure this machine as a node would, and say how to mend what is wrong',
   options: {
-    measure: flag('look only, measure nothing', true),
+    measure: switchedOff('look only, measure nothing', 'it measures'),
     data: dataOption,
     json: jsonOption,
     config: configOption,

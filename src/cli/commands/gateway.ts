@@ -1,6 +1,6 @@
 /** `isochrone gateway`: where clients enter. */
 import { defineCommand } from '../options/command.ts'
-import { flag, integer, list, text } from '../options/option.ts'
+import { integer, list, switchedOff, text } from '../options/option.ts'
 import {
   clusterBoundOption,
   configOption,
@@ -52,7 +52,7 @@ export const gatewayCommand = defineCommand({
     policy: policyOption,
     upstream: list('an OpenAI-compatible server to use without a node; repeatable', 'NAME=URL'),
     'upstream-key': upstreamKeyOption,
-    auth: flag('serve whoever reaches the port, without API keys', true),
+    auth: switchedOff('serve whoever reaches the port, without API keys', 'a key is asked for'),
     'body-bytes-max': integer('largest request', {
       default: 7 * 1024 * 1024,
       min: 1024,

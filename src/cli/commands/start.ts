@@ -1,6 +1,6 @@
 /** `isochrone start`: a whole network on this machine, for trying it out and for development. */
 import { defineCommand } from '../options/command.ts'
-import { flag, integer } from '../options/option.ts'
+import { integer, switchedOff } from '../options/option.ts'
 import { configOption, dataOption, jsonOption, policyOption } from '../options/recurring.ts'
 
 export const startCommand = defineCommand({
@@ -21,7 +21,7 @@ export const startCommand = defineCommand({
     }),
     data: dataOption,
     policy: policyOption,
-    wan: flag('do not emulate the delay between regions', true),
+    wan: switchedOff('do not emulate the delay between regions', 'it is emulated'),
     json: jsonOption,
     config: configOption,
   },

@@ -79,9 +79,18 @@ export function decimal(help: string, spec: NumberSpec): OptionDefinition<number
   return { kind: 'number', help, ...spec }
 }
 
-/** A switch; with `byDefault` true it is turned off by `--no-NAME`. */
-export function flag(help: string, byDefault = false): OptionDefinition<boolean> {
-  return { kind: 'flag', help, default: byDefault, placeholder: '' }
+/** A switch that is off unless it is given. */
+export function flag(help: string): OptionDefinition<boolean> {
+  return { kind: 'flag', help, default: false, placeholder: '' }
+}
+
+/**
+ * A switch that `--no-NAME` turns off.
+ * @param help what follows then
+ * @param defaultText what happens unless it is given
+ */
+export function switchedOff(help: string, defaultText: string): OptionDefinition<boolean> {
+  return { kind: 'flag', help, default: true, defaultText, placeholder: '' }
 }
 
 /** May be given several times; in a variable, separated by commas; in YAML, a list. */

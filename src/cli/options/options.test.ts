@@ -16,6 +16,7 @@ import {
   integer,
   list,
   type OptionValue,
+  switchedOff,
   text,
   variableOf,
 } from './option.ts'
@@ -32,7 +33,7 @@ const sample = defineCommand({
     name: text('a name', { placeholder: 'NAME' }),
     engine: choice('an engine', ['onnx', 'upstream'], 'onnx'),
     region: text('a region', { placeholder: 'NAME', lengthMax: 64 }),
-    wan: flag('no wide area', true),
+    wan: switchedOff('no wide area', 'it is on'),
     json: flag('as JSON'),
     join: list('addresses', 'ADDRESS'),
     config: text('the file', { placeholder: 'FILE' }),
