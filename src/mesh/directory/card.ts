@@ -64,7 +64,7 @@ export function outlookOf({ sketch, coordinate }: Viewpoint): Outlook {
   let outlook = outlooks.get(sketch)
   if (outlook?.coordinate !== coordinate) {
     // The same sketch may be seen from where the node is now.
-    outlook = { ...(outlook ?? outlookFrom(sketch)), ...placed(coordinate) }
+    outlook = { ...(outlook ?? outlookFrom(sketch)), ...placedAt(coordinate) }
     outlooks.set(sketch, outlook)
   }
   latest = { sketch, outlook }
@@ -80,13 +80,13 @@ function outlookFrom(sketch: readonly SketchedTrip[]): Omit<Outlook, keyof Place
   return { keys, ms, hash: hash === 0 ? 1 : hash, isOrdered: isOrdered(sketch) }
 }
 
-function placed(coordinate: Coordinate): Placed {
+function placedAt(coordinate: Coordinate): Placed {
   return { coordinate, isPlausible: isPlausible(coordinate) }
 }
 
 function nowhere({ sketch, coordinate }: Viewpoint): Outlook {
   const nowhere = { keys: nothing, ms: nothingSeen, hash: 0, isOrdered: isOrdered(sketch) }
-  return { ...nowhere, ...placed(coordinate) }
+  return { ...nowhere, ...placedAt(coordinate) }
 }
 
 /**
@@ -141,8 +141,17 @@ function trimmedMean(sumMs: number, mostMs: number, count: number): number {
 }
 
 function apartByCoordinates(one: Outlook, other: Outlook): number {
-  const isPlaced = one.coordinate.error < 1 && other.coordinate.error < 1
-  return isPlaced ? predictMs(one.coordinate, other.coordinate) : directoryLimits.unknownMs
+  if (!isPlaced(one) || !isPlaced(other)) return directoryLimits.unknownMs
+  return predictMs(one.coordinate, other.coordinate)
+}
+
+function isPlaced({ coordinate }: Outlook): boolean {
+  return coordinate.error < 1
+}
+
+/** Nobody knows how far it is from anybody. */
+export function isNowhere(outlook: Outlook): boolean {
+  return outlook.hash === 0 && !isPlaced(outlook)
 }
 
 /** Whether the first says what is newer. Both are of one node. */

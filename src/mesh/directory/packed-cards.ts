@@ -3,10 +3,10 @@
  * versions, and what they see of the witnesses. Packed, in order of slots: an exchange reads some
  * kilobytes in a row, and not hundreds of objects that lie anywhere.
  */
-import { type Outlook, seenApartMs } from './card.ts'
+import { isNowhere, type Outlook, seenApartMs } from './card.ts'
 import { directoryLimits } from './limits.ts'
 
-const { sketchMax } = directoryLimits
+const { sketchMax, unknownMs } = directoryLimits
 /** A full view has up to 96 cards; it begins with few. */
 const firstSlots = 32
 /** All marks that are said at once: of cards and of their versions before. */
@@ -17,6 +17,8 @@ export class PackedCards {
   /** Of the version before, which others may still hand on; 0: none. */
   #formerMarks = new Uint32Array(firstSlots)
   #hashes = new Uint32Array(firstSlots)
+  /** 1: has seen nothing yet by which it could be compared. */
+  #nowhere = new Uint8Array(firstSlots)
   #seenMs = new Float32Array(firstSlots * sketchMax)
 
   markAt(slot: number): number {
@@ -47,11 +49,13 @@ export class PackedCards {
     return scratch.subarray(0, count)
   }
 
-  put(slot: number, mark: number, { hash, ms }: Outlook): void {
+  put(slot: number, mark: number, outlook: Outlook): void {
+    const { hash, ms } = outlook
     if (slot >= this.#marks.length) this.#grow()
     this.#marks[slot] = mark
     this.#formerMarks[slot] = 0
     this.#hashes[slot] = hash
+    this.#nowhere[slot] = isNowhere(outlook) ? 1 : 0
     this.#seenMs.set(ms, slot * sketchMax)
   }
 
@@ -63,7 +67,7 @@ export class PackedCards {
   }
 
   move(from: number, to: number): void {
-    for (const column of [this.#marks, this.#formerMarks, this.#hashes]) {
+    for (const column of [this.#marks, this.#formerMarks, this.#hashes, this.#nowhere]) {
       column[to] = column[from] as number
     }
     this.#seenMs.copyWithin(to * sketchMax, from * sketchMax, (from + 1) * sketchMax)
@@ -71,6 +75,7 @@ export class PackedCards {
 
   /** As `outlooksApartMs` has it; undefined where that is to be asked. */
   apartMs(slot: number, { hash, ms }: Outlook): number | undefined {
+    if (this.#nowhere[slot] === 1) return unknownMs
     if (hash === 0 || this.#hashes[slot] !== hash) return undefined
     return seenApartMs(ms, this.#seenMs, slot * sketchMax)
   }
@@ -80,6 +85,9 @@ export class PackedCards {
     this.#marks = longer(this.#marks, slots)
     this.#formerMarks = longer(this.#formerMarks, slots)
     this.#hashes = longer(this.#hashes, slots)
+    const nowhere = new Uint8Array(slots)
+    nowhere.set(this.#nowhere)
+    this.#nowhere = nowhere
     const seenMs = new Float32Array(slots * sketchMax)
     seenMs.set(this.#seenMs)
     this.#seenMs = seenMs
