@@ -55,6 +55,8 @@ export const countingModel: EngineModel = {
 export class CountingEngine implements Engine {
   offered: readonly EngineModel[] = [countingModel]
   step: () => Promise<void> = async () => {}
+  /** Counted besides: nobody sees them. */
+  hiddenTokens = 0
   begun = 0
   running = 0
   cancelled = 0
@@ -83,7 +85,7 @@ export class CountingEngine implements Engine {
       const usage: GenerationEvent = {
         type: 'usage',
         promptTokens: 1,
-        completionTokens: steps,
+        completionTokens: steps + this.hiddenTokens,
         cachedTokens: 0,
       }
       yield [finish, usage]

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { ManualClock, seededRandom, systemClock } from '../base/index.ts'
 import {
+  ceilingOf,
   createIdentity,
   decodeGenerateCall,
   decodeGenerationRequest,
@@ -214,6 +215,20 @@ describe('serving', () => {
       now: systemClock.now(),
       nonces: new NonceStore({ entriesMax: 10, clock: systemClock }),
     })
+  })
+
+  test('what its engine counts and nobody sees is not billed', async () => {
+    worker.engine.hiddenTokens = 10_000
+    const message = signedCall(gateway, worker.node.id)
+    const { events, result } = await callGenerate(gateway.connection, message)
+    const { body, envelope: asked } = decodeGenerateCall(message)
+    const tally = new OutputTally(decodeGenerationRequest(body), body.length)
+    tally.add(events)
+    const receipt = tally.receipt()
+    assert.equal(receipt.bill.completionTokens, 3)
+    assert.deepEqual(ceilingOf(receipt.work).completionTokens, 3)
+    const signed = resultHash(asked.envelope, receiptHash(receipt))
+    assert.deepEqual(result?.envelope.bodyHash, signed)
   })
 
   test('answers that end together share a signature, and each can be checked alone', async () => {

@@ -163,6 +163,13 @@ test('whatever a server says of tokens, its node never bills over what it can sh
   )
 })
 
+test('an engine that goes on after its count signs nothing, rather than a false bill', () => {
+  const own = new OutputTally(requestOf(), 100)
+  own.addOwn([usageOf(60)])
+  const more = [deltaOf('Lima', { tokenIds: [1] })]
+  assert.throws(() => own.addOwn(more), { code: 'engine_failed' })
+})
+
 test('an engine that counts its tokens as they come is billed in full', () => {
   const tokens = fc.array(fc.record({ text: fc.string({ minLength: 1 }), id: fc.nat(9) }))
   fc.assert(

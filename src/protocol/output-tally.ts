@@ -3,6 +3,7 @@
  * sides of the wire count with this, each by itself.
  */
 import { ceilingOf, type Receipt, unseenTokensMaxOf, type Work } from './bill.ts'
+import { IsochroneError } from './errors.ts'
 import type {
   EmbeddingRequest,
   EmbeddingResult,
@@ -47,9 +48,14 @@ export class OutputTally {
   /**
    * Of what one writes oneself. @returns what to send: no bill is over what one can show, whatever
    * the server behind the engine says of tokens that nobody saw.
+   * @throws IsochroneError `engine_failed`: it wrote more after its count, which may then be wrong
    */
   addOwn(events: readonly GenerationEvent[]): readonly GenerationEvent[] {
-    for (const event of events) if (event.type === 'delta') this.#count(event)
+    for (const event of events) {
+      if (event.type !== 'delta') continue
+      if (this.#usage !== nothing) throw countedTooSoon()
+      this.#count(event)
+    }
     const sent = this.bounded(events)
     for (const event of sent) if (event.type === 'usage') this.#usage = event
     this.#hash.add(sent)
@@ -101,6 +107,11 @@ export class OutputTally {
       ? usage
       : { type: 'usage', promptTokens, completionTokens, cachedTokens, estimated: true }
   }
+}
+
+function countedTooSoon(): IsochroneError {
+  const message = 'The engine went on after it had counted its tokens.'
+  return new IsochroneError('engine_failed', message)
 }
 
 function askedOf(

@@ -8,6 +8,7 @@ import {
   type JsonObject,
   sealClusterDigest,
   sealLoadAnchor,
+  signEnvelope,
 } from '../../protocol/index.ts'
 import { clusterDigest, loadAnchor } from '../../protocol/load.fixture.ts'
 import { evidenceOf, exchange, network, otherModel, receiptOf } from './notices.fixture.ts'
@@ -114,6 +115,13 @@ test('a bill for far more than was delivered is proven by its own signature', ()
   // Whoever looks judges by his own policy.
   const lax = { overbilledShareMax: 0.05, overbilledTokensMax: 1_000 }
   assert.equal(proofOf(node.id, shownBill, { ...judge, bills: lax }), undefined)
+})
+
+test('a bill that somebody else has signed in its place proves nothing', () => {
+  const { envelope } = falseBill.result
+  const { signature } = signEnvelope(gateway, envelope)
+  const result = envelopeToJson({ envelope, signature, inclusion: null })
+  assert.equal(proofOf(node.id, { ...shownBill, result }, judge), undefined)
 })
 
 test('a gateway that counts less than was delivered proves nothing', () => {

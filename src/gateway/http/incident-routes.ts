@@ -113,13 +113,14 @@ function notOperator(): IsochroneError {
   )
 }
 
-/** null: it is about no node, or one that has earned nothing. */
+/** null: it is about no node, or one that has earned nothing; or that cannot be read now. */
 async function accountOf(
   { subject }: Incident,
   earnings: IncidentRouteModules['earnings'],
 ): Promise<object | null> {
   if (subject.kind !== 'worker' || !isNodeId(subject.worker)) return null
-  const account = await earnings?.account(subject.worker)
+  // While the disk fails, an incident is shown all the same.
+  const account = await earnings?.account(subject.worker).catch(() => undefined)
   return account === undefined ? null : { object: 'account', ...account }
 }
 
