@@ -252,15 +252,13 @@ test('embeddings are earned, too; answers that failed are not', async (t) => {
   assert.equal((await accountOf(place, node))?.answers, 1)
 })
 
-/** Goes on where `continued` ends; breaks off before the given word. */
-function reciting(words: readonly string[], breaksAt = words.length): Script {
+/** Breaks off before the fourth word; goes on to the end where another one broke off. */
+function reciting(words: readonly string[]): Script {
   return async function* ({ continued }: GenerationRequest) {
-    const tokenOf = (word: string) => words.indexOf(word) + 1
-    const taken = continued?.[0]?.length ?? 0
     for (const [i, text] of words.entries()) {
-      if (i >= taken && i === breaksAt) throw new Error('it broke')
+      if (continued === undefined && i === 3) throw new Error('it broke')
       const about = { type: 'delta' as const, choice: 0, logprobs: [], extra: null }
-      yield [{ ...about, text, tokenIds: [tokenOf(text)] }]
+      yield [{ ...about, text, tokenIds: [i + 1] }]
     }
     yield [
       { type: 'finish', choice: 0, reason: 'stop' },
@@ -272,24 +270,24 @@ function reciting(words: readonly string[], breaksAt = words.length): Script {
 test('an answer that went on elsewhere is owed to each for what it wrote', async (t) => {
   const federation = new Federation(t)
   const place = await federation.gateway()
-  const words = ['one ', 'two ', 'three ', 'four ', 'five']
+  const script = reciting(['one ', 'two ', 'three ', 'four ', 'five'])
   const models = ({ models: all }: NodeRecord) =>
     all.map((model) => ({ ...model, features: [...model.features, 'continuation' as const] }))
-  const breaking = await federation.node(place, { script: reciting(words, 3), models })
-  const steady = await federation.node(place, { script: reciting(words), models })
-  const written = new Map<string, number>()
-  for (let i = 0; written.size < 2 && i < 50; i += 1) {
-    assert.equal(await ask(place, { stream: true }), 200)
-    if (breaking.generations === 0) continue
-    for (const { id } of [breaking, steady]) {
-      const { text } = await call(place, `/v1/accounts/${id}?limit=1`)
-      const [entry] = JSON.parse(text).entries
-      written.set(id, entry.completion_tokens)
-      if (id === breaking.id) assert.equal(entry.billed, null)
-      else assert.deepEqual([entry.prompt_tokens, entry.billed.completion_tokens], [7 + 3, 5])
-    }
+  const nodes = [
+    await federation.node(place, { script, models }),
+    await federation.node(place, { script, models }),
+  ]
+  assert.equal(await ask(place, { stream: true }), 200)
+  const entries = []
+  for (const { id } of nodes) {
+    const { text } = await call(place, `/v1/accounts/${id}`)
+    entries.push(...JSON.parse(text).entries)
   }
-  assert.deepEqual([written.get(breaking.id), written.get(steady.id)], [3, 2])
+  const [began, ended] = entries.sort((a, b) => a.attempt - b.attempt)
+  assert.equal(entries.length, 2)
+  assert.deepEqual([began.completion_tokens, began.billed], [3, null])
+  assert.deepEqual([ended.prompt_tokens, ended.completion_tokens], [7 + 3, 2])
+  assert.deepEqual(ended.billed, { prompt_tokens: 7, completion_tokens: 5 })
 })
 
 test('what nodes have earned is shown to operators alone', async (t) => {
