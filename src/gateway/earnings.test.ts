@@ -290,6 +290,39 @@ test('an answer that went on elsewhere is owed to each for what it wrote', async
   assert.deepEqual(ended.billed, { prompt_tokens: 7, completion_tokens: 5 })
 })
 
+test('a client that leaves owes what it got, and nobody is accused', async (t) => {
+  const federation = new Federation(t)
+  const place = await federation.gateway()
+  const script: Script = async function* (_, signal) {
+    const about = { type: 'delta' as const, choice: 0, logprobs: [], extra: null }
+    for (const id of [1, 2]) yield [{ ...about, text: 'word ', tokenIds: [id] }]
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  }
+  const node = await federation.node(place, { script })
+  const body = { model: 'm', stream: true, messages: [{ role: 'user', content: 'hi' }] }
+  const leaving = new AbortController()
+  const response = await fetch(`${place.gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer iso_client', 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: leaving.signal,
+  })
+  let text = ''
+  for await (const chunk of response.body ?? []) {
+    text += Buffer.from(chunk).toString()
+    if (text.split('word ').length > 2) break
+  }
+  leaving.abort()
+  let account = await accountOf(place, node)
+  for (let turn = 0; account === undefined && turn < 1_000; turn += 1) {
+    account = await accountOf(place, node)
+  }
+  const shown = JSON.parse((await call(place, `/v1/accounts/${node.id}`)).text)
+  const [entry] = shown.entries
+  assert.deepEqual([entry.state, entry.completion_tokens, entry.billed], ['owed', 2, null])
+  assert.equal(await openIncident(place), undefined)
+})
+
 test('what nodes have earned is shown to operators alone', async (t) => {
   const federation = new Federation(t)
   const place = await federation.gateway()

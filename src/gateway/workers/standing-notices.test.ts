@@ -8,11 +8,18 @@ import {
   silentLog,
   systemClock,
 } from '../../base/index.ts'
-import { type SignedStep, type Standing, StandingBook } from '../../evidence/index.ts'
+import {
+  billEvidence,
+  type Fault,
+  type SignedStep,
+  type Standing,
+  StandingBook,
+} from '../../evidence/index.ts'
 import {
   evidenceOf,
   exchange,
   otherModel,
+  receiptOf,
   TellingGateway,
 } from '../../evidence/standing/notices.fixture.ts'
 import {
@@ -204,6 +211,21 @@ test('of an honest node a lying gateway can only make others ask once', async (t
   assert.equal(second.gateway.gateway.onNotice(second.identity.id, lie), 'forged')
 })
 
+test('a bill that a lying gateway changes is asked about, and quarantines nobody', async (t) => {
+  const { all, node } = await places(t, 2)
+  const [first, second] = all as [Place, Place]
+  const [, honest] = await node(undefined, all)
+  assert.ok(honest !== undefined)
+  const right = exchange({ gateway: first.identity, node: honest.identity, receipt: receiptOf({}) })
+  const changed = billEvidence(receiptOf({ completionTokens: 900 }))
+  const evidence = { ...evidenceOf(right), ...changed }
+  const lie = lieOf(first.identity, honest, { kind: 'settlement-mismatch', evidence })
+  assert.equal(second.gateway.gateway.onNotice(first.identity.id, lie), undefined)
+  while (honest.generations === 0) await new Promise(setImmediate)
+  assert.equal(await ask(second), 200)
+  assert.deepEqual(await incidents(second), [])
+})
+
 test('an operator lets a node in at his own gateway; what others have proven stays', async (t) => {
   const { all, node } = await places(t, 2)
   const [first, second] = all as [Place, Place]
@@ -261,7 +283,11 @@ test('who is quarantined already is not condemned again by what others show', ()
 })
 
 /** Signed by the gateway's own key; not a word of it is true. */
-function lieOf(identity: Identity, node: StandInNode): SaidNotice {
+function lieOf(
+  identity: Identity,
+  node: StandInNode,
+  fault: Fault = { kind: 'result-signature', evidence: { found: 'invented' } },
+): SaidNotice {
   const steps: SignedStep[] = []
   const book = new StandingBook({
     clock: systemClock,
@@ -270,7 +296,7 @@ function lieOf(identity: Identity, node: StandInNode): SaidNotice {
     populationOf: () => 100,
     onStep: (_, signed) => void steps.push(signed),
   })
-  book.report(node.id, { kind: 'result-signature', evidence: { found: 'invented' } }, {})
+  book.report(node.id, fault, {})
   const [signed] = steps
   assert.ok(signed !== undefined)
   return { text: signed.json, signature: Buffer.from(signed.signature, 'base64') }
