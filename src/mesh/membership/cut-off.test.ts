@@ -117,3 +117,14 @@ test('who is accused by those who were cut off refutes, and does not hold itself
   }
   assert.deepEqual([core.incarnation, core.localHealth], [2, 0])
 })
+
+test('what one says who has left is answered, and slows nobody', () => {
+  const parted = new Parted()
+  parted.run(60_000)
+  const { core, fellow, self } = parted
+  parted.tell(fellow, seal({ kind: 'left', subject: fellow, incarnation: 1 }, parted.nowMs))
+  assert.equal(parted.stateOf(fellow), 'left')
+  const { sends } = parted.tell(fellow, parted.verdict(self, fellow, parted.nowMs))
+  assert.ok(sends.some(({ to }) => to === fellow))
+  assert.deepEqual([core.incarnation, core.localHealth], [2, 0])
+})

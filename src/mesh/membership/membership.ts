@@ -269,7 +269,7 @@ export class Membership {
     if (!('accuser' in statement)) return true
     this.#tell(from, this.#self) // at once, even if it is dead here
     // Cut off is not slow: what one says from beyond a partition tells nothing of one's own pace.
-    if (!this.#roster.isFromBeyond(statement)) this.#health.accused(statement.accuser, nowMs)
+    if (this.#roster.isFromHere(statement)) this.#health.accused(statement.accuser, nowMs)
     out.note({ kind: 'self-refuted', incarnation: this.#self.incarnation })
     return true
   }

@@ -191,10 +191,16 @@ export class Roster {
    * Said by one who is dead here, or who was when it said so: it blames who is on this side of what
    * cut it off. Both times are by the accuser's clock.
    */
-  isFromBeyond({ accuser, issuedAtMs }: Accusation): boolean {
-    const member = this.#members.get(accuser)
-    if (member !== undefined) return issuedAtMs < member.backSinceMs
+  isFromBeyond(accusation: Accusation): boolean {
+    const { accuser } = accusation
+    if (this.#members.has(accuser)) return !this.isFromHere(accusation)
     return this.dead.get(accuser)?.reason === 'dead'
+  }
+
+  /** Said by a member, since it is one. */
+  isFromHere({ accuser, issuedAtMs }: Accusation): boolean {
+    const member = this.#members.get(accuser)
+    return member !== undefined && issuedAtMs >= member.backSinceMs
   }
 
   /** For a suspect one accusation is enough; the dead need their own last words as well. */
@@ -292,8 +298,7 @@ export class Roster {
     const { accuser, subject, incarnation } = statement
     if (accuser === subject) return rejected('self-accusation')
     // One's own come back by gossip. A stranger's word, or a dead member's, counts for nothing.
-    if (accuser === this.#self || !this.#members.has(accuser)) return old
-    if (this.isFromBeyond(statement)) return old
+    if (accuser === this.#self || !this.isFromHere(statement)) return old
     const member = this.#members.get(subject)
     // A higher incarnation than the subject has signed is not the accuser's to say.
     if (member === undefined || member.alive.incarnation !== incarnation) return old
