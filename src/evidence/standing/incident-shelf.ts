@@ -164,18 +164,25 @@ export class IncidentShelf {
     let incident: Incident | undefined
     for (const signed of recall(outline.id)) {
       const step = readStep(signed, gateway)
-      incident = step?.incident === outline.id ? withStep(incident, step, signed) : undefined
-      if (incident === undefined || incident.steps.length === outline.step) break
+      const next = step?.incident === outline.id ? withStep(incident, step, signed) : undefined
+      if (next === undefined) break
+      incident = next
+      if (incident.steps.length === outline.step) break
     }
     const last = incident?.steps.at(-1)?.signed
     const isSame = last !== undefined && hashOf(last) === outline.hash
-    if (incident === undefined || !isSame || !isVouchedFor(incident, gateway)) {
-      // What nobody has ever seen signed by this gateway keeps nobody out.
-      if (!outline.isVerified) this.#outlines.remove(outline)
-      return undefined
+    if (incident !== undefined && isSame && isVouchedFor(incident, gateway)) {
+      return this.#inPlaceOf(outline, incident)
     }
+    // What was here in full is more than the disk still has.
+    if (outline.isVerified) return undefined
+    // As at a restart: what nobody has ever seen signed by this gateway keeps nobody out.
+    return this.#inPlaceOf(outline, incident && verifiedPart(incident, gateway))
+  }
+
+  #inPlaceOf(outline: Outline, incident: Incident | undefined): Incident | undefined {
     this.#outlines.remove(outline)
-    this.put(incident)
+    if (incident !== undefined) this.put(incident)
     return incident
   }
 

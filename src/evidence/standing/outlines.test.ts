@@ -161,3 +161,17 @@ test('what nobody signed keeps nobody out once it is looked at; what was seen do
   assert.equal(place.stateOf(1), undefined)
   assert.equal(place.stateOf(2), 'quarantined')
 })
+
+test('of one whose last step is damaged the signed part holds, in full or not', () => {
+  for (const worker of [1, 20]) {
+    const place = new Place()
+    const id = many.map((one) => place.report(one))[worker - 1] as IncidentId
+    place.clock.advance(2_000)
+    place.report(worker)
+    for (const one of [21, 22, 23]) if (worker === 1) place.report(one)
+    place.change(id, 2, ({ json }) => ({ json, signature: lastSignature() }))
+    place.restart()
+    assert.equal(place.stateOf(worker), 'quarantined')
+    assert.equal(place.book.find(id)?.steps.length, 1)
+  }
+})
