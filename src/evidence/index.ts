@@ -47,6 +47,7 @@ export {
   examinationRules,
   type Stage as ExaminationStage,
 } from './standing/examination.ts'
+export { causesOf } from './standing/exit.ts'
 export { classOf, type FaultClass, type FaultKind, faultKinds } from './standing/fault.ts'
 export {
   causeInWords,

@@ -11,6 +11,7 @@ import {
 import {
   billEvidence,
   type Fault,
+  type FaultKind,
   type SignedStep,
   type Standing,
   StandingBook,
@@ -25,6 +26,7 @@ import {
 import {
   createIdentity,
   type Identity,
+  type JsonObject,
   type NoticeMark,
   noticeMarkOf,
   type SaidNotice,
@@ -255,31 +257,75 @@ test('an operator lets a node in at his own gateway; what others have proven sta
   assert.deepEqual(await incidents(first), [])
 })
 
-test('who is quarantined already is not condemned again by what others show', () => {
+test('who is quarantined is condemned once more only for what is new', () => {
+  const clock = new ManualClock(1_700_000_000_000)
+  const [teller, suspect] = [new TellingGateway(() => clock.now()), createIdentity()]
+  const own = new TellingGateway(() => clock.now())
+  const receipt = receiptOf({ completionTokens: 900 })
+  const answers = {
+    model: exchange({ gateway: teller.identity, node: suspect, answered: otherModel }),
+    bill: exchange({ gateway: teller.identity, node: suspect, receipt }),
+  }
+  const told = (kind: FaultKind, evidence: JsonObject): SaidNotice => {
+    const by = new TellingGateway(() => clock.now(), teller.identity)
+    const { json, signature } = by.accuse(suspect, kind, evidence)
+    return { text: json, signature: Buffer.from(signature, 'base64') }
+  }
+  const notices = new StandingNotices({
+    ...{ clock, random: seededRandom(1), log: silentLog, network: 'test' },
+    book: own.book,
+    evidence: { hear() {} },
+    registry: {
+      ...{ begin: () => 0, end() {}, node: () => undefined, standing: () => undefined },
+      find: () => ({}) as KnownWorker,
+    },
+    condemn: (worker, kind, evidence) => own.book.report(worker, { kind, evidence }, {}),
+    policy: () => defaultPolicy,
+  })
+  const hear = (kind: FaultKind, evidence: JsonObject) => {
+    clock.advance(2_000)
+    assert.equal(notices.hear(teller.identity.id, told(kind, evidence)), undefined)
+    const [incident, ...more] = own.book.incidents()
+    assert.deepEqual(more, [])
+    return { steps: incident?.steps.length, byWork: incident?.shutUntilMs !== null }
+  }
+  const ofModel = evidenceOf(answers.model)
+  assert.deepEqual(hear('result-model', ofModel), { steps: 1, byWork: true })
+  assert.deepEqual(hear('result-model', ofModel), { steps: 1, byWork: true })
+  // No work disproves a false bill.
+  const ofBill = { ...evidenceOf(answers.bill), ...billEvidence(receipt) }
+  assert.deepEqual(hear('settlement-mismatch', ofBill), { steps: 2, byWork: false })
+  assert.deepEqual(hear('settlement-mismatch', ofBill), { steps: 2, byWork: false })
+})
+
+test('who proves itself is condemned again by what others show', () => {
   const clock = new ManualClock()
   const [teller, suspect] = [new TellingGateway(() => clock.now()), createIdentity()]
   const shown = exchange({ gateway: teller.identity, node: suspect, answered: otherModel })
   const { json, signature } = teller.accuse(suspect, 'result-model', evidenceOf(shown))
-  const notice = { text: json, signature: Buffer.from(signature, 'base64') }
-  for (const state of ['quarantined', 'probation'] as const) {
-    let condemned = 0
-    const standing: Standing = { state, incident: `inc_${'a'.repeat(26)}`, words: state }
-    const notices = new StandingNotices({
-      ...{ clock, random: seededRandom(1), log: silentLog, network: 'test' },
-      book: { incidents: () => [], forgivenUntilMs: () => 0, of: () => standing },
-      evidence: { hear() {} },
-      registry: {
-        ...{ begin: () => 0, end() {}, node: () => undefined, standing: () => standing },
-        find: () => ({}) as KnownWorker,
-      },
-      condemn: () => {
-        condemned += 1
-      },
-      policy: () => defaultPolicy,
-    })
-    assert.equal(notices.hear(teller.identity.id, notice), undefined)
-    assert.equal(condemned, state === 'quarantined' ? 0 : 1)
+  let condemned = 0
+  const standing: Standing = {
+    ...{ state: 'probation', incident: `inc_${'a'.repeat(26)}`, words: 'probation' },
   }
+  const notices = new StandingNotices({
+    ...{ clock, random: seededRandom(1), log: silentLog, network: 'test' },
+    book: {
+      ...{ incidents: () => [], forgivenUntilMs: () => 0, of: () => standing },
+      find: () => undefined,
+    },
+    evidence: { hear() {} },
+    registry: {
+      ...{ begin: () => 0, end() {}, node: () => undefined, standing: () => standing },
+      find: () => ({}) as KnownWorker,
+    },
+    condemn: () => {
+      condemned += 1
+    },
+    policy: () => defaultPolicy,
+  })
+  const notice = { text: json, signature: Buffer.from(signature, 'base64') }
+  assert.equal(notices.hear(teller.identity.id, notice), undefined)
+  assert.equal(condemned, 1)
 })
 
 /** Signed by the gateway's own key; not a word of it is true. */

@@ -8,6 +8,7 @@ import {
   type AccusationConsequence,
   Accusations,
   type BillRules,
+  causesOf,
   type EvidenceBook,
   type FaultKind,
   type HeardNotice,
@@ -35,7 +36,7 @@ export interface StandingNoticesModules {
   readonly log: Log
   readonly network: string
   readonly policy: () => BillRules
-  readonly book: Pick<StandingBook, 'forgivenUntilMs' | 'incidents' | 'of'>
+  readonly book: Pick<StandingBook, 'forgivenUntilMs' | 'incidents' | 'find' | 'of'>
   readonly evidence: Pick<EvidenceBook, 'hear'>
   readonly registry: Pick<WorkerRegistry, 'begin' | 'end' | 'find' | 'node' | 'standing'>
   /** Judges what is proven, as if it had been seen here. */
@@ -137,15 +138,25 @@ export class StandingNotices {
   #follow(consequence: AccusationConsequence): void {
     const { book, condemn, notices } = this.#modules
     const { gateway, incident, worker } = consequence.said
-    if (book.of(worker)?.state === 'quarantined') return
     if (consequence.kind === 'condemn') {
       const { cause, evidence } = consequence.proof
+      if (this.#isQuarantinedFor(worker, cause)) return
       const found = 'another gateway shows what the node has signed'
       condemn(worker, cause, { found, ...evidence, toldBy: gateway, theirIncident: incident })
       return
     }
+    if (book.of(worker)?.state === 'quarantined') return
     const accuser = notices?.isTrusted(gateway) === true ? gateway : 'anybody'
     this.rechecks.ask(worker, consequence.model, accuser)
+  }
+
+  /** Among other things: what it can work off may not be all that it did. */
+  #isQuarantinedFor(worker: NodeId, cause: FaultKind): boolean {
+    const { book } = this.#modules
+    const standing = book.of(worker)
+    if (standing?.state !== 'quarantined') return false
+    const incident = book.find(standing.incident)
+    return incident === undefined || causesOf(incident).has(cause)
   }
 
   /** What this gateway has seen or checked itself stays until its own operator ends it. */
