@@ -149,8 +149,8 @@ function explore({ pool, policy, random }: PickInput): number | undefined {
 
 /**
  * Somebody whose circuit breaker is half-open, or who is on probation: what it does with a single
- * request is to be known soon. The worse its record is by now, the less likely: who only fails is
- * not asked for ever.
+ * request is to be known soon. The worse its record is by now, the less likely, and by the square,
+ * as for those with a short record: who only fails is not asked for ever.
  */
 function halfOpen({ pool, random }: PickInput): number | undefined {
   const { size, rows, alike, listed: waiting } = pool
@@ -167,7 +167,7 @@ function halfOpen({ pool, random }: PickInput): number | undefined {
   const index = waiting[random.below(count)] as number
   const mean = records[(rows[index] as number) * width + cell.completionMean] as number
   const promise = mean / newcomer.completion.mean
-  return promise >= 1 || random.float() < promise ? index : undefined
+  return promise >= 1 || random.float() < promise * promise ? index : undefined
 }
 
 function bestOther({ best }: Order, index: number): number {

@@ -65,8 +65,9 @@ test('whoever claims a better processor is found out', () => {
 })
 
 test('gateways that lie win nothing for whom they praise, and cost nobody its share', () => {
-  const runsOf = (faulty: FaultyPresetName) =>
-    [1, 2, 3, 4].map((seed) => run('isochrone', faulty, seed))
+  // Of one seed, the share is off by 7 %.
+  const seeds = Array.from({ length: 12 }, (_, i) => i + 1)
+  const runsOf = (faulty: FaultyPresetName) => seeds.map((seed) => run('isochrone', faulty, seed))
   const [honest, lied] = [runsOf('telling-gateways'), runsOf('lying-gateways')]
   const meanOf = (runs: typeof lied, of: (figures: (typeof lied)[number]) => number) =>
     runs.reduce((sum, figures) => sum + of(figures), 0) / runs.length
