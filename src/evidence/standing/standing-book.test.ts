@@ -207,6 +207,17 @@ test('a flood of faults costs a step in a second, and incidents are bounded', ()
   assert.equal(book.incidents().length, 1)
 })
 
+test('who goes on in its quarantine fills no file: its steps come ever less often', () => {
+  const { book, clock, report, steps } = newBook()
+  report(1, 'forged-statement')
+  for (let second = 0; second < 3_600; second += 1) {
+    clock.advance(1_000)
+    report(1, 'forged-statement')
+  }
+  assert.equal(steps.length, 1 + 9 + 6)
+  assert.equal(only(book).state, 'quarantined')
+})
+
 test('incidents of others do not push a quarantine out', () => {
   const { book, clock, report } = newBook(100, 3)
   report(1, 'result-signature')

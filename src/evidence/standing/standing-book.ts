@@ -53,6 +53,8 @@ import { Trials } from './trials.ts'
 const incidentsMaxDefault = 10_000
 /** What comes again within this time is the same occasion: a flood of faults is one step. */
 const recurrenceMs = 1_000
+/** In a quarantine longer and longer: a thousand that go on would fill the file in minutes. */
+const doublingsMax = 9
 /** Then the record is long enough; what follows changes nothing. */
 const stepsMax = 200
 
@@ -352,7 +354,8 @@ export class StandingBook {
     const last = incident.steps.at(-1)?.step
     if (incident.state !== state || last === undefined) return false
     if (incident.steps.length >= stepsMax) return true
-    return this.#modules.clock.now() - last.atMs < recurrenceMs
+    const doublings = state === 'quarantined' ? Math.min(incident.recurrences, doublingsMax) : 0
+    return this.#modules.clock.now() - last.atMs < recurrenceMs * 2 ** doublings
   }
 
   #openNew(taken: Taken): Incident {

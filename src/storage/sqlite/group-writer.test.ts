@@ -21,7 +21,12 @@ async function setUp(t: TestContext, bounds: { readonly backlogBytesMax?: number
   const lines: string[] = []
   const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
   await openSqliteStorage(file, { clock, log }).close()
-  const counts = { decisionsMax: 100, observationsMax: 10_000, ledgerEntriesMax: 1_000 }
+  const counts = {
+    decisionsMax: 100,
+    observationsMax: 10_000,
+    ledgerEntriesMax: 1_000,
+    incidentStepsMax: 1_000,
+  }
   const limits = { ...counts, observationAgeMaxMs: 1e12 }
   const options = { file, fileBytesMax: 1024 ** 3, viewBytesMax: 1024 ** 2, ...limits }
   const writer = new GroupWriter(options, { clock, log, blockedMsMax: 1, ...bounds }, () => 0)

@@ -28,6 +28,15 @@ export const selectSightings =
 export const insertIncidentStep =
   'INSERT INTO incident_steps (incident, step, json, signature) VALUES (?, ?, ?, ?) ' +
   'ON CONFLICT (incident, step) DO UPDATE SET json = excluded.json, signature = excluded.signature'
+/** Those before it are older than the newest so many. */
+export const selectIncidentStepBefore =
+  'SELECT sequence FROM incident_steps ORDER BY sequence DESC LIMIT 1 OFFSET ?'
+export const deleteIncidentSteps = 'DELETE FROM incident_steps WHERE sequence <= ?'
+/** A quarantine of which a step is gone is none any more. The last step says what it is. */
+export const deleteIncidentStepsOfOthers =
+  `${deleteIncidentSteps} AND incident NOT IN (SELECT incident FROM (` +
+  "SELECT incident, max(step), CASE WHEN json_valid(json) THEN json ->> '$.state' END AS state " +
+  "FROM incident_steps GROUP BY incident) WHERE state IN ('quarantined', 'proving', 'probation'))"
 export const selectIncidentSteps = 'SELECT json, signature FROM incident_steps ORDER BY sequence'
 export const selectStepsOfIncident =
   'SELECT json, signature FROM incident_steps WHERE incident = ? ORDER BY step'
@@ -73,6 +82,7 @@ export interface WriterOptions {
   readonly decisionsMax: number
   readonly observationsMax: number
   readonly ledgerEntriesMax: number
+  readonly incidentStepsMax: number
   readonly observationAgeMaxMs: number
 }
 

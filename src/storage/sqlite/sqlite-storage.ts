@@ -41,6 +41,7 @@ export interface SqliteStorageOptions {
   readonly viewBytesMax?: number
   readonly observationsMax?: number
   readonly ledgerEntriesMax?: number
+  readonly incidentStepsMax?: number
   readonly observationAgeMaxMs?: number
   readonly fileBytesMax?: number
 }
@@ -55,6 +56,8 @@ export interface Storage {
 }
 
 /** What the limits of the stores come to, with room. */
+/** About 1 KB each: 200 MB. Whoever floods a gateway with incidents pushes out what is over. */
+const incidentStepsMaxDefault = 200_000
 const fileBytesMaxDefault = 4 * 1024 ** 3
 /**
  * Checking reads the whole file, about a second per this many bytes; larger ones are taken as they
@@ -72,6 +75,7 @@ export function openSqliteStorage(file: string, options: SqliteStorageOptions): 
     viewBytesMax: options.viewBytesMax ?? viewBytesMaxDefault,
     observationsMax: options.observationsMax ?? observationsMaxDefault,
     ledgerEntriesMax: options.ledgerEntriesMax ?? ledgerEntriesMaxDefault,
+    incidentStepsMax: options.incidentStepsMax ?? incidentStepsMaxDefault,
     observationAgeMaxMs: options.observationAgeMaxMs ?? observationAgeMaxMs,
     fileBytesMax: options.fileBytesMax ?? fileBytesMaxDefault,
   }

@@ -24,7 +24,12 @@ async function setUp(t: TestContext) {
   const disk = { sequence: 0 }
   const log = createLog({ level: 'info', clock, write: (line) => lines.push(line) })
   await openSqliteStorage(file, { clock, log }).close()
-  const counts = { decisionsMax: 100, observationsMax: 10_000, ledgerEntriesMax: 1_000 }
+  const counts = {
+    decisionsMax: 100,
+    observationsMax: 10_000,
+    ledgerEntriesMax: 1_000,
+    incidentStepsMax: 1_000,
+  }
   const limits = { ...counts, observationAgeMaxMs: 1e12 }
   const writer = new GroupWriter(
     { file, fileBytesMax: 1024 ** 3, viewBytesMax: 1024 ** 2, ...limits },

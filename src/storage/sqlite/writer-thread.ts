@@ -6,6 +6,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { type MessagePort, workerData } from 'node:worker_threads'
 import {
   addToAccount,
+  deleteIncidentSteps,
+  deleteIncidentStepsOfOthers,
   errcodeOf,
   type Group,
   insertDecision,
@@ -16,6 +18,7 @@ import {
   insertSighting,
   insertView,
   repliesIndex,
+  selectIncidentStepBefore,
   type WriterOptions,
   type WriterReply,
   type WriterRequest,
@@ -32,8 +35,6 @@ export interface ThreadData {
 const busyTimeoutMs = 2_000
 /** The write-ahead log is cut back to this after a checkpoint. */
 const logBytesMax = 64 * 1024 * 1024
-/** About 1 KB each: 200 MB. Whoever floods a gateway with incidents pushes out the oldest. */
-const incidentStepsMax = 200_000
 /** Removing is cheap but not free: done when the excess may have reached a tenth. */
 const removalsPerLimit = 10
 
@@ -221,6 +222,7 @@ function removeViews(database: DatabaseSync, bytes: number): number {
 
 function removeExcess(database: DatabaseSync, now: number): void {
   const { decisionsMax, ledgerEntriesMax, observationsMax, observationAgeMaxMs } = options
+  const { incidentStepsMax } = options
   if (insertedDecisions >= decisionsMax / removalsPerLimit) {
     insertedDecisions = 0
     removeOldest(database, 'decisions', decisionsMax)
@@ -237,7 +239,7 @@ function removeExcess(database: DatabaseSync, now: number): void {
   }
   if (insertedSteps >= incidentStepsMax / removalsPerLimit) {
     insertedSteps = 0
-    removeOldest(database, 'incident_steps', incidentStepsMax)
+    removeSteps(database, incidentStepsMax)
   }
   if (insertedEntries >= ledgerEntriesMax / removalsPerLimit) {
     insertedEntries = 0
@@ -256,6 +258,14 @@ function removeEntries(database: DatabaseSync, keep: number): void {
   const last = database.prepare(select).get(keep)?.['decision']
   if (last === undefined) return
   database.prepare('DELETE FROM ledger_entries WHERE decision <= ?').run(last)
+}
+
+/** What is over goes from the older half; of quarantines only what is over the limit itself. */
+function removeSteps(database: DatabaseSync, keep: number): void {
+  const before = database.prepare(selectIncidentStepBefore)
+  const beforeOf = (count: number) => Number(before.get(count)?.['sequence'] ?? 0)
+  database.prepare(deleteIncidentStepsOfOthers).run(beforeOf(Math.floor(keep / 2)))
+  database.prepare(deleteIncidentSteps).run(beforeOf(keep))
 }
 
 /** By their numbers, which follow each other: counting rows would read them all. */
