@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { secureRandom, systemClock } from '../base/index.ts'
-import type { IncidentStore, SignedStep } from '../evidence/index.ts'
 import { MemoryLedger } from '../ledger/index.ts'
 import {
   createIdentity,
@@ -21,6 +20,7 @@ import {
   type TestGateway,
   testToken,
 } from './gateway.fixture.ts'
+import { KeptSteps } from './workers/kept-steps.fixture.ts'
 import { type Misdeed, StandInNode } from './workers/stand-in-node.fixture.ts'
 
 const limits = { requestsPerMinute: null, tokensPerMinute: null }
@@ -33,20 +33,6 @@ const apiKeys: ApiKeys = {
 const prices = { promptPrice: 100_000, completionPrice: 400_000 }
 /** Seven tokens of a prompt and two of an answer, in nano-dollars. */
 const answerNanoDollars = (7 * prices.promptPrice + 2 * prices.completionPrice) / 1_000
-
-class KeptSteps implements IncidentStore {
-  readonly steps: SignedStep[] = []
-  append(step: SignedStep): void {
-    this.steps.push(step)
-  }
-  async flush(): Promise<void> {}
-  all(): Iterable<SignedStep> {
-    return [...this.steps]
-  }
-  of(incident: string): Iterable<SignedStep> {
-    return this.steps.filter(({ json }) => json.includes(incident))
-  }
-}
 
 /** What outlives a gateway's process. */
 class Kept {

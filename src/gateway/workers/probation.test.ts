@@ -2,30 +2,17 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ManualClock, secureRandom, systemClock } from '../../base/index.ts'
-import { examinationRules, type IncidentStore, type SignedStep } from '../../evidence/index.ts'
+import { examinationRules, type SignedStep } from '../../evidence/index.ts'
 import { createIdentity, type Identity } from '../../protocol/index.ts'
 import { MemoryNetwork, type TransportEvents } from '../../transport/index.ts'
 import type { Account } from '../admission/credentials.ts'
 import { saying, startGateway, testToken } from '../gateway.fixture.ts'
+import { KeptSteps } from './kept-steps.fixture.ts'
 import { StandInNode, type StandInOptions } from './stand-in-node.fixture.ts'
 
 const hour = 3_600_000
 const limits = { requestsPerMinute: null, tokensPerMinute: null }
 const operator: Account = { keyId: 'key_operator', name: 'operator', role: 'operator', limits }
-
-class KeptSteps implements IncidentStore {
-  readonly steps: SignedStep[] = []
-  append(step: SignedStep): void {
-    this.steps.push(step)
-  }
-  async flush(): Promise<void> {}
-  all(): Iterable<SignedStep> {
-    return [...this.steps]
-  }
-  of(incident: string): Iterable<SignedStep> {
-    return this.steps.filter(({ json }) => json.includes(incident))
-  }
-}
 
 interface Kept {
   readonly identity: Identity

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { secureRandom, systemClock } from '../../base/index.ts'
-import type { IncidentStore, SignedStep } from '../../evidence/index.ts'
 import {
   createIdentity,
   encodeJoin,
@@ -20,29 +19,13 @@ import {
   type TestGateway,
   testToken,
 } from '../gateway.fixture.ts'
+import { KeptSteps } from './kept-steps.fixture.ts'
 import { type Misdeed, StandInNode, type StandInOptions } from './stand-in-node.fixture.ts'
 
 const limits = { requestsPerMinute: null, tokensPerMinute: null }
 const accounts: Readonly<Record<string, Account>> = {
   iso_client: { keyId: 'key_client', name: 'client', role: 'client', limits },
   iso_operator: { keyId: 'key_operator', name: 'operator', role: 'operator', limits },
-}
-
-class KeptSteps implements IncidentStore {
-  readonly steps: SignedStep[] = []
-  flushes = 0
-  append(step: SignedStep): void {
-    this.steps.push(step)
-  }
-  async flush(): Promise<void> {
-    this.flushes += 1
-  }
-  all(): Iterable<SignedStep> {
-    return [...this.steps]
-  }
-  of(incident: string): Iterable<SignedStep> {
-    return this.steps.filter(({ json }) => json.includes(incident))
-  }
 }
 
 interface Place {
