@@ -22,6 +22,8 @@ export interface Tombstone {
 export class DeadSet {
   /** In order of expiry, because all entries are kept equally long. */
   readonly #tombstones = new Map<NodeId, Tombstone>()
+  /** Nothing expires before; so that a tick need not look. */
+  #expireAtMs = Number.POSITIVE_INFINITY
 
   get size(): number {
     return this.#tombstones.size
@@ -39,6 +41,7 @@ export class DeadSet {
     this.#tombstones.delete(tombstone.id)
     if (this.#tombstones.size >= membershipLimits.deadSetMax) this.#makeRoom()
     this.#tombstones.set(tombstone.id, tombstone)
+    this.#expireAtMs = Math.min(this.#expireAtMs, tombstone.untilMs)
   }
 
   /** It has come back with a newer incarnation. */
@@ -47,8 +50,13 @@ export class DeadSet {
   }
 
   expire(nowMs: number): void {
+    if (nowMs < this.#expireAtMs) return
+    this.#expireAtMs = Number.POSITIVE_INFINITY
     for (const { id, untilMs } of this.#tombstones.values()) {
-      if (untilMs > nowMs) return
+      if (untilMs > nowMs) {
+        this.#expireAtMs = untilMs
+        return
+      }
       this.#tombstones.delete(id)
     }
   }
