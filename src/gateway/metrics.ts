@@ -63,6 +63,7 @@ export class GatewayMetrics {
   readonly #policies = this.#registry.counters(table.policies)
   readonly #attempts = this.#registry.counters(table.attempts)
   readonly #retries = this.#registry.counters(table.retries)
+  readonly #roomWaits = this.#registry.counters(table.roomWaits)
   readonly #hedges = this.#registry.counters(table.hedges)
   readonly #migrations = this.#registry.counters(table.migrations)
   readonly #continuationPause = this.#registry.histograms(table.continuationPause)
@@ -178,6 +179,11 @@ export class GatewayMetrics {
 
   retry(): void {
     this.#retries.of().add()
+  }
+
+  /** A request had waited for somebody with room. */
+  roomWait(result: 'served' | 'none'): void {
+    this.#roomWaits.of(result).add()
   }
 
   /** `refused`: the budget was used up. */

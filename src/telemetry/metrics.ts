@@ -124,6 +124,12 @@ export const metrics = {
     labels: [],
     buckets: durationBuckets,
   },
+  roomWaits: {
+    name: 'isochrone_room_waits_total',
+    type: 'counter',
+    help: 'Requests that waited because all were busy, by what came of it: served, none.',
+    labels: ['result'],
+  },
   hedges: {
     name: 'isochrone_hedges_total',
     type: 'counter',

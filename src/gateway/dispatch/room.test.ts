@@ -19,7 +19,7 @@ function busy({ load = full, ...asked }: Partial<SetUp> & { load?: typeof full }
 }
 
 test('it waits until somebody has room, and the decision says how long', async () => {
-  const { worker, stream, clock, trail } = busy()
+  const { worker, stream, clock, trail, metrics } = busy()
   const asked = trail.decision
   assert.deepEqual([asked.outcome, asked.rounds.length], ['busy', 1])
   const afterMs = asked.retryAfterMs ?? 0
@@ -37,15 +37,17 @@ test('it waits until somebody has room, and the decision says how long', async (
     renderDecision(trail.decision),
     /The request waited [0-9]+ ms: all who can serve it were busy/,
   )
+  assert.match(metrics.render(), /isochrone_room_waits_total\{result="served"\} 1\n/)
 })
 
 test('it waits no longer than a second, nor than a tenth of what is left', async () => {
-  const { worker, stream, clock, trail } = busy()
+  const { worker, stream, clock, trail, metrics } = busy()
   const refused = assert.rejects(stream(), (error) => hasCode(error, 'all_nodes_busy'))
   await clock.advanceAsync(gatewayLimits.roomWaitMs)
   await refused
   assert.equal(worker.requests.length, 0)
   assert.equal(trail.decision.rounds.length, 2, 'not one for each look')
+  assert.match(metrics.render(), /isochrone_room_waits_total\{result="none"\} 1\n/)
   assert.match(renderDecision(trail.decision), /The request waited .* Nobody was chosen/s)
   const foreseen = busy({ load: { ...full, waiting: 40 } })
   assert.ok((foreseen.trail.decision.retryAfterMs ?? 0) > gatewayLimits.roomWaitMs)

@@ -5,6 +5,7 @@
  */
 import { type Clock, sleep } from '../../base/index.ts'
 import type { GatewayLimits } from '../limits.ts'
+import type { GatewayMetrics } from '../metrics.ts'
 import type { Journeying } from './calls.ts'
 import type { Router } from './router.ts'
 
@@ -13,6 +14,7 @@ export type RoomLimits = Pick<GatewayLimits, 'roomWaitMs' | 'roomWaitersMax'>
 export interface RoomModules {
   readonly clock: Clock
   readonly router: Router
+  readonly metrics: Pick<GatewayMetrics, 'roomWait'>
 }
 
 /** Of the time until the first token is due, or the answer; the rest is for the work itself. */
@@ -35,7 +37,7 @@ export class Room {
    * @param leftMs of the request's time
    */
   async waitFor({ trail, departure }: Journeying, leftMs: number): Promise<void> {
-    const { clock, router } = this.#modules
+    const { clock, router, metrics } = this.#modules
     // Of all looks the last one is kept.
     const busy = trail.decision
     let { retryAfterMs } = busy
@@ -44,11 +46,13 @@ export class Room {
     if (this.#waiting >= this.#limits.roomWaitersMax) return
     const dueMs = Math.min(leftMs, busy.request.objective.ttftMs ?? leftMs)
     const untilMs = clock.monotonic() + Math.min(this.#limits.roomWaitMs, dueMs * waitShareMax)
+    let hasWaited = false
     this.#waiting += 1
     try {
       while (trail.decision.chosen === null && retryAfterMs !== null) {
         const lookMs = Math.max(retryAfterMs, roomLookMinMs)
         if (clock.monotonic() + lookMs > untilMs) return
+        hasWaited = true
         await sleep(clock, lookMs)
         if (departure.reason !== undefined) return
         trail.reroute(router.routeAgain(busy))
@@ -56,6 +60,7 @@ export class Room {
       }
     } finally {
       this.#waiting -= 1
+      if (hasWaited) metrics.roomWait(trail.decision.chosen === null ? 'none' : 'served')
     }
   }
 }
