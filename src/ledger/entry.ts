@@ -5,7 +5,7 @@
  *   answered, and signed        what it billed, as far as it was counted
  *   … with a false bill         void: nothing of the answer is owed
  *   the client left             what had come by then, counted as it came
- *   another one went on         what that one took over
+ *   another one has gone on     what that one took over
  *   anything else               nothing was delivered, and nothing is owed
  *
  * Whoever goes on with an answer repeats what it took over. It has not written that, but read it.

@@ -228,7 +228,7 @@ export {
   type SaidNotice,
 } from './notices.ts'
 export { OutputHash } from './output-hash.ts'
-export { boundedEmbedding, embeddingReceipt, OutputTally } from './output-tally.ts'
+export { boundedEmbedding, bytesOfDelta, embeddingReceipt, OutputTally } from './output-tally.ts'
 export {
   isRelayedPacketValid,
   type RelayedPacket,

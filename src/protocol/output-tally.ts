@@ -84,12 +84,12 @@ export class OutputTally {
     return { ...this.#asked, tokenIds: this.#tokenIds, bareBytes: this.#bareBytes }
   }
 
-  #count({ extra, text, tokenIds }: GenerationDelta): void {
-    let bytes = Buffer.byteLength(text)
-    if (extra !== null) bytes += Buffer.byteLength(JSON.stringify(extra))
+  #count(delta: GenerationDelta): void {
+    const bytes = bytesOfDelta(delta)
+    const { length } = delta.tokenIds
     this.#bytes += bytes
-    this.#tokenIds += tokenIds.length
-    if (tokenIds.length === 0) this.#bareBytes += bytes
+    this.#tokenIds += length
+    if (length === 0) this.#bareBytes += bytes
   }
 
   #bounded(usage: GenerationUsage): GenerationUsage {
@@ -107,6 +107,12 @@ export class OutputTally {
       ? usage
       : { type: 'usage', promptTokens, completionTokens, cachedTokens, estimated: true }
   }
+}
+
+/** Of its text and further fields. */
+export function bytesOfDelta({ extra, text }: GenerationDelta): number {
+  const bytes = Buffer.byteLength(text)
+  return extra === null ? bytes : bytes + Buffer.byteLength(JSON.stringify(extra))
 }
 
 function countedTooSoon(): IsochroneError {

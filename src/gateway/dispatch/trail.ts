@@ -77,6 +77,11 @@ interface Running {
   readonly terms: Terms | undefined
 }
 
+interface Unpaid {
+  readonly running: Running
+  readonly deltaTokens: number
+}
+
 /** How an attempt ended. */
 interface End {
   readonly outcome: Exclude<Attempt['outcome'], 'running'>
@@ -93,8 +98,8 @@ export class Trail {
   #beside: Running | undefined
   #startedAtMs = 0
   #figures: Figures = noFigures
-  /** The latest that ended without an answer: whoever goes on says what it delivered. */
-  #unpaid: Running | undefined
+  /** Broke off, or was moved away, and nobody has gone on yet with what it delivered. */
+  #unpaid: Unpaid | undefined
   readonly #refusals: DoubtedRefusals
 
   constructor(decision: Decision, modules: TrailModules) {
@@ -133,6 +138,8 @@ export class Trail {
 
   begin(worker: WorkerId): void {
     this.#countRetry()
+    // An answer that begins anew has nothing of the one before.
+    this.#unpaid = undefined
     this.#running = this.#begin({ worker, startedAtMs: this.#modules.clock.now() })
     this.#startedAtMs = this.#running.startedAtMs
   }
@@ -143,7 +150,6 @@ export class Trail {
    */
   beginContinuation(worker: WorkerId, tokens: number, moved?: MoveReason): void {
     const startedAtMs = this.#modules.clock.now()
-    this.#paid(this.#unpaid, 'continued', tokens)
     if (moved === undefined) {
       this.#countRetry()
       const splice = { tokens, pauseMs: null }
@@ -175,6 +181,7 @@ export class Trail {
   /** The client got something again. */
   wentOn(pauseMs: number): void {
     this.#modules.metrics.continuation(pauseMs)
+    this.#continued(this.#running)
     this.#decision = withPause(this.#decision, pauseMs)
   }
 
@@ -304,21 +311,29 @@ export class Trail {
     }
   }
 
-  /** What is owed is known at the end, or where another one goes on. */
+  /** What is owed is known at the end, or when another one has gone on. */
   #earn(running: Running, outcome: End['outcome'], { billed, deltaTokens, ttftMs }: Figures): void {
-    this.#unpaid = undefined
     const isOver = outcome === 'completed' || outcome === 'abandoned'
+    if (isOver) this.#continued(running)
     if (billed !== undefined && (isOver || billed.isFalse)) {
       const { bill, counted, isFalse } = billed
       const { takenOver } = running
       this.#post(running, { how: 'answered', takenOver, billed: bill, counted, isFalse })
-    } else if (outcome === 'abandoned' && ttftMs !== null) this.#paid(running, 'left', deltaTokens)
-    else this.#unpaid = running
+    } else if (ttftMs === null) return
+    else if (outcome === 'abandoned') this.#estimate(running, 'left', deltaTokens)
+    else this.#unpaid ??= { running, deltaTokens }
   }
 
-  #paid(running: Running | undefined, how: 'left' | 'continued', completionTokens: number): void {
+  /** What it took over was delivered by the one before: it had only to be repeated. */
+  #continued(running: Running | undefined): void {
+    const before = this.#unpaid
     this.#unpaid = undefined
-    if (running === undefined) return
+    if (before === undefined || running === undefined) return
+    const tokens = Math.min(running.takenOver, before.deltaTokens)
+    this.#estimate(before.running, 'continued', tokens)
+  }
+
+  #estimate(running: Running, how: 'left' | 'continued', completionTokens: number): void {
     const { takenOver } = running
     const { promptTokens } = this.#decision.request
     this.#post(running, { how, takenOver, promptTokens, completionTokens })

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock, sleep } from '../../base/index.ts'
-import { type GenerationEvent, type GenerationRequest, hasCode } from '../../protocol/index.ts'
+import {
+  type GenerationEvent,
+  type GenerationRequest,
+  hasCode,
+  usageLimits,
+} from '../../protocol/index.ts'
 import type { CallLimits, Worker } from '../workers/worker.ts'
 import { Departure } from './departure.ts'
 import { WorkerCall, type WorkerCallOptions } from './worker-call.ts'
@@ -88,6 +93,22 @@ test('a choice that ends twice does not stand for another one', async () => {
   await each.next()
   await each.next()
   assert.equal(await each.next(), undefined)
+})
+
+test('ids without a text are no more tokens than can be in what came', async () => {
+  const ids = Array.from({ length: 100_000 }, (_, id) => id)
+  const stuffed = { ...delta, text: 'four', tokenIds: ids }
+  const spoken = { ...delta, text: '', extra: { reasoning_content: 'x' }, tokenIds: [1, 2] }
+  for (const [batch, most] of [
+    [[stuffed], 4 + usageLimits.unseenTokensMax],
+    [[spoken], 2],
+    [Array(1_000).fill({ ...delta, text: '', tokenIds: [] }), usageLimits.unseenTokensMax],
+  ] as const) {
+    const { call } = callOf([batch])
+    await call.next()
+    assert.equal(call.figures().deltaTokens, most)
+    call.stop(new Error('the client left'))
+  }
 })
 
 test('time that the reader used up is not the worker’s', async () => {

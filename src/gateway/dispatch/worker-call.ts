@@ -6,10 +6,12 @@
  */
 import type { Clock, Timer } from '../../base/index.ts'
 import {
+  bytesOfDelta,
   type GenerationEvent,
   type GenerationRequest,
   type GenerationUsage,
   IsochroneError,
+  usageLimits,
   type WorkerId,
 } from '../../protocol/index.ts'
 import type { MoveReason } from '../../routing/index.ts'
@@ -93,6 +95,7 @@ export class WorkerCall {
   #lastTokenAtMs = 0
   #returnedAtMs = 0
   #deltas = 0
+  #bytes = 0
   readonly #finished = new Set<number>()
   /** Answers of which something came, where there are several. */
   readonly #begun = new Set<number>()
@@ -206,16 +209,18 @@ export class WorkerCall {
     }
   }
 
-  /** No more than were asked for, whatever came. */
+  /** No more than were asked for, nor than can be in what came: ids alone are a claim. */
   get #deltaTokens(): number {
     const { maxTokens } = this.#options.request
-    return maxTokens === null ? this.#deltas : Math.min(this.#deltas, maxTokens * this.#choices)
+    const most = this.#bytes + usageLimits.unseenTokensMax * this.#choices
+    return Math.min(this.#deltas, most, (maxTokens ?? Number.MAX_SAFE_INTEGER) * this.#choices)
   }
 
   #count(event: GenerationEvent): void {
     if (event.type !== 'usage' && this.#choices > 1) this.#begun.add(event.choice)
     if (event.type === 'delta') {
       this.#deltas += Math.max(1, event.tokenIds.length)
+      this.#bytes += bytesOfDelta(event)
       if (this.#firstAtMs === undefined) {
         this.#firstAtMs = this.#returnedAtMs
         this.#options.onFirst()
