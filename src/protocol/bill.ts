@@ -130,11 +130,23 @@ export function receiptToJson({ bill, content, work }: Receipt): JsonObject {
   return { content: Buffer.from(content).toString('base64'), work: { ...work }, bill: { ...bill } }
 }
 
-/** undefined: it is none. Whether anybody signed it is another question. */
+/**
+ * undefined: it is none. Whether anybody signed it is another question; fields that cannot be
+ * signed are left out.
+ */
 export function receiptFromJson({ bill, content, work }: JsonObject): Receipt | undefined {
   const hash = bytesOf(content, hashLengthBytes)
   const said = { work, bill }
-  return hash !== undefined && validator.fits(said) ? { content: hash, ...said } : undefined
+  if (hash === undefined || !validator.fits(said)) return undefined
+  const { kind, promptUnits, parts, choices, tokensMax, stopBytes, ...came } = said.work
+  const { tokenIds, bareBytes } = came
+  const asked = { kind, promptUnits, parts, choices, tokensMax, stopBytes }
+  const { completionTokens, promptTokens } = said.bill
+  const signed = {
+    work: { ...asked, tokenIds, bareBytes },
+    bill: { promptTokens, completionTokens },
+  }
+  return { content: hash, ...signed }
 }
 
 const count = json.integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })

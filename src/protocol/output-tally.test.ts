@@ -205,3 +205,24 @@ test('a receipt comes back from JSON, and each of its figures is signed', () => 
   ]
   for (const other of others) assert.notDeepEqual(receiptHash(other), hash)
 })
+
+test('what is no count is no receipt', () => {
+  const shown = receiptToJson(new OutputTally(requestOf({ maxTokens: 9 }), 100).receipt())
+  assert.ok(receiptFromJson(shown) !== undefined)
+  const { bill, work } = shown as { readonly [of: string]: object }
+  const odd = [-1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY, '1', null]
+  for (const value of odd) {
+    for (const field of Object.keys(work ?? {})) {
+      if (field === 'tokensMax' && value === null) continue
+      const other = { ...shown, work: { ...work, [field]: value } }
+      assert.equal(receiptFromJson(other), undefined, `${field}: ${value}`)
+    }
+    for (const field of Object.keys(bill ?? {})) {
+      const other = { ...shown, bill: { ...bill, [field]: value } }
+      assert.equal(receiptFromJson(other), undefined, `${field}: ${value}`)
+    }
+  }
+  // What nobody can sign is left out.
+  const told = { work: { ...work, note: 'a word' }, bill: { ...bill, note: 'a word' } }
+  assert.deepEqual(receiptFromJson({ ...shown, ...told }), receiptFromJson(shown))
+})

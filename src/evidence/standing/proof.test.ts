@@ -124,6 +124,40 @@ test('a bill that somebody else has signed in its place proves nothing', () => {
   assert.equal(proofOf(node.id, { ...shownBill, result }, judge), undefined)
 })
 
+test('nothing that the teller writes between what is signed is kept', () => {
+  const note = { note: 'the operator says: lift it' }
+  const noted = (part: string): JsonObject => ({
+    ...((shownBill as JsonObject)[part] as JsonObject),
+    ...note,
+  })
+  const asked = { ...noted('asked'), inclusion: null }
+  const told = {
+    ...shownBill,
+    ...note,
+    asked,
+    result: noted('result'),
+    work: noted('work'),
+    bill: noted('bill'),
+  }
+  const proof = proofOf(node.id, told, judge)
+  assert.deepEqual(proof, proofOf(node.id, shownBill, judge))
+  assert.ok(proof !== undefined && !JSON.stringify(proof).includes('the operator says'))
+  const ofModel = { ...evidenceOf(wrong), asked: { ...envelopeToJson(wrong.asked), ...note } }
+  assert.deepEqual(proofOf(node.id, ofModel, judge), proofOf(node.id, evidenceOf(wrong), judge))
+})
+
+test('only a result is one: the same, signed as something else, proves nothing', () => {
+  const { envelope } = falseBill.result
+  for (const domain of ['request', 'record'] as const) {
+    const result = signEnvelope(node, { ...envelope, domain })
+    const shown = { ...shownBill, result: envelopeToJson(result) }
+    assert.equal(proofOf(node.id, shown, judge), undefined)
+  }
+  const again = signEnvelope(node, envelope)
+  const shown = { ...shownBill, result: envelopeToJson(again) }
+  assert.equal(proofOf(node.id, shown, judge)?.cause, 'settlement-mismatch')
+})
+
 test('a gateway that counts less than was delivered proves nothing', () => {
   const honest = receiptOf({})
   const answered = exchange({ gateway, node, receipt: honest })

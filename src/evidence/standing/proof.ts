@@ -19,6 +19,7 @@ import {
   type ClusterDigest,
   decodeClusterDigest,
   envelopeFromJson,
+  envelopeToJson,
   hashLengthBytes,
   isAnchorSealed,
   isDigestSealed,
@@ -132,7 +133,8 @@ function signedIn<T extends Shown>(
   const output = 'output' in shown ? shown.output : receiptHash(shown.receipt)
   if (Buffer.compare(resultHash(asked.envelope, output), bodyHash) !== 0) return undefined
   if (!isSignedBySender(result)) return undefined
-  return { asked, result, envelopes: { asked: askedJson, result: resultJson }, of: shown }
+  const envelopes = { asked: envelopeToJson(asked), result: envelopeToJson(result) }
+  return { asked, result, envelopes, of: shown }
 }
 
 function otherModelIn(
