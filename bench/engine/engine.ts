@@ -10,6 +10,10 @@
  * `processor` is the overhead in processor time of the whole, which others on the machine disturb
  * less: where it and `whole` are far apart, the machine was busy.
  *
+ * Each prompt of a batch is a token shorter than the one before, for both loops: ONNX Runtime has a
+ * way of its own for a batch whose rows are all equally long, on processors up to a third faster.
+ * Answers that begin when they are asked for are hardly ever equally long.
+ *
  * Where the memory of the two caches happens to lie decides by up to a third how fast they are
  * read, for as long as a process has them. So both are opened anew several times, in turn first.
  */
@@ -242,7 +246,7 @@ function makePrompts(batch: number, tokens: number, stored: StoredModel): number
   const random = seededRandom(promptSeed)
   const { vocabularySize } = stored.manifest.architecture
   const id = () => random.below(vocabularySize)
-  return Array.from({ length: batch }, () => Array.from({ length: tokens }, id))
+  return Array.from({ length: batch }, (_, row) => Array.from({ length: tokens - row }, id))
 }
 
 interface Loops {
