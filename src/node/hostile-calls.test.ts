@@ -5,14 +5,21 @@ import fc from 'fast-check'
 import { seededRandom, systemClock } from '../base/index.ts'
 import {
   createIdentity,
+  decodeEmbedCall,
+  decodeEmbeddingRequest,
+  decodeEmbedReply,
   type ErrorCode,
+  embeddingReceipt,
   hasCode,
   IsochroneError,
   type Method,
   methods,
   modelDigestOf,
+  receiptHash,
+  resultHash,
+  usageLimits,
 } from '../protocol/index.ts'
-import { MemoryNetwork, openCall } from '../transport/index.ts'
+import { callUnary, MemoryNetwork, openCall } from '../transport/index.ts'
 import {
   callGenerate,
   countingModel,
@@ -180,6 +187,26 @@ describe('hostile calls', () => {
     assert.ok(hasCode(heard[0], 'invalid_signature'))
     const sound = signedEmbedCall(gateway, worker.node.id, {})
     await assertSilence(sound, 'engine_failed', methods.embed)
+  })
+
+  test('what a server counts for an embedding is billed as far as it can be', async () => {
+    const { engine } = worker
+    engine.offered = [{ ...countingModel, features: ['embedding'] }]
+    const vectors = [Float32Array.of(1)]
+    for (const [counted, billed] of [
+      [3, 3],
+      [1_000_000, 'a text'.length + usageLimits.markTokensMax],
+    ] as const) {
+      engine.embed = async () => ({ vectors, promptTokens: counted }) as never
+      const message = signedEmbedCall(gateway, worker.node.id, {})
+      const reply = await callUnary(gateway.connection, methods.embed, message)
+      const answer = decodeEmbedReply(reply)
+      assert.equal(answer.promptTokens, billed)
+      const { body, envelope } = decodeEmbedCall(message)
+      const receipt = embeddingReceipt(decodeEmbeddingRequest(body), answer)
+      const signed = resultHash(envelope.envelope, receiptHash(receipt))
+      assert.deepEqual(answer.result.envelope.bodyHash, signed)
+    }
   })
 
   test('a peer that the node did not join is not served, whatever it signs', async () => {
