@@ -74,6 +74,12 @@ test('every token of an answer is owed once, however often it went on elsewhere'
   )
 })
 
+test('who counts less than it took over has read no more than it counted', () => {
+  const billed = tokens(7, 3)
+  const entry = made({ how: 'answered', takenOver: 50, billed, counted: billed, isFalse: false })
+  assert.deepEqual([entry?.promptTokens, entry?.completionTokens], [7 + 3, 0])
+})
+
 test('amounts are whole, grow with tokens and prices, and have a bound', () => {
   const count = fc.nat(10_000_000)
   const price = fc.oneof(fc.nat(1_000_000_000), fc.double({ min: 0, max: 1e15, noNaN: true }))

@@ -187,6 +187,8 @@ test('on probation what is less serious shuts the gate; until then it changes no
   assert.equal(book.incidents().length, 2)
   assert.equal(standing(book)?.state, 'degraded')
   assert.equal(book.incidents()[1]?.state, 'probation')
+  // What it has earned stays held.
+  assert.equal(book.isConfined(nodeOf(1)), true)
   clock.advance(10_000)
   book.tick()
   assert.equal(standing(book)?.takes, true)

@@ -70,6 +70,11 @@ export class IncidentShelf {
     return this.open(worker).find(fits)
   }
 
+  isConfined(worker: WorkerId): boolean {
+    const isOpen = this.openOf(worker, ({ state }) => isConfined(state)) !== undefined
+    return isOpen || this.#outlines.of(worker) !== undefined
+  }
+
   /** The worst of what is open. @param model as `StandingBook` has it */
   standing(worker: WorkerId, model?: string): Standing | undefined {
     let worst: Standing | undefined

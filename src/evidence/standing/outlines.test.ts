@@ -85,6 +85,19 @@ test('no number of quarantines pushes out another, nor does a restart', () => {
   assert.equal([...place.book.outlines()].length, many.length - roomFor)
 })
 
+test('who is confined stays so, in full or not, until it is over', () => {
+  const place = new Place()
+  const ids = many.map((worker) => place.report(worker))
+  for (const reads of [true, false]) {
+    place.restart(reads)
+    for (const worker of many) assert.equal(place.book.isConfined(nodeOf(worker)), true)
+  }
+  place.restart()
+  place.book.rule(ids[0] as IncidentId, lift)
+  assert.equal(place.book.isConfined(nodeOf(1)), false)
+  assert.equal(place.book.isConfined(nodeOf(21)), false)
+})
+
 test('what had no room is there in full when it is asked for, and can be ended', () => {
   const place = new Place()
   const ids = many.map((worker) => place.report(worker))

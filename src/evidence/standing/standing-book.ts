@@ -122,6 +122,11 @@ export class StandingBook {
     return this.#incidents.standing(worker, model)
   }
 
+  /** Quarantined, or on its way out of that, whatever else stands against it. */
+  isConfined(worker: WorkerId): boolean {
+    return this.#incidents.isConfined(worker)
+  }
+
   /** Of what is open about one model of a worker alone. */
   stateOf(worker: WorkerId, model: string): IncidentState | undefined {
     return this.#incidents.openOf(worker, (incident) => modelOf(incident) === model)?.state
@@ -134,10 +139,8 @@ export class StandingBook {
 
   /** A re-check of one model is passed. */
   kept(worker: WorkerId, model: string): void {
-    const incident = this.#incidents.openOf(
-      worker,
-      (one) => modelOf(one) === model && one.state === 'trial',
-    )
+    const isTried = (one: Incident) => modelOf(one) === model && one.state === 'trial'
+    const incident = this.#incidents.openOf(worker, isTried)
     if (incident !== undefined) this.#take(incident, { kind: 'passed', state: 'closed' })
   }
 
@@ -244,7 +247,7 @@ export class StandingBook {
       const subject: Subject = { kind: 'worker', worker }
       const from = provesFrom([kind], this.#history(worker, 0))
       const opened = { subject, cause: kind, evidence, ...from }
-      this.#openNew({ kind: 'opened', state: 'quarantined', ...opened })
+      this.#take(undefined, { kind: 'opened', state: 'quarantined', ...opened })
     }
     const suspicion = this.#severe.note(worker, of, this.#together())
     if (suspicion !== undefined) this.#ask(suspicion, 'failed-together')
@@ -269,7 +272,7 @@ export class StandingBook {
     if (because !== undefined) {
       if (this.#incidents.openOf(worker, isSame) !== undefined) return
       const opened = { subject, cause: kind, evidence, because }
-      this.#openNew({ kind: 'opened', state: 'suspended', ...opened })
+      this.#take(undefined, { kind: 'opened', state: 'suspended', ...opened })
       return
     }
     if (known !== undefined) {
@@ -277,7 +280,8 @@ export class StandingBook {
       return
     }
     const shutUntilMs = this.#modules.clock.now() + shutTimeMs(kind, 0)
-    this.#openNew({ kind: 'opened', state: 'shut', subject, cause: kind, evidence, shutUntilMs })
+    const opened = { subject, cause: kind, evidence, shutUntilMs }
+    this.#take(undefined, { kind: 'opened', state: 'shut', ...opened })
   }
 
   /** Those that failed together are suspended. @returns the incident of what they share */
@@ -300,7 +304,7 @@ export class StandingBook {
     if (asked !== undefined) return asked
     const evidence = { workers: workers.slice(0, namedMax), failed: workers.length, population }
     const subject: Subject = { kind: 'shared', trait, value }
-    return this.#openNew({ kind: 'opened', state: 'asked', subject, cause, evidence }).id
+    return this.#take(undefined, { kind: 'opened', state: 'asked', subject, cause, evidence }).id
   }
 
   #together() {
@@ -356,10 +360,6 @@ export class StandingBook {
     if (incident.steps.length >= stepsMax) return true
     const doublings = state === 'quarantined' ? Math.min(incident.recurrences, doublingsMax) : 0
     return this.#modules.clock.now() - last.atMs < recurrenceMs * 2 ** doublings
-  }
-
-  #openNew(taken: Taken): Incident {
-    return this.#take(undefined, taken)
   }
 
   #take(before: Incident | undefined, taken: Taken): Incident {

@@ -25,7 +25,7 @@ export interface EarningsModules {
   readonly clock: Pick<Clock, 'now'>
   readonly ledger: LedgerStore
   readonly registry: Pick<WorkerRegistry, 'offered'>
-  readonly book: Pick<StandingBook, 'of'>
+  readonly book: Pick<StandingBook, 'isConfined'>
   readonly policy: () => RoutingPolicy
 }
 
@@ -70,8 +70,7 @@ export class Earnings {
   }
 
   isHeld(worker: NodeId): boolean {
-    const state = this.#modules.book.of(worker)?.state
-    return state === 'quarantined' || state === 'probation'
+    return this.#modules.book.isConfined(worker)
   }
 
   async accounts(): Promise<readonly AccountView[]> {

@@ -187,3 +187,18 @@ test('a client that leaves while an answer is repeated owes what it had', () => 
     [1, left],
   ])
 })
+
+test('a bill counts with its answer; one that is false is noted however the answer ended', () => {
+  const bill = { promptTokens: 7, completionTokens: 900 }
+  for (const isFalse of [false, true]) {
+    const { nodes, posted, trail } = setUp()
+    const [{ id }] = nodes
+    trail.begin(id)
+    trail.failed(broke, { ...wrote(5), billed: { bill, counted: bill, isFalse } })
+    trail.close()
+    const answered: Delivered = {
+      ...{ how: 'answered', takenOver: 0, billed: bill, counted: bill, isFalse },
+    }
+    assert.deepEqual(posted, isFalse ? [[0, answered]] : [])
+  }
+})
