@@ -152,6 +152,26 @@ test('after a retry the first order is still there, and every attempt with its e
   assert.deepEqual(decision.first?.rankings, first.rankings)
 })
 
+test('who waited for room is told how long, and who failed after that', () => {
+  const candidates = [0, 1].map((i) => sampleCandidate(i))
+  const busy = candidates.map((_, i) => sampleCandidate(i, { load: { running: 1_000 } }))
+  const { now: atMs, ...input } = sampleInput({ candidates, policy })
+  let decision = decide(sampleInput({ candidates: busy, policy }))
+  assert.equal(decision.chosen, null)
+  decision = chooseAgain(decision, { ...input, now: atMs + 700 })
+  const failed = decision.chosen ?? sampleWorker(9)
+  decision = withAttempt(decision, { worker: failed, startedAtMs: atMs + 700 })
+  assert.match(flat(decision), /waited 700 ms: all .* 1\. \S+, when there was room: still running/)
+  assert.doesNotMatch(flat(decision), /It was chosen after/)
+  decision = endAttempt(decision, {
+    ...{ endedAtMs: atMs + 750, outcome: 'failed', code: 'node_failed' },
+  })
+  const others = candidates.filter(({ id }) => id !== failed)
+  decision = chooseAgain(decision, { ...input, candidates: others, now: atMs + 760 })
+  const text = flat(decision)
+  assert.match(text, /waited 700 ms: all who can serve it were busy\. It was chosen after \S+ had/)
+})
+
 test('a splice says how much was taken over, and how long the pause was', () => {
   let decision = decided(2)
   decision = withAttempt(decision, { worker: sampleWorker(0), startedAtMs: 100 })

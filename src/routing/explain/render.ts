@@ -47,7 +47,10 @@ export function renderDecision(decision: Decision, options: RenderOptions = {}):
     rejected(decision),
     list('What would have changed this', whatWouldChange(decision)),
     asFirstDecided(decision),
-    list('What happened then', decision.attempts.map(attemptInWords)),
+    list(
+      'What happened then',
+      decision.attempts.map((attempt, i) => attemptInWords(attempt, i, hasWaited(decision))),
+    ),
     footer,
   ]
   const text = paragraphs.filter((paragraph) => paragraph !== '').join('\n\n')
@@ -88,25 +91,36 @@ function answer(decision: Decision): string {
     return [...waited(decision), `Nobody was chosen. ${summarizeRejections(decision)}`].join(' ')
   }
   const name = workerName(decision.chosen)
-  const failed = decision.attempts.find(({ outcome }) => outcome === 'failed')
-  const before = decision.attempts.find(({ outcome }) => outcome === 'cancelled')
-  const again =
-    decision.first === null
-      ? []
-      : decision.first.chosen === null
-        ? waited(decision)
-        : failed !== undefined
-          ? [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
-          : before !== undefined
-            ? [`It took over from ${workerName(before.worker)}; see below.`]
-            : []
+  const again = [...waited(decision), ...inPlaceOf(decision)]
   return list(`Why ${name}?`, [...again, decision.reason, `Its full id is ${decision.chosen}.`])
 }
 
-/** As long as nobody had room. */
-function waited({ atMs, first }: Decision): readonly string[] {
-  if (first === null || first.chosen !== null) return []
-  return [`The request waited ${milliseconds(atMs - first.atMs)}: all who can serve it were busy.`]
+/** Who had it before, where it was decided again. */
+function inPlaceOf({ attempts, chosen, first }: Decision): readonly string[] {
+  if (first === null) return []
+  // Whoever waited was decided on twice before anybody was asked.
+  const others = attempts.filter(({ worker }) => first.chosen !== null || worker !== chosen)
+  const failed = others.find(({ outcome }) => outcome === 'failed')
+  if (failed !== undefined) {
+    return [`It was chosen after ${workerName(failed.worker)} had failed; see below.`]
+  }
+  const before = others.find(({ outcome }) => outcome === 'cancelled')
+  return before === undefined ? [] : [`It took over from ${workerName(before.worker)}; see below.`]
+}
+
+/** Nobody had room at first. */
+function hasWaited({ first }: Decision): boolean {
+  return first !== null && first.chosen === null
+}
+
+/** Until the first attempt, if there was one. */
+function waited(decision: Decision): readonly string[] {
+  const { atMs, attempts, first } = decision
+  if (first === null || !hasWaited(decision)) return []
+  const untilMs = Math.min(atMs, attempts[0]?.startedAtMs ?? atMs)
+  return [
+    `The request waited ${milliseconds(untilMs - first.atMs)}: all who can serve it were busy.`,
+  ]
 }
 
 function qualification(decision: Decision): string {
@@ -234,16 +248,16 @@ function asFirstDecided({ first }: Decision): string {
   return first.eligible < 2 ? head : `${head}\n${othersInWords(first).map(indented).join('\n')}`
 }
 
-function attemptInWords(attempt: Attempt, index: number): string {
+function attemptInWords(attempt: Attempt, index: number, hasWaited: boolean): string {
   const name = workerName(attempt.worker)
-  return `${index + 1}. ${name}, ${whyTried(attempt)}: ${endInWords(attempt)}.`
+  return `${index + 1}. ${name}, ${whyTried(attempt, hasWaited)}: ${endInWords(attempt)}.`
 }
 
-function whyTried(attempt: Attempt): string {
+function whyTried(attempt: Attempt, hasWaited: boolean): string {
   const { cause, splice } = attempt
   switch (cause) {
     case 'picked':
-      return 'as first decided'
+      return hasWaited ? 'when there was room' : 'as first decided'
     case 'retry':
       return 'in place of the one before'
     case 'hedge':
