@@ -127,7 +127,7 @@ export const metrics = {
   roomWaits: {
     name: 'isochrone_room_waits_total',
     type: 'counter',
-    help: 'Requests that waited because all were busy, by what came of it: served, none.',
+    help: 'Requests that waited because all were busy: served, or none had room in time.',
     labels: ['result'],
   },
   hedges: {

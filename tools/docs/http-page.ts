@@ -155,8 +155,10 @@ const aboutAccounts: readonly string[] = [
   `What a node has earned at this gateway stands in its account: for each answer the tokens that
 were delivered, at the prices that its node asked when the request was sent to it, and no more than
 the [policy](policy.md) pays for its class of hardware in that tier. \`GET /v1/accounts\` lists the
-accounts, \`GET /v1/accounts/ID\` has the newest entries of one, \`isochrone accounts\` shows
-both; with an operator's key. Amounts are whole nano-dollars. An entry is \`owed\`; it is
+accounts, \`GET /v1/accounts/ID\` has the newest 20 entries of one (\`?limit=1000\` as many),
+\`isochrone accounts\` shows both; with an operator's key. Amounts are whole nano-dollars. Prices
+are micro-dollars per million tokens: a node states them with \`--prompt-price\` and
+\`--completion-price\`, 0 unless told, and then nothing is owed. An entry is \`owed\`; it is
 \`void\` where the node billed far more than it can have delivered, and \`held\` while its node
 is quarantined or works that off. **Nobody is paid by this**: there is no way to send money yet, and
 each gateway keeps what it owes itself. [Record 0043](decisions/0043-ledger.md) says what is earned,

@@ -37,7 +37,8 @@ test('one account is told answer by answer, with what was billed for each', () =
   }
   const text = renderAccount({ ...held, entries: [entry] }, { style, width: 200 })
   assert.match(text, /\$0\.0000045 for 3 answers: held, until its incident is over\n +1 false bill/)
-  assert.match(text, / m +– +cpu +0 +0 +7 \+ 900 +\$0\.00 +void +dec_1/)
+  assert.match(text, /dec_1 +2023-11-14 22:13:20 +m +0 \+ 0 +\$0\.00 +void, billed 7 \+ 900\n/)
+  assert.match(text, /\n\nThe newest 1 of 4\.\nTokens: /)
 })
 
 test('an incident tells what was found and what is held', () => {

@@ -32,8 +32,6 @@ export interface EntryView {
   readonly decision: string
   readonly at_ms: number
   readonly model: string
-  readonly tier: string | null
-  readonly hardware_class: string
   readonly prompt_tokens: number
   readonly completion_tokens: number
   readonly billed: { readonly prompt_tokens: number; readonly completion_tokens: number } | null
@@ -96,41 +94,47 @@ export function renderAccounts(accounts: readonly AccountView[], { style, width 
     `${account.completion_tokens}`,
     dateOf(account.last_at_ms),
   ])
-  return renderTable(columns, rows, { paintTitle: style.bold, width })
+  const table = renderTable(columns, rows, { paintTitle: style.bold, width })
+  const held = accounts.some((account) => account.is_held)
+    ? 'Held: the node is quarantined, or works that off; isochrone incidents says why.\n'
+    : ''
+  return `${table}\n${accountsNote}${held}`
 }
+
+const accountsNote =
+  'Prompt and completion are tokens, void are false bills, latest is UTC. Nobody is paid by\n' +
+  'this yet. One node, answer by answer: isochrone accounts NODE.\n'
+
+const entriesNote =
+  'Tokens: prompt + completion, as counted. Times are UTC. Tier, class and prices: --json.\n' +
+  'Why a request went to this node: isochrone explain DECISION.\n'
 
 export function renderAccount(account: WholeAccountView, screen: Screen): string {
   const { style, width } = screen
   const columns = [
+    { title: 'DECISION' },
     { title: 'WHEN' },
     { title: 'MODEL' },
-    { title: 'TIER' },
-    { title: 'CLASS' },
-    { title: 'PROMPT', align: 'right' },
-    { title: 'COMPLETION', align: 'right' },
-    { title: 'BILLED', align: 'right' },
+    { title: 'TOKENS', align: 'right' },
     { title: 'AMOUNT', align: 'right' },
     { title: 'STATE' },
-    { title: 'DECISION' },
   ] as const
   const rows = account.entries.map((entry) => [
+    entry.decision,
     dateOf(entry.at_ms),
     entry.model,
-    entry.tier ?? '–',
-    entry.hardware_class || '–',
-    `${entry.prompt_tokens}`,
-    `${entry.completion_tokens}`,
-    billedOf(entry),
+    sumOf(entry),
     dollars(entry.amount_nano_dollars),
-    entry.state,
-    entry.decision,
+    stateOf(entry),
   ])
   const lines = [
     style.bold(`Account of ${account.worker}`),
     ...accountLines(account).map((line) => `  ${line}`),
   ]
   const table = renderTable(columns, rows, { paintTitle: style.bold, width })
-  return `${lines.join('\n')}\n\n${table}`
+  const all = account.answers + account.voids
+  const newest = rows.length < all ? `The newest ${rows.length} of ${all}.\n` : ''
+  return `${lines.join('\n')}\n\n${table}\n${newest}${entriesNote}`
 }
 
 /** In lines, for whoever reads of its incident as well. */
@@ -145,9 +149,14 @@ export function accountLines(account: AccountView): string[] {
   ]
 }
 
-/** What it billed beyond what is counted is what an operator looks for. */
-function billedOf({ billed }: EntryView): string {
-  return billed === null ? '–' : `${billed.prompt_tokens} + ${billed.completion_tokens}`
+function sumOf(tokens: NonNullable<EntryView['billed']>): string {
+  return `${tokens.prompt_tokens} + ${tokens.completion_tokens}`
+}
+
+/** A bill that is not what is counted is what an operator looks for. */
+function stateOf({ billed, state, ...counted }: EntryView): string {
+  if (billed === null) return `${state}, no bill came`
+  return sumOf(billed) === sumOf(counted) ? state : `${state}, billed ${sumOf(billed)}`
 }
 
 /** Answers cost millionths: as many digits as say something. */

@@ -100,7 +100,7 @@ test('a decision without a reason, or about nothing, is not sent', async () => {
   await assert.rejects(run('lift', {}), /lift needs --reason/)
   await assert.rejects(run('uphold', { reason: ' ' }), /uphold needs --reason/)
   await assert.rejects(run('attest', {}), /attest needs --reason/)
-  await assert.rejects(run('show', { subject: 'dec_x' }), /begin with inc_/)
+  await assert.rejects(run('show', { subject: 'dec_x' }), /"inc_" and 26 letters/)
 })
 
 test('what a node calls its engine moves no cursor; a program gets every byte', async () => {

@@ -87,7 +87,10 @@ export async function runIncidents(
 /** @throws a usage error, where something is missing */
 function pathOf({ action, reason, subject }: IncidentsOptions): string {
   if (subject === undefined || !/^inc_[a-z2-7]{26}$/.test(subject)) {
-    throw usageError(`${subject ?? ''} is not an incident id; they begin with inc_.`)
+    throw usageError(
+      `"${subject ?? ''}" is not an incident’s id, which is "inc_" and 26 letters and digits; ` +
+        'isochrone incidents lists them',
+    )
   }
   if (action !== 'show' && (reason ?? '').trim() === '') {
     throw usageError(`${action} needs --reason TEXT: it stays on record with the decision.`)

@@ -11,7 +11,7 @@ export const accountsCommand = defineCommand({
   options: clientOptions,
   examples: [
     { command: 'isochrone accounts', meaning: 'a table; needs an operator’s key' },
-    { command: 'isochrone accounts 7f3a9c1e', meaning: 'one of them, answer by answer' },
+    { command: 'isochrone accounts tqj5jbay', meaning: 'one of them, answer by answer' },
   ],
   run: async (input, context) => {
     const { runAccounts } = await import('../client/accounts.ts')

@@ -17,7 +17,7 @@ export const keysCommand = defineCommand({
   ],
   options: {
     name: text('whose key it is, for your own notes', { default: '', placeholder: 'TEXT' }),
-    operator: flag('with create: may read every decision, and decide about incidents'),
+    operator: flag('with create: may read every decision and account, and decide about incidents'),
     'requests-per-minute': integer('limit of this key; 0: the gateway’s', {
       default: 0,
       min: 0,

@@ -48,7 +48,7 @@ export function accountRoutes({ earnings }: AccountRouteModules): readonly Route
           {
             name: 'limit',
             schema: json.string({ pattern: '^[0-9]{1,4}$' }),
-            description: 'How many entries at most.',
+            description: 'How many entries at most: 20 unless told, and no more than 1,000.',
           },
         ],
       },
