@@ -80,9 +80,10 @@ export const routingWords: readonly string[] = [
   'requests went. “right, in time”: whole, right, and its tokens soon enough: the first within 1 s',
   'and 1.5 ms per token of the prompt, each further one within 100 ms; “tokens/s”: those of such',
   'answers. “to faulty”: share of the traffic that faulty nodes got; “slandered”: of a sound node',
-  'of which liars speak ill, as a share of its equals’; both from 60 s on, – where there are no',
-  'equals. “fairness”: how evenly equals are used, 1 is best (Jain). “newcomer after”: requests',
-  'that a sound newcomer got before it had four fifths of its equals’ share, – if it never had.',
+  'of which liars speak ill, as a share of its equals’; “fairness”: how evenly equals are used, 1',
+  'is best (Jain); – where there are no equals. These three are of what came from 60 s on: a',
+  'shorter run says nothing of them. “newcomer after”: requests that a sound newcomer got before',
+  'it had four fifths of its equals’ share, – if it never had.',
 ]
 
 const ranges = {
