@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ManualClock } from '../../base/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
+import { defaultPolicy, policyOf } from '../../routing/index.ts'
 import {
   failing,
   modelOf,
@@ -15,9 +16,13 @@ import {
 
 const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }] })
 
+/** Many probes, so that a thousand requests are sure to have some. */
+const { version: _, ...values } = defaultPolicy
+const curious = policyOf('curious', { ...values, explorationShare: 0.5 })
+
 async function setUp(context: TestContext, first: Script) {
   const clock = new ManualClock()
-  const gateway = await startGateway({ clock })
+  const gateway = await startGateway({ clock, policy: curious })
   context.after(() => gateway.gateway.close())
   let script = first
   const engine = new ScriptedEngine([modelOf('m')], (...args) => script(...args))
