@@ -1,6 +1,6 @@
 /**
- * What runs models in this process: loaded when it is asked for, because it takes 7 MB of memory
- * together with the libraries behind it, and whoever only fronts other servers never needs it.
+ * What runs models in this process: loaded when it is asked for, because it and the libraries
+ * behind it are 4 MB of a gateway's memory, and whoever only fronts other servers never needs it.
  */
 export { availableBackends, measureMemoryBandwidth } from './onnx/backends.ts'
 export { createOnnxRunner } from './onnx/create-runner.ts'
