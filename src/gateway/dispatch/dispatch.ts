@@ -6,7 +6,6 @@
  * has confirmed. Afterwards another worker goes on with the answer where it broke off; where nobody
  * can, it is an explicit `stream_interrupted`.
  */
-import { sleep } from '../../base/index.ts'
 import {
   type EmbeddingRequest,
   type EmbeddingResult,
@@ -16,7 +15,7 @@ import {
   type OfferedModel,
   type WorkerId,
 } from '../../protocol/index.ts'
-import type { Continuation, MoveReason } from '../../routing/index.ts'
+import type { Continuation, Decision, MoveReason } from '../../routing/index.ts'
 import type { GatewayLimits } from '../limits.ts'
 import type { Billed, Worker } from '../workers/worker.ts'
 import {
@@ -33,7 +32,7 @@ import { hedgeAfterMs, SpareBudget } from './hedge-plan.ts'
 import { Interruption } from './interruption.ts'
 import { moveReasonOf } from './moves.ts'
 import type { Passage } from './passage.ts'
-import { Room, type RoomLimits, roomLookMinMs } from './room.ts'
+import { Room, type RoomLimits } from './room.ts'
 import { refusalError } from './router.ts'
 import { type Figures, noFigures, type Trail } from './trail.ts'
 
@@ -61,9 +60,6 @@ export interface WholeAnswer {
   /** Records the attempt's end; to be called once, when the answer was rendered. */
   completed(): Figures
 }
-
-/** How seldom it is looked for room at whoever could go on. */
-const roomLookMaxMs = 1_000
 
 type Batch = readonly GenerationEvent[]
 
@@ -313,31 +309,16 @@ export class Dispatch {
     }
   }
 
-  /**
-   * Chooses who goes on. Where all who could are busy, there will be room: a client that waits is
-   * better off than one that is left with half an answer.
-   */
+  /** Chooses who goes on; throws where nobody can. */
   async #successor(
     { continuation, leaving, failure }: Sought,
     journeying: Journeying,
   ): Promise<void> {
-    const { router, clock } = this.#modules
-    const { trail, departure } = journeying
-    const untilMs = clock.monotonic() + this.#limits.silenceMs
-    // Of all looks the last one is kept: a minute of them is longer than a record may be.
-    const before = trail.decision
-    for (;;) {
-      trail.reroute(router.routeAgain(before, { continuation, leaving }))
-      const { chosen, retryAfterMs } = trail.decision
-      if (chosen !== null) return
-      if (retryAfterMs === null) throw failure
-      const lookMs = Math.min(Math.max(retryAfterMs, roomLookMinMs), roomLookMaxMs)
-      const isLate =
-        clock.monotonic() + lookMs >= untilMs || this.#calls.leftMs(journeying) <= lookMs
-      if (isLate) throw failure
-      await sleep(clock, lookMs)
-      if (departure.reason !== undefined) throw failure
-    }
+    const forMs = Math.min(this.#limits.silenceMs, this.#calls.leftMs(journeying))
+    const look = (before: Decision) =>
+      this.#modules.router.routeAgain(before, { continuation, leaving })
+    await this.#room.waitToGoOn(journeying, { forMs, look })
+    if (journeying.trail.decision.chosen === null) throw failure
   }
 }
 
