@@ -3,7 +3,7 @@
  * memory that both see, then all wait until all have written. Two boxes per pair take turns, so one
  * thread may write for the next window while another still reads.
  */
-import { deserialize, serialize } from 'node:v8'
+import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
 import { assert } from '../../base/index.ts'
 
 /** Plain data, handed to each thread. */
@@ -90,7 +90,10 @@ function write(box: SharedArrayBuffer, items: readonly unknown[]): void {
     new DataView(box).setUint32(0, 0)
     return
   }
-  const bytes = serialize(items)
+  const writer = new Writer()
+  writer.writeHeader()
+  writer.writeValue(items)
+  const bytes = writer.releaseBuffer()
   const neededBytes = headBytes + bytes.length
   assert(neededBytes <= boxBytesMax, 'what is told in one window fits its box')
   if (box.byteLength < neededBytes) box.grow(neededBytes)
@@ -101,6 +104,25 @@ function write(box: SharedArrayBuffer, items: readonly unknown[]): void {
 function read<TItem>(box: SharedArrayBuffer): readonly TItem[] {
   const length = new DataView(box).getUint32(0)
   if (length === 0) return []
-  // Out of the shared memory: it is written again while these are still in use.
-  return deserialize(new Uint8Array(box, headBytes, length).slice())
+  const reader = new Reader(new Uint8Array(box, headBytes, length))
+  reader.readHeader()
+  return reader.readValue()
+}
+
+class Writer extends DefaultSerializer {
+  _writeHostObject(bytes: unknown): void {
+    assert(bytes instanceof Uint8Array, 'of arrays of numbers only bytes are told')
+    this.writeUint32(bytes.length)
+    this.writeRawBytes(bytes)
+  }
+}
+
+/**
+ * What it reads is copied, bytes too: those that `deserialize` gives are a part of all that was
+ * read, and a signature of eight bytes would keep the words of a whole window.
+ */
+class Reader extends DefaultDeserializer {
+  _readHostObject(): Uint8Array {
+    return new Uint8Array(this.readRawBytes(this.readUint32()))
+  }
 }
