@@ -1,17 +1,25 @@
 /**
- * How the threads of a run hand each other messages: each writes what it has for another into
- * memory that both see, then all wait until all have written. Two boxes per pair take turns, so one
- * thread may write for the next window while another still reads.
+ * How the threads of a run hand each other messages. Time is cut into windows, so short that what
+ * is said in one arrives `windowsAhead` windows later at the earliest. So a thread may be ahead of
+ * another by that much, and only then waits: what holds one up for a while (a collection of
+ * garbage) holds up no other. This is Chandy and Misra's way (1979) with a clock for all.
+ *
+ * What one has for another it writes into memory that both see. The boxes of a pair take turns:
+ * whoever writes has read what the other said `windowsAhead` windows ago, and that one had by then
+ * read what it was told as long before. Twice as many boxes as windows are never overrun.
  */
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
 import { assert } from '../../base/index.ts'
+
+/** With more, each costs a little; with fewer, a collection of garbage holds up the others. */
+export const windowsAhead = 4
 
 /** Plain data, handed to each thread. */
 export interface ExchangeMemory {
   readonly parts: number
   /** By part: the last window that it has written for. */
   readonly written: SharedArrayBuffer
-  /** By window's turn (0 or 1), writer, reader. */
+  /** By window's turn, writer, reader. */
   readonly boxes: readonly (readonly (readonly SharedArrayBuffer[])[])[]
 }
 
@@ -28,7 +36,7 @@ export function exchangeMemory(parts: number): ExchangeMemory {
   return {
     parts,
     written: new SharedArrayBuffer(parts * Int32Array.BYTES_PER_ELEMENT),
-    boxes: [0, 1].map(() => every.map(() => every.map(box))),
+    boxes: Array.from({ length: 2 * windowsAhead }, () => every.map(() => every.map(box))),
   }
 }
 
@@ -45,44 +53,46 @@ export class Exchange<TItem> {
   }
 
   /**
-   * Gives each part what is for it, and takes what all others have for this one.
+   * Ends a window: gives each part what it is told in it, and takes what the others have told this
+   * one that may arrive in the next.
    * @param outgoing by part
    */
   swap(outgoing: readonly (readonly TItem[])[]): readonly TItem[] {
     this.#window += 1
-    const { parts, boxes } = this.#memory
-    const turn = boxes[this.#window % 2] ?? []
-    for (let reader = 0; reader < parts; reader += 1) {
-      if (reader !== this.#part) write(boxAt(turn, this.#part, reader), outgoing[reader] ?? [])
+    for (let reader = 0; reader < this.#memory.parts; reader += 1) {
+      if (reader === this.#part) continue
+      write(this.#box(this.#window, this.#part, reader), outgoing[reader] ?? [])
     }
     Atomics.store(this.#written, this.#part, this.#window)
     Atomics.notify(this.#written, this.#part)
+    return this.#take(this.#window + 1 - windowsAhead)
+  }
+
+  #take(window: number): readonly TItem[] {
     const incoming: TItem[] = []
-    for (let writer = 0; writer < parts; writer += 1) {
+    if (window < 1) return incoming
+    for (let writer = 0; writer < this.#memory.parts; writer += 1) {
       if (writer === this.#part) continue
-      this.#await(writer)
-      for (const item of read<TItem>(boxAt(turn, writer, this.#part))) incoming.push(item)
+      this.#await(writer, window)
+      for (const item of read<TItem>(this.#box(window, writer, this.#part))) incoming.push(item)
     }
     return incoming
   }
 
-  #await(writer: number): void {
+  #await(writer: number, window: number): void {
     for (let looks = 0; ; looks += 1) {
-      const window = Atomics.load(this.#written, writer)
-      if (window >= this.#window) return
-      if (looks >= looksMax) Atomics.wait(this.#written, writer, window)
+      const written = Atomics.load(this.#written, writer)
+      if (written >= window) return
+      if (looks >= looksMax) Atomics.wait(this.#written, writer, written)
     }
   }
-}
 
-function boxAt(
-  turn: readonly (readonly SharedArrayBuffer[])[],
-  writer: number,
-  reader: number,
-): SharedArrayBuffer {
-  const box = turn[writer]?.[reader]
-  assert(box !== undefined, 'each pair of parts has a box')
-  return box
+  #box(window: number, writer: number, reader: number): SharedArrayBuffer {
+    const { boxes } = this.#memory
+    const box = boxes[window % boxes.length]?.[writer]?.[reader]
+    assert(box !== undefined, 'each pair of parts has boxes')
+    return box
+  }
 }
 
 function write(box: SharedArrayBuffer, items: readonly unknown[]): void {

@@ -1,6 +1,6 @@
 /**
- * A thread that runs one part of a simulated mesh: a window ahead alone, then what it has for the
- * others against what they have for it, until the end. It reports at each look of the checkers.
+ * A thread that runs one part of a simulated mesh: a window alone, then what it has for the others
+ * against what they have for it, until the end. It reports at each look of the checkers.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../../base/index.ts'
@@ -8,7 +8,7 @@ import type { MeshRunOptions } from '../mesh/options.ts'
 import { cutOf, MeshPart, settingOf } from '../mesh/part.ts'
 import { checkTimesMs } from '../mesh/schedule.ts'
 import type { Parcel } from '../world.ts'
-import { Exchange, type ExchangeMemory } from './exchange.ts'
+import { Exchange, type ExchangeMemory, windowsAhead } from './exchange.ts'
 
 export interface PartThreadData {
   readonly options: MeshRunOptions
@@ -16,7 +16,7 @@ export interface PartThreadData {
   readonly memory: ExchangeMemory
 }
 
-/** Rounding must not make a message arrive within the window in which it was sent. */
+/** Rounding must not make a message arrive before the others have said what they have. */
 const windowShare = 0.999
 
 const { options, part, memory } = workerData as PartThreadData
@@ -25,7 +25,7 @@ const setting = settingOf(options)
 const cut = cutOf(setting, memory.parts)
 const mesh = new MeshPart(setting, { partOf: cut.partOf, parts: cut.parts, part })
 const exchange = new Exchange<Parcel<unknown>>(memory, part)
-const windowMs = cut.leastMs * windowShare
+const windowMs = (cut.leastMs * windowShare) / windowsAhead
 let nowMs = 0
 for (const checkAtMs of checkTimesMs(options.lengthMs)) {
   while (nowMs < checkAtMs) {
