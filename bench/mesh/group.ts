@@ -1,19 +1,18 @@
 /**
- * A cluster that runs nothing but membership, on a simulated network: 64 members on far links,
- * unless told otherwise. Its events are kept for the one who asks what was known when.
+ * A cluster that runs its membership on a simulated network, and what it says of its load where it
+ * is told to: 64 members on far links, unless told otherwise. Its events are kept for the one who
+ * asks what was known when.
  */
 import { seededRandom } from '../../src/base/index.ts'
 import {
+  loadMessageBytes,
   Membership,
   type MembershipEvent,
-  type MembershipMessage,
   type MembershipPreset,
   membershipMessageBytes,
 } from '../../src/mesh/index.ts'
 import { type NodeId, nodeIdOf } from '../../src/protocol/index.ts'
 import {
-  type ActorInput,
-  type ActorOutputs,
   CheapSeal,
   checkStatement,
   type LatencyMatrix,
@@ -22,6 +21,7 @@ import {
   sealStatement,
   World,
 } from '../../src/simulation/index.ts'
+import { GroupMember, type GroupMessage } from './group-member.ts'
 
 export interface GroupOptions {
   readonly matrix: LatencyMatrix
@@ -30,6 +30,8 @@ export interface GroupOptions {
   readonly preset: MembershipPreset
   /** Share of messages. */
   readonly loss: number
+  /** Members say their load, as nodes do. */
+  readonly saysLoad?: boolean
 }
 
 export interface Noticed {
@@ -49,7 +51,7 @@ const incarnationsPerLife = 1_000_000
 const joinMs = 20_000
 
 export class Group {
-  readonly world: World<MembershipMessage, MembershipEvent>
+  readonly world: World<GroupMessage, MembershipEvent>
   readonly noticed: Noticed[] = []
   readonly #options: GroupOptions
   readonly #ids: readonly NodeId[]
@@ -68,7 +70,8 @@ export class Group {
     this.world = new World({
       ids: this.#ids,
       links: new Links({ seed, loss, jitterShare }, new Placement(matrix, members, random)),
-      bytesOf: membershipMessageBytes,
+      bytesOf: (message) =>
+        message.kind === 'load' ? loadMessageBytes(message.said) : membershipMessageBytes(message),
       onEvent: (host, event, nowMs) => this.#note(host, event, nowMs),
     })
     for (let host = 0; host < members; host += 1) this.start(host)
@@ -77,7 +80,7 @@ export class Group {
 
   /** A process on the host, its first or a new one that remembers nothing. */
   start(host: number): void {
-    const { members, preset, seed } = this.#options
+    const { members, preset, saysLoad, seed } = this.#options
     const { world } = this
     const life = (this.#lives[host] ?? 0) + 1
     this.#lives[host] = life
@@ -93,7 +96,14 @@ export class Group {
     )
     this.#memberships[host] = membership
     const seeds = [1, 2, 3].map((step) => world.idOf((host + step) % members))
-    world.start(host, new Member(membership, seeds))
+    const setting = {
+      self,
+      order: this.#ids,
+      random: seededRandom(seed * 1_000_033 + host * 1_009 + life),
+      wallMs: () => wallStartMs + world.nowMs,
+    }
+    const load = saysLoad === true ? setting : undefined
+    world.start(host, new GroupMember({ membership, seeds, load }, world.nowMs))
   }
 
   /** Running members that do not hold the subject for dead or gone. */
@@ -140,24 +150,4 @@ const lookEveryMs = 50
 
 function isThere(state: string): boolean {
   return state === 'alive' || state === 'suspect'
-}
-
-class Member {
-  readonly #membership: Membership
-  readonly #seeds: readonly NodeId[]
-  #hasJoined = false
-
-  constructor(membership: Membership, seeds: readonly NodeId[]) {
-    this.#membership = membership
-    this.#seeds = seeds
-  }
-
-  step(
-    input: ActorInput<MembershipMessage>,
-    nowMs: number,
-  ): ActorOutputs<MembershipMessage, MembershipEvent> {
-    if (this.#hasJoined) return this.#membership.step(input, nowMs)
-    this.#hasJoined = true
-    return this.#membership.step({ kind: 'join', seeds: this.#seeds }, nowMs)
-  }
 }

@@ -8,7 +8,7 @@ import type { LatencyMatrix } from '../../src/simulation/index.ts'
 import { progress } from '../progress.ts'
 import { type Check, check, renderTable } from '../report.ts'
 import { quantile } from '../statistics.ts'
-import { Group } from './group.ts'
+import { Group, type GroupOptions } from './group.ts'
 
 export interface MembershipPlan {
   readonly seeds: readonly number[]
@@ -39,7 +39,10 @@ export function membershipChecks(
   const crashes = eachSeed((setting) => crashesKnownMs(setting, plan.crashesPerSeed))
   const knownMs = crashes.flat()
   const nearMs = eachSeed(({ seed }) =>
-    crashesKnownMs({ matrix: clusterMatrix(seed), seed }, plan.crashesPerSeed, near),
+    crashesKnownMs({ matrix: clusterMatrix(seed), seed }, plan.crashesPerSeed, {
+      preset: near,
+      saysLoad: true,
+    }),
   ).flat()
   progress('membership: stalls')
   const stalls = (['off', 'lifeguard', 'all'] as const).map((mechanisms) => {
@@ -121,8 +124,13 @@ const mechanismNames: Readonly<Record<string, string>> = {
 const crashEveryMs = 20_000
 const restartAfterMs = 12_000
 
-function crashesKnownMs({ matrix, seed }: Setting, count: number, preset = wan): readonly number[] {
-  const group = new Group({ matrix, members, seed, preset, loss: usualLoss })
+function crashesKnownMs(
+  { matrix, seed }: Setting,
+  count: number,
+  { preset, saysLoad }: Pick<GroupOptions, 'preset' | 'saysLoad'> = { preset: wan },
+): readonly number[] {
+  const options = { matrix, members, seed, preset, loss: usualLoss }
+  const group = new Group(saysLoad === undefined ? options : { ...options, saysLoad })
   const { world } = group
   const random = seededRandom(seed)
   const knownMs: number[] = []

@@ -167,8 +167,7 @@ export class MeshAgent {
   /** The other members of its cluster. */
   members(): readonly MeshMember[] {
     const nowMs = this.#modules.clock.monotonic()
-    const members = this.#machine?.membership.members() ?? []
-    return members.map(({ id, state, incarnation }) => {
+    return (this.#machine?.membership.members() ?? []).map(({ id, state, incarnation }) => {
       const card = this.#book.card(id)
       const { role = 'node', region = '', addresses = [] } = card ?? {}
       const link = this.#measurements.measure(id, nowMs) ?? null
@@ -351,6 +350,7 @@ export class MeshAgent {
         agent: this,
         onGateways: (gateways) => this.notices?.look(gateways),
         onTick: () => void this.#step({ kind: 'tick' }),
+        onSilent: (id) => void this.#step({ kind: 'silent', id }),
         onSkew: (id) => this.#skew.note(id),
         send: (to, message) => this.#send(to, { ...emptyMeshPacket, load: [message] }),
       },

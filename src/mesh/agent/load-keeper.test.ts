@@ -93,6 +93,7 @@ class Setting {
       },
       measurements: { nearestFirst: (ids) => [...ids] },
       onGateways: () => {},
+      onSilent: () => {},
       onSkew: () => {},
       send: (to) => {
         this.sent.push(to)

@@ -35,6 +35,8 @@ export interface LoadKeeperModules {
   readonly onTick?: () => void
   /** Those that are dealt with from now on. */
   readonly onGateways: (gateways: readonly NodeId[]) => void
+  /** Nothing was heard of a member that should have spoken. */
+  readonly onSilent: (id: NodeId) => void
   /** A node's clock is so far from this one's that it is refused. */
   readonly onSkew: (id: NodeId) => void
   /** @returns its length, in bytes */
@@ -150,7 +152,8 @@ export class LoadKeeper {
   }
 
   #note(event: LoadEvent): void {
-    const { guests, onSkew } = this.#modules
+    const { guests, onSilent, onSkew } = this.#modules
+    if (event.kind === 'silent') onSilent(event.id)
     if (event.kind === 'caught') guests.note(event.by, 'lie', { ...event, kind: event.lie })
     if (event.kind === 'refused' && event.why === 'untimely') onSkew(event.about)
   }

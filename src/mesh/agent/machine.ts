@@ -84,6 +84,8 @@ export type MachineInput =
     }
   /** How one is reached is another now. */
   | { readonly kind: 'contact' }
+  /** A member was not heard of lately, and should have been. */
+  | { readonly kind: 'silent'; readonly id: NodeId }
   | { readonly kind: 'leave' }
 
 interface Watch {
@@ -161,6 +163,9 @@ export class MeshMachine {
         return
       case 'contact':
         this.#stepWatch(this.#watch, { kind: 'update', payload: this.#modules.contact() }, nowMs)
+        return
+      case 'silent':
+        this.#stepWatch(this.#watch, input, nowMs)
         return
       case 'leave':
         this.#stepWatch(this.#watch, { kind: 'leave' }, nowMs)

@@ -60,6 +60,44 @@ test('a silent gateway stays out of the row however often it is named first', ()
   assert.equal(told.publisher.told[0], silent)
 })
 
+test('a member whose tick stays away is said to be silent, once, until it is heard again', () => {
+  const identity = createIdentity()
+  const member = new Member(createIdentity())
+  let nowMs = 0
+  const clock = { now: () => wallMs + nowMs }
+  const publisher = new DigestPublisher(identity.id, {
+    clock,
+    seals: ed25519Seals(identity, network),
+  })
+  publisher.step({ kind: 'role', cluster }, 0)
+  const silentAt = (untilMs: number) => {
+    const found: number[] = []
+    for (; nowMs < untilMs; nowMs += digestTimes.publishMs) {
+      const { events } = publisher.step({ kind: 'tick' }, nowMs)
+      for (const event of events) {
+        if (event.kind !== 'silent') continue
+        assert.equal(event.id, member.id)
+        found.push(nowMs)
+      }
+    }
+    return found
+  }
+  const say = (tick: number) => {
+    const news = { anchors: [member.anchor], ticks: [member.tick(tick)], offers: [] }
+    publisher.step({ kind: 'news', from: member.id, news }, nowMs)
+  }
+  for (let tick = 1; tick <= 3; tick += 1) {
+    say(tick)
+    assert.deepEqual(silentAt(tick * 1_000), [], 'in time')
+  }
+  const [atMs, ...again] = silentAt(20_000)
+  assert.ok(atMs !== undefined && atMs >= 2_000 + digestTimes.silentAfterMs && atMs <= 4_500)
+  assert.deepEqual(again, [])
+  say(20)
+  assert.deepEqual(silentAt(21_000), [])
+  assert.equal(silentAt(30_000).length, 1)
+})
+
 test('one digest for all, at once after a silence; what is said meanwhile waits for others', () => {
   const gateways = [createIdentity().id, createIdentity().id]
   const [one, other] = [new Member(createIdentity()), new Member(createIdentity())]

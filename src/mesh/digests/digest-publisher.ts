@@ -67,6 +67,8 @@ export class DigestPublisher {
   #spoken: NodeEntry[] = []
   /** Whose anchor is new. */
   #fresh: NodeEntry[] = []
+  /** Whose tick was missed, until it is heard again. */
+  readonly #silent = new Set<NodeKey>()
   readonly #receivers = new Receivers()
   #sequence = 0
   #publishedAtMs = Number.NEGATIVE_INFINITY
@@ -142,6 +144,7 @@ export class DigestPublisher {
     this.#book = this.#emptyBook()
     this.#spoken = []
     this.#fresh = []
+    this.#silent.clear()
     this.#receivers.clear()
     this.#publishedAtMs = Number.NEGATIVE_INFINITY
     if (cluster !== undefined) this.#chooseReceivers(nowMs)
@@ -203,9 +206,10 @@ export class DigestPublisher {
     const at = { nowMs, wallMs: this.#modules.clock.now() }
     const outcome = entry === undefined ? 'unknown' : this.#book.takeTick(entry, tick, at)
     if (outcome === 'unknown') out.send({ to: from, message: { kind: 'wants', keys: [key] } })
-    if (outcome === 'taken' && entry !== undefined && !entry.isDue) {
+    if (outcome === 'taken' && entry !== undefined) {
+      this.#silent.delete(key)
+      if (!entry.isDue) this.#spoken.push(entry)
       entry.isDue = true
-      this.#spoken.push(entry)
     }
     if (outcome === 'forged') this.#caught({ by: from, kind: 'forged-tick', about: from }, nowMs)
     if (outcome === 'contradiction') {
@@ -249,6 +253,7 @@ export class DigestPublisher {
   #publish(nowMs: number): void {
     this.#publishedAtMs = nowMs
     this.#forget(nowMs)
+    this.#missTicks(nowMs)
     this.#chooseReceivers(nowMs)
     const { publishFewMs, publishMs, quietMs } = digestTimes
     const ticks = ticksOf(this.#spoken)
@@ -330,10 +335,20 @@ export class DigestPublisher {
     return gone
   }
 
+  /** Said once of each silence. */
+  #missTicks(nowMs: number): void {
+    for (const { heardAtMs, id, key } of this.#book.entries()) {
+      if (nowMs - heardAtMs < digestTimes.silentAfterMs) continue
+      if (id === this.#self || this.#silent.has(key)) continue
+      this.#silent.add(key)
+      out.note({ kind: 'silent', id })
+    }
+  }
+
   #forget(nowMs: number): void {
     if (nowMs >= this.#sweepAtMs) {
       this.#sweepAtMs = nowMs + digestTimes.sweepMs
-      this.#book.expire(nowMs)
+      for (const { key } of this.#book.expire(nowMs)) this.#silent.delete(key)
     }
     if (this.#fresh.length === 0) return
     const wallMs = this.#modules.clock.now()

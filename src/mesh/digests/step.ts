@@ -18,6 +18,8 @@ export type LoadEvent =
     }
   /** A node is known that was not. */
   | { readonly kind: 'appeared'; readonly id: NodeId; readonly cluster: string }
+  /** A tick of a member of the cluster that one coordinates is overdue. */
+  | { readonly kind: 'silent'; readonly id: NodeId }
   /** Nothing was heard of it for long. */
   | { readonly kind: 'expired'; readonly id: NodeId }
   /** Its capabilities' hash is another than before: its record is worth fetching. */

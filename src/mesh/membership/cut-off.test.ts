@@ -36,7 +36,7 @@ class Parted {
       0,
     )
     for (const id of [fellow, ...this.beyond]) this.tell(id, this.alive(id, 1))
-    this.run(60_000)
+    this.run(120_000)
     assert.deepEqual(
       this.beyond.map((id) => this.stateOf(id)),
       ['dead', 'dead', 'dead', 'dead'],

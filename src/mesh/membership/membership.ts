@@ -120,9 +120,11 @@ export class Membership {
       case 'update':
         this.#renew(input.payload, nowMs)
         return
+      case 'silent':
+        this.#perform(this.#prober.lookAt(input.id, nowMs), nowMs)
+        return
       case 'leave':
         this.#leave(nowMs)
-        return
     }
   }
 
@@ -200,7 +202,6 @@ export class Membership {
         if (message.wants.length > 0 && this.#roster.knows(from)) {
           this.#sendStatements(from, message.wants, [])
         }
-        return
     }
   }
 
@@ -337,8 +338,7 @@ export class Membership {
 
   #pushPull(nowMs: number): void {
     this.#pushPullAtMs = nowMs + this.#preset.pushPullIntervalMs
-    const ids = Array.from(this.#roster.members(), ({ id }) => id)
-    const partner = this.#reunited ?? ids[this.#modules.random.below(Math.max(1, ids.length))]
+    const partner = this.#reunited ?? this.#roster.anyone(this.#modules.random)
     this.#reunited = undefined
     if (partner !== undefined) this.#sendSync(partner)
   }

@@ -144,7 +144,9 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
  */
 export const near: Readonly<MembershipPreset> = Object.freeze({
   ...wan,
-  probeIntervalMs: 1_050, // a second, where a tick of load comes each second (see the prober)
+  // Two seconds, where a tick of load comes each second (see the prober). That a crashed member's
+  // ticks stay away its coordinator sees within 2 s, and looks: probes alone would take longer.
+  probeIntervalMs: 2_050,
   probeTimeoutMs: 200, // ten times the slowest usual round trip, as SWIM asks of T'
   probeDeadlineMs: 500, // as long again for two ways by a proxy, and a busy event loop
   nackAfterMs: 150,
@@ -152,7 +154,7 @@ export const near: Readonly<MembershipPreset> = Object.freeze({
   // find three that confirm it within a probe's time, whatever the interval. With 700 ms and none
   // half of the crashes are known after 3.5 s, with these after 3.3 s, for a quarter less traffic.
   suspectProbers: 8,
-  suspicionAlpha: 0.87, // 1.6 s with 64 members; over the wide area 1.8 s
+  suspicionAlpha: 0.445, // 1.6 s with 64 members; over the wide area 1.8 s
   suspicionBeta: 5, // what beta 6 has of the benefit, within 8 s
 })
 
@@ -169,7 +171,7 @@ export const membershipLimits = Object.freeze({
   /** A cluster has 64; more than that while two merge. Who never answered makes room. */
   membersMax: 256,
   /** Two rounds of probes in a full cluster: who has not answered by then makes room. */
-  provingMs: 90_000,
+  provingMs: 270_000,
   /** Four generations of a full cluster. Who never answered makes room first, then the oldest. */
   deadSetMax: 1_024,
   /** With its headers a message fits one packet of 1,500 bytes. */

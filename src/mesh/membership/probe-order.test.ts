@@ -22,6 +22,22 @@ test('everyone is probed once per round, a newcomer within the present one', () 
   assert.ok(rest.includes(idOf(6)))
 })
 
+test('one that is hastened is next, also after its turn; each other keeps its own', () => {
+  const ids = [1, 2, 3, 4, 5].map(idOf)
+  for (const turn of [0, 1, 2, 3, 4]) {
+    const order = new ProbeOrder(seededRandom(1))
+    for (const id of ids) order.add(id)
+    const round = ids.map(() => order.next())
+    const had = [order.next(), order.next()]
+    const left = ids.filter((id) => !had.includes(id))
+    const hastened = round[turn] as NodeId
+    order.hasten(hastened)
+    assert.equal(order.next(), hastened)
+    const rest = left.filter((id) => id !== hastened)
+    assert.deepEqual(rest.map(() => order.next()).sort(), rest.toSorted())
+  }
+})
+
 test('an order that was asked while it was empty takes members as any other', () => {
   const order = new ProbeOrder(secureRandom) // refuses to choose among none
   for (let i = 0; i < 3; i += 1) assert.equal(order.next(), undefined)

@@ -30,11 +30,12 @@ export class ProbeOrder {
     if (index < this.#next) this.#next -= 1
   }
 
-  /** It is the next one, where it is not its turn yet anyway. */
+  /** It is the next one, whether it had its turn in this round or not. */
   hasten(id: NodeId): void {
-    const index = this.#order.indexOf(id, this.#next)
-    if (index <= this.#next) return
+    const index = this.#order.indexOf(id)
+    if (index < 0) return
     this.#order.splice(index, 1)
+    if (index < this.#next) this.#next -= 1
     this.#order.splice(this.#next, 0, id)
   }
 

@@ -10,7 +10,7 @@ import type { LocalHealth } from './local-health.ts'
 import type { MessageBody } from './messages.ts'
 import { type MembershipPreset, membershipLimits } from './presets.ts'
 import { ProbeOrder, shuffle } from './probe-order.ts'
-import { isGone, type Roster, type RosterEvent } from './roster.ts'
+import { isGone, type Member, type Roster, type RosterEvent } from './roster.ts'
 
 export type ProbeEffect =
   | { readonly kind: 'send'; readonly to: NodeId; readonly body: MessageBody }
@@ -52,9 +52,11 @@ export interface ProberModules {
 
 /**
  * A probe may go this share of its interval early, where its member is awake anyway. A tick of load
- * each second and a probe each 1,050 ms so fall together within seconds: one wake in place of two.
+ * each second and a probe each 2,050 ms so fall together within seconds: one wake in place of two.
  */
 const earlyShare = 0.1
+/** Looks at once: where many fall silent together it is a partition, or oneself. */
+const probesAtOnceMax = 4
 
 export class Prober {
   readonly #preset: MembershipPreset
@@ -148,6 +150,15 @@ export class Prober {
     return [{ kind: 'send', to: request.target, body: { kind: 'ping', sequence } }]
   }
 
+  /** At once, out of turn: there is a reason. */
+  lookAt(id: NodeId, nowMs: number): readonly ProbeEffect[] {
+    const member = this.#modules.roster.get(id)
+    if (member === undefined || this.#probes.some(({ target }) => target === id)) return nothing
+    if (this.#probes.length < probesAtOnceMax) return [this.#ask(member, nowMs)]
+    this.#order.hasten(id)
+    return nothing
+  }
+
   acknowledged(from: NodeId, sequence: number, nowMs: number): ProbeEffect[] {
     const relay = this.#relays.get(sequence)
     if (relay !== undefined && relay.target === from) {
@@ -182,17 +193,20 @@ export class Prober {
   }
 
   #begin(nowMs: number, effects: ProbeEffect[]): void {
-    const { probeIntervalMs, probeTimeoutMs, probeDeadlineMs } = this.#preset
-    const { factor } = this.#modules.health
-    this.#nextProbeAtMs = nowMs + probeIntervalMs * factor
+    this.#nextProbeAtMs = nowMs + this.#preset.probeIntervalMs * this.#modules.health.factor
     const target = this.#order.next()
     const member = target === undefined ? undefined : this.#modules.roster.get(target)
-    if (target === undefined || member === undefined) return
+    if (member !== undefined) effects.push(this.#ask(member, nowMs))
+  }
+
+  #ask({ alive, id: target }: Member, nowMs: number): ProbeEffect {
+    const { probeTimeoutMs, probeDeadlineMs } = this.#preset
+    const { factor } = this.#modules.health
     const sequence = this.#takeSequence()
     this.#probes.push({
       sequence,
       target,
-      incarnation: member.alive.incarnation,
+      incarnation: alive.incarnation,
       sentAtMs: nowMs,
       indirectAtMs: nowMs + probeTimeoutMs * factor,
       deadlineMs: nowMs + probeDeadlineMs * factor,
@@ -200,7 +214,7 @@ export class Prober {
       hadProxies: false,
       isStalled: false,
     })
-    effects.push({ kind: 'send', to: target, body: { kind: 'ping', sequence } })
+    return { kind: 'send', to: target, body: { kind: 'ping', sequence } }
   }
 
   #advance(probe: Probe, nowMs: number, effects: ProbeEffect[]): void {

@@ -111,6 +111,12 @@ export class Roster {
     return this.#members.values()
   }
 
+  /** Drawn; undefined where there is nobody. */
+  anyone(random: Random): NodeId | undefined {
+    const ids = Array.from(this.#members.keys())
+    return ids[random.below(Math.max(1, ids.length))]
+  }
+
   /** It has answered a probe itself. */
   noteAnswer(id: NodeId): void {
     const member = this.#members.get(id)

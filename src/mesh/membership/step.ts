@@ -29,6 +29,8 @@ export type MembershipInput =
   /** Members to start from. They are tried until one answers, and again when all are gone. */
   | { readonly kind: 'join'; readonly seeds: readonly NodeId[] }
   | { readonly kind: 'update'; readonly payload: Uint8Array }
+  /** It is heard of regularly, and was not lately: that accuses nobody, but is worth a probe. */
+  | { readonly kind: 'silent'; readonly id: NodeId }
   | { readonly kind: 'leave' }
 
 export type RejectionFault = StatementFault | 'oversized-message'

@@ -192,6 +192,7 @@ class MemberHost implements MeshHost<MemberMessage> {
     for (const event of events) {
       const what = event.kind === 'caught' ? `lie: ${event.lie}` : event.kind
       out.note({ kind: 'seen', what })
+      if (event.kind === 'silent') this.#stepMachine(event, nowMs)
     }
   }
 
