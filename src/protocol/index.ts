@@ -83,9 +83,9 @@ export {
   type WorkerId,
 } from './ids.ts'
 export {
-  type ChainPlace,
+  type ChainWay,
   chainSaltBytes,
-  chainStep,
+  chainWalk,
   isAnchorSealed,
   isDigestSealed,
   sealClusterDigest,

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import * as arbitrary from './load.fixture.ts'
 import {
+  type ChainWay,
   chainSaltBytes,
-  chainStep,
+  chainWalk,
   isAnchorSealed,
   isDigestSealed,
   sealClusterDigest,
@@ -43,27 +44,32 @@ test('a digest is good under its coordinator’s signature, and is not an anchor
   assert.ok(!isAnchorSealed({ value: { ...anchor, node: identity.id }, bytes, signature }, 'net'))
 })
 
-test('a step depends on the node, the anchor, the chain, the position and the value', () => {
+test('a way along a chain depends on node, anchor, chain, position and value', () => {
   const value = new Uint8Array(loadChain.valueBytes).fill(7)
   const salt = new Uint8Array(chainSaltBytes).fill(3)
   const other = Buffer.from([1, 2, 3])
-  const stepped = (from: Uint8Array, place: Parameters<typeof chainStep>[2]) => {
+  const walked = (from: Uint8Array, way: Omit<ChainWay, 'places'>, places = 1) => {
     const bytes = Buffer.concat([other, from, other])
-    chainStep(bytes, other.length, place)
+    chainWalk(bytes, other.length, { ...way, places })
     assert.deepEqual([bytes.subarray(0, 3), bytes.subarray(-3)], [other, other])
     return bytes.toString('hex')
   }
   const results = new Set([
-    stepped(value, { salt, chain: 1, position: 2 }),
-    stepped(value, { salt, chain: 2, position: 2 }),
-    stepped(value, { salt, chain: 1, position: 3 }),
-    stepped(value, { salt, chain: 1, position: 2 + 256 }),
-    stepped(value, { salt: salt.with(0, 4), chain: 1, position: 2 }),
-    stepped(value, { salt: salt.with(13, 4), chain: 1, position: 2 }),
-    stepped(value.with(15, 8), { salt, chain: 1, position: 2 }),
+    walked(value, { salt, chain: 1, position: 2 }),
+    walked(value, { salt, chain: 2, position: 2 }),
+    walked(value, { salt, chain: 1, position: 3 }),
+    walked(value, { salt, chain: 1, position: 2 + 256 }),
+    walked(value, { salt: salt.with(0, 4), chain: 1, position: 2 }),
+    walked(value, { salt: salt.with(13, 4), chain: 1, position: 2 }),
+    walked(value.with(15, 8), { salt, chain: 1, position: 2 }),
   ])
   assert.equal(results.size, 7)
-  assert.ok(results.has(stepped(value, { salt, chain: 1, position: 2 })))
+  assert.ok(results.has(walked(value, { salt, chain: 1, position: 2 })))
+  const twice = walked(value, { salt, chain: 1, position: 3 }, 2)
+  const once = Buffer.from(walked(value, { salt, chain: 1, position: 3 }), 'hex').subarray(3, -3)
+  assert.equal(twice, walked(once, { salt, chain: 1, position: 2 }))
+  const nowhere = walked(value, { salt, chain: 1, position: 3 }, 0)
+  assert.equal(nowhere, Buffer.concat([other, value, other]).toString('hex'))
 })
 
 test('a key is the beginning of its id, written and read', () => {

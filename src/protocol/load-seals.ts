@@ -1,5 +1,5 @@
 /**
- * Signatures of anchors and digests, and the step of the hash chains.
+ * Signatures of anchors and digests, and the way along the hash chains.
  *
  * What is signed begins with the kind of statement and the network, so that it means nothing
  * elsewhere. Whoever passes a statement on keeps its bytes.
@@ -43,29 +43,33 @@ export function isDigestSealed(
   return verifySignature(value.coordinator, signed('cluster-digest', network, bytes), signature)
 }
 
-/** What a value of a chain is bound to, so that nothing found for one serves for another. */
-export interface ChainPlace {
+/** From a value to an earlier one, with what binds both: what is found for one serves no other. */
+export interface ChainWay {
   /** 14 bytes: the node's key and the anchor's sequence. */
   readonly salt: Uint8Array
   readonly chain: number
-  /** Of the value that goes in; the one that comes out is at one less. */
+  /** Of the value that goes in; the one that comes out is so many places before. */
   readonly position: number
+  readonly places: number
 }
 
 export const chainSaltBytes = nodeKeyLengthBytes + 4
 
-/** Replaces the 16 bytes from `at` on by the chain's value one place before. */
-export function chainStep(bytes: Uint8Array, at: number, place: ChainPlace): void {
-  const { salt, chain, position } = place
+/** Replaces the 16 bytes from `at` on by the chain's value at the end of the way. */
+export function chainWalk(bytes: Uint8Array, at: number, way: ChainWay): void {
+  const { salt, chain, position, places } = way
   const { valueBytes } = loadChain
   stepBytes.set(salt, prefix.length)
   stepBytes[chainAt] = chain
-  stepBytes[chainAt + 1] = position & 0xff
-  stepBytes[chainAt + 2] = position >>> 8
   for (let i = 0; i < valueBytes; i += 1) stepBytes[valueAt + i] = bytes[at + i] ?? 0
-  // As text: a buffer for each result would cost more than the hash (`sha256.ts`).
-  const text = hash('sha256', stepBytes, 'latin1')
-  for (let i = 0; i < valueBytes; i += 1) bytes[at + i] = text.charCodeAt(i)
+  for (let reached = position; reached > position - places; reached -= 1) {
+    stepBytes[chainAt + 1] = reached & 0xff
+    stepBytes[chainAt + 2] = reached >>> 8
+    // As text: a buffer for each result would cost more than the hash (`sha256.ts`).
+    const text = hash('sha256', stepBytes, 'latin1')
+    for (let i = 0; i < valueBytes; i += 1) stepBytes[valueAt + i] = text.charCodeAt(i)
+  }
+  for (let i = 0; i < valueBytes; i += 1) bytes[at + i] = stepBytes[valueAt + i] ?? 0
 }
 
 /** All of it fits into one block of SHA-256, 55 bytes. */

@@ -115,7 +115,7 @@ export class EntryBook {
     const { issuedAtMs, sequence, tickMs, tick } = entry
     const isEarly = issuedAtMs + said.tick * tickMs > at.wallMs + clockSkewMaxMs
     if (isEarly && said.sequence === sequence) return 'untimely'
-    const outcome = entry.advance(said, at.nowMs, this.#modules.seals.step)
+    const outcome = entry.advance(said, at.nowMs, this.#modules.seals.walk)
     if (outcome !== 'taken') return outcome
     entry.key = said.key
     const { cluster } = entry

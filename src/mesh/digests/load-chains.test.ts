@@ -2,28 +2,28 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../../base/index.ts'
-import { chainStep, loadTopsBytes, nodeIdOf } from '../../protocol/index.ts'
-import { type ChainStep, KnownChains, OwnChains } from './load-chains.ts'
+import { chainWalk, loadTopsBytes, nodeIdOf } from '../../protocol/index.ts'
+import { type ChainWalk, KnownChains, OwnChains } from './load-chains.ts'
 import { countUnitFor, figuresOf, levelsOf } from './load-scale.ts'
 import { simulatedSeals } from './seals.ts'
 
 const node = nodeIdOf(new Uint8Array(32).fill(9))
 const seeds = seededRandom(1).bytes(loadTopsBytes)
-const steps: readonly [string, ChainStep][] = [
-  ['SHA-256', chainStep],
-  ['the simulation’s', simulatedSeals(node).step],
+const walks: readonly [string, ChainWalk][] = [
+  ['SHA-256', chainWalk],
+  ['the simulation’s', simulatedSeals(node).walk],
 ]
 
-function made(step: ChainStep, ticksMax = 40): { own: OwnChains; known: () => KnownChains } {
-  const own = new OwnChains({ node, sequence: 7, ticksMax, seeds }, step)
+function made(walk: ChainWalk, ticksMax = 40): { own: OwnChains; known: () => KnownChains } {
+  const own = new OwnChains({ node, sequence: 7, ticksMax, seeds }, walk)
   return { own, known: () => new KnownChains(node, 7, own.tops) }
 }
 
 const levels = fc.nat(0xfff)
 
-for (const [name, step] of steps) {
+for (const [name, walk] of walks) {
   test(`what a node shows is known again, with any levels and any gaps (${name})`, () => {
-    const { own, known } = made(step)
+    const { own, known } = made(walk)
     const said = fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { minLength: 1 })
     fc.assert(
       fc.property(said, fc.infiniteStream(levels), (ticks, stream) => {
@@ -31,7 +31,7 @@ for (const [name, step] of steps) {
         for (const tick of ticks.sort((a, b) => a - b)) {
           const now = stream.next().value ?? 0
           const proof = own.proof(tick, now)
-          assert.ok(chains.take({ tick, levels: now, proof }, step))
+          assert.ok(chains.take({ tick, levels: now, proof }, walk))
           assert.equal(chains.last?.proof, proof)
         }
       }),
@@ -41,7 +41,7 @@ for (const [name, step] of steps) {
 }
 
 test('a coordinator that knows all earlier ticks cannot say other levels or a later tick', () => {
-  const { own, known } = made(chainStep)
+  const { own, known } = made(chainWalk)
   fc.assert(
     fc.property(
       fc.integer({ min: 2, max: 39 }),
@@ -57,14 +57,14 @@ test('a coordinator that knows all earlier ticks cannot say other levels or a la
         const mixed = now.slice()
         mixed.set(before.subarray(figure * 16, figure * 16 + 16), figure * 16)
         const chains = known()
-        assert.ok(chains.take({ tick: tick - 1, levels: changed, proof: before }, chainStep))
+        assert.ok(chains.take({ tick: tick - 1, levels: changed, proof: before }, chainWalk))
         if (changed !== truth) {
-          assert.ok(!chains.take({ tick, levels: changed, proof: now }, chainStep))
-          assert.ok(!chains.take({ tick, levels: changed, proof: mixed }, chainStep))
+          assert.ok(!chains.take({ tick, levels: changed, proof: now }, chainWalk))
+          assert.ok(!chains.take({ tick, levels: changed, proof: mixed }, chainWalk))
         }
-        assert.ok(!chains.take({ tick: tick + 1, levels: truth, proof: now }, chainStep))
+        assert.ok(!chains.take({ tick: tick + 1, levels: truth, proof: now }, chainWalk))
         // A failed try has spoilt nothing.
-        assert.ok(chains.take({ tick, levels: truth, proof: now }, chainStep))
+        assert.ok(chains.take({ tick, levels: truth, proof: now }, chainWalk))
       },
     ),
     { numRuns: 100 },
@@ -72,22 +72,22 @@ test('a coordinator that knows all earlier ticks cannot say other levels or a la
 })
 
 test('chains of another node or anchor do not serve', () => {
-  const { own } = made(chainStep)
+  const { own } = made(chainWalk)
   const proof = own.proof(3, 0x123)
   const other = nodeIdOf(new Uint8Array(32).fill(8))
   const said = { tick: 3, levels: 0x123, proof }
-  assert.ok(new KnownChains(node, 7, own.tops).take(said, chainStep))
-  assert.ok(!new KnownChains(other, 7, own.tops).take(said, chainStep))
-  assert.ok(!new KnownChains(node, 8, own.tops).take(said, chainStep))
+  assert.ok(new KnownChains(node, 7, own.tops).take(said, chainWalk))
+  assert.ok(!new KnownChains(other, 7, own.tops).take(said, chainWalk))
+  assert.ok(!new KnownChains(node, 8, own.tops).take(said, chainWalk))
 })
 
 test('checking costs a few hashes a tick, whatever the load does', (t) => {
   let hashes = 0
-  const counted: ChainStep = (bytes, at, place) => {
-    hashes += 1
-    chainStep(bytes, at, place)
+  const counted: ChainWalk = (bytes, at, way) => {
+    hashes += way.places
+    chainWalk(bytes, at, way)
   }
-  const { own, known } = made(chainStep, 120)
+  const { own, known } = made(chainWalk, 120)
   const random = seededRandom(5)
   const loads: readonly [string, (tick: number) => number, number][] = [
     ['the same', () => 0x345, 3],

@@ -10,7 +10,7 @@
  */
 import { assert } from '../../base/index.ts'
 import {
-  type ChainPlace,
+  type ChainWay,
   chainSaltBytes,
   loadChain,
   loadChainCount,
@@ -24,8 +24,8 @@ import {
 } from '../../protocol/index.ts'
 import { levelOf } from './load-scale.ts'
 
-/** `chainStep` of `protocol`, or a cheaper one in a simulation. */
-export type ChainStep = (bytes: Uint8Array, at: number, place: ChainPlace) => void
+/** `chainWalk` of `protocol`, or a cheaper one in a simulation. */
+export type ChainWalk = (bytes: Uint8Array, at: number, way: ChainWay) => void
 
 const { figures, levels: levelCount, valueBytes } = loadChain
 /** Of the owner's values each twelfth is kept: 7.5 kB, and at most eleven steps to any other. */
@@ -44,28 +44,31 @@ export class OwnChains {
   readonly tops: Uint8Array
   readonly #key: NodeKey
   readonly #sequence: number
-  readonly #step: ChainStep
+  readonly #walk: ChainWalk
   readonly #ticksMax: number
   /** Values at positions 0, 12, 24 …, and at the last; for each, all chains. */
   readonly #kept: Uint8Array
 
-  constructor({ node, sequence, ticksMax, seeds }: ChainsOptions, step: ChainStep) {
+  constructor({ node, sequence, ticksMax, seeds }: ChainsOptions, walk: ChainWalk) {
     assert(seeds.length === loadTopsBytes, 'each chain has a seed')
     this.#key = nodeKeyOf(node)
     this.#sequence = sequence
-    this.#step = step
+    this.#walk = walk
     this.#ticksMax = ticksMax
     this.#kept = new Uint8Array((Math.ceil(ticksMax / keptEach) + 1) * loadTopsBytes)
     const values = seeds.slice()
     this.#keep(ticksMax, values)
-    place.of(this.#key, sequence)
-    for (let position = ticksMax; position > 0; position -= 1) {
-      place.position = position
+    way.of(this.#key, sequence)
+    for (let position = ticksMax; position > 0; ) {
+      const next = (Math.ceil(position / keptEach) - 1) * keptEach
+      way.position = position
+      way.places = position - next
       for (let chain = 0; chain < loadChainCount; chain += 1) {
-        place.chain = chain
-        step(values, chain * valueBytes, place)
+        way.chain = chain
+        walk(values, chain * valueBytes, way)
       }
-      if ((position - 1) % keptEach === 0) this.#keep(position - 1, values)
+      position = next
+      this.#keep(position, values)
     }
     this.tops = values
   }
@@ -76,17 +79,16 @@ export class OwnChains {
     const proof = new Uint8Array(loadProofBytes)
     const part = Math.ceil(tick / keptEach)
     const from = Math.min(this.#ticksMax, part * keptEach)
-    place.of(this.#key, this.#sequence)
+    way.of(this.#key, this.#sequence)
     for (let figure = 0; figure < figures; figure += 1) {
       const chain = figure * levelCount + levelOf(levels, figure)
       const at = figure * valueBytes
       const keptAt = part * loadTopsBytes + chain * valueBytes
       for (let i = 0; i < valueBytes; i += 1) proof[at + i] = this.#kept[keptAt + i] ?? 0
-      place.chain = chain
-      for (let position = from; position > tick; position -= 1) {
-        place.position = position
-        this.#step(proof, at, place)
-      }
+      way.chain = chain
+      way.position = from
+      way.places = from - tick
+      this.#walk(proof, at, way)
     }
     return proof
   }
@@ -127,17 +129,17 @@ export class KnownChains<Shown extends ShownLevels = ShownLevels> {
   }
 
   /** Whether these are the chains' values at that tick, above all known ones. */
-  isProven(said: ShownLevels, step: ChainStep): boolean {
-    place.of(this.#key, this.#sequence)
+  isProven(said: ShownLevels, walk: ChainWalk): boolean {
+    way.of(this.#key, this.#sequence)
     for (let figure = 0; figure < figures; figure += 1) {
-      if (!this.#isFigureProven(figure, said, step)) return false
+      if (!this.#isFigureProven(figure, said, walk)) return false
     }
     return true
   }
 
   /** Whether they are; takes them in. */
-  take(said: Shown, step: ChainStep): boolean {
-    if (!this.isProven(said, step)) return false
+  take(said: Shown, walk: ChainWalk): boolean {
+    if (!this.isProven(said, walk)) return false
     const last = this.#last
     if (last !== undefined && last.levels !== said.levels) this.#keep(last, said.levels)
     this.#last = said
@@ -159,7 +161,7 @@ export class KnownChains<Shown extends ShownLevels = ShownLevels> {
     }
   }
 
-  #isFigureProven(figure: number, said: ShownLevels, step: ChainStep): boolean {
+  #isFigureProven(figure: number, said: ShownLevels, walk: ChainWalk): boolean {
     const { levels, proof, tick } = said
     const last = this.#last
     const level = levelOf(levels, figure)
@@ -169,11 +171,10 @@ export class KnownChains<Shown extends ShownLevels = ShownLevels> {
     if (known > tick) return false
     const at = figure * valueBytes
     for (let i = 0; i < valueBytes; i += 1) scratch[i] = proof[at + i] ?? 0
-    place.chain = chain
-    for (let position = tick; position > known; position -= 1) {
-      place.position = position
-      step(scratch, 0, place)
-    }
+    way.chain = chain
+    way.position = tick
+    way.places = tick - known
+    walk(scratch, 0, way)
     const values = isLast ? last.proof : (this.#values ?? this.#tops)
     const from = isLast ? at : chain * valueBytes
     for (let i = 0; i < valueBytes; i += 1) if (scratch[i] !== values[from + i]) return false
@@ -182,9 +183,10 @@ export class KnownChains<Shown extends ShownLevels = ShownLevels> {
 }
 
 /** The salt is written when it is read: once for all the hashes of a tick, or never. */
-class Place implements ChainPlace {
+class Way implements ChainWay {
   chain = 0
   position = 0
+  places = 0
   readonly #salt = new Uint8Array(chainSaltBytes)
   #key: NodeKey | undefined
   #sequence = 0
@@ -207,4 +209,4 @@ class Place implements ChainPlace {
 
 /** Reused, one value at a time: an object for each of a million hashes would cost. */
 const scratch = new Uint8Array(valueBytes)
-const place = new Place()
+const way = new Way()

@@ -9,7 +9,7 @@ import {
   type Sealed,
 } from '../../protocol/index.ts'
 import { digestTimes } from './limits.ts'
-import { type ChainStep, KnownChains } from './load-chains.ts'
+import { type ChainWalk, KnownChains } from './load-chains.ts'
 import { figuresOf, levelsOf } from './load-scale.ts'
 
 /** Where in a node's life something was said: later is larger. */
@@ -152,14 +152,14 @@ export class NodeEntry {
     this.#chains = new KnownChains(value.node, value.sequence, value.tops)
   }
 
-  advance(said: LoadTick, nowMs: number, step: ChainStep): TickOutcome {
+  advance(said: LoadTick, nowMs: number, walk: ChainWalk): TickOutcome {
     if (said.sequence !== this.sequence) {
       return said.sequence < this.sequence ? 'stale' : 'unknown'
     }
     if (said.tick < this.tick) return 'stale'
-    if (said.tick === this.tick) return this.#compare(said, step)
+    if (said.tick === this.tick) return this.#compare(said, walk)
     if (said.tick > this.ticksMax || said.levels > levelsMax) return 'forged'
-    if (!this.#chains.take(said, step)) return this.#unproven
+    if (!this.#chains.take(said, walk)) return this.#unproven
     this.tick = said.tick
     this.levels = said.levels
     this.#heard(nowMs)
@@ -198,13 +198,13 @@ export class NodeEntry {
    * it proves nothing: the values of a tick follow from those of the next one. Of the two everyone
    * keeps the larger number, so that all hold the same.
    */
-  #compare(said: LoadTick, step: ChainStep): TickOutcome {
+  #compare(said: LoadTick, walk: ChainWalk): TickOutcome {
     if (said.levels === this.levels || this.tick === 0) return 'known'
     if (said.levels > levelsMax) return 'forged'
     if (said.levels < this.levels) {
-      return this.#chains.isProven(said, step) ? 'contradiction' : this.#unproven
+      return this.#chains.isProven(said, walk) ? 'contradiction' : this.#unproven
     }
-    if (!this.#chains.take(said, step)) return this.#unproven
+    if (!this.#chains.take(said, walk)) return this.#unproven
     this.levels = said.levels
     return 'contradiction'
   }

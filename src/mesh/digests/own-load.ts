@@ -188,7 +188,7 @@ export class OwnLoad {
     const sequence = this.#sequence
     const ticksMax = anchorTicksMin + random.below(anchorTicksMax - anchorTicksMin + 1)
     const seeds = random.bytes(loadTopsBytes)
-    const chains = new OwnChains({ node: this.#self, sequence, ticksMax, seeds }, seals.step)
+    const chains = new OwnChains({ node: this.#self, sequence, ticksMax, seeds }, seals.walk)
     const anchor = seals.sealAnchor({
       ...facts,
       node: this.#self,

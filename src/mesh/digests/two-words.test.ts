@@ -41,8 +41,8 @@ function earlier(tick: LoadTick): LoadTick {
   new DataView(salt.buffer).setUint32(nodeKeyLengthBytes, tick.sequence, true)
   for (let figure = 0; figure < loadChain.figures; figure += 1) {
     const chain = figure * loadChain.levels + levelOf(tick.levels, figure)
-    const place = { chain, position: tick.tick, salt }
-    ed25519Seals(createIdentity(), network).step(proof, figure * loadChain.valueBytes, place)
+    const way = { chain, position: tick.tick, places: 1, salt }
+    ed25519Seals(createIdentity(), network).walk(proof, figure * loadChain.valueBytes, way)
   }
   return { ...tick, tick: tick.tick - 1, proof }
 }

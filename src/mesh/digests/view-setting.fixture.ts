@@ -34,8 +34,8 @@ export class Member {
     this.identity = identity
     const sequence = change.sequence ?? 100
     const seeds = seededRandom(seed).bytes(loadTopsBytes)
-    const { step, sealAnchor } = ed25519Seals(identity, network)
-    this.chains = new OwnChains({ node: identity.id, sequence, ticksMax: 60, seeds }, step)
+    const { walk, sealAnchor } = ed25519Seals(identity, network)
+    this.chains = new OwnChains({ node: identity.id, sequence, ticksMax: 60, seeds }, walk)
     this.anchor = sealAnchor({
       node: identity.id,
       cluster,
