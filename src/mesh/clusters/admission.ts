@@ -28,7 +28,7 @@ export function judge(id: NodeId, said: readonly Trip[], view: AdmissionView): J
   const tripMs = new Map<NodeId, number>()
   for (const trip of said) if (trip.ms >= 0) tripMs.set(trip.id, trip.ms)
   const nearMs = clusterLimits.enterShare * rules.boundMs
-  const ownIsFar = view.trips.get(id)?.isFar === true
+  const ownIsFar = view.trips.isFar(id)
   const self = present[0]
   const far: NodeId[] = []
   for (const member of present) {

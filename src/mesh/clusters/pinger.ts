@@ -108,9 +108,8 @@ export class Pinger {
 
   /** A little above the bound: jitter may have made it so. */
   #isDoubtful(id: NodeId): boolean {
-    const trip = this.#trips.get(id)
-    if (trip === undefined || !trip.isFar) return false
-    return trip.ms <= clusterLimits.clearlyFarShare * this.#boundMs
+    if (!this.#trips.isFar(id)) return false
+    return (this.#trips.ms(id) ?? 0) <= clusterLimits.clearlyFarShare * this.#boundMs
   }
 
   #send(probe: Probe, nowMs: number): void {

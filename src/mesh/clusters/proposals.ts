@@ -38,20 +38,22 @@ export function propose(
 ): Proposal | undefined {
   const tallies = new Map<string, Tally>()
   for (const { card } of neighbours) {
-    const trip = trips.get(card.id)
-    if (trip === undefined || trip.isFar || card.cluster === cluster) continue
+    // First what says most often that it is not better, and costs least.
+    if (card.clusterSize < size || card.cluster === cluster) continue
     if (!isBetter({ cluster: card.cluster, size: card.clusterSize }, { cluster, size })) continue
+    const ms = trips.ms(card.id)
+    if (ms === undefined || trips.isFar(card.id)) continue
     const tally = tallies.get(card.cluster)
     if (tally === undefined) {
-      const found = { contact: card.id, contactMs: trip.ms, near: 1, size: card.clusterSize }
+      const found = { contact: card.id, contactMs: ms, near: 1, size: card.clusterSize }
       tallies.set(card.cluster, found)
       continue
     }
     tally.near += 1
     tally.size = Math.max(tally.size, card.clusterSize)
-    if (trip.ms >= tally.contactMs) continue
+    if (ms >= tally.contactMs) continue
     tally.contact = card.id
-    tally.contactMs = trip.ms
+    tally.contactMs = ms
   }
   let best: Proposal | undefined
   let bestScore = 0

@@ -226,7 +226,7 @@ export class Search {
     attempt.roster = roster
     const ids = seats.map(({ id }) => id)
     attempt.farInside = countFar(ids, new Map(standings.map(({ id, far }) => [id, far])))
-    const unmeasured = ids.filter((id) => trips.get(id) === undefined)
+    const unmeasured = ids.filter((id) => !trips.has(id))
     const shown = new Map(cards.map((card) => [card.id, card]))
     const cardOf = (id: NodeId) => {
       const held = this.#context.cardOf(id)
@@ -245,7 +245,7 @@ export class Search {
   #farOf({ roster, farInside, missing }: Attempt): number {
     let far = farInside
     for (const { id } of roster?.seats ?? []) {
-      if (!missing.has(id) && this.#context.trips.get(id)?.isFar === true) far += 1
+      if (!missing.has(id) && this.#context.trips.isFar(id)) far += 1
     }
     return far
   }
@@ -263,7 +263,7 @@ export class Search {
     for (;;) {
       const id = attempt.queue.shift()
       if (id === undefined) break
-      if (trips.get(id) !== undefined) continue
+      if (trips.has(id)) continue
       attempt.measuring = id
       if (!this.#context.measure(id)) attempt.queue.unshift(id) // busy: tried again when due
       return
@@ -283,8 +283,8 @@ export class Search {
     const { version, cluster, seats } = attempt.roster
     const said: Trip[] = []
     for (const { id } of seats) {
-      const trip = trips.get(id)
-      if (trip !== undefined) said.push({ id, ms: trip.ms })
+      const ms = trips.ms(id)
+      if (ms !== undefined) said.push({ id, ms })
     }
     const card = this.#context.ownCard()
     this.#context.send(attempt.contact, { kind: 'ask', cluster, version, card, trips: said })
@@ -297,7 +297,7 @@ export class Search {
     const others: NodeId[] = []
     for (const { id } of roster?.seats ?? []) {
       if (id === self || id === contact || missing.has(id)) continue
-      if (trips.get(id) !== undefined) others.push(id)
+      if (trips.has(id)) others.push(id)
     }
     const other = others[random.below(Math.max(1, others.length))]
     if (other === undefined) {

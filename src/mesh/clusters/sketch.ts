@@ -52,7 +52,7 @@ export class Sketch {
     const { witnessesSinceMs } = this.#source
     if (this.#doneSinceMs === witnessesSinceMs) return this.#refresh(nowMs)
     for (const id of this.#source.witnesses()) {
-      if (id === this.#context.self || this.#context.trips.get(id) !== undefined) continue
+      if (id === this.#context.self || this.#context.trips.has(id)) continue
       this.#context.measure(id)
       this.#nextAtMs = nowMs + clusterTimes.witnessEveryMs
       return false
@@ -75,7 +75,7 @@ export class Sketch {
     const found = new Map<NodeKey, number>()
     const before = new Map(this.#trips.map(({ key, ms }) => [key, ms]))
     for (const id of this.#source.witnesses()) {
-      const ms = id === self ? 0 : trips.get(id)?.ms
+      const ms = id === self ? 0 : trips.ms(id)
       const key = nodeKeyOf(id)
       if (ms !== undefined) found.set(key, steady(before.get(key), ms))
     }

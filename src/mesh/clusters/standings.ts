@@ -73,7 +73,7 @@ export class Standings {
     const { self, seal, trips } = this.#context
     const far: NodeId[] = []
     for (const { id } of roster.seats) {
-      if (id !== self && trips.get(id)?.isFar === true) far.push(id)
+      if (id !== self && trips.isFar(id)) far.push(id)
     }
     if (this.#own !== undefined) {
       if (nowMs < this.#renewAfterMs || areSame(far, this.#own.far)) return false

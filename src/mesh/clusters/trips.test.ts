@@ -39,3 +39,14 @@ test('only so many are remembered; the one measured longest ago makes room', () 
   assert.equal(trips.get('p0' as NodeId), undefined)
   assert.notEqual(trips.get('p1' as NodeId), undefined)
 })
+
+test('who comes into another’s place begins anew', () => {
+  const trips = new Trips(15)
+  for (let i = 0; i < clusterLimits.tripsMax; i += 1) trips.record(`p${i}` as NodeId, 100, i)
+  const atMs = clusterLimits.tripsMax
+  assert.equal(trips.record(peer, 10, atMs), true)
+  assert.deepEqual(trips.get(peer), { ms: 10, isFar: false, samples: 1, atMs })
+  assert.ok(!trips.has('p0' as NodeId))
+  assert.ok(trips.isFar('p1' as NodeId))
+  assert.equal(trips.ms('p1' as NodeId), 100)
+})

@@ -10,82 +10,125 @@ export interface MeasuredTrip {
   readonly atMs: number
 }
 
-interface Kept {
-  ms: number
-  isFar: boolean
-  samples: number
-  atMs: number
-  recent: number[]
-}
+const { samplesKept } = clusterLimits
+/** Of one peer: the last few round trips, and then these. Eight numbers are a line of the cache. */
+const msAt = samplesKept
+const atMsAt = samplesKept + 1
+/** How many were measured; negative where it is far. */
+const samplesAt = samplesKept + 2
+const keptLength = samplesKept + 3
+const firstPeers = 32
 
+/**
+ * A member answers a probe each second, and finds nothing of this in the processor's cache when it
+ * is one of thousands in a process. So all lies in one array.
+ */
 export class Trips {
   readonly #boundMs: number
-  /** In the order in which they were first measured. */
-  readonly #kept = new Map<NodeId, Kept>()
+  /** Where each peer's begins, in the order in which they were first measured. */
+  readonly #placeOf = new Map<NodeId, number>()
+  #kept = new Float64Array(firstPeers * keptLength)
 
   constructor(boundMs: number) {
     this.#boundMs = boundMs
   }
 
   get size(): number {
-    return this.#kept.size
+    return this.#placeOf.size
+  }
+
+  has(id: NodeId): boolean {
+    return this.#placeOf.has(id)
+  }
+
+  /** Median of the last few; of two the shorter. */
+  ms(id: NodeId): number | undefined {
+    const place = this.#placeOf.get(id)
+    return place === undefined ? undefined : this.#kept[place + msAt]
+  }
+
+  /** false also where it was never measured. */
+  isFar(id: NodeId): boolean {
+    const place = this.#placeOf.get(id)
+    return place !== undefined && (this.#kept[place + samplesAt] as number) < 0
   }
 
   get(id: NodeId): MeasuredTrip | undefined {
-    return this.#kept.get(id)
+    const place = this.#placeOf.get(id)
+    if (place === undefined) return undefined
+    const samples = this.#kept[place + samplesAt] as number
+    return {
+      ms: this.#kept[place + msAt] as number,
+      isFar: samples < 0,
+      samples: Math.abs(samples),
+      atMs: this.#kept[place + atMsAt] as number,
+    }
   }
 
   /** @returns whether it has become far or near by this */
   record(id: NodeId, ms: number, nowMs: number): boolean {
-    const { samplesKept, enterShare, returnShare } = clusterLimits
-    let kept = this.#kept.get(id)
-    const isFirst = kept === undefined
-    if (kept === undefined) {
-      this.#makeRoom()
-      kept = { ms, isFar: false, samples: 0, atMs: nowMs, recent: [] }
-      this.#kept.set(id, kept)
-    }
-    if (kept.recent.length >= samplesKept) kept.recent.shift()
-    kept.recent.push(ms)
-    kept.samples += 1
-    kept.atMs = nowMs
-    kept.ms = lowerMedian(kept.recent)
-    const wasFar = kept.isFar
+    const { enterShare, returnShare, probeTries } = clusterLimits
+    const known = this.#placeOf.get(id)
+    const place = known ?? this.#makeRoomFor(id)
+    const kept = this.#kept
+    const before = kept[place + samplesAt] as number
+    const samples = Math.abs(before) + 1
+    const wasFar = before < 0
+    kept[place + ((samples - 1) % samplesKept)] = ms
+    const medianMs = lowerMedian(kept, place, Math.min(samples, samplesKept))
     // Until it has been tried thrice, the first impression may be mended from far to near.
-    const isYoung = kept.samples <= clusterLimits.probeTries
-    const share = isYoung && (isFirst || wasFar) ? enterShare : wasFar ? returnShare : 1
-    kept.isFar = kept.ms > share * this.#boundMs
-    return isFirst || kept.isFar !== wasFar
+    const isYoung = samples <= probeTries
+    const share = isYoung && (samples === 1 || wasFar) ? enterShare : wasFar ? returnShare : 1
+    const isFar = medianMs > share * this.#boundMs
+    kept[place + msAt] = medianMs
+    kept[place + atMsAt] = nowMs
+    kept[place + samplesAt] = isFar ? -samples : samples
+    return samples === 1 || isFar !== wasFar
   }
 
-  #makeRoom(): void {
-    if (this.#kept.size < clusterLimits.tripsMax) return
+  #makeRoomFor(id: NodeId): number {
+    const { size } = this.#placeOf
+    const place = size < clusterLimits.tripsMax ? size * keptLength : this.#forgetOldest()
+    if (place === this.#kept.length) {
+      const longer = new Float64Array(2 * place)
+      longer.set(this.#kept)
+      this.#kept = longer
+    }
+    this.#kept[place + samplesAt] = 0
+    this.#placeOf.set(id, place)
+    return place
+  }
+
+  /** @returns where it was */
+  #forgetOldest(): number {
     let oldest: NodeId | undefined
+    let oldestPlace = 0
     let oldestAtMs = Number.POSITIVE_INFINITY
-    for (const [id, { atMs }] of this.#kept) {
+    for (const [id, place] of this.#placeOf) {
+      const atMs = this.#kept[place + atMsAt] as number
       if (atMs >= oldestAtMs) continue
       oldest = id
+      oldestPlace = place
       oldestAtMs = atMs
     }
-    if (oldest !== undefined) this.#kept.delete(oldest)
+    if (oldest !== undefined) this.#placeOf.delete(oldest)
+    return oldestPlace
   }
 }
 
 /** Of a few, by how many are smaller: nothing is sorted or copied for each probe's answer. */
-function lowerMedian(values: readonly number[]): number {
-  const { length } = values
-  const place = (length - 1) >> 1
-  // By index: a loop over numbers makes an object of each.
-  for (let i = 0; i < length; i += 1) {
+function lowerMedian(values: Float64Array, from: number, length: number): number {
+  const rank = (length - 1) >> 1
+  for (let i = from; i < from + length; i += 1) {
     const value = values[i] as number
     let below = 0
     let same = 0
-    for (let j = 0; j < length; j += 1) {
+    for (let j = from; j < from + length; j += 1) {
       const other = values[j] as number
       if (other < value) below += 1
       else if (other === value) same += 1
     }
-    if (below <= place && place < below + same) return value
+    if (below <= rank && rank < below + same) return value
   }
   return Number.NaN // none, or none that is a number
 }
