@@ -37,7 +37,4 @@ export interface HostKind<TMessage> {
   readonly subjects: readonly string[]
   /** The message's place in `subjects`. */
   subjectOf(message: TMessage): number
-  /** For another thread, and from one; each in the order in which they go. */
-  packed(message: TMessage, part: number): TMessage
-  unpacked(message: TMessage, part: number): TMessage
 }

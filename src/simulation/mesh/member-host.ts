@@ -14,7 +14,6 @@ import {
   loadMessageBytes,
   type MachineEvent,
   type MachineInput,
-  type MachineSend,
   type MemberStanding,
   MeshMachine,
   membershipMessageBytes,
@@ -26,15 +25,11 @@ import {
 import type { LoadMessage, NodeId } from '../../protocol/index.ts'
 import type { ActorInput, ActorOutputs } from '../actor.ts'
 import type { Belief } from '../checkers/beliefs.ts'
-import { CardCopies } from './card-copies.ts'
 import { machineSeals } from './claim-seals.ts'
 import type { HostKind, HostSetting, MeshHost } from './host.ts'
 import type { HostEvent } from './host-event.ts'
+import type { MemberMessage } from './member-message.ts'
 import { SimulatedWork } from './simulated-work.ts'
-
-export type MemberMessage =
-  | MachineSend['part']
-  | { readonly kind: 'load'; readonly message: LoadMessage }
 
 const subjects = [
   ...['ping', 'ping-request', 'ack', 'nack', 'gossip', 'sync', 'sync-reply'],
@@ -71,17 +66,10 @@ function subjectOfLoad(message: LoadMessage): Subject {
 
 export function memberHosts(boundMs: number): HostKind<MemberMessage> {
   const rules: ClusterRules = { ...defaultClusterRules, boundMs }
-  const cards = new CardCopies()
   return {
     make: (setting) => new MemberHost(setting, rules),
     subjects,
     subjectOf,
-    packed: (part, to) =>
-      part.kind === 'neighbourhood' ? { ...part, message: cards.packed(part.message, to) } : part,
-    unpacked: (part, from) =>
-      part.kind === 'neighbourhood'
-        ? { ...part, message: cards.unpacked(part.message, from) }
-        : part,
     bytesOf(part) {
       switch (part.kind) {
         case 'membership':

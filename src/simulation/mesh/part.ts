@@ -10,12 +10,15 @@ import { Links } from '../network/links.ts'
 import { Placement } from '../network/placement.ts'
 import { CheapSeal } from '../seal.ts'
 import { type Cut, cutHosts } from '../threads/cut.ts'
-import { type Parcel, type Share, World } from '../world.ts'
+import type { Words } from '../threads/words.ts'
+import { type Share, World } from '../world.ts'
 import { Gateways } from './gateways.ts'
 import type { HostKind, MeshHost } from './host.ts'
 import type { HostEvent } from './host-event.ts'
 import { memberHosts } from './member-host.ts'
+import type { MemberMessage } from './member-message.ts'
 import { type MeshRunOptions, wallStartMs } from './options.ts'
+import { PartMail } from './part-mail.ts'
 import { ViewAges, type ViewAgesReport } from './view-ages.ts'
 
 /** What both the parts of a run and its monitor derive from the options alone. */
@@ -91,9 +94,9 @@ const steadyMs = 10_000
 
 export class MeshPart {
   readonly #setting: Setting
-  readonly #world: World<unknown, HostEvent>
-  readonly #kind: HostKind<unknown>
-  readonly #partOf: Uint8Array | undefined
+  readonly #world: World<MemberMessage, HostEvent>
+  readonly #kind: HostKind<MemberMessage>
+  readonly #mail = new PartMail()
   readonly #seal: CheapSeal
   readonly #life: Int32Array
   readonly #crashedAtMs: Float64Array
@@ -114,8 +117,7 @@ export class MeshPart {
     this.#seal = new CheapSeal(ids)
     this.#life = new Int32Array(ids.length)
     this.#crashedAtMs = new Float64Array(ids.length).fill(Number.NEGATIVE_INFINITY)
-    this.#partOf = share?.partOf
-    this.#kind = memberHosts(options.boundMs) as HostKind<unknown>
+    this.#kind = memberHosts(options.boundMs)
     this.#bytesBySubject = new Array<number>(this.#kind.subjects.length).fill(0)
     const links = new Links(options, placement)
     this.#world = new World({
@@ -128,7 +130,7 @@ export class MeshPart {
     this.#ages = new ViewAges(
       this.#world,
       setting.gateways,
-      (host) => (this.#world.actor(host) as MeshHost<unknown> | undefined)?.view,
+      (host) => (this.#world.actor(host) as MeshHost<MemberMessage> | undefined)?.view,
     )
     for (const fault of faults) this.#world.at(fault.atMs, () => this.#befall(fault))
   }
@@ -137,25 +139,14 @@ export class MeshPart {
     this.#world.run(untilMs)
   }
 
-  takeParcels(): readonly (readonly Parcel<unknown>[])[] {
-    const kind = this.#kind
-    const packed = (parcel: Parcel<unknown>, to: number) => {
-      return { ...parcel, message: kind.packed(parcel.message, to) }
-    }
-    return this.#world
-      .takeParcels()
-      .map((parcels, to) => parcels.map((parcel) => packed(parcel, to)))
+  /** What hosts have said to those of other parts since the last time, by part. */
+  takeWords(): readonly Words[] {
+    return this.#world.takeParcels().map((parcels, to) => this.#mail.packed(parcels, to))
   }
 
-  accept(parcels: readonly Parcel<unknown>[]): void {
-    const kind = this.#kind
-    const partOf = this.#partOf
-    this.#world.accept(
-      parcels.map((parcel) => {
-        const from = partOf?.[parcel.source] ?? 0
-        return { ...parcel, message: kind.unpacked(parcel.message, from) }
-      }),
-    )
+  /** What those of another part have said to hosts of this one, in the order in which they did. */
+  accept(words: Words, from: number): void {
+    this.#world.accept(this.#mail.unpacked(words, from))
   }
 
   /** What was seen since the last one. */
@@ -189,7 +180,7 @@ export class MeshPart {
   }
 
   /** Each message is weighed once, when it is sent. */
-  #weigh(message: unknown, host: number): number {
+  #weigh(message: MemberMessage, host: number): number {
     const bytes = this.#kind.bytesOf(message)
     if (this.#setting.gateways.has(host)) return bytes
     const subject = this.#kind.subjectOf(message)

@@ -8,8 +8,8 @@
  * whoever writes has read what the other said `windowsAhead` windows ago, and that one had by then
  * read what it was told as long before. Twice as many boxes as windows are never overrun.
  */
-import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
 import { assert } from '../../base/index.ts'
+import type { Words } from './words.ts'
 
 /** With more, each costs a little; with fewer, a collection of garbage holds up the others. */
 export const windowsAhead = 4
@@ -26,7 +26,9 @@ export interface ExchangeMemory {
 const boxBytes = 1024 * 1024
 /** Address space only: pages are taken as they are written. */
 const boxBytesMax = 512 * 1024 * 1024
-const headBytes = 4
+/** How many numbers and how many bytes follow. */
+const headLength = 2
+const headBytes = headLength * Float64Array.BYTES_PER_ELEMENT
 /** Looks this often before it sleeps: waking takes as long as many windows. */
 const looksMax = 2_000
 
@@ -40,7 +42,7 @@ export function exchangeMemory(parts: number): ExchangeMemory {
   }
 }
 
-export class Exchange<TItem> {
+export class Exchange {
   readonly #memory: ExchangeMemory
   readonly #part: number
   readonly #written: Int32Array
@@ -56,27 +58,22 @@ export class Exchange<TItem> {
    * Ends a window: gives each part what it is told in it, and takes what the others have told this
    * one that may arrive in the next.
    * @param outgoing by part
+   * @param take of each part, to be read at once
    */
-  swap(outgoing: readonly (readonly TItem[])[]): readonly TItem[] {
+  swap(outgoing: readonly Words[], take: (words: Words, from: number) => void): void {
     this.#window += 1
-    for (let reader = 0; reader < this.#memory.parts; reader += 1) {
-      if (reader === this.#part) continue
-      write(this.#box(this.#window, this.#part, reader), outgoing[reader] ?? [])
+    for (const [reader, words] of outgoing.entries()) {
+      if (reader !== this.#part) write(this.#box(this.#window, this.#part, reader), words)
     }
     Atomics.store(this.#written, this.#part, this.#window)
     Atomics.notify(this.#written, this.#part)
-    return this.#take(this.#window + 1 - windowsAhead)
-  }
-
-  #take(window: number): readonly TItem[] {
-    const incoming: TItem[] = []
-    if (window < 1) return incoming
+    const due = this.#window + 1 - windowsAhead
+    if (due < 1) return
     for (let writer = 0; writer < this.#memory.parts; writer += 1) {
       if (writer === this.#part) continue
-      this.#await(writer, window)
-      for (const item of read<TItem>(this.#box(window, writer, this.#part))) incoming.push(item)
+      this.#await(writer, due)
+      take(read(this.#box(due, writer, this.#part)), writer)
     }
-    return incoming
   }
 
   #await(writer: number, window: number): void {
@@ -95,44 +92,18 @@ export class Exchange<TItem> {
   }
 }
 
-function write(box: SharedArrayBuffer, items: readonly unknown[]): void {
-  if (items.length === 0) {
-    new DataView(box).setUint32(0, 0)
-    return
-  }
-  const writer = new Writer()
-  writer.writeHeader()
-  writer.writeValue(items)
-  const bytes = writer.releaseBuffer()
-  const neededBytes = headBytes + bytes.length
+function write(box: SharedArrayBuffer, { numbers, bytes }: Words): void {
+  const neededBytes = headBytes + numbers.byteLength + bytes.length
   assert(neededBytes <= boxBytesMax, 'what is told in one window fits its box')
   if (box.byteLength < neededBytes) box.grow(neededBytes)
-  new DataView(box).setUint32(0, bytes.length)
-  new Uint8Array(box, headBytes, bytes.length).set(bytes)
+  new Float64Array(box, 0, headLength).set([numbers.length, bytes.length])
+  new Float64Array(box, headBytes, numbers.length).set(numbers)
+  new Uint8Array(box, headBytes + numbers.byteLength, bytes.length).set(bytes)
 }
 
-function read<TItem>(box: SharedArrayBuffer): readonly TItem[] {
-  const length = new DataView(box).getUint32(0)
-  if (length === 0) return []
-  const reader = new Reader(new Uint8Array(box, headBytes, length))
-  reader.readHeader()
-  return reader.readValue()
-}
-
-class Writer extends DefaultSerializer {
-  _writeHostObject(bytes: unknown): void {
-    assert(bytes instanceof Uint8Array, 'of arrays of numbers only bytes are told')
-    this.writeUint32(bytes.length)
-    this.writeRawBytes(bytes)
-  }
-}
-
-/**
- * What it reads is copied, bytes too: those that `deserialize` gives are a part of all that was
- * read, and a signature of eight bytes would keep the words of a whole window.
- */
-class Reader extends DefaultDeserializer {
-  _readHostObject(): Uint8Array {
-    return new Uint8Array(this.readRawBytes(this.readUint32()))
-  }
+function read(box: SharedArrayBuffer): Words {
+  const [numbersLength = 0, bytesLength = 0] = new Float64Array(box, 0, headLength)
+  const numbers = new Float64Array(box, headBytes, numbersLength)
+  const bytes = new Uint8Array(box, headBytes + numbers.byteLength, bytesLength)
+  return { numbers, bytes }
 }

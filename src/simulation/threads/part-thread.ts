@@ -7,8 +7,8 @@ import { assert } from '../../base/index.ts'
 import type { MeshRunOptions } from '../mesh/options.ts'
 import { cutOf, MeshPart, settingOf } from '../mesh/part.ts'
 import { checkTimesMs } from '../mesh/schedule.ts'
-import type { Parcel } from '../world.ts'
 import { Exchange, type ExchangeMemory, windowsAhead } from './exchange.ts'
+import type { Words } from './words.ts'
 
 export interface PartThreadData {
   readonly options: MeshRunOptions
@@ -24,14 +24,15 @@ assert(parentPort !== null, 'a part runs in a thread of its own')
 const setting = settingOf(options)
 const cut = cutOf(setting, memory.parts)
 const mesh = new MeshPart(setting, { partOf: cut.partOf, parts: cut.parts, part })
-const exchange = new Exchange<Parcel<unknown>>(memory, part)
+const exchange = new Exchange(memory, part)
 const windowMs = (cut.leastMs * windowShare) / windowsAhead
+const accept = (words: Words, from: number) => mesh.accept(words, from)
 let nowMs = 0
 for (const checkAtMs of checkTimesMs(options.lengthMs)) {
   while (nowMs < checkAtMs) {
     nowMs = Math.min(checkAtMs, nowMs + windowMs)
     mesh.run(nowMs)
-    mesh.accept(exchange.swap(mesh.takeParcels()))
+    exchange.swap(mesh.takeWords(), accept)
   }
   parentPort.postMessage(mesh.report())
 }
