@@ -61,11 +61,13 @@ const gravityMs = 500
 /** A coordinate is told anew when it has moved by this. */
 const publishMs = 1
 
+/** How much each kept sample weighs, by slot; weighed anew for each settlement. */
+const trust = new Float64Array(keptLimits.peersMax)
+
 export class Coordinates {
   readonly #options: CoordinatesOptions
   readonly #modules: CoordinatesModules
   readonly #kept = new KeptSamples()
-  readonly #trust = new Float64Array(keptLimits.peersMax)
   readonly #body: Body
   readonly #neighbourhood: Neighbourhood
   readonly #startedMs: number
@@ -138,7 +140,7 @@ export class Coordinates {
   #settle(nowMs: number): void {
     this.#settledAtMs = nowMs
     this.#weigh(nowMs)
-    settle(this.#body, this.#kept, { trust: this.#trust, random: this.#modules.random })
+    settle(this.#body, this.#kept, { trust, random: this.#modules.random })
     const body = this.#body
     const distanceMs = lengthMs(body.position)
     const towards = Math.min(ownDistanceMsMax, distanceMs - (distanceMs / gravityMs) ** 2)
@@ -162,7 +164,7 @@ export class Coordinates {
     const halfMs = stalenessMsMin + stalenessShare * (nowMs - this.#startedMs)
     for (let slot = 0; slot < size; slot += 1) {
       const age = (nowMs - (heardAtMs[slot] as number)) / halfMs
-      this.#trust[slot] = 1 / ((1 + age) * (1 + errorWeight * (errors[slot] as number)))
+      trust[slot] = 1 / ((1 + age) * (1 + errorWeight * (errors[slot] as number)))
     }
   }
 }

@@ -17,16 +17,28 @@ const { dimensions } = coordinateLimits
 export class KeptSamples {
   readonly #slotOf = new Map<NodeId, number>()
   readonly #ids: NodeId[] = []
-  readonly #latestMs = new Float64Array(keptLimits.peersMax * keptLimits.roundTripsMax)
-  readonly #counts = new Uint32Array(keptLimits.peersMax)
-  readonly #measuredAtMs = new Float64Array(keptLimits.peersMax)
+  readonly #latestMs: Float64Array
+  readonly #counts: Float64Array
+  readonly #measuredAtMs: Float64Array
   readonly #octaves = new Uint8Array(keptLimits.peersMax)
   /** By slot, `dimensions` each. */
-  readonly positions = new Float64Array(keptLimits.peersMax * dimensions)
-  readonly heightsMs = new Float64Array(keptLimits.peersMax)
-  readonly errors = new Float64Array(keptLimits.peersMax)
-  readonly heardAtMs = new Float64Array(keptLimits.peersMax)
-  readonly roundTripsMs = new Float64Array(keptLimits.peersMax)
+  readonly positions: Float64Array
+  readonly heightsMs: Float64Array
+  readonly errors: Float64Array
+  readonly heardAtMs: Float64Array
+  readonly roundTripsMs: Float64Array
+
+  constructor() {
+    const columns = new Columns()
+    this.#latestMs = columns.take(keptLimits.roundTripsMax)
+    this.#counts = columns.take(1)
+    this.#measuredAtMs = columns.take(1)
+    this.positions = columns.take(dimensions)
+    this.heightsMs = columns.take(1)
+    this.errors = columns.take(1)
+    this.heardAtMs = columns.take(1)
+    this.roundTripsMs = columns.take(1)
+  }
 
   get size(): number {
     return this.#ids.length
@@ -131,6 +143,20 @@ export class KeptSamples {
     ]) {
       column.copyWithin(to, from, from + 1)
     }
+  }
+}
+
+/** Parts of one block of memory: a block for each would cost as much again. */
+class Columns {
+  static readonly #widths = keptLimits.roundTripsMax + dimensions + 6
+  readonly #block = new Float64Array(Columns.#widths * keptLimits.peersMax)
+  #taken = 0
+
+  /** @param width numbers per slot */
+  take(width: number): Float64Array {
+    const from = this.#taken
+    this.#taken += width * keptLimits.peersMax
+    return this.#block.subarray(from, this.#taken)
   }
 }
 

@@ -24,29 +24,23 @@ export interface Neighbour {
   readonly apartMs: number
 }
 
-interface Entry {
-  card: Card
-  /** Where it is packed. */
-  slot: number
-  outlook: Outlook
-  apartMs: number
-  heardAtMs: number
-  misses: number
-  isNear: boolean
-  isRandom: boolean
-  isWitness: boolean
-}
+/** Why a card is held: for any of these. */
+const near = 1
+const random = 2
+const witness = 4
 
 export class CardBook {
   readonly #self: NodeId
   readonly #random: Random
-  readonly #entries = new Map<NodeId, Entry>()
-  /** By slot, both. */
+  /** Cards have slots without gaps; what is known of each lies by slot. */
+  #slotOf = new Map<NodeId, number>()
+  readonly #cards: Card[] = []
+  readonly #outlooks: Outlook[] = []
   readonly #packed = new PackedCards()
-  readonly #entryAt: Entry[] = []
-  /** Nearest first. */
-  readonly #near: Entry[] = []
-  readonly #sample: Entry[] = []
+  /** Slots, nearest first. */
+  readonly #near: number[] = []
+  /** Slots of the random ones, in the order in which they came. */
+  readonly #sample: number[] = []
   readonly #witnesses: Witnesses
   /** Who did not answer: only a newer card brings it back. The earliest lost makes room. */
   readonly #lost = new Map<NodeId, Card>()
@@ -65,7 +59,7 @@ export class CardBook {
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#cards.length
   }
 
   get witnesses(): Witnesses {
@@ -73,52 +67,52 @@ export class CardBook {
   }
 
   near(): readonly Neighbour[] {
-    return this.#near
+    return this.#near.map((slot) => ({ card: this.#cardAt(slot), apartMs: this.#apartMs(slot) }))
   }
 
   card(id: NodeId): Card | undefined {
-    return this.#entries.get(id)?.card
+    const slot = this.#slotOf.get(id)
+    return slot === undefined ? undefined : this.#cards[slot]
   }
 
   /** The one of this version, if it is held. */
   marked(mark: number): Card | undefined {
-    const slot = this.#packed.slotOf(mark, this.#entryAt.length)
-    return slot === undefined ? undefined : this.#entryAt[slot]?.card
+    const slot = this.#packed.slotOf(mark, this.#cards.length)
+    return slot === undefined ? undefined : this.#cards[slot]
   }
 
   /** What is held, and how near others must be to be taken as near ones. */
   holdings(nowMs: number): Holdings {
-    const isFull = this.#near.length >= directoryLimits.nearMax
-    const reachMs = isFull ? (this.#near[this.#near.length - 1] as Entry).apartMs : 0
-    const marks = this.#packed.marks(this.#entryAt.length, (slot) => {
-      return nowMs - (this.#entryAt[slot] as Entry).heardAtMs < handedOnMs
+    const { heardAtMs } = this.#packed
+    const marks = this.#packed.marks(this.#cards.length, (slot) => {
+      return nowMs - (heardAtMs[slot] as number) < handedOnMs
     })
+    const reachMs = this.#isNearFull ? this.#reachMs : 0
     return Holdings.of(marks, { reachMs, random: this.#random })
   }
 
   *cards(): Iterable<Card> {
-    for (const { card } of this.#entries.values()) yield card
+    for (const slot of this.#slotOf.values()) yield this.#cardAt(slot)
   }
 
   /** Whether the card is worth verifying: newer than what is held, and not known to be lost. */
   isNews(card: Card): boolean {
     if (card.id === this.#self) return false
-    const held = this.#entries.get(card.id)?.card ?? this.#lost.get(card.id)
+    const held = this.card(card.id) ?? this.#lost.get(card.id)
     return held === undefined || isNewer(card, held)
   }
 
   /** Whether a card that is news would be kept: others need not be verified. */
   wants(card: Card): boolean {
-    if (this.#entries.has(card.id) || this.#near.length < directoryLimits.nearMax) return true
-    const last = this.#near[this.#near.length - 1] as Entry
-    if (outlooksApartMs(this.#outlook, outlookOf(card)) < last.apartMs) return true
+    if (this.#slotOf.has(card.id) || !this.#isNearFull) return true
+    if (outlooksApartMs(this.#outlook, outlookOf(card)) < this.#reachMs) return true
     return this.#witnesses.wouldKeep(card.id)
   }
 
   /** Whether there is a place among the random ones, or the one handed to the other leaves one. */
   hasRandomPlace(given: NodeId | undefined): boolean {
     if (this.#sample.length < directoryLimits.randomMax) return true
-    return given !== undefined && this.#entries.get(given)?.isRandom === true
+    return given !== undefined && this.#isHeld(given, random)
   }
 
   /** What oneself sees has changed. */
@@ -126,23 +120,28 @@ export class CardBook {
     if (own.sketch === this.#own.sketch) return
     this.#own = own
     this.#outlook = outlookOf(own)
-    for (const entry of this.#entries.values()) entry.apartMs = this.#apartMs(entry)
-    this.#near.sort((a, b) => a.apartMs - b.apartMs)
-    for (const entry of this.#entries.values()) if (!entry.isNear) this.#offerNear(entry)
+    const { apartMs, reasons } = this.#packed
+    for (const [slot, outlook] of this.#outlooks.entries()) {
+      apartMs[slot] = outlooksApartMs(this.#outlook, outlook)
+    }
+    this.#near.sort((a, b) => this.#apartMs(a) - this.#apartMs(b))
+    for (const slot of this.#slotOf.values()) {
+      if (((reasons[slot] as number) & near) === 0) this.#offerNear(slot)
+    }
   }
 
   /** A verified card that is news. */
   put(card: Card, nowMs: number): void {
-    const held = this.#entries.get(card.id)
+    const { id } = card
+    const held = this.#slotOf.get(id)
     if (held !== undefined) {
       this.#renew(held, card, nowMs)
       return
     }
-    this.#lost.delete(card.id)
-    const entry = this.#makeEntry(card, nowMs)
-    this.#offerNear(entry)
-    this.#offerWitness(entry, nowMs)
-    this.#letGo(entry)
+    this.#lost.delete(id)
+    this.#offerNear(this.#add(card, nowMs))
+    this.#offerWitness(id, nowMs)
+    this.#letGo(id)
   }
 
   /**
@@ -150,21 +149,16 @@ export class CardBook {
    * one which was handed to the other.
    */
   putRandom(card: Card, given: NodeId | undefined, nowMs: number): void {
-    if (this.#entries.get(card.id)?.isRandom === true) return
+    if (this.#isHeld(card.id, random)) return
     if (this.#sample.length >= directoryLimits.randomMax) {
-      const leaving = given === undefined ? undefined : this.#entries.get(given)
-      if (leaving?.isRandom !== true) return
-      this.#sample.splice(this.#sample.indexOf(leaving), 1)
-      leaving.isRandom = false
-      this.#letGo(leaving)
+      if (given === undefined || !this.#isHeld(given, random)) return
+      takeOut(this.#sample, this.#slotOf.get(given))
+      this.#release(given, random)
     }
-    let entry = this.#entries.get(card.id)
-    if (entry === undefined) {
-      this.put(card, nowMs)
-      entry = this.#entries.get(card.id) ?? this.#makeEntry(card, nowMs)
-    }
-    entry.isRandom = true
-    this.#sample.push(entry)
+    if (!this.#slotOf.has(card.id)) this.put(card, nowMs)
+    const slot = this.#slotOf.get(card.id) ?? this.#add(card, nowMs)
+    this.#hold(slot, random)
+    this.#sample.push(slot)
   }
 
   /** @param count at most; each another one */
@@ -172,7 +166,7 @@ export class CardBook {
     const start = this.#random.below(Math.max(1, this.#sample.length))
     const taken: Card[] = []
     for (let i = 0; i < Math.min(count, this.#sample.length); i += 1) {
-      taken.push((this.#sample[(start + i) % this.#sample.length] as Entry).card)
+      taken.push(this.#cardAt(this.#sample[(start + i) % this.#sample.length] as number))
     }
     return taken
   }
@@ -182,18 +176,19 @@ export class CardBook {
     const found = new Nearest(count, theirs.reachMs)
     const outlook = outlookOf(other)
     const packed = this.#packed
-    for (let slot = 0; slot < this.#entryAt.length; slot += 1) {
+    for (let slot = 0; slot < this.#cards.length; slot += 1) {
       if (theirs.has(packed.markAt(slot))) continue
-      const ms = packed.apartMs(slot, outlook) ?? this.#apartFrom(slot, outlook)
+      const ms =
+        packed.apartFrom(slot, outlook) ?? outlooksApartMs(outlook, this.#outlooks[slot] as Outlook)
       if (ms >= found.withinMs) continue
-      const { card } = this.#entryAt[slot] as Entry
+      const card = this.#cardAt(slot)
       if (card.id !== other.id) found.offer(card, ms)
     }
     return found.cards
   }
 
   witnessCards(): Card[] {
-    const cards = this.#witnesses.kept().map((id) => this.#entries.get(id)?.card)
+    const cards = this.#witnesses.kept().map((id) => this.card(id))
     return cards.filter((card) => card !== undefined)
   }
 
@@ -201,16 +196,20 @@ export class CardBook {
   nearPartner(): Card | undefined {
     // Without a view of one's own, all are equally near.
     const few = this.#own.sketch.length === 0 ? this.#near.length : nearPartners
-    return this.#near[this.#random.below(Math.min(few, this.#near.length) || 1)]?.card
+    const slot = this.#near[this.#random.below(Math.min(few, this.#near.length) || 1)]
+    return slot === undefined ? undefined : this.#cards[slot]
   }
 
   /** Of the near ones, whose card is the oldest: it may be gone. */
   stalest(): Card | undefined {
-    let stalest: Entry | undefined
-    for (const entry of this.#near) {
-      if (stalest === undefined || entry.heardAtMs < stalest.heardAtMs) stalest = entry
+    const { heardAtMs } = this.#packed
+    let stalest: number | undefined
+    for (const slot of this.#near) {
+      const heardLater =
+        stalest !== undefined && (heardAtMs[slot] as number) >= (heardAtMs[stalest] as number)
+      if (!heardLater) stalest = slot
     }
-    return stalest?.card
+    return stalest === undefined ? undefined : this.#cards[stalest]
   }
 
   /**
@@ -218,136 +217,176 @@ export class CardBook {
    * comes one of those that it knows, and one's own card comes to it (Cyclon).
    */
   takeOldest(): Card | undefined {
-    const entry = this.#sample.shift()
-    if (entry === undefined) return undefined
-    entry.isRandom = false
-    this.#letGo(entry)
-    return entry.card
+    const slot = this.#sample.shift()
+    if (slot === undefined) return undefined
+    const card = this.#cardAt(slot)
+    this.#release(card.id, random)
+    return card
   }
 
   answered(id: NodeId): void {
-    const entry = this.#entries.get(id)
-    if (entry !== undefined) entry.misses = 0
+    const slot = this.#slotOf.get(id)
+    if (slot !== undefined) this.#packed.misses[slot] = 0
   }
 
   missed(id: NodeId, nowMs: number): void {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return
-    entry.misses += 1
-    if (entry.misses >= directoryTimes.missesMax) this.lose(id, nowMs)
+    const slot = this.#slotOf.get(id)
+    if (slot === undefined) return
+    const { misses } = this.#packed
+    misses[slot] = (misses[slot] as number) + 1
+    if ((misses[slot] as number) >= directoryTimes.missesMax) this.lose(id, nowMs)
   }
 
   /** It is gone: only a newer card brings it back. */
   lose(id: NodeId, nowMs: number): void {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return
-    this.#remove(entry, nowMs)
+    const card = this.card(id)
+    if (card === undefined) return
+    this.#remove(id, nowMs)
     if (this.#lost.size >= directoryLimits.lostMax) {
       for (const first of this.#lost.keys()) {
         this.#lost.delete(first)
         break
       }
     }
-    this.#lost.set(id, entry.card)
+    this.#lost.set(id, card)
   }
 
   /** Cards that nobody has renewed for their whole life are dropped. */
   sweep(nowMs: number): void {
-    for (const entry of [...this.#entries.values()]) {
-      if (nowMs - entry.heardAtMs > directoryTimes.cardLifeMs) this.#remove(entry, nowMs)
+    for (const id of [...this.#slotOf.keys()]) {
+      const heardAtMs = this.#packed.heardAtMs[this.#slotOf.get(id) as number] as number
+      if (nowMs - heardAtMs > directoryTimes.cardLifeMs) this.#remove(id, nowMs)
     }
+    // A map in which many come and go has room for twice as many.
+    this.#slotOf = new Map(this.#slotOf)
   }
 
-  #makeEntry(card: Card, nowMs: number): Entry {
+  get #isNearFull(): boolean {
+    return this.#near.length >= directoryLimits.nearMax
+  }
+
+  /** How far the last of the near ones is. */
+  get #reachMs(): number {
+    return this.#apartMs(this.#near[this.#near.length - 1] as number)
+  }
+
+  #cardAt(slot: number): Card {
+    return this.#cards[slot] as Card
+  }
+
+  #apartMs(slot: number): number {
+    return this.#packed.apartMs[slot] as number
+  }
+
+  #isHeld(id: NodeId, reason: number): boolean {
+    const slot = this.#slotOf.get(id)
+    return slot !== undefined && ((this.#packed.reasons[slot] as number) & reason) !== 0
+  }
+
+  #hold(slot: number, reason: number): void {
+    const { reasons } = this.#packed
+    reasons[slot] = (reasons[slot] as number) | reason
+  }
+
+  /** It is not held for this any more, and let go if for nothing else. */
+  #release(id: NodeId, reason: number): void {
+    const slot = this.#slotOf.get(id)
+    if (slot === undefined) return
+    const { reasons } = this.#packed
+    reasons[slot] = (reasons[slot] as number) & ~reason
+    this.#letGo(id)
+  }
+
+  #add(card: Card, nowMs: number): number {
+    const slot = this.#cards.length
     const outlook = outlookOf(card)
-    const entry: Entry = {
-      card,
-      slot: this.#entryAt.length,
-      outlook,
-      apartMs: outlooksApartMs(this.#outlook, outlook),
-      heardAtMs: nowMs,
-      misses: 0,
-      isNear: false,
-      isRandom: false,
-      isWitness: false,
+    this.#slotOf.set(card.id, slot)
+    this.#cards.push(card)
+    this.#outlooks.push(outlook)
+    this.#packed.put(slot, markOf(card), outlook)
+    this.#packed.apartMs[slot] = outlooksApartMs(this.#outlook, outlook)
+    this.#packed.heardAtMs[slot] = nowMs
+    return slot
+  }
+
+  /** The last one moves to its slot. */
+  #drop(id: NodeId): void {
+    const slot = this.#slotOf.get(id) as number
+    const card = this.#cards.pop()
+    const outlook = this.#outlooks.pop()
+    this.#slotOf.delete(id)
+    const last = this.#cards.length
+    if (card === undefined || outlook === undefined || last === slot) return
+    this.#packed.move(last, slot)
+    this.#cards[slot] = card
+    this.#outlooks[slot] = outlook
+    this.#slotOf.set(card.id, slot)
+    for (const slots of [this.#near, this.#sample]) {
+      const place = slots.indexOf(last)
+      if (place >= 0) slots[place] = slot
     }
-    this.#entries.set(card.id, entry)
-    this.#entryAt.push(entry)
-    this.#packed.put(entry.slot, markOf(card), outlook)
-    return entry
   }
 
-  #drop({ card, slot }: Entry): void {
-    this.#entries.delete(card.id)
-    const last = this.#entryAt.pop()
-    if (last === undefined || last.slot === slot) return
-    this.#packed.move(last.slot, slot)
-    this.#entryAt[slot] = last
-    last.slot = slot
+  #renew(slot: number, card: Card, nowMs: number): void {
+    const outlook = outlookOf(card)
+    this.#cards[slot] = card
+    this.#outlooks[slot] = outlook
+    this.#packed.heardAtMs[slot] = nowMs
+    this.#packed.renew(slot, markOf(card), outlook)
+    const apartMs = outlooksApartMs(this.#outlook, outlook)
+    if (apartMs === this.#apartMs(slot)) return
+    this.#packed.apartMs[slot] = apartMs
+    takeOut(this.#near, slot)
+    const { reasons } = this.#packed
+    reasons[slot] = (reasons[slot] as number) & ~near
+    this.#offerNear(slot)
+    this.#letGo(card.id)
   }
 
-  #apartFrom(slot: number, outlook: Outlook): number {
-    return outlooksApartMs(outlook, (this.#entryAt[slot] as Entry).outlook)
-  }
-
-  #apartMs({ outlook }: Entry): number {
-    return outlooksApartMs(this.#outlook, outlook)
-  }
-
-  #renew(entry: Entry, card: Card, nowMs: number): void {
-    entry.card = card
-    entry.heardAtMs = nowMs
-    entry.outlook = outlookOf(card)
-    this.#packed.renew(entry.slot, markOf(card), entry.outlook)
-    const away = this.#apartMs(entry)
-    if (away === entry.apartMs) return
-    entry.apartMs = away
-    if (entry.isNear) this.#near.splice(this.#near.indexOf(entry), 1)
-    entry.isNear = false
-    this.#offerNear(entry)
-    this.#letGo(entry)
-  }
-
-  #offerNear(entry: Entry): void {
-    const near = this.#near
-    if (near.length >= directoryLimits.nearMax) {
-      const last = near[near.length - 1] as Entry
-      if (entry.apartMs >= last.apartMs) return
-      near.pop()
-      last.isNear = false
-      this.#letGo(last)
+  /** Where it is near, it takes its place; others may move to other slots by that. */
+  #offerNear(offered: number): void {
+    const slots = this.#near
+    const apartMs = this.#apartMs(offered)
+    let slot = offered
+    if (this.#isNearFull) {
+      if (apartMs >= this.#reachMs) return
+      const { id } = this.#cardAt(slot)
+      this.#release(this.#cardAt(slots.pop() as number).id, near)
+      slot = this.#slotOf.get(id) as number
     }
-    let [low, high] = [0, near.length]
+    let [low, high] = [0, slots.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((near[middle] as Entry).apartMs <= entry.apartMs) low = middle + 1
+      if (this.#apartMs(slots[middle] as number) <= apartMs) low = middle + 1
       else high = middle
     }
-    near.splice(low, 0, entry)
-    entry.isNear = true
+    slots.splice(low, 0, slot)
+    this.#hold(slot, near)
   }
 
-  #offerWitness(entry: Entry, nowMs: number): void {
-    const dropped = this.#witnesses.offer(entry.card.id, nowMs)
-    if (dropped === entry.card.id) return
-    entry.isWitness = true
-    const former = dropped === undefined ? undefined : this.#entries.get(dropped)
-    if (former === undefined) return
-    former.isWitness = false
-    this.#letGo(former)
+  #offerWitness(id: NodeId, nowMs: number): void {
+    const dropped = this.#witnesses.offer(id, nowMs)
+    if (dropped === id) return
+    this.#hold(this.#slotOf.get(id) as number, witness)
+    if (dropped !== undefined) this.#release(dropped, witness)
   }
 
-  #letGo(entry: Entry): void {
-    if (entry.isNear || entry.isRandom || entry.isWitness) return
-    this.#drop(entry)
+  #letGo(id: NodeId): void {
+    if (!this.#isHeld(id, near | random | witness)) this.#drop(id)
   }
 
-  #remove(entry: Entry, nowMs: number): void {
-    if (entry.isNear) this.#near.splice(this.#near.indexOf(entry), 1)
-    if (entry.isRandom) this.#sample.splice(this.#sample.indexOf(entry), 1)
-    this.#witnesses.remove(entry.card.id, nowMs)
-    this.#drop(entry)
+  #remove(id: NodeId, nowMs: number): void {
+    const slot = this.#slotOf.get(id)
+    takeOut(this.#near, slot)
+    takeOut(this.#sample, slot)
+    this.#witnesses.remove(id, nowMs)
+    this.#drop(id)
   }
+}
+
+function takeOut(slots: number[], slot: number | undefined): void {
+  const place = slot === undefined ? -1 : slots.indexOf(slot)
+  if (place >= 0) slots.splice(place, 1)
 }
 
 /** A new version reaches all who hold the card within a few rounds. */

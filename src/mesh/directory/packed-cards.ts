@@ -7,27 +7,40 @@ import { isNowhere, type Outlook, seenApartMs } from './card.ts'
 import { directoryLimits } from './limits.ts'
 
 const { sketchMax, unknownMs } = directoryLimits
-/** A full view has up to 96 cards; it begins with few. */
-const firstSlots = 32
+/** A full view has up to 96 cards and begins with few: by so many it grows. */
+const slotsAtOnce = 32
 /** All marks that are said at once: of cards and of their versions before. */
-let scratch = new Uint32Array(4 * firstSlots)
+let scratch = new Uint32Array(4 * slotsAtOnce)
 
 export class PackedCards {
-  #marks = new Uint32Array(firstSlots)
-  /** Of the version before, which others may still hand on; 0: none. */
-  #formerMarks = new Uint32Array(firstSlots)
-  #hashes = new Uint32Array(firstSlots)
-  /** 1: has seen nothing yet by which it could be compared. */
-  #nowhere = new Uint8Array(firstSlots)
-  #seenMs = new Float32Array(firstSlots * sketchMax)
+  #slots = slotsAtOnce
+  #columns = columnsOf(slotsAtOnce)
+
+  /** How differently it sees the witnesses. */
+  get apartMs(): Float64Array {
+    return this.#columns.apartMs
+  }
+
+  get heardAtMs(): Float64Array {
+    return this.#columns.heardAtMs
+  }
+
+  /** Why it is held, a bit for each reason. */
+  get reasons(): Uint8Array {
+    return this.#columns.reasons
+  }
+
+  get misses(): Uint8Array {
+    return this.#columns.misses
+  }
 
   markAt(slot: number): number {
-    return this.#marks[slot] as number
+    return this.#columns.marks[slot] as number
   }
 
   /** undefined where there is none. */
   slotOf(mark: number, slots: number): number | undefined {
-    const marks = this.#marks
+    const { marks } = this.#columns
     for (let slot = 0; slot < slots; slot += 1) if (marks[slot] === mark) return slot
     return undefined
   }
@@ -38,64 +51,83 @@ export class PackedCards {
    */
   marks(slots: number, isHandedOn: (slot: number) => boolean): Uint32Array {
     if (scratch.length < 2 * slots) scratch = new Uint32Array(4 * slots)
+    const { formerMarks, marks } = this.#columns
     let count = 0
     for (let slot = 0; slot < slots; slot += 1) {
-      scratch[count++] = this.#marks[slot] as number
-      const former = this.#formerMarks[slot] as number
+      scratch[count++] = marks[slot] as number
+      const former = formerMarks[slot] as number
       if (former === 0) continue
       if (isHandedOn(slot)) scratch[count++] = former
-      else this.#formerMarks[slot] = 0
+      else formerMarks[slot] = 0
     }
     return scratch.subarray(0, count)
   }
 
+  /** A card that is new here; nothing is known of it but what it says. */
   put(slot: number, mark: number, outlook: Outlook): void {
-    const { hash, ms } = outlook
-    if (slot >= this.#marks.length) this.#grow()
-    this.#marks[slot] = mark
-    this.#formerMarks[slot] = 0
-    this.#hashes[slot] = hash
-    this.#nowhere[slot] = isNowhere(outlook) ? 1 : 0
-    this.#seenMs.set(ms, slot * sketchMax)
+    if (slot >= this.#slots) this.#grow()
+    const { formerMarks, misses, reasons } = this.#columns
+    this.#write(slot, mark, outlook)
+    formerMarks[slot] = 0
+    misses[slot] = 0
+    reasons[slot] = 0
   }
 
   /** Another version of the card. */
   renew(slot: number, mark: number, outlook: Outlook): void {
-    const former = this.#marks[slot] as number
-    this.put(slot, mark, outlook)
-    this.#formerMarks[slot] = former
+    this.#columns.formerMarks[slot] = this.markAt(slot)
+    this.#write(slot, mark, outlook)
   }
 
   move(from: number, to: number): void {
-    for (const column of [this.#marks, this.#formerMarks, this.#hashes, this.#nowhere]) {
-      column[to] = column[from] as number
+    const columns = this.#columns
+    for (const name of columnNames) {
+      if (name !== 'seenMs') columns[name][to] = columns[name][from] as number
     }
-    this.#seenMs.copyWithin(to * sketchMax, from * sketchMax, (from + 1) * sketchMax)
+    columns.seenMs.copyWithin(to * sketchMax, from * sketchMax, (from + 1) * sketchMax)
   }
 
   /** As `outlooksApartMs` has it; undefined where that is to be asked. */
-  apartMs(slot: number, { hash, ms }: Outlook): number | undefined {
-    if (this.#nowhere[slot] === 1) return unknownMs
-    if (hash === 0 || this.#hashes[slot] !== hash) return undefined
-    return seenApartMs(ms, this.#seenMs, slot * sketchMax)
+  apartFrom(slot: number, { hash, ms }: Outlook): number | undefined {
+    const { hashes, nowhere, seenMs } = this.#columns
+    if (nowhere[slot] === 1) return unknownMs
+    if (hash === 0 || hashes[slot] !== hash) return undefined
+    return seenApartMs(ms, seenMs, slot * sketchMax)
+  }
+
+  #write(slot: number, mark: number, outlook: Outlook): void {
+    const { hashes, marks, nowhere, seenMs } = this.#columns
+    marks[slot] = mark
+    hashes[slot] = outlook.hash
+    nowhere[slot] = isNowhere(outlook) ? 1 : 0
+    seenMs.set(outlook.ms, slot * sketchMax)
   }
 
   #grow(): void {
-    const slots = 2 * this.#marks.length
-    this.#marks = longer(this.#marks, slots)
-    this.#formerMarks = longer(this.#formerMarks, slots)
-    this.#hashes = longer(this.#hashes, slots)
-    const nowhere = new Uint8Array(slots)
-    nowhere.set(this.#nowhere)
-    this.#nowhere = nowhere
-    const seenMs = new Float32Array(slots * sketchMax)
-    seenMs.set(this.#seenMs)
-    this.#seenMs = seenMs
+    const before = this.#columns
+    this.#slots += slotsAtOnce
+    this.#columns = columnsOf(this.#slots)
+    for (const name of columnNames) this.#columns[name].set(before[name])
   }
 }
 
-function longer(column: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
-  const copy = new Uint32Array(length)
-  copy.set(column)
-  return copy
+/** Parts of one block of memory: a block for each would cost as much again. */
+function columnsOf(slots: number) {
+  const block = new ArrayBuffer(slots * (2 * 8 + (3 + sketchMax) * 4 + 3))
+  const [words, bytes] = [2 * 8 * slots, (2 * 8 + (3 + sketchMax) * 4) * slots]
+  return {
+    apartMs: new Float64Array(block, 0, slots),
+    heardAtMs: new Float64Array(block, 8 * slots, slots),
+    marks: new Uint32Array(block, words, slots),
+    /** Of the version before, which others may still hand on; 0: none. */
+    formerMarks: new Uint32Array(block, words + 4 * slots, slots),
+    hashes: new Uint32Array(block, words + 8 * slots, slots),
+    seenMs: new Float32Array(block, words + 12 * slots, slots * sketchMax),
+    /** 1: has seen nothing yet by which it could be compared. */
+    nowhere: new Uint8Array(block, bytes, slots),
+    reasons: new Uint8Array(block, bytes + slots, slots),
+    misses: new Uint8Array(block, bytes + 2 * slots, slots),
+  }
 }
+
+const columnNames = Object.keys(columnsOf(0)) as (keyof ReturnType<typeof columnsOf>)[]
