@@ -1,5 +1,6 @@
 /** Runs a simulated mesh from its beginning to its end, with the checkers throughout. */
 import { once } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { Cut } from '../threads/cut.ts'
 import { exchangeMemory } from '../threads/exchange.ts'
@@ -24,6 +25,11 @@ const windowMsMin = 1
 const youngGenerationMb = 96
 /** For all threads together: a host takes some 150 KB. Nearer to it, more garbage is collected. */
 const oldGenerationMb = 3_072
+/**
+ * Garbage is collected once there is this much of what lives: else as much lies there again, and
+ * what it lay between stays with the process.
+ */
+const garbagePercentMax = 30
 
 export async function simulateMesh(
   options: MeshRunOptions,
@@ -54,6 +60,7 @@ async function inThreads(
   { parts }: Cut,
   { onProgress }: MeshRunModules,
 ): Promise<MeshRunResult> {
+  setFlagsFromString(`--heap-growing-percent=${garbagePercentMax}`)
   const monitor = new Monitor(setting)
   const memory = exchangeMemory(parts)
   const waiting: PartReport[][] = Array.from({ length: parts }, () => [])
