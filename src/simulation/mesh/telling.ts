@@ -203,10 +203,10 @@ export class Telling {
 
   readonly #card = (card: Card): void => {
     const to = this.#to
-    this.#latest.note(card)
     const known = this.#cards.put(card.id, card)
     to.number(known ?? inFull)
     if (known !== undefined) return
+    this.#latest.note(card)
     to.text(card.id)
     to.number(card.epoch)
     to.text(card.cluster)
