@@ -38,6 +38,7 @@ export function countFar(members: readonly NodeId[], lists: FarLists): number {
  * most far pairs; of several, the one admitted last. Everyone who knows the same computes the same.
  */
 export function whoLeaves(members: readonly NodeId[], lists: FarLists): NodeId[] {
+  if (saidFar(lists) <= farAllowed(members.length)) return [] // mostly, and asked often
   const far = farOfEach(members, lists)
   let pairs = 0
   for (const others of far.values()) pairs += others.size
@@ -57,6 +58,13 @@ export function whoLeaves(members: readonly NodeId[], lists: FarLists): NodeId[]
     leaving.push(id)
   }
   return leaving
+}
+
+/** No fewer than there are far pairs. */
+function saidFar(lists: FarLists): number {
+  let said = 0
+  for (const far of lists.values()) said += far.length
+  return said
 }
 
 function farOfEach(members: readonly NodeId[], lists: FarLists): Map<NodeId, Set<NodeId>> {
