@@ -95,9 +95,9 @@ export class FederationView {
     return entry === undefined ? undefined : viewedNode(entry, this.#book.ageMs(entry, nowMs))
   }
 
-  *nodes(nowMs: number): IterableIterator<ViewedNode> {
+  *ages(nowMs: number): IterableIterator<Pick<ViewedNode, 'id' | 'ageMs'>> {
     for (const entry of this.#book.entries()) {
-      yield viewedNode(entry, this.#book.ageMs(entry, nowMs))
+      yield { id: entry.id, ageMs: this.#book.ageMs(entry, nowMs) }
     }
   }
 

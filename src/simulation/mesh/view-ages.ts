@@ -63,7 +63,7 @@ export class ViewAges {
     const group = world.groupOf(gateway)
     const isSeen = (host: number) => world.groupOf(host) === group && this.#isSteady(host, nowMs)
     let known = 0
-    for (const { id, ageMs } of view.nodes(nowMs)) {
+    for (const { id, ageMs } of view.ages(nowMs)) {
       const host = world.indexOf(id)
       if (host < 0 || !isSeen(host)) continue
       known += 1
