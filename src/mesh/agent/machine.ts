@@ -140,6 +140,13 @@ export class MeshMachine {
     return this.#neighbourhood
   }
 
+  /** Until then a tick finds nothing to do. It may be before one is woken for it. */
+  get dueMs(): number {
+    let dueMs = Math.min(this.#neighbourhood.dueMs, this.#watch.membership.dueMs)
+    for (const { wakeAtMs } of this.#departing) dueMs = Math.min(dueMs, wakeAtMs)
+    return dueMs
+  }
+
   step(input: MachineInput, nowMs: number): MachineOutputs {
     out.clear()
     this.#take(input, nowMs)

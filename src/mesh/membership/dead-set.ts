@@ -22,11 +22,15 @@ export interface Tombstone {
 export class DeadSet {
   /** In order of expiry, because all entries are kept equally long. */
   readonly #tombstones = new Map<NodeId, Tombstone>()
-  /** Nothing expires before; so that a tick need not look. */
   #expireAtMs = Number.POSITIVE_INFINITY
 
   get size(): number {
     return this.#tombstones.size
+  }
+
+  /** Nothing expires before. */
+  get expireAtMs(): number {
+    return this.#expireAtMs
   }
 
   get(id: NodeId): Tombstone | undefined {

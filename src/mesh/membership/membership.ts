@@ -14,6 +14,7 @@ import { joinSyncsMax, type MembershipPreset, membershipLimits } from './presets
 import { drawn } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
 import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
+import { PushPullTimes } from './push-pull-times.ts'
 import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
 import { Roster, type RosterEvent } from './roster.ts'
 import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
@@ -37,19 +38,16 @@ export class Membership {
   readonly #health: LocalHealth
   readonly #roster: Roster
   readonly #prober: Prober
+  readonly #pushPulls: PushPullTimes
   readonly #news: Dissemination
   readonly #twins = new TwinWatch()
   /** What is being heard accuses this member, who has refuted it since. */
   #isBearerBehind = false
   #phase: 'running' | 'leaving' | 'departed' = 'running'
   #self: AliveStatement
-  #seeds: readonly NodeId[] = []
   #wakeAtMs = Number.POSITIVE_INFINITY
+  #dueMs = Number.NEGATIVE_INFINITY
   #gossipAtMs: number
-  #pushPullAtMs: number
-  #reconnectAtMs: number
-  /** Came back from the dead by its own word: what else it knows is asked for soon. */
-  #reunited: NodeId | undefined
   #renewAtMs: number
   #departAtMs = Number.POSITIVE_INFINITY
 
@@ -60,16 +58,13 @@ export class Membership {
     this.#modules = modules
     this.#health = new LocalHealth(preset.mechanisms.localHealth ? preset.localHealthMax : 0)
     this.#roster = new Roster(self, preset, modules)
-    this.#prober = new Prober(
-      preset,
-      { random: modules.random, health: this.#health, roster: this.#roster },
-      nowMs,
-    )
+    const { random } = modules
+    const roster = this.#roster
+    this.#prober = new Prober(preset, { random, health: this.#health, roster }, nowMs)
+    this.#pushPulls = new PushPullTimes(preset, { random, roster }, nowMs)
     this.#news = new Dissemination(preset.retransmitFactor)
     this.#self = modules.sign({ kind: 'alive', subject: self, incarnation, payload })
     this.#gossipAtMs = nowMs
-    this.#pushPullAtMs = nowMs + modules.random.below(preset.pushPullIntervalMs)
-    this.#reconnectAtMs = nowMs + modules.random.below(preset.reconnectIntervalMs)
     this.#renewAtMs = nowMs + preset.renewIntervalMs
   }
 
@@ -80,6 +75,11 @@ export class Membership {
   /** 0 is healthy. */
   get localHealth(): number {
     return this.#health.score
+  }
+
+  /** Until then a tick finds nothing to do. It may be before one is woken for it. */
+  get dueMs(): number {
+    return this.#dueMs
   }
 
   /** Everyone else who is known, the dead and those who left included. */
@@ -97,8 +97,9 @@ export class Membership {
     if (this.#phase !== 'departed') {
       this.#excuseOwnSleep(nowMs)
       this.#take(input, nowMs)
+      if (!isBarePing(input)) this.#look()
       // Never in the past, or the next step would take it for a sleep of one's own.
-      this.#wakeAtMs = Math.max(nowMs, isBarePing(input) ? this.#wakeAtMs : this.#nextWakeMs())
+      this.#wakeAtMs = Math.max(nowMs, this.#wakeAtMs)
     }
     return out.take(this.#wakeAtMs)
   }
@@ -112,10 +113,7 @@ export class Membership {
         this.#hear(input.from, input.message, nowMs)
         return
       case 'join':
-        this.#seeds = input.seeds.slice(0, membershipLimits.seedsMax)
-        // Each would answer with all that it knows, which is the same.
-        for (const id of drawn(this.#seeds, joinSyncsMax, this.#modules.random)) this.#sendSync(id)
-        this.#reconnectAtMs = nowMs + this.#preset.joinRetryMs
+        this.#join(input.seeds.slice(0, membershipLimits.seedsMax), nowMs)
         return
       case 'update':
         this.#renew(input.payload, nowMs)
@@ -138,6 +136,15 @@ export class Membership {
     this.#health.worse(1)
   }
 
+  /** For what there is to do next. */
+  #look(): void {
+    this.#wakeAtMs = this.#nextWakeMs()
+    this.#dueMs = this.#wakeAtMs
+    if (this.#phase !== 'running') return
+    const { dead } = this.#roster
+    this.#dueMs = Math.min(this.#wakeAtMs, this.#prober.nextTurnMs, dead.expireAtMs)
+  }
+
   #nextWakeMs(): number {
     if (this.#phase === 'departed') return Number.POSITIVE_INFINITY
     const gossipAtMs = this.#news.isEmpty ? Number.POSITIVE_INFINITY : this.#gossipAtMs
@@ -146,10 +153,15 @@ export class Membership {
       gossipAtMs,
       this.#prober.nextDueMs,
       this.#roster.nextDeadlineMs,
-      this.#pushPullAtMs,
-      this.#reconnectAtMs,
+      this.#pushPulls.nextDueMs,
       this.#renewAtMs,
     )
+  }
+
+  #join(seeds: readonly NodeId[], nowMs: number): void {
+    // Each would answer with all that it knows, which is the same.
+    for (const id of drawn(seeds, joinSyncsMax, this.#modules.random)) this.#sendSync(id)
+    this.#pushPulls.join(seeds, nowMs)
   }
 
   #tick(nowMs: number): void {
@@ -157,8 +169,7 @@ export class Membership {
       this.#perform(this.#prober.tick(nowMs), nowMs)
       this.#buryOverdue(nowMs)
       if (nowMs >= this.#renewAtMs) this.#renew(this.#self.payload, nowMs)
-      if (nowMs >= this.#pushPullAtMs) this.#pushPull(nowMs)
-      if (nowMs >= this.#reconnectAtMs) this.#reconnect(nowMs)
+      for (const id of this.#pushPulls.due(nowMs)) this.#sendSync(id)
       this.#roster.dead.expire(nowMs)
     }
     if (nowMs >= this.#gossipAtMs && !this.#news.isEmpty) this.#gossip(nowMs)
@@ -226,16 +237,10 @@ export class Membership {
     if (merge.isPressing && this.#preset.mechanisms.buddy) this.#tell(statement.subject, statement)
     if (merge.event === undefined) return true
     this.#note(merge.event)
-    if (merge.event.kind === 'returned' && merge.event.id === from) this.#reunite(from, nowMs)
+    if (merge.event.kind === 'returned' && merge.event.id === from) {
+      this.#pushPulls.reunite(from, nowMs)
+    }
     return true
-  }
-
-  /** One from beyond a healed partition: compare again when both sides have had time to refute. */
-  #reunite(id: NodeId, nowMs: number): void {
-    const soonMs = nowMs + this.#preset.reunionMs
-    this.#reunited = id
-    this.#pushPullAtMs = Math.min(this.#pushPullAtMs, soonMs)
-    this.#reconnectAtMs = Math.min(this.#reconnectAtMs, soonMs)
   }
 
   /**
@@ -334,22 +339,6 @@ export class Membership {
     for (const to of this.#roster.listeners(nowMs, gossipFanout, this.#modules.random)) {
       if (!this.#news.isEmpty) this.#send(to, { kind: 'gossip' })
     }
-  }
-
-  #pushPull(nowMs: number): void {
-    this.#pushPullAtMs = nowMs + this.#preset.pushPullIntervalMs
-    const partner = this.#reunited ?? this.#roster.anyone(this.#modules.random)
-    this.#reunited = undefined
-    if (partner !== undefined) this.#sendSync(partner)
-  }
-
-  /** Tries one who is thought dead, or a seed: after a partition somebody must speak first. */
-  #reconnect(nowMs: number): void {
-    const { joinRetryMs, reconnectIntervalMs } = this.#preset
-    const isAlone = this.#roster.clusterSize === 1
-    this.#reconnectAtMs = nowMs + (isAlone ? joinRetryMs : reconnectIntervalMs)
-    const one = this.#roster.oneLost(this.#seeds, this.#modules.random)
-    if (one !== undefined) this.#sendSync(one)
   }
 
   #sendSync(to: NodeId): void {

@@ -75,6 +75,11 @@ export class Prober {
     this.#nextProbeAtMs = nowMs + modules.random.below(preset.probeIntervalMs)
   }
 
+  /** From then on a probe may go, where its member is awake. */
+  get nextTurnMs(): number {
+    return this.#nextProbeAtMs - earlyShare * this.#preset.probeIntervalMs
+  }
+
   get nextDueMs(): number {
     let next = this.#order.isEmpty ? Number.POSITIVE_INFINITY : this.#nextProbeAtMs
     if (this.#probes.length > 0) next = Math.min(next, this.#nextProbesDueMs())
@@ -125,7 +130,7 @@ export class Prober {
   }
 
   tick(nowMs: number): readonly ProbeEffect[] {
-    const isTurn = nowMs >= this.#nextProbeAtMs - earlyShare * this.#preset.probeIntervalMs
+    const isTurn = nowMs >= this.nextTurnMs
     if (!isTurn && nowMs < this.nextDueMs) return nothing
     const effects: ProbeEffect[] = []
     if (this.#probes.length > 0) {

@@ -104,6 +104,7 @@ class MemberHost implements MeshHost<MemberMessage> {
   readonly #work: SimulatedWork | undefined
   #hasBegun = false
   #machineWakeAtMs = 0
+  #machineDueMs = 0
   #loadWakeAtMs = 0
 
   constructor(setting: HostSetting, rules: ClusterRules) {
@@ -142,7 +143,7 @@ class MemberHost implements MeshHost<MemberMessage> {
     else if (input.kind === 'message') this.#hear(input.from, input.message, nowMs)
     // Whoever is awake for one looks after the other as well.
     const isWoken = nowMs >= this.#machineWakeAtMs || nowMs >= this.#loadWakeAtMs
-    if (isWoken) this.#stepMachine(tick, nowMs)
+    if (isWoken && nowMs >= this.#machineDueMs) this.#stepMachine(tick, nowMs)
     if (this.#work !== undefined && nowMs >= this.#work.changeAtMs) {
       this.#stepLoad({ kind: 'facts', facts: this.#work.change(nowMs) }, nowMs)
     }
@@ -169,6 +170,7 @@ class MemberHost implements MeshHost<MemberMessage> {
   #stepMachine(input: MachineInput, nowMs: number): void {
     const { sends, events, wakeAtMs } = this.#machine.step(input, nowMs)
     this.#machineWakeAtMs = wakeAtMs
+    this.#machineDueMs = this.#machine.dueMs
     for (const { to, part } of sends) out.send({ to, message: part })
     for (const event of events) this.#note(event, nowMs)
   }

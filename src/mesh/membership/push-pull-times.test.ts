@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { seededRandom } from '../../base/index.ts'
+import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
+import { seal } from './mini-network.fixture.ts'
+import { near } from './presets.ts'
+import { PushPullTimes } from './push-pull-times.ts'
+import { Roster } from './roster.ts'
+
+const random = seededRandom(5)
+const [self, one, other] = Array.from({ length: 3 }, () => nodeIdOf(random.bytes(32))) as [
+  NodeId,
+  NodeId,
+  NodeId,
+]
+const { joinRetryMs, pushPullIntervalMs, reconnectIntervalMs } = near
+
+function begin(...members: NodeId[]) {
+  const roster = new Roster(self, near, { verify: () => 'valid' })
+  const payload = new Uint8Array(0)
+  for (const subject of members) {
+    roster.merge(seal({ kind: 'alive', subject, incarnation: 1, payload } as const, 0), 0)
+  }
+  return { roster, times: new PushPullTimes(near, { random, roster }, 0) }
+}
+
+test('comparisons come at intervals, and alone there is nobody to compare with', () => {
+  const { times } = begin(one)
+  assert.ok(times.nextDueMs < Math.max(pushPullIntervalMs, reconnectIntervalMs))
+  assert.deepEqual(times.due(pushPullIntervalMs), [one])
+  assert.deepEqual(times.due(pushPullIntervalMs + 1), [])
+  assert.deepEqual(begin().times.due(pushPullIntervalMs), [])
+})
+
+test('a seed is tried until it is heard of', () => {
+  const { roster, times } = begin()
+  times.join([other], 0)
+  assert.ok(times.nextDueMs <= joinRetryMs)
+  assert.deepEqual(times.due(joinRetryMs), [other])
+  const payload = new Uint8Array(0)
+  const alive = { kind: 'alive', subject: other, incarnation: 1, payload } as const
+  roster.merge(seal(alive, 0), 0)
+  assert.deepEqual(times.due(joinRetryMs + 1), [])
+  assert.deepEqual(begin().times.due(joinRetryMs), [])
+})
+
+test('one that came back is compared with soon', () => {
+  const { times } = begin(one, other)
+  times.reunite(other, 1_000)
+  assert.ok(times.nextDueMs <= 1_000 + near.reunionMs)
+  assert.deepEqual(times.due(1_000 + near.reunionMs), [other])
+})

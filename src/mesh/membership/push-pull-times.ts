@@ -1,0 +1,74 @@
+/**
+ * When a member compares all that it knows with another, and when it tries one that is missed:
+ * after a partition somebody must speak first.
+ */
+import type { Random } from '../../base/index.ts'
+import type { NodeId } from '../../protocol/index.ts'
+import { nothing } from '../nothing.ts'
+import type { MembershipPreset } from './presets.ts'
+import type { Roster } from './roster.ts'
+
+export interface PushPullModules {
+  readonly random: Random
+  readonly roster: Roster
+}
+
+export class PushPullTimes {
+  readonly #preset: MembershipPreset
+  readonly #modules: PushPullModules
+  #seeds: readonly NodeId[] = []
+  #compareAtMs: number
+  #tryAtMs: number
+  /** Came back from the dead by its own word: what else it knows is asked for soon. */
+  #reunited: NodeId | undefined
+
+  constructor(preset: MembershipPreset, modules: PushPullModules, nowMs: number) {
+    this.#preset = preset
+    this.#modules = modules
+    this.#compareAtMs = nowMs + modules.random.below(preset.pushPullIntervalMs)
+    this.#tryAtMs = nowMs + modules.random.below(preset.reconnectIntervalMs)
+  }
+
+  get nextDueMs(): number {
+    return Math.min(this.#compareAtMs, this.#tryAtMs)
+  }
+
+  /** Members to start from: one that is not heard of is missed. */
+  join(seeds: readonly NodeId[], nowMs: number): void {
+    this.#seeds = seeds
+    this.#tryAtMs = nowMs + this.#preset.joinRetryMs
+  }
+
+  /** One from beyond a healed partition: compare again when both sides have had time to refute. */
+  reunite(id: NodeId, nowMs: number): void {
+    const soonMs = nowMs + this.#preset.reunionMs
+    this.#reunited = id
+    this.#compareAtMs = Math.min(this.#compareAtMs, soonMs)
+    this.#tryAtMs = Math.min(this.#tryAtMs, soonMs)
+  }
+
+  /** With whom to compare now: a member, one who is missed, or both. */
+  due(nowMs: number): readonly NodeId[] {
+    if (nowMs < this.#compareAtMs && nowMs < this.#tryAtMs) return nothing
+    const due = [
+      nowMs >= this.#compareAtMs ? this.#partner(nowMs) : undefined,
+      nowMs >= this.#tryAtMs ? this.#missed(nowMs) : undefined,
+    ]
+    return due.filter((id) => id !== undefined)
+  }
+
+  #partner(nowMs: number): NodeId | undefined {
+    this.#compareAtMs = nowMs + this.#preset.pushPullIntervalMs
+    const partner = this.#reunited ?? this.#modules.roster.anyone(this.#modules.random)
+    this.#reunited = undefined
+    return partner
+  }
+
+  /** One who is thought dead, or a seed. */
+  #missed(nowMs: number): NodeId | undefined {
+    const { joinRetryMs, reconnectIntervalMs } = this.#preset
+    const { random, roster } = this.#modules
+    this.#tryAtMs = nowMs + (roster.clusterSize === 1 ? joinRetryMs : reconnectIntervalMs)
+    return roster.oneLost(this.#seeds, random)
+  }
+}
