@@ -77,4 +77,8 @@ test('who has left a cluster says so to whoever still looks for it there', () =>
     [['left', moved]],
   )
   assert.deepEqual(asked('another'), [])
+  const sync = { kind: 'sync', summary: [], news: [] } as const
+  const part = { kind: 'membership', cluster: before.get(moved) ?? '', message: sync } as const
+  const [answer] = room.step(moved, { kind: 'part', from: asker, part })
+  assert.deepEqual(answer?.part, farewell.part)
 })

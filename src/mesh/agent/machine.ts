@@ -100,6 +100,11 @@ const farewellsMax = 8
 
 const tick = { kind: 'tick' } as const
 
+/** Whoever asks counts on an answer; who is told something would go on telling it. */
+function isQuestion({ kind }: MembershipMessage): boolean {
+  return kind === 'ping' || kind === 'sync'
+}
+
 const out = new Outbox<MachineSend, MachineEvent>()
 
 export class MeshMachine {
@@ -199,7 +204,7 @@ export class MeshMachine {
     const isPresent = this.#watch.cluster === cluster
     const watch = isPresent ? this.#watch : this.#departing.find((one) => one.cluster === cluster)
     if (watch !== undefined) this.#stepWatch(watch, { kind: 'message', from, message }, nowMs)
-    else if (message.kind === 'ping') this.#sayFarewell(from, cluster)
+    else if (isQuestion(message)) this.#sayFarewell(from, cluster)
   }
 
   /** Whoever has not heard that one left would take one for dead. */

@@ -382,7 +382,10 @@ export class Membership {
     const { incarnation, subject } = this.#self
     this.#phase = 'leaving'
     this.#news.clear()
-    this.#news.add(this.#modules.sign({ kind: 'left', subject, incarnation }))
+    const farewell = this.#modules.sign({ kind: 'left', subject, incarnation })
+    this.#news.add(farewell)
+    // To each: of those whom gossip alone reaches, one in thousands would go on counting it in.
+    for (const { id } of this.#roster.members()) this.#tell(id, farewell)
     this.#gossipAtMs = nowMs
     this.#departAtMs = nowMs + this.#preset.leaveMs
   }
