@@ -19,7 +19,14 @@ test('each of 63 members is told at once', () => {
   const news = others.map((id) =>
     seal({ kind: 'alive', subject: id, incarnation: 1, payload } as const, 0),
   )
-  core.step({ kind: 'message', from: others[0] as NodeId, message: { kind: 'gossip', news } }, 0)
+  core.step(
+    {
+      kind: 'message',
+      from: others[0] as NodeId,
+      message: { kind: 'sync-reply', wants: [], news },
+    },
+    0,
+  )
   const { sends } = core.step({ kind: 'leave' }, 1)
   assert.deepEqual(sends.map(({ to }) => to).sort(), others.toSorted())
   for (const { message } of sends) {
