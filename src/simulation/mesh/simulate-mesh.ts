@@ -24,12 +24,12 @@ const windowMsMin = 1
 /** Messages die young: with a third of it, collecting them takes twice the time. */
 const youngGenerationMb = 96
 /** For all threads together: a host takes some 150 KB. Nearer to it, more garbage is collected. */
-const oldGenerationMb = 3_072
+const oldGenerationMb = 3_500
 /**
- * Garbage is collected once there is this much of what lives: else as much lies there again, and
- * what it lay between stays with the process.
+ * Garbage is collected once there is this much of what lives: of less, collecting takes more time;
+ * of more, what it lay between stays with the process.
  */
-const garbagePercentMax = 30
+const garbagePercentMax = 100
 
 export async function simulateMesh(
   options: MeshRunOptions,
