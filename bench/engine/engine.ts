@@ -39,8 +39,10 @@ interface Plan {
   readonly models: readonly ModelPlan[]
   readonly quantisations: readonly Quantisation[]
   readonly roundsMax: number
+  /** Of a slow case, however long they take: the median of one round is that round's luck. */
+  readonly roundsMin: number
   readonly newTokens: number
-  /** A slow case gets as many rounds as fit, but at least one. */
+  /** A slow case gets as many rounds as fit. */
   readonly caseBudgetMs: number
   /** How often both loops are opened anew, where the rounds of one time leave room for it. */
   readonly placementsMax: number
@@ -82,6 +84,7 @@ const fullPlan: Plan = {
   models: [reference, synthetic],
   quantisations: ['float32', 'int4'],
   roundsMax: 15,
+  roundsMin: 3,
   newTokens,
   caseBudgetMs: 16_000,
   placementsMax: 5,
@@ -92,6 +95,7 @@ const quickPlan: Plan = {
   models: [{ ...reference, prompts: [128] }],
   quantisations: ['float32'],
   roundsMax: 9,
+  roundsMin: 1,
   newTokens,
   caseBudgetMs: 5_000,
   placementsMax: 3,
@@ -291,7 +295,7 @@ async function measureCase(
   what: ModelCases & { readonly stored: StoredModel },
   work: Work,
 ): Promise<Case> {
-  const { caseBudgetMs, placementsMax, roundsMax } = what.plan
+  const { caseBudgetMs, placementsMax, roundsMax, roundsMin } = what.plan
   const pairs: Pair[] = []
   let spentMs = 0
   for (let placement = 0; placement < placementsMax; placement += 1) {
@@ -304,7 +308,8 @@ async function measureCase(
       for (let round = 0; round < most; round += 1) {
         pairs.push(await measurePair({ ...loops, work }, pairs.length % 2 === 0))
         const tookMs = spentMs + performance.now() - start
-        if (tookMs + tookMs / pairs.length > untilMs) break
+        const isLate = tookMs + tookMs / pairs.length > untilMs
+        if (isLate && pairs.length >= roundsMin) break
       }
       spentMs += performance.now() - start
     } finally {
