@@ -297,17 +297,17 @@ export class MeshAgent {
     const { clock } = this.#modules
     if (this.#machine === undefined || this.#isClosed) return 0
     const { sends, events, wakeAtMs } = this.#machine.step(input, clock.monotonic())
+    this.#timer?.cancel()
+    // Whole ms: woken too early there is nothing to do. Before the events: a step that they lead to
+    // knows better when.
+    const ms = Math.max(0, Math.ceil(wakeAtMs - clock.monotonic()))
+    if (Number.isFinite(ms)) this.#timer = clock.after(ms, () => this.#step({ kind: 'tick' }))
     for (const event of events) {
       this.#happenings.take(event)
       this.#states.take(event)
     }
     let bytes = 0
     for (const [to, packet] of packetsOf(sends)) bytes += this.#send(to, packet)
-    this.#timer?.cancel()
-    if (wakeAtMs === Number.POSITIVE_INFINITY) return bytes
-    // Whole ms: woken a moment too early, there would be nothing to do, again and again.
-    const waitMs = Math.max(0, Math.ceil(wakeAtMs - clock.monotonic()))
-    this.#timer = clock.after(waitMs, () => this.#step({ kind: 'tick' }))
     return bytes
   }
 

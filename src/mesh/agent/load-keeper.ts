@@ -137,17 +137,17 @@ export class LoadKeeper {
     const { clock, send } = this.#modules
     const nowMs = clock.monotonic()
     const { events, sends, wakeAtMs } = this.#part.step(input, nowMs)
-    for (const event of events) this.#note(event)
+    this.#wakeAtMs = wakeAtMs
+    this.#timer?.cancel()
+    const waitMs = Math.max(1, Math.ceil(wakeAtMs - nowMs))
+    if (Number.isFinite(waitMs)) this.#timer = clock.after(waitMs, () => this.#tick())
     let bytes = 0
     for (const { message, to } of sends) {
       if (bytes >= bytesMax) break
       bytes += send(to, message)
     }
-    this.#wakeAtMs = wakeAtMs
-    this.#timer?.cancel()
-    if (wakeAtMs === Number.POSITIVE_INFINITY) return bytes
-    const waitMs = Math.max(1, Math.ceil(wakeAtMs - nowMs))
-    this.#timer = clock.after(waitMs, () => this.#tick())
+    // Last: what follows may be a step itself, whose times and words are newer.
+    for (const event of events) this.#note(event)
     return bytes
   }
 

@@ -35,4 +35,8 @@ test('each of 63 members is told at once', () => {
       [['left', self]],
     )
   }
+  // Who did not hear it, and compares what both hold, hears it then.
+  const message = { kind: 'sync', summary: [], news: [] } as const
+  const answer = core.step({ kind: 'message', from: others[0] as NodeId, message }, 2).sends[0]
+  assert.deepEqual([answer?.to, answer?.message], [others[0], sends[0]?.message])
 })

@@ -50,6 +50,8 @@ export class Membership {
   #gossipAtMs: number
   #renewAtMs: number
   #departAtMs = Number.POSITIVE_INFINITY
+  /** As it leaves. */
+  #farewell: Statement | undefined
 
   constructor(options: MembershipOptions, modules: MembershipModules, nowMs: number) {
     const { self, incarnation, payload, preset } = options
@@ -349,7 +351,11 @@ export class Membership {
 
   /** Tells what the other lacks, and asks for what it is ahead in. To members only: it is long. */
   #answerSync(from: NodeId, theirs: readonly MemberSummary[]): void {
-    if (!this.#roster.knows(from) || this.#phase !== 'running') return
+    if (!this.#roster.knows(from)) return
+    if (this.#farewell !== undefined) {
+      this.#tell(from, this.#farewell)
+      return
+    }
     const { ahead, wants } = difference(theirs, this.#roster.summaryWith(this.#self))
     if (ahead.length > 0 || wants.length > 0) this.#sendStatements(from, ahead, wants)
   }
@@ -383,6 +389,7 @@ export class Membership {
     this.#phase = 'leaving'
     this.#news.clear()
     const farewell = this.#modules.sign({ kind: 'left', subject, incarnation })
+    this.#farewell = farewell
     this.#news.add(farewell)
     // To each: of those whom gossip alone reaches, one in thousands would go on counting it in.
     for (const { id } of this.#roster.members()) this.#tell(id, farewell)

@@ -145,7 +145,7 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
 export const near: Readonly<MembershipPreset> = Object.freeze({
   ...wan,
   // Two seconds, where a tick of load comes each second (see the prober). That a crashed member's
-  // ticks stay away its coordinator sees within 2 s, and looks: probes alone would take longer.
+  // ticks stay away its coordinator soon sees, and looks: probes alone would take longer.
   probeIntervalMs: 2_050,
   probeTimeoutMs: 200, // ten times the slowest usual round trip, as SWIM asks of T'
   probeDeadlineMs: 500, // as long again for two ways by a proxy, and a busy event loop

@@ -38,6 +38,21 @@ test('one that is hastened is next, also after its turn; each other keeps its ow
   }
 })
 
+test('one that is hastened again and again takes one further turn in a round, not all', () => {
+  const order = new ProbeOrder(seededRandom(1))
+  const ids = [1, 2, 3, 4, 5].map(idOf)
+  for (const id of ids) order.add(id)
+  const flapping = ids[0] as NodeId
+  const turns = new Map<NodeId | undefined, number>()
+  for (let turn = 0; turn < 60; turn += 1) {
+    order.hasten(flapping)
+    const id = order.next()
+    turns.set(id, (turns.get(id) ?? 0) + 1)
+  }
+  assert.equal(turns.size, ids.length)
+  for (const id of ids) assert.equal(turns.get(id), id === flapping ? 20 : 10)
+})
+
 test('an order that was asked while it was empty takes members as any other', () => {
   const order = new ProbeOrder(secureRandom) // refuses to choose among none
   for (let i = 0; i < 3; i += 1) assert.equal(order.next(), undefined)

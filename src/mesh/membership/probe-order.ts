@@ -9,6 +9,8 @@ export class ProbeOrder {
   readonly #random: Random
   #order: NodeId[] = []
   #next = 0
+  /** Who had a further turn in the present round. */
+  readonly #again = new Set<NodeId>()
 
   constructor(random: Random) {
     this.#random = random
@@ -30,10 +32,17 @@ export class ProbeOrder {
     if (index < this.#next) this.#next -= 1
   }
 
-  /** It is the next one, whether it had its turn in this round or not. */
+  /**
+   * It is the next one. Whoever had its turn in this round has one more, not any number: a member
+   * that is suspected again and again would take all turns from the others.
+   */
   hasten(id: NodeId): void {
     const index = this.#order.indexOf(id)
     if (index < 0) return
+    if (index < this.#next) {
+      if (this.#again.has(id)) return
+      this.#again.add(id)
+    }
     this.#order.splice(index, 1)
     if (index < this.#next) this.#next -= 1
     this.#order.splice(this.#next, 0, id)
@@ -43,6 +52,7 @@ export class ProbeOrder {
     if (this.#next >= this.#order.length) {
       shuffle(this.#order, this.#random)
       this.#next = 0
+      this.#again.clear()
     }
     const id = this.#order[this.#next]
     if (id !== undefined) this.#next += 1

@@ -158,7 +158,7 @@ export class Prober {
   /** At once, out of turn: there is a reason. */
   lookAt(id: NodeId, nowMs: number): readonly ProbeEffect[] {
     const member = this.#modules.roster.get(id)
-    if (member === undefined || this.#probes.some(({ target }) => target === id)) return nothing
+    if (member === undefined || this.#isAsked(id)) return nothing
     if (this.#probes.length < probesAtOnceMax) return [this.#ask(member, nowMs)]
     this.#order.hasten(id)
     return nothing
@@ -201,7 +201,12 @@ export class Prober {
     this.#nextProbeAtMs = nowMs + this.#preset.probeIntervalMs * this.#modules.health.factor
     const target = this.#order.next()
     const member = target === undefined ? undefined : this.#modules.roster.get(target)
-    if (member !== undefined) effects.push(this.#ask(member, nowMs))
+    if (member === undefined || this.#isAsked(member.id)) return
+    effects.push(this.#ask(member, nowMs))
+  }
+
+  #isAsked(id: NodeId): boolean {
+    return this.#probes.some(({ target }) => target === id)
   }
 
   #ask({ alive, id: target }: Member, nowMs: number): ProbeEffect {
