@@ -265,6 +265,7 @@ function network(size: number) {
       verdict: undefined,
       integerExact: true,
       hardwareClass: 'other',
+      machine: '',
       memoryBytes: undefined,
       evidence: evidenceOf(id),
     }

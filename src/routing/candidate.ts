@@ -52,6 +52,8 @@ export interface Candidate {
   readonly integerExact: boolean
   /** Of the policy, by what it states of its machine. */
   readonly hardwareClass: string
+  /** What it states of its machine, for people; empty: nothing. */
+  readonly machine: string
   /** That the model runs in, as it states; undefined: it states nothing of its machine. */
   readonly memoryBytes: number | undefined
   readonly evidence: WorkerEvidence

@@ -36,6 +36,7 @@ export { textOfDecision } from './decision-record.ts'
 export { type Refusal, refusalOf, summarizeRejections } from './explain/refusal.ts'
 export { type RenderOptions, renderDecision } from './explain/render.ts'
 export { columnsMin } from './explain/wrap.ts'
+export { machineInWords } from './machine-words.ts'
 export { defaultPolicy, type PolicyValues, policyOf, type RoutingPolicy } from './policy.ts'
 export { type Difference, type Replay, replayDecision } from './replay/replay.ts'
 export {

@@ -67,6 +67,7 @@ export function sampleCandidate(number: number, change: CandidateChange = {}): C
     verdict: undefined,
     integerExact: true,
     hardwareClass: 'other',
+    machine: '2 cores, 8 GiB, no GPU',
     memoryBytes: 8 * 1024 ** 3,
     evidence: newcomer,
     ...rest,

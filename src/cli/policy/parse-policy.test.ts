@@ -35,7 +35,7 @@ describe('a policy file', () => {
       policy.hardwareClasses.map(({ name }) => name),
       ['server-gpu', 'home-gpu', 'cpu'],
     )
-    assert.equal(policy.hardwareClasses[2]?.memoryBytes, 8 * 1024 ** 3)
+    assert.equal(policy.hardwareClasses[2]?.memoryBytes, 3 * 1024 ** 3)
     assert.equal(policy.servesOtherModels, false)
     const [small, medium] = policy.tiers
     assert.deepEqual(small?.classes[0], {

@@ -8,6 +8,7 @@ import {
   type Candidate,
   type HardwareClass,
   hardwareClassOf,
+  machineInWords,
   memoryOf,
   type RoutingPolicy,
   type ViewFrame,
@@ -34,6 +35,8 @@ export interface Machine {
   readonly stated: HardwareReport | null
   readonly offer: OfferedModel | null
   readonly hardwareClass: string
+  /** In words. */
+  readonly words: string
   readonly memoryBytes: number | undefined
 }
 
@@ -78,6 +81,7 @@ export function newCandidate(id: WorkerId): Writable<Candidate> {
     breaker: undefined,
     integerExact: false,
     hardwareClass: '',
+    machine: '',
     memoryBytes: undefined,
     evidence: newcomer,
   }
@@ -97,7 +101,7 @@ export function refresh(
   const isMeasured = view.roundTripMs !== undefined
   const roundTripMs = isMeasured ? view.roundTripMs : foreseen.roundTripMs
   const roundTripSource = isMeasured ? 'measured' : foreseen.roundTripSource
-  const { hardwareClass, memoryBytes } = machineOf(entry, view, {
+  const { hardwareClass, memoryBytes, words } = machineOf(entry, view, {
     classes: policy.hardwareClasses,
     offer,
   })
@@ -117,6 +121,7 @@ export function refresh(
     kept.standing === standing &&
     kept.integerExact === view.integerExact &&
     kept.hardwareClass === hardwareClass &&
+    kept.machine === words &&
     kept.memoryBytes === memoryBytes &&
     (load === view.load || isSameBut(load, view.load))
   kept.load = view.load
@@ -134,6 +139,7 @@ export function refresh(
   kept.standing = standing
   kept.integerExact = view.integerExact
   kept.hardwareClass = hardwareClass
+  kept.machine = words
   kept.memoryBytes = memoryBytes
   return 'other'
 }
@@ -149,7 +155,8 @@ function machineOf(
   if (kept?.classes === classes && kept.stated === stated && kept.offer === offer) return kept
   const hardwareClass = hardwareClassOf(classes, stated)
   const memoryBytes = memoryOf(stated, offer?.runtime ?? '')
-  entry.machine = { classes, stated, offer, hardwareClass, memoryBytes }
+  const words = machineInWords(classes, stated)
+  entry.machine = { classes, stated, offer, hardwareClass, words, memoryBytes }
   return entry.machine
 }
 

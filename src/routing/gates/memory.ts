@@ -1,4 +1,5 @@
 /** The worker has memory for the tier’s weights and for this request’s cache, by what it states. */
+import { inGib } from '../machine-words.ts'
 import type { Demand } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 
@@ -18,10 +19,4 @@ export const memoryGate: Gate = {
     memoryBytes === undefined || memoryBytes >= neededBytes(demand) ? undefined : memoryBytes,
   required: (demand) => `${inGib(neededBytes(demand))} of memory for weights and cache`,
   actual: (fact) => `${inGib(Number(fact))}, by its own statement`,
-}
-
-const bytesPerGib = 1024 ** 3
-
-function inGib(bytes: number): string {
-  return `${Number((bytes / bytesPerGib).toFixed(2))} GiB`
 }

@@ -18,7 +18,7 @@ import type {
 import type { LoadReport, OfferedModel, WorkerId } from '../../protocol/index.ts'
 import { type Candidate, roundTripSources } from '../candidate.ts'
 
-export const rowLength = 58
+export const rowLength = 59
 /** Those that are set alone. */
 export const busyColumns = { running: 4, kvTokensFree: 6, inFlight: 8, ahead: 51 } as const
 
@@ -82,6 +82,7 @@ export function writeRow(
   row[13] = verdicts.indexOf(candidate.verdict)
   row[41] = numberOf(candidate.hardwareClass)
   row[42] = candidate.memoryBytes ?? none
+  row[58] = candidate.machine === '' ? 0 : numberOf(candidate.machine)
   row[52] = load.promptTokensUnread ?? none
   row[busyColumns.ahead] = candidate.promptTokensAhead ?? none
   const { breaker } = candidate
@@ -175,6 +176,7 @@ export function readRow(
     standing,
     integerExact: (flags & isIntegerExact) !== 0,
     hardwareClass: textOf(at(41)),
+    machine: at(58) === 0 ? '' : textOf(at(58)),
     memoryBytes: known(at(42)),
     breaker: breakerIn(row, textOf),
     evidence: evidenceIn(row, record),

@@ -145,6 +145,7 @@ class Network {
       overdue: random.below(9) === 0,
       verdict: one(verdicts),
       hardwareClass: one(['fast', 'other']),
+      machine: one(['', '2 cores, 8 GiB, no GPU']),
       memoryBytes: one([undefined, 2 * 1024 ** 3, 8 * 1024 ** 3]),
       ...(random.below(9) === 0 ? { standing: one([standing, onProbation]) } : {}),
       breaker:

@@ -318,6 +318,7 @@ function candidateOf(sight: Sight, evidence: Candidate['evidence']): Writable<Ca
     verdict: undefined,
     integerExact: false,
     hardwareClass: otherClass,
+    machine: '',
     memoryBytes: undefined,
     evidence,
   }
