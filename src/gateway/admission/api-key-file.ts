@@ -28,6 +28,8 @@ import { hashSecret, makeSecret, SecretTable } from './secrets.ts'
 
 /** A revoked key stops working within this time. */
 const changeCheckIntervalMs = 1000
+/** A new key works at once; of a flood of wrong ones, 20 a second look at the file. */
+const unknownCheckIntervalMs = 50
 /** At 300 bytes each a file of 3 MB, rewritten whole on each change. */
 const keysMax = 10_000
 /** A change takes milliseconds; whoever holds its turn for this long has died. */
@@ -91,6 +93,9 @@ export class ApiKeyFile implements ApiKeys {
   find(key: string): Account | undefined {
     const now = this.#modules.clock.monotonic()
     if (now - this.#checkedAtMs >= changeCheckIntervalMs) this.#reload(now)
+    const found = this.#table.find(key)
+    if (found !== undefined || now - this.#checkedAtMs < unknownCheckIntervalMs) return found
+    this.#reload(now)
     return this.#table.find(key)
   }
 
