@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test'
 import { commands } from './commands/all.ts'
 import { commandLine } from './options/command-line.ts'
 import { runProgram } from './program.ts'
@@ -49,6 +49,17 @@ async function run(args: readonly string[], env: Record<string, string> = {}): P
   }
   const code = await runProgram(args, { terminal, env, folder })
   return { code, out, notes }
+}
+
+/** The address of a gateway that lets nobody in. */
+async function refusing(t: TestContext): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.writeHead(401, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ error: { message: 'Not that one.', code: 'invalid_api_key' } }))
+  })
+  t.after(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 test('an empty store is told with the place where models have to go', async () => {
@@ -163,14 +174,7 @@ describe('configuration', () => {
   })
 
   test('who has no key for a gateway that wants one is told how to give it', async (t) => {
-    const server = createServer((_request, response) => {
-      const message = 'No API key was sent. Put it into the header …'
-      response.writeHead(401, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ error: { message, code: 'invalid_api_key' } }))
-    })
-    t.after(() => server.close())
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const url = await refusing(t)
     const elsewhere = await run(['nodes', '--url', url])
     assert.equal(elsewhere.code, 1)
     assert.match(elsewhere.notes, /wants an API key; give it as .*API_KEY.*\(whoever runs it/)
@@ -178,8 +182,34 @@ describe('configuration', () => {
     writeFileSync(join(folder, 'd', 'address'), url)
     const here = await run(['nodes', '--data', 'd'])
     assert.match(here.notes, /\(made by .*isochrone.* keys create --data d\)\n$/)
-    const wrong = await run(['nodes', '--url', url, '--api-key', 'iso_wrong'])
-    assert.match(wrong.notes, /^error: No API key was sent\./)
+  })
+
+  test('whose key is refused is told which key that was, and how to use the local one', async (t) => {
+    const url = await refusing(t)
+    mkdirSync(join(folder, 'd'))
+    writeFileSync(join(folder, 'd', 'address'), url)
+    const told = async (args: readonly string[], env: Record<string, string> = {}) => {
+      const { code, notes } = await run(['nodes', '--data', 'd', ...args], env)
+      assert.equal(code, 1)
+      const pattern = /^error: the gateway at \S+ refuses (.*): Not that one\.\n$/
+      const [, key = ''] = pattern.exec(notes) ?? []
+      return key.replaceAll(join(folder, 'd'), 'DIR')
+    }
+    const variable = { ISOCHRONE_API_KEY: 'iso_old' }
+    assert.equal(await told([], variable), 'the key of the variable ISOCHRONE_API_KEY')
+    writeFileSync(join(folder, 'd', 'local-key'), 'iso_local\n', { mode: 0o600 })
+    const local = 'to use the local key of DIR)'
+    assert.equal(
+      await told([], variable),
+      `the key of the variable ISOCHRONE_API_KEY (unset it ${local}`,
+    )
+    assert.equal(
+      await told(['--api-key', 'iso_x'], variable),
+      `the key given with --api-key (leave that out ${local}`,
+    )
+    assert.equal(await told([]), 'the local key of DIR')
+    writeFileSync(join(folder, 'isochrone.yaml'), 'nodes:\n  api-key: iso_y\n')
+    assert.equal(await told([]), `the key in isochrone.yaml (take it out ${local}`)
   })
 
   test('a key is shown when made and never again', async () => {

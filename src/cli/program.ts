@@ -11,7 +11,7 @@ import { commandLine, storeFlag } from './options/command-line.ts'
 import { type Configuration, parseConfiguration } from './options/configuration.ts'
 import { renderCommandHelp, renderProgramHelp } from './options/help.ts'
 import { variableOf } from './options/option.ts'
-import { resolveOptions, unknownVariables } from './options/resolve.ts'
+import { resolveOptions, sourceOf, unknownVariables } from './options/resolve.ts'
 import { suggest } from './options/suggestion.ts'
 import { usageError } from './options/usage-error.ts'
 import type { Terminal } from './terminal/terminal.ts'
@@ -63,7 +63,11 @@ async function dispatch(given: readonly string[], modules: ProgramModules): Prom
   for (const warning of unknownVariables(modules.env, commands)) {
     terminal.note(`${terminal.noteStyle.yellow('warning')}: ${warning}\n`)
   }
-  const context: CommandContext = { ...modules, configurationFile: file?.path }
+  const context: CommandContext = {
+    ...modules,
+    configurationFile: file?.path,
+    sourceOf: (option) => sourceOf(command.name, option, sources),
+  }
   const input = { options, action: parsed.action, arguments: parsed.arguments }
   try {
     return await command.run(input, context)

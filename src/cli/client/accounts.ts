@@ -45,7 +45,7 @@ type Options = ClientOptions & { readonly node: string | undefined }
 export async function runAccounts(options: Options, context: CommandContext): Promise<number> {
   const { json, node } = options
   const { terminal } = context
-  const client = openGatewayClient(options, context.folder)
+  const client = openGatewayClient(options, context)
   if (node !== undefined) {
     const path = `/v1/accounts/${await idOf(node, client)}`
     const account = (await shownJson(await client.get(path), json)) as WholeAccountView

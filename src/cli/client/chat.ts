@@ -37,7 +37,7 @@ interface Answer {
 }
 
 export async function runChat(options: ChatOptions, context: CommandContext): Promise<number> {
-  const client = openGatewayClient(options, context.folder)
+  const client = openGatewayClient(options, context)
   const model = options.model ?? (await firstModel(client))
   const chat: Chat = { options: { ...options, model }, client, context }
   const system: Message[] =

@@ -52,7 +52,10 @@ async function explained(t: TestContext, answer: unknown, more: object = {}) {
     style: plainStyle,
     noteStyle: plainStyle,
   }
-  const context: CommandContext = { terminal, env: {}, folder: '/', configurationFile: undefined }
+  const context: CommandContext = {
+    ...{ terminal, env: {}, folder: '/', configurationFile: undefined },
+    sourceOf: () => 'flag',
+  }
   const options = {
     ...{ url: `http://127.0.0.1:${port}`, 'api-key': 'iso_x', data: '.', json: false },
     ...{ decision: idIn(answer), replay: false, preview: undefined, model: undefined },

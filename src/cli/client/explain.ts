@@ -66,7 +66,7 @@ export async function runExplain(
 ): Promise<number> {
   if (options.preview !== undefined) return preview(options.preview, options, context)
   const id = decisionId(options, context)
-  const client = openGatewayClient(options, context.folder)
+  const client = openGatewayClient(options, context)
   const path = `/v1/decisions/${encodeURIComponent(id)}`
   const { terminal } = context
   if (options.json && !options.replay) {
@@ -101,7 +101,7 @@ async function preview(
   if (options.decision !== undefined || options.replay) {
     throw usageError('--preview is about a question that was not asked yet; it takes no decision')
   }
-  const client: GatewayClient = openGatewayClient(options, context.folder)
+  const client: GatewayClient = openGatewayClient(options, context)
   const body = {
     model: options.model ?? (await firstModel(client)),
     messages: [{ role: 'user', content: question }],

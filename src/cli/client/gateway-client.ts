@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { type ErrorCode, hasCode, IsochroneError, isErrorCode } from '../../protocol/index.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { readSecretFile } from '../files/secret-file.ts'
+import type { CommandContext } from '../options/command.ts'
 import { commandLine, dataFlag } from '../options/command-line.ts'
+import { variableOf } from '../options/option.ts'
 import { usageError } from '../options/usage-error.ts'
 import { harmless } from '../terminal/harmless.ts'
 
@@ -30,8 +32,10 @@ export async function shownJson(response: Response, isForProgram: boolean): Prom
 
 const defaultUrl = 'http://127.0.0.1:8080'
 
-export function openGatewayClient(options: ClientOptions, folder: string): GatewayClient {
-  const data = dataFolder(options.data, folder)
+type Context = Pick<CommandContext, 'folder' | 'sourceOf' | 'configurationFile'>
+
+export function openGatewayClient(options: ClientOptions, context: Context): GatewayClient {
+  const data = dataFolder(options.data, context.folder)
   const running = options.url ?? readOptional(data.address)
   const found = running ?? defaultUrl
   if (!/^https?:\/\//.test(found) || !URL.canParse(found)) {
@@ -50,7 +54,11 @@ export function openGatewayClient(options: ClientOptions, folder: string): Gatew
     try {
       return await request(url, path, init)
     } catch (error) {
-      throw hasKey || !hasCode(error, 'invalid_api_key') ? error : noKey(url, madeBy)
+      if (!(error instanceof IsochroneError) || !isRefusal(error)) throw error
+      if (!hasKey) throw hasCode(error, 'invalid_api_key') ? noKey(url, madeBy) : error
+      const local = readOptional(data.localKey)
+      const hasOther = local !== undefined && local !== key
+      throw refused(error, url, keyInWords(context, data.root, hasOther))
     }
   }
   return {
@@ -64,6 +72,31 @@ export function openGatewayClient(options: ClientOptions, folder: string): Gatew
         ...(signal === undefined ? {} : { signal }),
       }),
   }
+}
+
+function isRefusal(error: IsochroneError): boolean {
+  return error.code === 'invalid_api_key' || error.code === 'permission_denied'
+}
+
+/** Which key it was, and how the folder's own is used instead: a variable wins in silence. */
+function keyInWords(context: Context, folder: string, hasOther: boolean): string {
+  const otherwise = (how: string) => (hasOther ? ` (${how} to use the local key of ${folder})` : '')
+  const variable = variableOf('api-key')
+  switch (context.sourceOf('api-key')) {
+    case 'flag':
+      return `the key given with --api-key${otherwise('leave that out')}`
+    case 'variable':
+      return `the key of the variable ${variable}${otherwise('unset it')}`
+    case 'file':
+      return `the key in ${context.configurationFile}${otherwise('take it out')}`
+    case 'default':
+      return `the local key of ${folder}`
+  }
+}
+
+function refused(error: IsochroneError, url: string, key: string): IsochroneError {
+  const message = `the gateway at ${url} refuses ${key}: ${error.message}`
+  return new IsochroneError(error.code, message, { detail: error.detail, cause: error })
 }
 
 function noKey(url: string, madeBy: string | undefined): IsochroneError {

@@ -69,7 +69,7 @@ export async function runIncidents(
   const { terminal } = context
   // What is wrong with the command line is said before anything is asked.
   const path = action === 'list' ? '' : pathOf(options)
-  const client = openGatewayClient(options, context.folder)
+  const client = openGatewayClient(options, context)
   if (action === 'list') {
     const answer = await client.get(`/v1/incidents?limit=1000${all ? '&which=all' : ''}`)
     const { data } = (await shownJson(answer, json)) as { readonly data: readonly IncidentView[] }

@@ -22,7 +22,7 @@ const watchIntervalMs = 2_000
 const membersShownMax = 1_000
 
 export async function runMesh(options: MeshOptions, context: CommandContext): Promise<number> {
-  const client = openGatewayClient(options, context.folder)
+  const client = openGatewayClient(options, context)
   const { terminal } = context
   const first = await textOf(client, options, terminal)
   if (!options.watch) {

@@ -25,7 +25,7 @@ interface NodeView {
 }
 
 export async function runNodes(options: ClientOptions, context: CommandContext): Promise<number> {
-  const client = openGatewayClient(options, context.folder)
+  const client = openGatewayClient(options, context)
   const body = (await shownJson(await client.get('/v1/nodes'), options.json)) as {
     readonly data?: readonly NodeView[]
   }

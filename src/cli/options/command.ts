@@ -2,7 +2,7 @@
  * A command as data, and what it is given when it runs.
  */
 import type { Terminal } from '../terminal/terminal.ts'
-import type { OptionTable, OptionValues } from './option.ts'
+import type { OptionSource, OptionTable, OptionValues } from './option.ts'
 
 /** Exit codes of every command. */
 export const exitCode = { ok: 0, failed: 1, usage: 2 } as const
@@ -44,6 +44,8 @@ export interface CommandContext {
   readonly folder: string
   /** The file the configuration came from; undefined: there is none. */
   readonly configurationFile: string | undefined
+  /** What gave an option of the command its value. */
+  readonly sourceOf: (option: string) => OptionSource
 }
 
 export interface CommandDescription {

@@ -9,6 +9,9 @@ import { suggest } from './suggestion.ts'
 
 export type OptionValue = string | number | boolean | readonly string[] | undefined
 
+/** Where a value comes from: the first of these that has one. */
+export type OptionSource = 'flag' | 'variable' | 'file' | 'default'
+
 export interface OptionDefinition<TValue extends OptionValue = OptionValue> {
   readonly kind: 'text' | 'integer' | 'number' | 'flag' | 'list'
   readonly help: string

@@ -4,7 +4,13 @@
 import type { ParsedArguments } from './arguments.ts'
 import type { CommandDescription } from './command.ts'
 import type { Configuration } from './configuration.ts'
-import { type OptionDefinition, type OptionValue, parseValue, variableOf } from './option.ts'
+import {
+  type OptionDefinition,
+  type OptionSource,
+  type OptionValue,
+  parseValue,
+  variableOf,
+} from './option.ts'
 import { nearestOf } from './suggestion.ts'
 import { usageError } from './usage-error.ts'
 
@@ -29,6 +35,12 @@ export function resolveOptions(
       option.default
   }
   return values
+}
+
+export function sourceOf(command: string, name: string, sources: Sources): OptionSource {
+  if (sources.flags.has(name)) return 'flag'
+  if ((sources.env[variableOf(name)] ?? '') !== '') return 'variable'
+  return sources.configuration.get(command)?.has(name) === true ? 'file' : 'default'
 }
 
 /** Variables that are not options: for the program's own developers. */
