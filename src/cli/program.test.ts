@@ -184,7 +184,7 @@ describe('configuration', () => {
     assert.match(here.notes, /\(made by .*isochrone.* keys create --data d\)\n$/)
   })
 
-  test('whose key is refused is told which key that was, and how to use the local one', async (t) => {
+  test('whose key is refused is told which one it was, and of the local one', async (t) => {
     const url = await refusing(t)
     mkdirSync(join(folder, 'd'))
     writeFileSync(join(folder, 'd', 'address'), url)
