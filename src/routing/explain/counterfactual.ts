@@ -77,10 +77,7 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
         `${soonerInWords(chosen, other, ' or so, not ')}.`
       )
     case 'load':
-      return anotherDraw(
-        decision,
-        `${name} would have been chosen with under ${fixed(chosen.load)} requests per slot.`,
-      )
+      return anotherDraw(decision, withLessToDo(chosen, other))
     case 'price':
       return anotherDraw(
         decision,
@@ -108,6 +105,21 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
     default:
       return `Nothing about ${name} is on record.`
   }
+}
+
+/** Nobody has less to do than nothing: where load is alike, price decides, and then the lot. */
+function withLessToDo(chosen: Ranking, other: Ranking): string {
+  const name = workerName(other.worker)
+  if (chosen.load > 0) {
+    return `${name} would have been chosen with under ${fixed(chosen.load)} requests per slot.`
+  }
+  const idle = `With nothing at all to do, ${name}`
+  if (other.price < chosen.price) {
+    return `${idle} would have been chosen: it is cheaper (${fixed(other.price)} µ$).`
+  }
+  return other.price === chosen.price
+    ? `${idle} would have been as likely to be chosen.`
+    : `${idle} would have been chosen for less than ${fixed(chosen.price)} µ$.`
 }
 
 /** @param also what else would have led to the one that was drawn together with the chosen one */

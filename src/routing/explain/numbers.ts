@@ -18,26 +18,41 @@ const columns: readonly (readonly [title: string, cell: (one: Ranking) => string
   ['µ$', ({ price }) => fixed(price)],
 ]
 
-/** Where the table has more columns than a line, there is none: the lines above say the same. */
+/** Who, and how reliable: without these it is no table. */
+const columnsMin = 2
+/** The first that a narrow screen has no room for: what is left is what the order rests on. */
+const leftOut = ['in time', 'stays', 'rules kept', 'whole', 'seen', 'µ$', 'load', 'done after']
+
+/** On a narrow screen columns are left out, and named below. */
 export function bestInNumbers(
   { chosen, comparedWith, eligible, rankings }: Decision,
   width: number,
 ) {
   if (eligible < 2) return ''
-  const shown = rankings.filter(
+  const ranked = rankings.filter(
     ({ rank, worker }) => rank <= rowsMax || worker === chosen || worker === comparedWith,
   )
-  const rows = [
-    ['', ...columns.map(([title]) => title)],
-    ...shown.map((one) => [
-      one.worker === chosen ? '→' : ' ',
-      ...columns.map(([, cell]) => cell(one)),
-    ]),
-  ]
+  for (let missing = 0; ; missing += 1) {
+    const without = leftOut.slice(0, missing)
+    const shown = columns.filter(([title]) => !without.includes(title))
+    const rows = [
+      ['', ...shown.map(([title]) => title)],
+      ...ranked.map((one) => [
+        one.worker === chosen ? '→' : ' ',
+        ...shown.map(([, cell]) => cell(one)),
+      ]),
+    ]
+    const lines = aligned(rows)
+    const fits = lines.every(({ length }) => length <= width)
+    if (!fits && shown.length > columnsMin) continue
+    const note = without.length === 0 ? [] : [`  No room for: ${without.join(', ')}.`]
+    return ['The best in numbers', ...lines, ...note].join('\n')
+  }
+}
+
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? []
-  const lines = rows.map((row) => line(row, widths))
-  if (Math.max(...lines.map(({ length }) => length)) > width) return ''
-  return ['The best in numbers', ...lines].join('\n')
+  return rows.map((row) => line(row, widths))
 }
 
 function line(row: readonly string[], widths: readonly number[]): string {

@@ -58,8 +58,8 @@ function whyThis(decision: Decided, chosen: Ranking, other: Ranking): string {
       )
     case 'load':
       return (
-        `${drawnAmong(decision)} It was drawn together with ${name} and has less to do: ` +
-        `${requestsPerSlot(chosen)} rather than ${fixed(other.load)}.`
+        `${drawnAmong(decision)} It was drawn together with ${name} and has less to do, as this ` +
+        `gateway estimates: ${requestsPerSlot(chosen)} rather than ${fixed(other.load)}.`
       )
     case 'price':
       return (

@@ -63,11 +63,49 @@ test('whoever has most to do can win no draw', () => {
   assert.doesNotMatch(flat(busy), new RegExp(`might have chosen[^.]*${name(2)}`))
 })
 
+test('nobody has less to do than nothing: what else would have changed it is said', () => {
+  const lost = (otherPrice: number) => {
+    const decision = decided(2, {
+      change: (i) => ({ load: { running: i }, offer: { promptPrice: i === 0 ? 10 : otherPrice } }),
+    })
+    assert.equal(decision.decidedBy, 'load')
+    assert.equal(decision.chosen, sampleWorker(0))
+    return flat(decision)
+  }
+  const idle = `With nothing at all to do, ${name(1)} would have been`
+  assert.ok(lost(10).includes(`${idle} as likely to be chosen.`), lost(10))
+  assert.ok(lost(5).includes(`${idle} chosen: it is cheaper (0.00178 µ$).`), lost(5))
+  assert.ok(lost(20).includes(`${idle} chosen for less than 0.00228 µ$.`), lost(20))
+  const busy = decided(2, { change: (i) => ({ load: { running: 1 + i } }) })
+  assert.match(flat(busy), / would have been chosen with under 0\.25 requests per slot\./)
+})
+
+test('on a narrow screen the table leaves columns out, and says which', () => {
+  const at = (columns: number) =>
+    renderDecision(decided(2), { columns }).split('The best in numbers\n')[1] ?? ''
+  assert.match(at(140), /in time {2}done after/)
+  assert.doesNotMatch(at(140), /No room for/)
+  assert.match(
+    at(80),
+    /^ {2}node .* done after {2}load {2}µ\$\n(.*\n){2} {2}No room for: in time, /,
+  )
+  assert.match(at(40), /^ {2}node {6}right, in time /)
+})
+
+test('a number and its unit stay on one line', () => {
+  const decision = decided(2)
+  for (let columns = 40; columns < 140; columns += 1) {
+    const text = renderDecision(decision, { columns })
+    assert.doesNotMatch(text, /\d\n *(%|ms|µ\$)/)
+    assert.ok(!text.includes('\u0000'))
+  }
+})
+
 test('of two drawn, the one that lost says by what', () => {
   const lost = (change: (number: number) => CandidateChange) => flat(decided(2, { change }))
   assert.match(
     lost((i) => ({ load: { running: i } })),
-    /drawn too, but has more to do \(0\.25 requests per slot, not 0\)\./,
+    /drawn too, but has more to do by estimate \(0\.25 requests per slot, not 0\)\./,
   )
   assert.match(
     lost((i) => ({ offer: { promptPrice: 10 + 1_000_000 * i } })),
@@ -109,7 +147,10 @@ test('every other candidate has its rank and one reason', () => {
   const at = lines.indexOf('Why not the others?')
   const chosen = decision.chosen === sampleWorker(0) ? 0 : 1
   assert.equal(lines[at + 1 + chosen], `  ${chosen + 1}. ${name(chosen)}: the chosen one.`)
-  assert.match(lines[at + 2 - chosen] ?? '', /just as good; the lot fell on the chosen one\./)
+  assert.match(
+    lines[at + 2 - chosen] ?? '',
+    /drawn too, and alike in load and price: the lot decided\./,
+  )
   assert.equal(
     lines[at + 3],
     `  3. ${name(2)}: as reliable, but slower (done after 5245 ms, not 1480 ms).`,

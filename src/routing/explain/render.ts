@@ -61,7 +61,8 @@ function heading(decision: Decision, isPreview: boolean): string {
   const time = new Date(decision.atMs).toISOString()
   const tier = decision.tier === null ? '' : ` (tier ${decision.tier})`
   const view = decision.rounds.at(-1)?.view ?? null
-  const seen = view === null ? '' : `, on version ${view.frame}.${view.change} of the view`
+  const seen =
+    view === null ? '' : `, by what was known of the nodes then (${view.frame}.${view.change})`
   const names = isPreview
     ? ['A preview: nothing was sent, and nothing of it is kept.']
     : [`Decision ${decision.id}`, `Request  ${decision.requestId}`]
@@ -130,10 +131,12 @@ function qualification(decision: Decision): string {
   const lines = [
     `It passed every gate that this request asks for: ${passed}.`,
     completionInWords(chosen),
-    `It stays until such a request is done in ${percent(chosen.availability)} of cases at least, ` +
-      `and keeps the rules in ${percent(chosen.clean)} at least.`,
+    'By what is sure so far, it stays until such a request is done in ' +
+      `${percent(chosen.availability)} of cases at least, and keeps the rules in ` +
+      `${percent(chosen.clean)} at least; the shorter its record, the lower both.`,
     ...timeInWords(decision, chosen),
-    `${capital(requestsPerSlot(chosen))}, ${linkInWords(chosen)}, ` +
+    `${capital(requestsPerSlot(chosen))} (a slot has one request at a time), ` +
+      `${linkInWords(chosen)}, ` +
       `price ${fixed(chosen.price)} µ$ for this request.`,
   ]
   return list('Why was it qualified?', lines)
@@ -157,7 +160,7 @@ function completionInWords(ranking: Ranking): string {
 function timeInWords(decision: Decision, ranking: Ranking): readonly string[] {
   const basis = {
     observed: 'from work seen',
-    claimed: 'by its own statement, since nobody has seen it at work',
+    claimed: 'from the speed that it states, since nobody has seen it at work',
     assumed: 'assumed, since nothing is known of its speed',
   }[ranking.predictedFrom]
   const queue =

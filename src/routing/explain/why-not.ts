@@ -67,14 +67,21 @@ function whyNot(other: Ranking, { decided, chosen, best }: Against): string {
     return `more reliable, but has a queue (${requestsPerSlot(other)}).`
   }
   if (!other.alike) return slower(other, chosen)
-  if (other.worker !== decided.comparedWith) return 'just as good, but not drawn.'
+  // Whom a request spilled to was drawn as well, but against whom is not on record.
+  if (decided.decidedBy === 'spill') return 'as good as the chosen one, which the draw preferred.'
+  if (other.worker !== decided.comparedWith) {
+    return 'just as good, but not one of the two that were drawn.'
+  }
   if (other.load > chosen.load) {
-    return `drawn too, but has more to do (${requestsPerSlot(other)}, not ${fixed(chosen.load)}).`
+    return (
+      `drawn too, but has more to do by estimate (${requestsPerSlot(other)}, not ` +
+      `${fixed(chosen.load)}).`
+    )
   }
   if (other.price > chosen.price) {
     return `drawn too, but dearer (${fixed(other.price)} µ$, not ${fixed(chosen.price)} µ$).`
   }
-  return 'just as good; the lot fell on the chosen one.'
+  return 'drawn too, and alike in load and price: the lot decided.'
 }
 
 function lessReliable(other: Ranking, best: Ranking): string {

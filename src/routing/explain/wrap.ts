@@ -13,6 +13,10 @@ export function wrap(text: string, columns: number): string {
     .join('\n')
 }
 
+/** Between a number and its unit, which stay together; no text holds one. */
+const gap = '\u0000'
+const beforeUnit = /(?<=\d) (?=(?:%|ms|s|µ\$|GiB)(?![\p{L}\d]))/gu
+
 function wrapLine(line: string, width: number): readonly string[] {
   if (line.length <= width) return [line]
   const indent = line.length - line.trimStart().length
@@ -22,7 +26,7 @@ function wrapLine(line: string, width: number): readonly string[] {
   const lines: string[] = []
   let current = ' '.repeat(indent)
   let isEmpty = true
-  for (const word of line.trim().split(/ +/)) {
+  for (const word of line.trim().replaceAll(beforeUnit, gap).split(/ +/)) {
     if (!isEmpty && current.length + 1 + word.length > width) {
       lines.push(current)
       current = hanging
@@ -31,5 +35,5 @@ function wrapLine(line: string, width: number): readonly string[] {
     current += isEmpty ? word : ` ${word}`
     isEmpty = false
   }
-  return [...lines, current]
+  return [...lines, current].map((one) => one.replaceAll(gap, ' '))
 }
