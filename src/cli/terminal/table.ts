@@ -27,13 +27,8 @@ export function renderTable(
   rows: readonly Row[],
   look: TableLook = { paintTitle: (text) => text, width: Number.POSITIVE_INFINITY },
 ): string {
-  const widths = columns.map((column, i) =>
-    Math.max(widthOf(column.title), ...rows.map((row) => widthOf(row[i] ?? ''))),
-  )
-  const last = columns.length - 1
-  const left = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0)
-  const room = look.width - left
-  if (room < (widths[last] ?? 0) && room < wrappedWidthMin) return renderRows(columns, rows, look)
+  const { last, left, room, widths } = measure(columns, rows, look.width)
+  if (!fitsTable(columns, rows, look.width)) return renderRows(columns, rows, look)
   const line = (cells: Row) =>
     columns
       .map((column, i) => pad(cells[i] ?? '', widths[i] ?? 0, column.align ?? 'left'))
@@ -46,6 +41,25 @@ export function renderTable(
   }
   const head = look.paintTitle(line(columns.map((column) => column.title)))
   return `${[head, ...rows.flatMap(lines)].join('\n')}\n`
+}
+
+/** The rows are lines of a table on a screen of that width, if need be with a last column of many. */
+export function fitsTable(
+  columns: readonly Column[],
+  rows: readonly Row[],
+  screenWidth: number,
+): boolean {
+  const { last, room, widths } = measure(columns, rows, screenWidth)
+  return room >= Math.min(widths[last] ?? 0, wrappedWidthMin)
+}
+
+function measure(columns: readonly Column[], rows: readonly Row[], screenWidth: number) {
+  const widths = columns.map((column, i) =>
+    Math.max(widthOf(column.title), ...rows.map((row) => widthOf(row[i] ?? ''))),
+  )
+  const last = columns.length - 1
+  const left = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0)
+  return { last, left, room: screenWidth - left, widths }
 }
 
 /** Between words that stay together; no table holds one. */
