@@ -1,7 +1,15 @@
 /** How a node keeps to its gateways, also to those that behave strangely. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import { type Clock, ManualClock, type Random, seededRandom, systemClock } from '../base/index.ts'
+import {
+  type Clock,
+  type Log,
+  ManualClock,
+  type Random,
+  seededRandom,
+  silentLog,
+  systemClock,
+} from '../base/index.ts'
 import { createIdentity, hasCode, IsochroneError, type NodeId } from '../protocol/index.ts'
 import { MemoryNetwork } from '../transport/index.ts'
 import { createTestNode, TestGateway, type TestNode } from './node.fixture.ts'
@@ -93,6 +101,19 @@ test('one gateway under two addresses is joined once, and found again by either'
   await gateway.listener?.close()
   await gateway.connection.close()
   await joinedTwice
+})
+
+test('why a gateway is not reached is told with what to look at', async () => {
+  const told = Promise.withResolvers<unknown>()
+  const warn: Log['warn'] = (_, fields) => told.resolve(fields?.['reason'])
+  const log: Log = { ...silentLog, warn, child: () => log }
+  const { node } = createNode({ log, gateways: [{ id: undefined, address: 'nowhere:1' }] })
+  node.start().catch(() => {})
+  assert.equal(
+    await told.promise,
+    'could not reach nowhere:1: nothing listens there; is the gateway running, ' +
+      'and is the address right?',
+  )
 })
 
 test('a gateway whose key cannot be remembered is not left connected, and met again', async () => {

@@ -186,7 +186,7 @@ export class GatewayLink {
     const remembered = known.get(gateway.address)
     const timeout = new AbortController()
     const timer = clock.after(limits.dialTimeoutMs, () =>
-      timeout.abort(new IsochroneError('peer_unreachable', unreachable(gateway.address))),
+      timeout.abort(new IsochroneError('peer_unreachable', `${gateway.address} does not answer`)),
     )
     const signal = AbortSignal.any([timeout.signal, this.#stop.signal])
     let connection: Connection | undefined
@@ -306,10 +306,6 @@ export class GatewayLink {
   }
 }
 
-function unreachable(address: string): string {
-  return `the gateway at ${address} does not answer; is it running, and is the address right?`
-}
-
 /**
  * In a person's words: what to do when the gateway is not the one that was expected, or not there.
  */
@@ -331,6 +327,6 @@ function explainDial(
     return new IsochroneError('identity_mismatch', message, { detail, cause: error })
   }
   if (fault.code !== 'peer_unreachable') return fault
-  const message = `${unreachable(gateway.address)} (${fault.message})`
+  const message = `${fault.message}; is the gateway running, and is the address right?`
   return new IsochroneError('peer_unreachable', message, { detail, cause: error })
 }

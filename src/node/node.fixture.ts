@@ -1,5 +1,12 @@
 /** For tests: a node and a gateway's side of the wire, over a network in memory. */
-import { type Clock, type Random, seededRandom, silentLog, systemClock } from '../base/index.ts'
+import {
+  type Clock,
+  type Log,
+  type Random,
+  seededRandom,
+  silentLog,
+  systemClock,
+} from '../base/index.ts'
 import type { Engine, EngineModel } from '../engine/index.ts'
 import {
   createIdentity,
@@ -179,6 +186,7 @@ export interface TestNodeOptions extends Partial<NodeOptions> {
   readonly identity?: Identity
   readonly clock?: Clock
   readonly random?: Random
+  readonly log?: Log
   readonly known?: Map<string, NodeId>
 }
 
@@ -187,7 +195,7 @@ export function createTestNode(
   gateway: TestGateway,
   options: TestNodeOptions = {},
 ): TestNode {
-  const { clock, identity = createIdentity(), known = new Map(), random, ...more } = options
+  const { clock, identity = createIdentity(), known = new Map(), log, random, ...more } = options
   const engine = new CountingEngine()
   const modules: NodeModules = {
     identity,
@@ -198,7 +206,7 @@ export function createTestNode(
     known: knownIn(known),
     clock: clock ?? systemClock,
     random: random ?? seededRandom(1),
-    log: silentLog,
+    log: log ?? silentLog,
   }
   const node = createNode(
     {

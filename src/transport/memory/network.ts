@@ -146,7 +146,7 @@ class MemoryTransport implements Transport {
     }
     parseAddress(address)
     const listener = this.#network.listener(address)
-    if (listener === undefined) throw fail('nothing listens there; is the peer running?')
+    if (listener === undefined) throw fail('nothing listens there')
     const result = Promise.withResolvers<Connection>()
     const cancelled = new IsochroneError('cancelled', `dialling ${address} was cancelled`)
     const onAbort = () => result.reject(cancelled)
@@ -160,7 +160,7 @@ class MemoryTransport implements Transport {
     const there = this.#network.wire<() => void>(this.self, listener.self, (arrive) => arrive())
     there.send(() => {
       if (this.#network.listener(address) !== listener) {
-        back.send(() => result.reject(fail('nothing listens there; is the peer running?')))
+        back.send(() => result.reject(fail('nothing listens there')))
       } else if (expected !== undefined && expected !== listener.self) {
         back.send(() => result.reject(mismatch(address, expected, listener.self)))
       } else {

@@ -6,7 +6,7 @@ import { type ErrorCode, IsochroneError } from '../../protocol/index.ts'
 type Explanation = readonly [ErrorCode, string]
 
 const dialErrors: Readonly<Record<string, Explanation>> = {
-  ECONNREFUSED: ['peer_unreachable', 'nothing listens there; is the peer running?'],
+  ECONNREFUSED: ['peer_unreachable', 'nothing listens there'],
   ECONNRESET: ['peer_unreachable', 'it closed the connection during the handshake'],
   EPIPE: ['peer_unreachable', 'it closed the connection during the handshake'],
   ENOTFOUND: ['peer_unreachable', 'no such host name'],
