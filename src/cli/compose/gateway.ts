@@ -15,7 +15,7 @@ import {
   makeSecret,
 } from '../../gateway/index.ts'
 import { defaultClusterRules, MeshAgent } from '../../mesh/index.ts'
-import { asIsochroneError, type Identity, IsochroneError } from '../../protocol/index.ts'
+import { asIsochroneError, hasCode, type Identity } from '../../protocol/index.ts'
 import { defaultPolicy } from '../../routing/index.ts'
 import { openSqliteStorage, type Storage } from '../../storage/index.ts'
 import { createTlsTransport, type Transport } from '../../transport/index.ts'
@@ -37,6 +37,7 @@ import { softwareVersion } from '../version.ts'
 import { emulatedPaths } from './emulated-paths.ts'
 import { declaredCell } from './location.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
+import { takenPort } from './taken-port.ts'
 
 export interface GatewayCommandOptions {
   readonly host: string
@@ -186,9 +187,9 @@ async function openGateway(
     { onConnection, onStream },
   )
   const engines = await addUpstreams(gateway, { options, modules })
-  const httpAddress = await naming('--port', gateway.listen())
+  const httpAddress = await naming('port', options, gateway.listen())
   const meshAt = joinHostPort(options['mesh-host'], options['mesh-port'])
-  const { address: meshAddress } = await naming('--mesh-port', transport.listen(meshAt))
+  const { address: meshAddress } = await naming('mesh-port', options, transport.listen(meshAt))
   mesh.start([options['mesh-advertise'] ?? reachable(meshAddress)])
   writeFileAtomically(folder.address, `http://${reachableAddress(httpAddress, '127.0.0.1')}\n`)
   return {
@@ -229,14 +230,18 @@ function restoredEvidence({ observations, sightings }: Storage): EvidenceBook {
   return evidence
 }
 
-/** A taken address is mended by another value of an option: says which. */
-async function naming<T>(option: string, bound: Promise<T>): Promise<T> {
+/** A taken port is mended by another value of an option: says which. */
+async function naming<T>(
+  option: 'port' | 'mesh-port',
+  options: GatewayCommandOptions,
+  bound: Promise<T>,
+): Promise<T> {
   try {
     return await bound
   } catch (error) {
-    if (!(error instanceof IsochroneError) || error.code !== 'address_in_use') throw error
-    const message = `${error.message} Another port is chosen with ${option} N; 0 takes a free one.`
-    throw new IsochroneError('address_in_use', message, { detail: error.detail, cause: error })
+    if (!hasCode(error, 'address_in_use')) throw error
+    const host = option === 'port' ? options.host : options['mesh-host']
+    throw takenPort({ host, port: options[option], option }, error)
   }
 }
 

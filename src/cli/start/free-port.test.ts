@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
 import type { Random } from '../../base/index.ts'
 import { seededRandom } from '../../base/index.ts'
-import { findFreePorts } from './free-port.ts'
+import { checkPortIsFree, findFreePorts } from './free-port.ts'
 
 test('ports are found that differ, are free, and are lent to no outgoing one', async (t) => {
   const ports = await findFreePorts('127.0.0.1', 12, seededRandom(1))
@@ -21,6 +21,17 @@ test('ports are found that differ, are free, and are lent to no outgoing one', a
     others.filter((port) => ports.includes(port)),
     [],
   )
+})
+
+test('a port that is taken is told with the option that chooses another one', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.after(() => void server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const message =
+    `port ${port} of 127.0.0.1 is taken by another program; stop it, or choose another port ` +
+    'with --port N (0 takes a free one)'
+  await assert.rejects(checkPortIsFree('127.0.0.1', port), { code: 'address_in_use', message })
 })
 
 test('where none is free, it ends with what is wrong', async (t) => {

@@ -1,7 +1,7 @@
 /** Ports that can be had, found before anything that takes long. */
 import { createServer } from 'node:net'
 import type { Random } from '../../base/index.ts'
-import { IsochroneError } from '../../protocol/index.ts'
+import { takenPort } from '../compose/taken-port.ts'
 
 /**
  * Another program may still take it before the gateway does, which then says so itself.
@@ -16,7 +16,7 @@ export async function checkPortIsFree(host: string, port: number): Promise<void>
     probe.once('error', (cause: NodeJS.ErrnoException) => {
       // What else may be wrong with an address, the gateway tells in its own words.
       if (cause.code !== 'EADDRINUSE') resolve()
-      else reject(taken(host, port, cause))
+      else reject(takenPort({ host, port, option: 'port' }, cause))
     })
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()))
   })
@@ -44,13 +44,4 @@ export async function findFreePorts(
     }
   }
   return [...found]
-}
-
-function taken(host: string, port: number, cause: Error): IsochroneError {
-  return new IsochroneError(
-    'address_in_use',
-    `port ${port} of ${host} is taken by another program; stop it, or choose another port with ` +
-      '--port N (0 takes a free one)',
-    { detail: { host, port }, cause },
-  )
 }
