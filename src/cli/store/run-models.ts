@@ -90,14 +90,15 @@ async function bring(
   }
 }
 
-/** Nodes load models when they start; one that runs takes up nothing new. */
+/** True whether nodes run already or not: they look for models when they start. */
 function servingHint(model: string, options: ModelsOptions): string {
   const what = `node${storeFlag(options)} --model ${model}`
   const command = `${what} --join GATEWAY_ID@HOST:PORT --token-file FILE`
   return (
-    'Nodes that run already do not serve it. Start one that does with:\n' +
+    'Nodes find their models when they start. One that serves this is started with:\n' +
     `  ${commandLine(command)}\n` +
-    'The network printed GATEWAY_ID@HOST:PORT, and where its token is, when it started.'
+    'The gateway, or npm start, printed a line for nodes: it has GATEWAY_ID@HOST:PORT and the\n' +
+    'token, or the file that holds it.'
   )
 }
 
