@@ -1,4 +1,4 @@
-/** The mesh of a local network, as `isochrone mesh` shows it. */
+/** A local network: its processes as `start` tells them, its mesh as `isochrone mesh` shows it. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { runCli, StartedNetwork } from './start.fixture.ts'
@@ -14,6 +14,13 @@ before(async () => {
 
 after(async () => {
   await started?.stop()
+})
+
+test('the process of each node is told, so that one can be killed', () => {
+  for (const { name, pid } of started.network.nodes) {
+    const line = started.notes.find((note) => note.includes(` ${name} `)) ?? ''
+    assert.ok(pid !== null && line.endsWith(`, pid ${pid}`), line)
+  }
 })
 
 test('regions are far from each other, the gateway is near the node of its own', async () => {

@@ -86,7 +86,7 @@ export class LocalNetwork {
     const url = new URL(String(facts['url']))
     this.#port = Number(url.port)
     this.#meshPort = Number(String(facts['meshAddress']).split(':').at(-1))
-    this.#tell('gateway', `${url.origin}, in ${gatewayRegion}`)
+    this.#tell('gateway', `${url.origin}, in ${gatewayRegion}, pid ${this.#gateway.pid}`)
     const starts = this.#nodes.map((node) => this.#startNode(node))
     await Promise.all(starts)
     this.#clearStatus()
@@ -124,7 +124,7 @@ export class LocalNetwork {
     const startedMs = performance.now()
     node.facts = await this.#withLimit(node.child.start(), node.child.name)
     const took = formatDuration(performance.now() - startedMs)
-    const speed = `${node.facts['decodeTokensPerSecond']} tokens/s`
+    const speed = `${node.facts['decodeTokensPerSecond']} tokens/s, pid ${node.child.pid}`
     const id = shortId(String(node.facts['id']) as NodeId)
     node.joined = `${id}  ${node.region.padEnd(12)}  joined after ${took}, ${speed}`
     this.#tellJoined()
@@ -144,20 +144,21 @@ export class LocalNetwork {
   #child(name: string, command: () => readonly string[]): SupervisedChild {
     const { folder } = this.#modules
     const logFile = join(folder.logs, `${name}.log`)
-    return new SupervisedChild(
+    const child: SupervisedChild = new SupervisedChild(
       { name, command, env: childEnvironment(process.env), logFile },
       {
         onStage: () => this.#showStatus(),
         onNotice: (words) => this.#warn(`${name}: ${words}`),
         onRestart: (how, delayMs) =>
           this.#warn(`${name} ended (${how}); it starts again in ${formatDuration(delayMs)}`),
-        onReturn: () => this.#tell(name, 'is back'),
+        onReturn: () => this.#tell(name, `is back, pid ${child.pid}`),
         onGivenUp: (error) =>
           this.#reject(
             new IsochroneError(error.code, `${name} ends again and again: ${error.message}`),
           ),
       },
     )
+    return child
   }
 
   #gatewayCommand(): readonly string[] {
