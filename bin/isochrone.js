@@ -7,7 +7,7 @@
 // Starts the program with the project's own Node where the running one is too old for it.
 // Plain JavaScript, because any Node >= 20 must be able to read it, and because whoever loads
 // TypeScript first pays for the stripper of types (15 MB) unless what it gave is kept.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import module, { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -39,8 +39,9 @@ const ownMark = 'ISOCHRONE_OWN_NODE'
 const isOwn = process.env[ownMark] === '1'
 delete process.env[ownMark]
 
+if (!packagesAreThere()) install()
 if (!packagesAreThere()) {
-  console.error('The packages of Isochrone are not installed. npm start or npm test installs them.')
+  console.error('The packages of Isochrone are not installed, or not all. npm ci installs them.')
   process.exit(1)
 } else if (nodeMajor >= nodeMajorMin) {
   // Where the folder cannot be written, nothing is kept. Threads read the variable only.
@@ -52,7 +53,7 @@ if (!packagesAreThere()) {
   if (own === undefined) {
     console.error(
       `Isochrone needs Node ${nodeMajorMin} or newer; this is ${process.version}, ` +
-        "and the project's own is not installed. npm start or npm test installs it.",
+        "and the project's own is not installed. npm ci installs it.",
     )
     process.exit(1)
   }
@@ -63,7 +64,7 @@ if (!packagesAreThere()) {
     { stdio: 'inherit', env: { ...process.env, [ownMark]: '1' } },
   )
   child.on('error', (error) => {
-    console.error(`${own} cannot be started (${error.message}). npm start installs it anew.`)
+    console.error(`${own} cannot be started (${error.message}). npm ci installs it anew.`)
     process.exit(1)
   })
   // A terminal sends Ctrl-C to both; the child decides, this process only waits.
@@ -79,6 +80,16 @@ function packagesAreThere() {
   } catch {
     return false
   }
+}
+
+/** In a fresh clone, as npm start does. Where it was done once, packages were removed by hand. */
+function install() {
+  const installer = join(root, 'tools', 'install.js')
+  const marker = join(root, 'node_modules', '.isochrone-installed')
+  if (!existsSync(installer) || existsSync(marker)) return
+  // What a command prints on standard output is its own.
+  const { status } = spawnSync(process.execPath, [installer], { stdio: ['ignore', 2, 2] })
+  if (status !== 0) process.exit(1)
 }
 
 function ownNode() {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const entry = fileURLToPath(new URL('../../bin/isochrone.js', import.meta.url))
@@ -36,6 +36,33 @@ test('an own Node that cannot be started is told in one line', (t) => {
   const { status, stderr } = start()
   assert.equal(status, 1)
   assert.match(stderr, /^.*cannot be started.*\n$/)
+})
+
+test('in a fresh clone packages are installed first, and standard output is the command’s', (t) => {
+  const { root, start } = freshClone(t)
+  const installs = [
+    "const { mkdirSync, writeFileSync } = await import('node:fs')",
+    "console.log('added 1 package')",
+    `const folder = ${JSON.stringify(join(root, 'node_modules', 'yaml'))}`,
+    'mkdirSync(folder, { recursive: true })',
+    "writeFileSync(folder + '/index.js', '')",
+  ]
+  writeFileSync(join(root, 'tools', 'install.js'), installs.join('\n'))
+  const { status, stderr, stdout } = start()
+  assert.deepEqual([status, stdout], [0, 'a key\n'])
+  assert.match(stderr, /added 1 package/)
+})
+
+test('where the packages cannot be installed, or were removed, nothing starts', (t) => {
+  const { root, start } = freshClone(t)
+  const install = join(root, 'tools', 'install.js')
+  writeFileSync(install, 'process.exit(1)')
+  assert.deepEqual([start().status, start().stderr], [1, ''])
+  rmSync(install)
+  assert.match(start().stderr, /not installed, or not all\. npm ci installs them\.\n$/)
+  writeFileSync(install, 'console.log("tried again for ever")')
+  writeFileSync(join(root, 'node_modules', '.isochrone-installed'), '')
+  assert.match(start().stderr, /^The packages .* npm ci installs them\.\n$/)
 })
 
 test('its first line fits what any Linux reads of it', () => {
@@ -72,6 +99,21 @@ test('the project’s own Node gets the same flags', (t) => {
   const flags = scripts.isochrone.split(' ').slice(1, -1)
   assert.equal(stdout.trim(), [...flags, join(root, 'bin', 'isochrone.js')].join(' '))
 })
+
+/** The entry in a folder without packages, before a program that prints a line. */
+function freshClone(t: TestContext) {
+  const root = mkdtempSync(join(tmpdir(), 'isochrone-entry-'))
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  for (const folder of ['bin', 'tools', 'src/cli', 'node_modules']) {
+    mkdirSync(join(root, folder), { recursive: true })
+  }
+  const copy = join(root, 'bin', 'isochrone.js')
+  cpSync(entry, copy)
+  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(root, 'src', 'cli', 'main.ts'), "console.log('a key')")
+  const options = { encoding: 'utf8', timeout: timeoutMs } as const
+  return { root, start: () => spawnSync(process.execPath, [copy], options) }
+}
 
 /** The entry in a folder of its own, where every Node says that it is an old one. */
 function oldNodeTree() {
