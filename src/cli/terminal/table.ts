@@ -43,7 +43,7 @@ export function renderTable(
   return `${[head, ...rows.flatMap(lines)].join('\n')}\n`
 }
 
-/** The rows are lines of a table on a screen of that width, if need be with a last column of many. */
+/** The rows are lines of a table on a screen of that width, or with a last column of many. */
 export function fitsTable(
   columns: readonly Column[],
   rows: readonly Row[],
