@@ -173,6 +173,41 @@ describe('configuration', () => {
     assert.equal(nonsense.notes, 'error: nonsense is not a decision id; they begin with dec_.\n')
   })
 
+  test('a word for help or the version that is mistyped is taken for what it is near', async () => {
+    for (const [given, meant] of [
+      ['--verison', '--version'],
+      ['--hlep', '--help'],
+      ['helpp', 'help'],
+      ['versoin', 'version'],
+    ] as const) {
+      const { code, notes } = await run([given])
+      assert.equal(code, 2)
+      assert.match(notes, new RegExp(`"${given}" \\(did you mean "${meant}"\\?\\)`))
+    }
+  })
+
+  test('who asks for a model that nobody offers is told which there are', async (t) => {
+    const models = [{ id: 'one' }, { id: 'two' }]
+    const error = { message: 'GET /v1/models lists what is offered.', code: 'model_not_found' }
+    const server = createServer(({ method }, response) => {
+      response.writeHead(method === 'GET' ? 200 : 404, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(method === 'GET' ? { data: models.splice(0) } : { error }))
+    })
+    t.after(() => server.close())
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const chat = ['chat', '--url', url, '--api-key', 'iso_x']
+    const asked = await run([...chat, '--model', 'other', 'Hello?'])
+    assert.equal(asked.code, 1)
+    assert.equal(asked.notes, 'error: no node offers the model other; there is: one, two\n')
+    const none = await run([...chat, 'Hello?'])
+    assert.ok(none.notes.endsWith(` nodes --url ${url}\n`), none.notes)
+    mkdirSync(join(folder, 'd'))
+    writeFileSync(join(folder, 'd', 'address'), url)
+    const here = await run(['chat', '--data', 'd', 'Hello?'])
+    assert.match(here.notes, /are nodes joined\? See: .* nodes --data d\n$/)
+  })
+
   test('who has no key for a gateway that wants one is told how to give it', async (t) => {
     const url = await refusing(t)
     const elsewhere = await run(['nodes', '--url', url])

@@ -105,8 +105,11 @@ function showHelp(name: string | undefined, modules: ProgramModules, asked: bool
 function findCommand(name: string): Command {
   const command = commands.find((candidate) => candidate.name === name)
   if (command !== undefined) return command
-  const names = commands.map((candidate) => candidate.name)
-  const what = name.startsWith('-') ? 'option' : 'command'
+  const isOption = name.startsWith('-')
+  const what = isOption ? 'option' : 'command'
+  const names = isOption
+    ? ['--help', '--version']
+    : [...commands.map((candidate) => candidate.name), 'help', 'version']
   throw usageError(
     `unknown ${what} "${name}"${suggest(name, names)}. See: ${commandLine('--help')}`,
   )

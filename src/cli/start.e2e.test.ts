@@ -272,7 +272,10 @@ describe('the other commands', () => {
   test('doctor checks and measures this machine', async () => {
     const { code, out } = await run(['doctor', '--json'])
     assert.equal(code, 0, out)
-    const checks: { name: string; status: string; finding: string }[] = JSON.parse(out).checks
+    const told = JSON.parse(out)
+    const checks: { name: string; status: string; finding: string }[] = told.checks
+    assert.ok(told.hardware.memoryBandwidthBytesPerSecond > 0)
+    assert.equal(told.hardware.integerExact, true)
     const find = (name: string) => checks.find((check) => check.name === name)
     assert.equal(find('engine onnx/cpu')?.status, 'ok')
     assert.equal(find('integer products')?.status, 'ok')

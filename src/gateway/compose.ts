@@ -63,6 +63,7 @@ export async function createGateway(
     ...informationRoutes({
       ...{ ...common, journey, router },
       gateway,
+      keyCommand,
       mesh: meshWatchOf(options, modules, registry),
       startedAtMs: modules.clock.now(),
       description: () => openApiDocument(routes, options.softwareVersion),

@@ -7,6 +7,8 @@ import { renderIncident } from './incidents.ts'
 const plain = (text: string) => text
 const style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain, cyan: plain }
 
+const screen = { style, width: 200, commandOf: (command: string) => `isochrone ${command} -x` }
+
 const account: AccountView = {
   worker: 'b'.repeat(52),
   is_held: false,
@@ -24,8 +26,11 @@ const held = {
 }
 
 test('the table tells what is owed, and what is held or void', () => {
-  const text = renderAccounts([account, held], { style, width: 200 })
+  const text = renderAccounts([account, held], screen)
   assert.match(text, /bbbbbbbb +\$0\.0000045 +– +3 +– +21 +6 +2023-11-14 22:13:20/)
+  assert.match(text, /One node, answer by answer: isochrone accounts NODE -x\./)
+  assert.match(text, /What it did:\s+isochrone incidents -x\n$/)
+  for (const line of text.split('\n').slice(4)) assert.ok(line.length <= 90, line)
   assert.match(text, /bbbbbbbb +\$0\.00 +\$0\.0000045 +3 +1 +21/)
 })
 
@@ -35,10 +40,10 @@ test('one account is told answer by answer, with what was billed for each', () =
     ...{ hardware_class: 'cpu', prompt_tokens: 0, completion_tokens: 0, amount_nano_dollars: 0 },
     billed: { prompt_tokens: 7, completion_tokens: 900 },
   }
-  const text = renderAccount({ ...held, entries: [entry] }, { style, width: 200 })
+  const text = renderAccount({ ...held, entries: [entry] }, screen)
   assert.match(text, /\$0\.0000045 for 3 answers: held, until its incident is over\n +1 false bill/)
   assert.match(text, /dec_1 +2023-11-14 22:13:20 +m +0 \+ 0 +\$0\.00 +void, billed 7 \+ 900\n/)
-  assert.match(text, /\n\nThe newest 1 of 4\.\nTokens: /)
+  assert.match(text, /\n\nThe newest 1 of 4\. Tokens: /)
 })
 
 test('an incident tells what was found and what is held', () => {

@@ -4,8 +4,10 @@ import { type CommandContext, exitCode } from '../options/command.ts'
 import { usageError } from '../options/usage-error.ts'
 import { renderTable } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
+import { wrap } from '../terminal/wrap.ts'
 import {
   type ClientOptions,
+  commandAt,
   type GatewayClient,
   openGatewayClient,
   shownJson,
@@ -39,29 +41,38 @@ export interface EntryView {
   readonly state: string
 }
 
-type Screen = Pick<Terminal, 'style' | 'width'>
+interface Screen extends Pick<Terminal, 'style' | 'width'> {
+  /** How the person types a command that asks the same gateway. */
+  readonly commandOf: (command: string) => string
+}
 type Options = ClientOptions & { readonly node: string | undefined }
 
 export async function runAccounts(options: Options, context: CommandContext): Promise<number> {
   const { json, node } = options
   const { terminal } = context
   const client = openGatewayClient(options, context)
+  const commandOf = (command: string) => commandAt(options, command)
+  const screen = { style: terminal.style, width: terminal.width, commandOf }
   if (node !== undefined) {
-    const path = `/v1/accounts/${await idOf(node, client)}`
+    const path = `/v1/accounts/${await idOf(node, client, options)}`
     const account = (await shownJson(await client.get(path), json)) as WholeAccountView
-    terminal.out(json ? `${JSON.stringify(account)}\n` : renderAccount(account, terminal))
+    terminal.out(json ? `${JSON.stringify(account)}\n` : renderAccount(account, screen))
     return exitCode.ok
   }
   const answer = await client.get('/v1/accounts')
   const { data } = (await shownJson(answer, json)) as { readonly data: readonly AccountView[] }
   if (json) terminal.out(`${JSON.stringify(data)}\n`)
   else if (data.length === 0) terminal.note('No node has earned anything here yet.\n')
-  else terminal.out(renderAccounts(data, terminal))
+  else terminal.out(renderAccounts(data, screen))
   return exitCode.ok
 }
 
 /** The table shows the beginnings of ids: one that is unique will do. */
-async function idOf(beginning: string, client: GatewayClient): Promise<string> {
+async function idOf(
+  beginning: string,
+  client: GatewayClient,
+  options: ClientOptions,
+): Promise<string> {
   if (isNodeId(beginning)) return beginning
   const { data } = (await (await client.get('/v1/accounts')).json()) as {
     readonly data: readonly AccountView[]
@@ -70,10 +81,11 @@ async function idOf(beginning: string, client: GatewayClient): Promise<string> {
   const [only] = found
   if (only !== undefined && found.length === 1) return only.worker
   const why = found.length === 0 ? 'begins no account’s id' : `begins the ids of ${found.length}`
-  throw usageError(`"${beginning}" ${why}; isochrone accounts lists them`)
+  throw usageError(`"${beginning}" ${why}; ${commandAt(options, 'accounts')} lists them`)
 }
 
-export function renderAccounts(accounts: readonly AccountView[], { style, width }: Screen): string {
+export function renderAccounts(accounts: readonly AccountView[], screen: Screen): string {
+  const { commandOf, style, width } = screen
   const columns = [
     { title: 'NODE' },
     { title: 'OWED', align: 'right' },
@@ -95,22 +107,25 @@ export function renderAccounts(accounts: readonly AccountView[], { style, width 
     dateOf(account.last_at_ms),
   ])
   const table = renderTable(columns, rows, { paintTitle: style.bold, width })
-  const held = accounts.some((account) => account.is_held)
-    ? 'Held: the node is quarantined, or works that off; isochrone incidents says why.\n'
-    : ''
-  return `${table}\n${accountsNote}${held}`
+  const notes = [
+    'Prompt and completion are tokens, void are false bills, latest is UTC. Nobody is paid by',
+    `this yet. One node, answer by answer: ${commandOf('accounts NODE')}.`,
+    ...(accounts.some((account) => account.is_held)
+      ? ['Held: the node is quarantined, or works that off. What it did:', commandOf('incidents')]
+      : []),
+  ]
+  return `${table}\n${noteText(notes.join(' '), width)}`
 }
 
-const accountsNote =
-  'Prompt and completion are tokens, void are false bills, latest is UTC. Nobody is paid by\n' +
-  'this yet. One node, answer by answer: isochrone accounts NODE.\n'
+/** Sentences on wider screens are hard to read. */
+const textWidthMax = 90
 
-const entriesNote =
-  'Tokens: prompt + completion, as counted. Times are UTC. Tier, class and prices: --json.\n' +
-  'Why a request went to this node: isochrone explain DECISION.\n'
+function noteText(text: string, width: number): string {
+  return `${wrap(text, Math.min(width, textWidthMax)).join('\n')}\n`
+}
 
 export function renderAccount(account: WholeAccountView, screen: Screen): string {
-  const { style, width } = screen
+  const { commandOf, style, width } = screen
   const columns = [
     { title: 'DECISION' },
     { title: 'WHEN' },
@@ -133,8 +148,12 @@ export function renderAccount(account: WholeAccountView, screen: Screen): string
   ]
   const table = renderTable(columns, rows, { paintTitle: style.bold, width })
   const all = account.answers + account.voids
-  const newest = rows.length < all ? `The newest ${rows.length} of ${all}.\n` : ''
-  return `${lines.join('\n')}\n\n${table}\n${newest}${entriesNote}`
+  const notes = [
+    ...(rows.length < all ? [`The newest ${rows.length} of ${all}.`] : []),
+    'Tokens: prompt + completion, as counted. Times are UTC. Tier, class and prices: --json.',
+    `Why a request went to this node: ${commandOf('explain DECISION')}.`,
+  ]
+  return `${lines.join('\n')}\n\n${table}\n${noteText(notes.join(' '), width)}`
 }
 
 /** In lines, for whoever reads of its incident as well. */

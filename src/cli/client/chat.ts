@@ -4,11 +4,11 @@ import { asIsochroneError, hasCode, IsochroneError, isDecisionId } from '../../p
 import { writeFileAtomically } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
-import { commandLine } from '../options/command-line.ts'
 import { harmless } from '../terminal/harmless.ts'
 import { readEventData } from './event-stream.ts'
 import {
   type ClientOptions,
+  commandAt,
   faultOfText,
   type GatewayClient,
   openGatewayClient,
@@ -38,7 +38,7 @@ interface Answer {
 
 export async function runChat(options: ChatOptions, context: CommandContext): Promise<number> {
   const client = openGatewayClient(options, context)
-  const model = options.model ?? (await firstModel(client))
+  const model = options.model ?? (await firstModel(client, options))
   const chat: Chat = { options: { ...options, model }, client, context }
   const system: Message[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
@@ -134,7 +134,7 @@ async function ask(chat: Chat, messages: readonly Message[], signal: AbortSignal
     if (!signal.aborted && !hasCode(error, 'cancelled')) {
       // What is said of the failure begins a line.
       if (text !== '' && !options.json) terminal.out('\n')
-      throw error
+      throw hasCode(error, 'model_not_found') ? await noModel(error, chat) : error
     }
     terminal.note(terminal.noteStyle.dim(' [stopped]'))
   }
@@ -187,15 +187,30 @@ function remember(decision: string | null, chat: Chat): void {
   }
 }
 
-export async function firstModel(client: GatewayClient): Promise<string> {
-  const list = (await (await client.get('/v1/models')).json()) as {
-    readonly data?: readonly { readonly id?: unknown }[]
-  }
-  const id = list.data?.[0]?.id
-  if (typeof id === 'string') return id
+export async function firstModel(client: GatewayClient, options: ClientOptions): Promise<string> {
+  const [first] = await modelsOf(client)
+  if (first !== undefined) return first
   throw new IsochroneError(
     'model_not_found',
     `the gateway at ${client.url} offers no model yet; are nodes joined? ` +
-      `See: ${commandLine('nodes')}`,
+      `See: ${commandAt(options, 'nodes')}`,
   )
 }
+
+async function modelsOf(client: GatewayClient): Promise<readonly string[]> {
+  const list = (await (await client.get('/v1/models')).json()) as {
+    readonly data?: readonly { readonly id?: unknown }[]
+  }
+  return (list.data ?? []).flatMap(({ id }) => (typeof id === 'string' ? [id] : []))
+}
+
+/** The gateway speaks to programs of its routes; a person is told the names. */
+async function noModel(cause: unknown, { client, options }: Chat): Promise<IsochroneError> {
+  const offered = (await modelsOf(client).catch(() => [])).slice(0, modelsNamedMax)
+  const instead = offered.length === 0 ? '' : `; there is: ${harmless(offered.join(', '))}`
+  const message = `no node offers the model ${options.model}${instead}`
+  return new IsochroneError('model_not_found', message, { cause })
+}
+
+/** In a line that a person reads. */
+const modelsNamedMax = 5

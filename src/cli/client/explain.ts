@@ -103,7 +103,7 @@ async function preview(
   }
   const client: GatewayClient = openGatewayClient(options, context)
   const body = {
-    model: options.model ?? (await firstModel(client)),
+    model: options.model ?? (await firstModel(client, options)),
     messages: [{ role: 'user', content: question }],
     ...(options.region === undefined ? {} : { isochrone: { region: options.region } }),
   }

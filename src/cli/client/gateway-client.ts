@@ -4,7 +4,7 @@ import { type ErrorCode, hasCode, IsochroneError, isErrorCode } from '../../prot
 import { dataFolder } from '../files/data-folder.ts'
 import { readSecretFile } from '../files/secret-file.ts'
 import type { CommandContext } from '../options/command.ts'
-import { commandLine, dataFlag } from '../options/command-line.ts'
+import { commandLine, dataFlag, shellWord } from '../options/command-line.ts'
 import { variableOf } from '../options/option.ts'
 import { usageError } from '../options/usage-error.ts'
 import { harmless } from '../terminal/harmless.ts'
@@ -28,6 +28,12 @@ export async function shownJson(response: Response, isForProgram: boolean): Prom
   if (isForProgram) return response.json()
   const shown = (_: string, value: unknown) => (typeof value === 'string' ? harmless(value) : value)
   return JSON.parse(await response.text(), shown)
+}
+
+/** How a hint writes a command that asks the same gateway. */
+export function commandAt({ data, url }: Pick<ClientOptions, 'data' | 'url'>, command: string) {
+  const place = url === undefined ? dataFlag(data) : ` --url ${shellWord(url)}`
+  return commandLine(`${command}${place}`)
 }
 
 const defaultUrl = 'http://127.0.0.1:8080'

@@ -49,6 +49,14 @@ test('each state that is not over is explained', () => {
   }
 })
 
+test('how often it came again is said in words', () => {
+  const again = (recurrences: number) =>
+    renderIncident({ ...incident, recurrences, evidence: {}, steps: [] }, { style })
+  assert.doesNotMatch(again(0), /Again/)
+  assert.match(again(1), /\nAgain {5}once\n/)
+  assert.match(again(2), /\nAgain {5}2 times\n/)
+})
+
 test('one of them is shown with its evidence, its steps and what was decided', () => {
   const ruling = { decision: 'lift', reason: 'mended', appeal: 'a bug', by: 'key_1' }
   const json = JSON.stringify({ step: 1, atMs: 1_700_000_000_000, kind: 'opened', state: 'shut' })

@@ -7,6 +7,7 @@ import type { Terminal } from '../terminal/terminal.ts'
 import { type AccountView, accountLines } from './accounts.ts'
 import {
   type ClientOptions,
+  commandAt,
   type GatewayClient,
   openGatewayClient,
   shownJson,
@@ -85,11 +86,12 @@ export async function runIncidents(
 }
 
 /** @throws a usage error, where something is missing */
-function pathOf({ action, reason, subject }: IncidentsOptions): string {
+function pathOf(options: IncidentsOptions): string {
+  const { action, reason, subject } = options
   if (subject === undefined || !/^inc_[a-z2-7]{26}$/.test(subject)) {
     throw usageError(
       `"${subject ?? ''}" is not an incident’s id, which is "inc_" and 26 letters and digits; ` +
-        'isochrone incidents lists them',
+        `${commandAt(options, 'incidents')} lists them`,
     )
   }
   if (action !== 'show' && (reason ?? '').trim() === '') {
@@ -141,7 +143,9 @@ export function renderIncident(
     ...earnedLines(incident),
     `Opened    ${dateOf(incident.opened_at_ms)}`,
     ...(incident.closed_at_ms === null ? [] : [`Closed    ${dateOf(incident.closed_at_ms)}`]),
-    ...(recurrences === 0 ? [] : [`Again     ${recurrences} times`]),
+    ...(recurrences === 0
+      ? []
+      : [`Again     ${recurrences === 1 ? 'once' : `${recurrences} times`}`]),
     ...(because === null ? [] : [`Because   ${because}`]),
     '',
     style.bold('What was decided'),

@@ -6,8 +6,8 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type BackendReport, loadLocalEngine } from '../../engine/index.ts'
 import { listModels } from '../../models/index.ts'
-import { detectHardware, measureMachine } from '../../node/index.ts'
-import { asIsochroneError, type HardwareReport } from '../../protocol/index.ts'
+import { detectHardware, type MachineFindings, measureMachine } from '../../node/index.ts'
+import { asIsochroneError } from '../../protocol/index.ts'
 import { engineProbes } from '../compose/probes.ts'
 import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
@@ -26,6 +26,8 @@ const nodeMajorMin = 26
 /** The reference model needs a tenth of it; a small useful model about this. */
 const memoryBytesMin = 2e9
 const diskBytesMin = 1e9
+/** Findings are sentences; on wider lines they are hard to read. */
+const widthMax = 100
 
 export async function runDoctor(options: DoctorOptions, context: CommandContext): Promise<number> {
   const folder = dataFolder(options.data, context.folder)
@@ -34,7 +36,7 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
   if (!options.json) terminal.note(terminal.noteStyle.dim(`${doing}\n\n`))
   const { availableBackends } = await loadLocalEngine()
   const backends = await availableBackends()
-  const hardware = options.measure ? await measured(backends) : undefined
+  const measured = options.measure ? await measure(backends) : undefined
   const checks = [
     nodeVersion(),
     ...machine(),
@@ -42,10 +44,14 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
     disk(folder),
     await store(folder, dataFlag(options.data)),
     ...backends.map(backendCheck),
-    ...(hardware ?? []),
+    ...(measured === undefined ? [] : measurementChecks(measured)),
   ]
-  if (options.json) terminal.out(`${JSON.stringify({ hardware: detectHardware(), checks })}\n`)
-  else terminal.out(renderChecks(checks, terminal))
+  const hardware = measured?.hardware ?? detectHardware()
+  if (options.json) terminal.out(`${JSON.stringify({ hardware, checks })}\n`)
+  else {
+    const width = Math.min(terminal.width, widthMax)
+    terminal.out(renderChecks(checks, { style: terminal.style, width }))
+  }
   return checks.some(({ status }) => status === 'fail') ? exitCode.failed : exitCode.ok
 }
 
@@ -113,17 +119,16 @@ function backendCheck({ available, backend, detail }: BackendReport): Check {
   if (available) return ok(name, detail === '' ? 'works' : `works, ${detail}`)
   // Without a CPU back end there is no engine; the others only make it faster.
   if (backend === 'cpu') return fail(name, detail, 'reinstall the packages: npm ci')
-  return absent(name, `not here: ${detail}`)
+  return absent(name, `not here: ${detail.replace(/^The \w+ back end: /, '')}`)
 }
 
-async function measured(backends: readonly BackendReport[]): Promise<readonly Check[]> {
+/** undefined: there is no engine to measure with. */
+async function measure(backends: readonly BackendReport[]): Promise<MachineFindings | undefined> {
   const works = backends.some(({ available, backend }) => backend === 'cpu' && available)
-  if (!works) return []
-  const { faults, hardware } = await measureMachine(engineProbes)
-  return [...measurementChecks(hardware), ...faults.map((fault) => warn('measurement', fault, ''))]
+  return works ? measureMachine(engineProbes) : undefined
 }
 
-function measurementChecks(hardware: HardwareReport): readonly Check[] {
+function measurementChecks({ faults, hardware }: MachineFindings): readonly Check[] {
   const { gpu, gpuMemoryBytes, integerExact } = hardware
   const { memoryBandwidthBytesPerSecond: bandwidth } = hardware
   const memory = gpuMemoryBytes === 0 ? 'memory unknown' : formatBytes(gpuMemoryBytes)
@@ -137,6 +142,7 @@ function measurementChecks(hardware: HardwareReport): readonly Check[] {
           'not exact on this machine',
           'nodes here serve float models only; a newer processor or ONNX Runtime may help',
         ),
+    ...faults.map((fault) => warn('measurement', fault, '')),
   ]
 }
 

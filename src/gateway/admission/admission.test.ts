@@ -78,6 +78,7 @@ test('requests per minute: the next one is told when to come back', () => {
   admission.admit(account, 1).release(1)
   admission.admit(account, 1).release(1)
   const error = refusedWith('rate_limited', () => admission.admit(account, 1))
+  assert.match(error.message, /^2 requests per minute are used up; /)
   assert.equal(error.detail['retryAfterMs'], 30_000)
   clock.advance(30_000)
   admission.admit(account, 1).release(1)
@@ -110,7 +111,8 @@ test('a key’s own limits go before the default', () => {
     limits: { requestsPerMinute: 1, tokensPerMinute: null },
   }
   admission.admit(own, 1).release(1)
-  refusedWith('rate_limited', () => admission.admit(own, 1))
+  const { message } = refusedWith('rate_limited', () => admission.admit(own, 1))
+  assert.match(message, /^1 request per minute is used up; try again in 60 s/)
   assert.equal(admission.allowance(own).requests.limit, 1)
   assert.equal(admission.allowance(account).requests.limit, 100)
 })

@@ -93,7 +93,7 @@ export class Admission {
     checkRequests(requests, now)
     const tokensMs = tokens.waitMs(estimatedTokens, now)
     if (tokensMs > 0) {
-      throw refusal('rate_limited', `${tokens.limit} tokens per minute are used up`, tokensMs)
+      throw refusal('rate_limited', usedUp(tokens.limit, 'token'), tokensMs)
     }
     const reserved = Math.min(estimatedTokens, tokens.limit)
     requests.take(1, now)
@@ -148,7 +148,13 @@ export class Admission {
 function checkRequests(requests: TokenBucket, now: number): void {
   const waitMs = requests.waitMs(1, now)
   if (waitMs === 0) return
-  throw refusal('rate_limited', `${requests.limit} requests per minute are used up`, waitMs)
+  throw refusal('rate_limited', usedUp(requests.limit, 'request'), waitMs)
+}
+
+function usedUp(limit: number, what: string): string {
+  return limit === 1
+    ? `1 ${what} per minute is used up`
+    : `${limit} ${what}s per minute are used up`
 }
 
 function refusal(

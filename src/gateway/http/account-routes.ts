@@ -5,6 +5,7 @@ import { IsochroneError, isNodeId, type NodeId } from '../../protocol/index.ts'
 import type { Earnings } from '../dispatch/earnings.ts'
 import { accountAnswer, accountList } from './account-schemas.ts'
 import { type Client, jsonType } from './client.ts'
+import { type OperatorModules, operatorsOnly } from './operators-only.ts'
 import { Query } from './query.ts'
 import type { Route } from './route-table.ts'
 import { snakeCased } from './snake-case.ts'
@@ -13,11 +14,12 @@ import { snakeCased } from './snake-case.ts'
 const entriesMax = 1_000
 const entriesDefault = 20
 
-export interface AccountRouteModules {
+export interface AccountRouteModules extends OperatorModules {
   readonly earnings?: Pick<Earnings, 'account' | 'accounts' | 'entries'> | undefined
 }
 
-export function accountRoutes({ earnings }: AccountRouteModules): readonly Route[] {
+export function accountRoutes(modules: AccountRouteModules): readonly Route[] {
+  const { earnings } = modules
   return [
     {
       method: 'GET',
@@ -27,10 +29,10 @@ export function accountRoutes({ earnings }: AccountRouteModules): readonly Route
         tag: 'information',
         summary: 'What each node has earned here, is owed, and what of it is held; for operators.',
         answer: accountList,
-        errorStatuses: [401, 403],
+        errorStatuses: [401, 403, 429],
       },
       async handle(client) {
-        refuseOthers(client)
+        refuseOthers(client, modules)
         const data = (await earnings?.accounts())?.map(shown) ?? []
         send(client, { object: 'list', data })
       },
@@ -43,7 +45,7 @@ export function accountRoutes({ earnings }: AccountRouteModules): readonly Route
         tag: 'information',
         summary: 'One node’s account, with its newest entries; for operators.',
         answer: accountAnswer,
-        errorStatuses: [400, 401, 403, 404],
+        errorStatuses: [400, 401, 403, 404, 429],
         query: [
           {
             name: 'limit',
@@ -53,7 +55,7 @@ export function accountRoutes({ earnings }: AccountRouteModules): readonly Route
         ],
       },
       async handle(client) {
-        refuseOthers(client)
+        refuseOthers(client, modules)
         const limit = new Query(client.url).number('limit') ?? entriesDefault
         const worker = nodeOf(client)
         const account = worker === undefined ? undefined : await earnings?.account(worker)
@@ -67,13 +69,9 @@ export function accountRoutes({ earnings }: AccountRouteModules): readonly Route
 }
 
 /** @throws IsochroneError `permission_denied` */
-function refuseOthers(client: Client): void {
+function refuseOthers(client: Client, modules: OperatorModules): void {
   if (client.account.role === 'operator') return
-  throw new IsochroneError(
-    'permission_denied',
-    'What nodes have earned is shown to an operator’s key. Whoever runs this gateway makes one ' +
-      'with: isochrone keys create --operator',
-  )
+  throw operatorsOnly('What nodes have earned is shown to an operator’s key.', modules)
 }
 
 function nodeOf({ id }: Client): NodeId | undefined {

@@ -13,6 +13,7 @@ import { checkOf } from '../openai/validation.ts'
 import type { StandingKeeper } from '../workers/standing-keeper.ts'
 import { type Client, jsonType } from './client.ts'
 import { incidentAnswer, incidentList, type RulingBody, rulingBody } from './incident-schemas.ts'
+import { type OperatorModules, operatorsOnly } from './operators-only.ts'
 import { Query } from './query.ts'
 import type { Route } from './route-table.ts'
 import { snakeCased } from './snake-case.ts'
@@ -22,12 +23,13 @@ const incidentsMax = 1_000
 const incidentsDefault = 100
 const which = ['open', 'all'] as const
 
-export interface IncidentRouteModules {
+export interface IncidentRouteModules extends OperatorModules {
   readonly earnings?: Pick<Earnings, 'account'> | undefined
   readonly faults: Pick<StandingKeeper, 'book' | 'rule'>
 }
 
-export function incidentRoutes({ earnings, faults }: IncidentRouteModules): readonly Route[] {
+export function incidentRoutes(modules: IncidentRouteModules): readonly Route[] {
+  const { earnings, faults } = modules
   return [
     {
       method: 'GET',
@@ -82,7 +84,8 @@ export function incidentRoutes({ earnings, faults }: IncidentRouteModules): read
       },
       async handle(client, body) {
         const { role, keyId } = client.account
-        if (role !== 'operator') throw notOperator()
+        if (role !== 'operator')
+          throw operatorsOnly('Incidents are decided with an operator’s key.', modules)
         const { appeal = null, decision, reason } = body as RulingBody
         known(faults.book.find(idOf(client)), client.id)
         const ruling = { decision, reason, appeal, by: keyId }
@@ -103,14 +106,6 @@ function known(incident: Incident | undefined, id: string): Incident {
   if (incident !== undefined) return incident
   const message = `There is no incident ${id} here; GET /v1/incidents?which=all lists them.`
   throw new IsochroneError('not_found', message)
-}
-
-function notOperator(): IsochroneError {
-  return new IsochroneError(
-    'permission_denied',
-    'Only an operator decides about incidents. Whoever runs this gateway makes an operator’s key ' +
-      'with: isochrone keys create --operator',
-  )
 }
 
 /** null: it is about no node, or one that has earned nothing; or that cannot be read now. */
