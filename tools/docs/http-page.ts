@@ -57,11 +57,18 @@ export async function httpPage(): Promise<string> {
     ]),
   )
   return page('HTTP interface', [
-    `The gateway speaks OpenAI's interface; \`GET /openapi.json\` describes every route and body in
-full. An API key goes into \`authorization: Bearer iso_…\`. Errors are in OpenAI's shape, with the
-codes of [errors.md](errors.md).`,
+    `The gateway speaks OpenAI's interface for chats, completions and embeddings.
+\`GET /openapi.json\` describes every route and body in full. An API key goes into
+\`authorization: Bearer iso_…\`. Errors are in OpenAI's shape, with the codes of
+[errors.md](errors.md).`,
     '## Routes',
     markdownTable(['route', 'API key', 'what it does'], rows),
+    '## What is not there',
+    `There are no other routes of OpenAI's than these: no \`/v1/responses\`, assistants, batches,
+files, images, audio or moderations. Pages of other sites cannot ask from a browser: no CORS headers
+are sent. The project's own engine chats and completes; it calls no tools, holds no answer to JSON
+or a schema, embeds nothing and sees no images. Models behind an upstream server can, as far as that
+server does. What nobody here can do is refused with 503 \`no_eligible_node\`, which says what.`,
     '## Streams',
     `With \`"stream": true\` the answer is a stream of server-sent events: a first chunk with the
 role, deltas, a chunk with \`finish_reason\`, with \`"stream_options": {"include_usage": true}\` a
