@@ -14,6 +14,9 @@ interface Operation {
 }
 
 export interface OpenApi {
+  readonly components: {
+    readonly headers: Readonly<Record<string, { readonly description: string }>>
+  }
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
 }
 
@@ -24,31 +27,17 @@ export const extensionFields: readonly (readonly [name: string, meaning: string]
     'only workers expected to give the first token within so many ms, the surest first',
   ],
   ['slo.tpot_ms', 'only workers expected to take at most so many ms for each further token'],
-  ['max_price', 'only workers that ask no more than so many micro-dollars per million tokens'],
+  [
+    'max_price',
+    'only workers whose price of the prompt and whose price of the completion are each no more ' +
+      'than so many micro-dollars per million tokens',
+  ],
   ['region', 'only workers of this declared region'],
   ['exclude', 'not these workers'],
 ]
 
-/** Headers of answers; a test finds each one in the gateway's sources. */
-export const answerHeaders: readonly (readonly [name: string, meaning: string])[] = [
-  ['x-request-id', 'the caller’s own, or one made by the gateway'],
-  ['x-isochrone-decision', 'the id of the routing decision: `GET /v1/decisions/ID` says why'],
-  ['x-isochrone-worker', 'the node or upstream that answered'],
-  ['x-isochrone-seed', 'the seed that sampling used; the same one gives the same text'],
-  ['openai-processing-ms', 'time until the answer began'],
-  ['retry-after', 'with 429, and with 503 where waiting can help: seconds to wait'],
-  ['retry-after-ms', 'the same in milliseconds, as OpenAI’s clients read it'],
-  ['x-should-retry', '`false` with a 503 that only another request or another node can mend'],
-  ['x-ratelimit-limit-requests', 'requests that the key may send per minute'],
-  ['x-ratelimit-remaining-requests', 'how many of them are left'],
-  ['x-ratelimit-reset-requests', 'when all of them are there again'],
-  ['x-ratelimit-limit-tokens', 'tokens that the key may use per minute'],
-  ['x-ratelimit-remaining-tokens', 'how many of them are left'],
-  ['x-ratelimit-reset-tokens', 'when all of them are there again'],
-]
-
 export async function httpPage(): Promise<string> {
-  const { paths } = await describeGateway()
+  const { components, paths } = await describeGateway()
   const rows = Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, { summary, security }]) => [
       code(`${method.toUpperCase()} ${path}`),
@@ -58,7 +47,8 @@ export async function httpPage(): Promise<string> {
   )
   return page('HTTP interface', [
     `The gateway speaks OpenAI's interface for chats, completions and embeddings.
-\`GET /openapi.json\` describes every route and body in full. An API key goes into
+\`GET /openapi.json\` describes every route: what it takes, what it answers, with which headers,
+and its errors. An API key goes into
 \`authorization: Bearer iso_…\`. Errors are in OpenAI's shape, with the codes of
 [errors.md](errors.md).`,
     '## Routes',
@@ -110,7 +100,7 @@ and previews. Models, health and metrics are free.`,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],
-      answerHeaders.map(([name, meaning]) => [code(name), meaning]),
+      Object.entries(components.headers).map(([name, one]) => [code(name), one.description]),
     ),
   ])
 }
@@ -118,7 +108,8 @@ and previews. Models, health and metrics are free.`,
 const aboutDecisions: readonly string[] = [
   '## Decisions',
   `\`GET /v1/decisions/ID\` says why a request went where it went: as JSON with all that was
-weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen). Of the
+weighed, or in words with \`?format=text\` (\`&columns=60\` for a narrow screen).
+\`GET /v1/decisions\` lists the newest 20, with \`?limit=\` up to 200. Of the
 rejected the first few of each gate are shown; \`?rejections=all\` shows all that are kept. The
 newest 10,000 decisions are kept, also over a restart. A key reads the decisions of its own
 requests; others do not exist for it. An operator's key reads all, also those from before keys
@@ -175,7 +166,8 @@ and by what.`,
 const aboutIncidents: readonly string[] = [
   '## Incidents',
   `What a node did that no average excuses is an incident. \`GET /v1/incidents\` lists the open
-ones (\`?which=all\` the closed ones too), \`isochrone incidents\` shows them in words. Evidence
+ones (\`?which=all\` the closed ones too), 100 of them, with \`?limit=\` up to 1,000;
+\`isochrone incidents\` shows them in words. Evidence
 and signed steps are for operators. [Record 0034](decisions/0034-evidence-and-standing.md) says
 what counts as one, [record 0041](decisions/0041-working-a-quarantine-off.md) how a node works a
 quarantine off.`,

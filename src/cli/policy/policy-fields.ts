@@ -163,12 +163,15 @@ export const routingFields = {
     'time per further token where nothing is known',
     defaultPolicy.assumedTpotMs,
   ),
-  'assumed-completion-tokens': integer('length of an answer that sets no limit', {
-    default: defaultPolicy.assumedCompletionTokens,
-    min: 1,
-    max: 1_000_000,
-    placeholder: 'N',
-  }),
+  'assumed-completion-tokens': integer(
+    'tokens that an answer is taken to have, for its time and price, unless it may have fewer',
+    {
+      default: defaultPolicy.assumedCompletionTokens,
+      min: 1,
+      max: 1_000_000,
+      placeholder: 'N',
+    },
+  ),
   'rankings-max': whole('how many rankings a decision keeps', defaultPolicy.rankingsMax, 1_000),
   'rejections-max': whole(
     'how many rejections a decision keeps word by word',

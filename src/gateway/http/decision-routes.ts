@@ -30,6 +30,10 @@ const textFormats = ['json', 'text'] as const
 const rejectionsAsked = ['some', 'all'] as const
 const digits = json.string({ pattern: '^[0-9]{1,4}$' })
 
+const limitWords =
+  `How many at most: ${decisionsPerPageDefault} unless told, and no more than ` +
+  `${decisionsPerPageMax}.`
+
 /** What the routes that tell a decision can be asked. */
 export const decisionQuery = [
   { name: 'format', schema: json.enum(textFormats) },
@@ -59,7 +63,7 @@ export function decisionRoutes(modules: DecisionRouteModules): readonly Route[] 
         summary: 'The newest decisions: the key’s own, or for an operator all.',
         answer: decisionList,
         errorStatuses: [400, 401, 404, 429],
-        query: [{ name: 'limit', schema: digits, description: 'How many at most.' }],
+        query: [{ name: 'limit', schema: digits, description: limitWords }],
       },
       handle(client) {
         const limit = new Query(client.url).number('limit') ?? decisionsPerPageDefault
@@ -78,6 +82,7 @@ export function decisionRoutes(modules: DecisionRouteModules): readonly Route[] 
         tag: 'information',
         summary: 'Why a request went where it went; signed, and with what it was decided on.',
         answer: decisionOrRecord,
+        otherTypes: ['text/plain'],
         errorStatuses: [400, 401, 404, 429],
         query: [
           {

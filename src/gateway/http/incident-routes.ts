@@ -22,6 +22,11 @@ import { snakeCased } from './snake-case.ts'
 const incidentsMax = 1_000
 const incidentsDefault = 100
 const which = ['open', 'all'] as const
+const limitQuery = {
+  name: 'limit',
+  schema: json.string({ pattern: '^[0-9]{1,4}$' }),
+  description: `${incidentsDefault} at most unless told, and no more than ${incidentsMax}.`,
+}
 
 export interface IncidentRouteModules extends OperatorModules {
   readonly earnings?: Pick<Earnings, 'account'> | undefined
@@ -42,7 +47,7 @@ export function incidentRoutes(modules: IncidentRouteModules): readonly Route[] 
         errorStatuses: [400, 401, 429],
         query: [
           { name: 'which', schema: json.enum(which), description: 'Default: open.' },
-          { name: 'limit', schema: json.string({ pattern: '^[0-9]{1,4}$' }) },
+          limitQuery,
         ],
       },
       handle(client) {

@@ -19,6 +19,7 @@ export function inferenceRoutes(journey: Journey): readonly Route[] {
         summary: 'Answers a conversation.',
         body: chatBody,
         answer: chatAnswer,
+        otherTypes: ['text/event-stream'],
       }),
       check: checkChatBody,
       handle: (client, body) => journey.chat(body as ChatBody, client),
@@ -28,6 +29,7 @@ export function inferenceRoutes(journey: Journey): readonly Route[] {
         summary: 'Continues a text.',
         body: completionBody,
         answer: completionAnswer,
+        otherTypes: ['text/event-stream'],
       }),
       check: checkCompletionBody,
       handle: (client, body) => journey.completion(body as CompletionBody, client),
@@ -47,7 +49,7 @@ export function inferenceRoutes(journey: Journey): readonly Route[] {
 /** Every error that one of these routes can give. */
 const errorStatuses = [400, 401, 404, 413, 415, 429, 500, 502, 503, 504]
 
-function inference(path: string, words: Pick<RouteDocument, 'summary' | 'body' | 'answer'>) {
+function inference(path: string, words: Omit<RouteDocument, 'tag' | 'errorStatuses'>) {
   return {
     method: 'POST' as const,
     path,

@@ -16,7 +16,15 @@ import { decisionRoutes } from './decision-routes.ts'
 import { type IncidentRouteModules, incidentRoutes } from './incident-routes.ts'
 import { latencyMapRoute } from './latency-map-route.ts'
 import { meshRoutes } from './mesh-routes.ts'
-import { modelAnswer, modelList, nodeAnswer, nodeList } from './openapi.ts'
+import {
+  documentAnswer,
+  healthAnswer,
+  modelAnswer,
+  modelList,
+  nodeAnswer,
+  nodeList,
+  readyAnswer,
+} from './openapi.ts'
 import { type PreviewRouteModules, previewRoute } from './preview-route.ts'
 import type { Route, RouteDocument } from './route-table.ts'
 import { modelView, nodeView } from './views.ts'
@@ -114,11 +122,14 @@ function openRoutes(modules: InformationRouteModules): readonly Route[] {
   const { registry, metrics, description } = modules
   return [
     {
-      ...operation('/healthz', 'The process runs.'),
+      ...operation('/healthz', { summary: 'The process runs.', answer: healthAnswer }),
       handle: (client) => sendValue(client, { status: 'ok' }),
     },
     {
-      ...operation('/readyz', 'A model is served; 503 until then.'),
+      ...operation('/readyz', {
+        summary: 'A model is served; 503 until then.',
+        answer: readyAnswer,
+      }),
       handle(client) {
         const models = registry.offers().size
         const status = models > 0 ? 'ready' : 'waiting'
@@ -126,11 +137,14 @@ function openRoutes(modules: InformationRouteModules): readonly Route[] {
       },
     },
     {
-      ...operation('/metrics', 'Figures for Prometheus.'),
+      ...operation('/metrics', {
+        summary: 'Figures for Prometheus.',
+        otherTypes: ['text/plain'],
+      }),
       handle: (client) => client.send(200, metrics.contentType, metrics.render()),
     },
     {
-      ...operation('/openapi.json', 'This description.'),
+      ...operation('/openapi.json', { summary: 'This description.', answer: documentAnswer }),
       handle: (client) => sendValue(client, description()),
     },
   ]
@@ -151,11 +165,7 @@ function counted({ document, ...route }: ReturnType<typeof information>) {
   return { ...route, counts: true as const, document: { ...document, errorStatuses } }
 }
 
-function operation(path: string, summary: string) {
-  return {
-    method: 'GET' as const,
-    path,
-    open: true,
-    document: { summary, tag: 'operation' as const },
-  }
+function operation(path: string, words: Omit<RouteDocument, 'tag'>) {
+  const document = { ...words, tag: 'operation' as const }
+  return { method: 'GET' as const, path, open: true, document }
 }

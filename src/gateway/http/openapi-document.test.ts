@@ -5,6 +5,7 @@ import { openApiDocument } from './openapi-document.ts'
 import type { Route } from './route-table.ts'
 
 const handle = () => {}
+const requestId = { 'x-request-id': { $ref: '#/components/headers/x-request-id' } }
 const routes: readonly Route[] = [
   {
     method: 'GET',
@@ -14,6 +15,7 @@ const routes: readonly Route[] = [
       summary: 'One thing.',
       tag: 'information',
       answer: json.object({ id: json.string() }, { description: 'A thing.' }),
+      otherTypes: ['text/plain'],
       errorStatuses: [404],
       query: [{ name: 'format', schema: json.enum(['json', 'text']) }],
     },
@@ -43,10 +45,43 @@ test('parameters, answers and errors of a route are described', () => {
     tags: ['information'],
     parameters: [id, { in: 'query', required: false, ...format }],
     responses: {
-      200: { description: 'A thing.', content: { 'application/json': { schema: thing } } },
-      404: { description: 'Not Found', content: { 'application/json': { schema: error } } },
+      200: {
+        description: 'A thing.',
+        content: {
+          'application/json': { schema: thing },
+          'text/plain': { schema: { type: 'string' } },
+        },
+        headers: requestId,
+      },
+      404: {
+        description: 'Not Found',
+        content: { 'application/json': { schema: error } },
+        headers: requestId,
+      },
     },
   })
+})
+
+test('each answer has the headers that it can come with', () => {
+  const document = {
+    ...{ summary: 'Answers.', tag: 'inference' as const, answer: json.string() },
+    errorStatuses: [400, 429, 503],
+  }
+  const asked: Route = { method: 'POST', path: '/v1/answers', handle, document }
+  const { components, paths } = openApiDocument([asked], '1.2.3') as {
+    components: { headers: Record<string, object> }
+    paths: Record<string, { post: { responses: Record<string, { headers: object }> } }>
+  }
+  const of = (status: number) =>
+    Object.keys(paths['/v1/answers']?.post.responses[status]?.headers ?? {})
+  const counted = Object.keys(components.headers).filter((name) => name.startsWith('x-ratelimit-'))
+  assert.equal(counted.length, 6)
+  const model = ['x-isochrone-decision', 'x-isochrone-worker', 'x-isochrone-seed']
+  assert.deepEqual(of(200), ['x-request-id', ...model, 'openai-processing-ms', ...counted])
+  assert.deepEqual(of(400), ['x-request-id', ...counted])
+  const later = ['retry-after', 'retry-after-ms']
+  assert.deepEqual(of(429), ['x-request-id', ...later, ...counted])
+  assert.deepEqual(of(503), ['x-request-id', ...later, 'x-should-retry', ...counted])
 })
 
 test('a route that is open asks for no key', () => {
@@ -57,5 +92,7 @@ test('a route that is open asks for no key', () => {
   assert.deepEqual(security, [{ apiKey: [] }])
   assert.deepEqual(paths['/healthz']?.get.security, [])
   assert.equal(paths['/v1/things/{id}']?.get.security, undefined)
-  assert.deepEqual(paths['/healthz']?.get.responses, { 200: { description: 'OK' } })
+  assert.deepEqual(paths['/healthz']?.get.responses, {
+    200: { description: 'OK', headers: requestId },
+  })
 })

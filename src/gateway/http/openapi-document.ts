@@ -3,6 +3,7 @@
  * https://spec.openapis.org/oas/v3.1.0)
  */
 import type { Schema } from '../../base/index.ts'
+import { answerHeaders, headersOf } from './answer-headers.ts'
 import { STATUS_CODES } from './node-http.ts'
 import { errorAnswer } from './openapi.ts'
 import type { Route, RouteDocument } from './route-table.ts'
@@ -24,6 +25,7 @@ export function openApiDocument(routes: readonly Route[], softwareVersion: strin
     components: {
       securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
       schemas: { Error: errorAnswer },
+      headers: headers(),
     },
     paths,
     security: [{ apiKey: [] }],
@@ -48,17 +50,34 @@ function operation({ document, open, path }: Route): object {
   }
 }
 
-function responses({ answer, errorStatuses = [] }: RouteDocument): Record<string, object> {
-  const good =
-    answer === undefined
-      ? { description: 'OK' }
-      : { description: descriptionOf(answer), content: json(answer) }
+function responses({ answer, errorStatuses = [], otherTypes = [], tag }: RouteDocument) {
+  const texts = otherTypes.map((type) => [type, { schema: { type: 'string' } }])
+  const content = { ...(answer && json(answer)), ...Object.fromEntries(texts) }
+  const good = {
+    description: answer === undefined ? 'OK' : descriptionOf(answer),
+    ...(Object.keys(content).length === 0 ? {} : { content }),
+  }
   const error = { $ref: '#/components/schemas/Error' }
   const bad = errorStatuses.map((status) => {
     const description = STATUS_CODES[status] ?? 'An error'
-    return [status, { description, content: json(error) }]
+    return [status, { description, content: json(error) }] as const
   })
-  return { 200: good, ...Object.fromEntries(bad) }
+  // Who can have sent too much is counted.
+  const of = { isOfModel: tag === 'inference', isCounted: errorStatuses.includes(429) }
+  const all = [[200, good] as const, ...bad].map(([status, response]) => {
+    const headers = headersOf({ ...of, status }).map(({ name }) => [
+      name,
+      { $ref: `#/components/headers/${name}` },
+    ])
+    return [status, { ...response, headers: Object.fromEntries(headers) }]
+  })
+  return Object.fromEntries(all) as Record<string, object>
+}
+
+function headers(): Record<string, object> {
+  const schema = { type: 'string' }
+  const all = answerHeaders.map(({ meaning, name }) => [name, { description: meaning, schema }])
+  return Object.fromEntries(all)
 }
 
 function descriptionOf(schema: Schema): string {

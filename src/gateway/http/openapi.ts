@@ -226,3 +226,19 @@ export const errorAnswer = json.object({
     code: text,
   }),
 })
+
+export const healthAnswer = json.object({ status: json.literal('ok') })
+
+export const readyAnswer = json.object(
+  {
+    status: json.enum(['ready', 'waiting']),
+    models: count,
+    workers: json.object({ connected: count, disconnected: count }),
+  },
+  { description: 'The same with status 503 until a model is served.' },
+)
+
+export const documentAnswer = json.object(
+  {},
+  { additionalProperties: true, description: 'OpenAPI 3.1.' },
+)

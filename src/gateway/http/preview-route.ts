@@ -46,6 +46,7 @@ export function previewRoute(modules: PreviewRouteModules): Route {
       summary: 'Where a request would go now, and why; nothing is sent, and nothing is kept.',
       body: json.union([chatBody, completionBody, embeddingBody]),
       answer: previewAnswer,
+      otherTypes: ['text/plain'],
       errorStatuses: [400, 401, 413, 415, 429, 503],
       query: decisionQuery,
     },

@@ -18,6 +18,8 @@ export interface RouteDocument {
   readonly body?: Schema
   /** Of the answer with status 200; undefined: no JSON. */
   readonly answer?: Schema
+  /** What the answer can be instead, by what the request asks for. */
+  readonly otherTypes?: readonly string[]
   readonly errorStatuses?: readonly number[]
   readonly query?: readonly QueryParameter[]
 }
