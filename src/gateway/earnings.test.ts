@@ -323,5 +323,5 @@ test('what nodes have earned is shown to operators alone', async (t) => {
   const { data } = JSON.parse((await call(place, '/v1/accounts')).text)
   assert.deepEqual([data.length, data[0].worker], [1, node.id])
   const metrics = (await call(place, '/metrics')).text
-  assert.match(metrics, /isochrone_ledger_entries\{state="owed"\} 1/)
+  assert.match(metrics, /isochrone_ledger_entries_total\{state="owed"\} 1/)
 })

@@ -70,8 +70,8 @@ export class GatewayMetrics {
   readonly #joins = this.#registry.counters(table.joins)
 
   constructor(gauges: Gauges) {
-    this.#registry.gauge(table.requestsInFlight, () => [[[], gauges.requestsInFlight()]])
-    this.#registry.gauge(table.workers, () => {
+    this.#registry.reading(table.requestsInFlight, () => [[[], gauges.requestsInFlight()]])
+    this.#registry.reading(table.workers, () => {
       const { connected, disconnected } = gauges.workers()
       return [
         [['connected'], connected],
@@ -80,59 +80,59 @@ export class GatewayMetrics {
     })
     const { breakers } = gauges
     if (breakers !== undefined) {
-      this.#registry.gauge(table.breakers, () => {
+      this.#registry.reading(table.breakers, () => {
         const counts = Object.entries(breakers().counts())
         return counts.map(([state, count]) => [[state], count] as const)
       })
-      this.#registry.gauge(table.breakerOpenings, () => [[[], breakers().openings]])
+      this.#registry.reading(table.breakerOpenings, () => [[[], breakers().openings]])
     }
     const { latencies } = gauges
     if (latencies !== undefined) {
-      this.#registry.gauge(table.latencyPairs, () => [[[], latencies.pairs()]])
-      this.#registry.gauge(table.impossibleRoundTrips, () => [[[], latencies.impossible()]])
-      this.#registry.gauge(table.locations, () => {
+      this.#registry.reading(table.latencyPairs, () => [[[], latencies.pairs()]])
+      this.#registry.reading(table.impossibleRoundTrips, () => [[[], latencies.impossible()]])
+      this.#registry.reading(table.locations, () => {
         const counts = latencies.locations()
         return locationStatuses.map((status) => [[status], counts[status]] as const)
       })
     }
     const { federation } = gauges
     if (federation !== undefined) {
-      this.#registry.gauge(table.federationNodes, () => {
+      this.#registry.reading(table.federationNodes, () => {
         const states = Object.entries(federation.states() ?? {})
         return states.map(([state, count]) => [[state], count] as const)
       })
-      this.#registry.gauge(table.federationLies, () => {
+      this.#registry.reading(table.federationLies, () => {
         return Array.from(federation.lies() ?? [], ([kind, count]) => [[kind], count] as const)
       })
     }
     const { standing } = gauges
     if (standing !== undefined) {
-      this.#registry.gauge(table.incidents, () => {
+      this.#registry.reading(table.incidents, () => {
         return Array.from(standing.incidents(), ([state, count]) => [[state], count] as const)
       })
-      this.#registry.gauge(table.faults, () => {
+      this.#registry.reading(table.faults, () => {
         return Array.from(standing.faults(), ([kind, count]) => [[kind], count] as const)
       })
-      this.#registry.gauge(table.notices, () => {
+      this.#registry.reading(table.notices, () => {
         return Array.from(standing.notices(), ([outcome, count]) => [[outcome], count] as const)
       })
-      this.#registry.gauge(table.experiences, () => {
+      this.#registry.reading(table.experiences, () => {
         return Array.from(standing.experiences(), ([outcome, count]) => [[outcome], count] as const)
       })
-      this.#registry.gauge(table.ledgerEntries, () => {
+      this.#registry.reading(table.ledgerEntries, () => {
         const counts = Object.entries(standing.earnings()?.counts() ?? {})
         return counts.map(([state, count]) => [[state], count] as const)
       })
-      this.#registry.gauge(table.ledgerDollars, () => [[[], standing.earnings()?.dollars ?? 0]])
-      this.#registry.gauge(table.rechecks, () => {
+      this.#registry.reading(table.ledgerDollars, () => [[[], standing.earnings()?.dollars ?? 0]])
+      this.#registry.reading(table.rechecks, () => {
         return Array.from(standing.rechecks(), ([outcome, count]) => [[outcome], count] as const)
       })
-      this.#registry.gauge(table.examinations, () => {
+      this.#registry.reading(table.examinations, () => {
         const counts = standing.examinations()
         return Array.from(counts, ([outcome, count]) => [[outcome], count] as const)
       })
     }
-    this.#registry.gauge(table.residentMemory, residentMemory)
+    this.#registry.reading(table.residentMemory, residentMemory)
   }
 
   get contentType(): string {

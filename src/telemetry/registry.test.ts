@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import * as prometheus from 'prom-client'
-import type { MetricDefinition } from './metrics.ts'
+import { type MetricDefinition, metrics } from './metrics.ts'
 import { Registry } from './registry.ts'
 
 const requests: MetricDefinition = {
@@ -79,13 +79,28 @@ test('histograms are written as prom-client writes them', async () => {
 test('gauges are read when somebody asks, and written as prom-client writes them', async () => {
   const registry = new Registry()
   let now = 1
-  registry.gauge(load, () => [[['busy'], now]])
+  registry.reading(load, () => [[['busy'], now]])
   const other = theirs(load)
   const gauge = other.gauge()
   for (const one of [1, 0.5, -3, Number.MAX_VALUE, Infinity, -Infinity, Number.NaN]) {
     now = one
     gauge.set({ state: 'busy' }, one)
     assert.equal(registry.render(), await other.text())
+  }
+})
+
+test('a counter that is kept elsewhere is read when somebody asks', () => {
+  const registry = new Registry()
+  let count = 1
+  registry.reading({ ...requests, labels: [] }, () => [[[], count]])
+  assert.match(registry.render(), /^# TYPE requests_total counter\nrequests_total 1$/m)
+  count = 2
+  assert.match(registry.render(), /^requests_total 2$/m)
+})
+
+test('counters, and nothing else, are named as Prometheus advises: with _total at the end', () => {
+  for (const { name, type } of Object.values(metrics)) {
+    assert.equal(name.endsWith('_total'), type === 'counter', name)
   }
 })
 

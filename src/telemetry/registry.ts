@@ -64,8 +64,11 @@ export class Registry {
     return series
   }
 
-  /** @param read its values now, each with those of its labels */
-  gauge(definition: MetricDefinition, read: () => Iterable<readonly [string[], number]>): void {
+  /**
+   * A gauge, or a counter that is kept elsewhere.
+   * @param read its values now, each with those of its labels
+   */
+  reading(definition: MetricDefinition, read: () => Iterable<readonly [string[], number]>): void {
     this.#register(definition, (lines) => {
       for (const [labels, value] of read()) lines.sample('', labels, value)
     })

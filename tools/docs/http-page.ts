@@ -196,8 +196,8 @@ curl -s http://127.0.0.1:8080/v1/incidents/ID/decision \\
     ],
   ),
   `That a node has stated what it runs is a step of its incident, \`attested\`; where it does not,
-or where its statement does not count, the gateway's log says why, and \`isochrone_examinations\`
-([metrics.md](metrics.md)) counts it.`,
+or where its statement does not count, the gateway's log says why, and
+\`isochrone_examinations_total\` ([metrics.md](metrics.md)) counts it.`,
 ]
 
 /** What a gateway with nothing behind it says of itself. */

@@ -80,7 +80,7 @@ test('after three failures it is asked no more, until its time is over', async (
   }
   assert.equal(probes, 3)
   assert.match(await metrics(), /isochrone_breakers\{state="half-open"\} 0\n/)
-  assert.match(await metrics(), /isochrone_breaker_openings 1\n/)
+  assert.match(await metrics(), /isochrone_breaker_openings_total 1\n/)
 })
 
 test('what it says by retry-after is heeded, and told where nobody else is', async (t) => {

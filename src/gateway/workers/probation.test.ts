@@ -130,5 +130,5 @@ test('from a wrong answer to the last step, over a restart, apart from clients',
   assert.equal((await second.ask(others)).status, 200)
   assert.equal((await second.ask(others)).status, 200)
   const metrics = await second.call('/metrics')
-  assert.match(metrics.text, /isochrone_examinations\{outcome="right"\} \d+/)
+  assert.match(metrics.text, /isochrone_examinations_total\{outcome="right"\} \d+/)
 })

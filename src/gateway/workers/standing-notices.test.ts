@@ -248,8 +248,8 @@ test('an operator lets a node in at his own gateway; what others have proven sta
   const [stays] = await incidents(second)
   assert.equal(stays?.state, 'quarantined')
   const metrics = await (await fetch(`${second.gateway.url}/metrics`)).text()
-  assert.match(metrics, /isochrone_notices\{outcome="proven"\} 1/)
-  assert.match(metrics, /isochrone_notices\{outcome="ended"\} 1/)
+  assert.match(metrics, /isochrone_notices_total\{outcome="proven"\} 1/)
+  assert.match(metrics, /isochrone_notices_total\{outcome="ended"\} 1/)
   // Shown again what it did before, the first gateway keeps to its operator's decision.
   const [again] = second.wire.stands.values()
   assert.ok(again !== undefined)

@@ -324,7 +324,7 @@ test('what breaks the protocol is minor; when it goes on, the gate shuts', async
   assert.match((await ask(gateway)).text, /degraded until/)
   const metrics = await call(gateway, '/metrics')
   assert.match(metrics.text, /isochrone_incidents\{state="shut"\} 1/)
-  assert.match(metrics.text, /isochrone_worker_faults\{kind="malformed-answer"\} 5/)
+  assert.match(metrics.text, /isochrone_worker_faults_total\{kind="malformed-answer"\} 5/)
 })
 
 test('what the mesh finds is judged: a forger is quarantined, who is late is not', async (t) => {
