@@ -2,6 +2,7 @@
  * evidence: what the network saw a worker do.
  * Observations, attributed, add up to a record per worker and model, and that to reliability.
  */
+export { type AnswerLength, AnswerLengths } from './answer-length.ts'
 export { type BreakerSight, type BreakerState, Breakers, waitMsMax } from './breaker.ts'
 export type {
   DurationEstimate,

@@ -13,8 +13,9 @@
  * nobody can go on with the answer, as an event in the stream.
  */
 import type { Clock, Log, Random } from '../base/index.ts'
+import { AnswerLengths } from '../evidence/index.ts'
 import { asIsochroneError, type GenerationRequest, type IsochroneError } from '../protocol/index.ts'
-import type { RouteRequest } from '../routing/index.ts'
+import { type RouteRequest, tellsLength } from '../routing/index.ts'
 import type { Admission, Permit } from './admission/admission.ts'
 import type { Journeying } from './dispatch/calls.ts'
 import type { Answer, Dispatch } from './dispatch/dispatch.ts'
@@ -76,6 +77,7 @@ interface Trip {
 export class Journey {
   readonly #modules: JourneyModules
   readonly #prefixes: Prefixes
+  readonly #lengths = new AnswerLengths()
 
   constructor(modules: JourneyModules) {
     this.#modules = modules
@@ -108,12 +110,18 @@ export class Journey {
     })
   }
 
-  /** What routing is to know of the request, with who has read its beginning. */
+  /** What routing is to know of it, with who has read its beginning and how long answers are. */
   asks(asked: AskedGeneration, client: Client): Pick<Trip, 'route' | 'prefixes'> {
     const { keyId } = client.account
     const prefixes = this.#prefixes.of(asked.request, keyId)
     const warm = prefixes.length === 0 ? [] : this.#prefixes.warm(prefixes, keyId)
-    return { prefixes, route: warm.length === 0 ? asked.route : { ...asked.route, warm } }
+    const usualAnswer = this.#lengths.of(asked.route.model, this.#modules.clock.now())
+    const route: RouteRequest = {
+      ...asked.route,
+      ...(warm.length === 0 ? {} : { warm }),
+      ...(usualAnswer === undefined ? {} : { usualAnswer }),
+    }
+    return { prefixes, route }
   }
 
   #generation(asked: AskedGeneration, client: Client): Promise<void> {
@@ -167,6 +175,7 @@ export class Journey {
 
   #leave(trip: Trip, trail: Trail, arrival: Arrival): void {
     const { client, prefixes } = trip
+    this.#learnLength(trip, arrival)
     try {
       trail.close()
       if (prefixes.length === 0) return
@@ -177,6 +186,15 @@ export class Journey {
       this.#measure(trip, arrival, trail)
       this.#prepare(trail)
     }
+  }
+
+  /** Of answers that came to their end. */
+  #learnLength({ choices, operation, route }: Trip, { code, figures }: Arrival): void {
+    if (code !== null || operation === 'embeddings') return
+    const { clock, router } = this.#modules
+    const tokens = (figures.usage?.completionTokens ?? figures.deltaTokens) / choices
+    if (!tellsLength(route, tokens, router.policy)) return
+    this.#lengths.add(route.model, tokens, clock.now())
   }
 
   /** While nobody waits: the next request finds everything looked at. */

@@ -5,6 +5,7 @@
  */
 import type { Random } from '../base/index.ts'
 import type { DecisionId, WorkerId } from '../protocol/index.ts'
+import { assumedTokens, predictedTokens } from './answer-length.ts'
 import type { Candidate } from './candidate.ts'
 import type { Attempt, Decision, DecisionOutcome, FirstChoice, Round } from './decision.ts'
 import { newDecision } from './decision-record.ts'
@@ -18,7 +19,7 @@ import { orderOf } from './order.ts'
 import { pick } from './pick.ts'
 import type { RoutingPolicy } from './policy.ts'
 import { candidateAt, leavePool, type Pool } from './pool.ts'
-import { type Demand, emptyPrediction, expectedCompletionTokens } from './prediction.ts'
+import { type Demand, emptyPrediction } from './prediction.ts'
 import { rank } from './ranking.ts'
 import { type Draws, DrawsNoted } from './replay/draws.ts'
 import { roundOf } from './replay/rounds.ts'
@@ -157,6 +158,7 @@ function decideWith(input: DecideInput, before: Before): Decision {
     model: request.model,
     request,
     completionTokens: demand.completionTokens,
+    predictedTokens: demand.predictedTokens,
     candidates: candidates.length,
     eligible: sifted.pool.size,
     gateCounts: sifted.gateCounts,
@@ -164,9 +166,8 @@ function decideWith(input: DecideInput, before: Before): Decision {
     first,
   }
   const rounds = (drawn: Draws) => [...before.rounds, roundOf(input, demand, drawn)]
-  const { pool } = sifted
+  const { pool, retryAfterMs } = sifted
   if (pool.size === 0) {
-    const retryAfterMs = sifted.retryAfterMs
     const outcome: DecisionOutcome = retryAfterMs === null ? 'none' : 'busy'
     const undecided = { ...nobody, outcome, retryAfterMs, rounds: rounds([]) }
     return newDecision({ ...base, ...undecided }, sifted.rejected, demand)
@@ -242,7 +243,8 @@ function demandOf(
     takesLate: false,
     avoidsOverstated: true,
     ...doubtsOf(table),
-    completionTokens: expectedCompletionTokens(request, policy),
+    completionTokens: assumedTokens(request, policy),
+    predictedTokens: predictedTokens(request, policy),
     prediction: emptyPrediction(),
   }
 }

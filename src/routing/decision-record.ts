@@ -71,6 +71,7 @@ class DecisionRecord implements DecisionFields {
   readonly model: string
   readonly request: DecisionFields['request']
   readonly completionTokens: number
+  readonly predictedTokens: number
   readonly candidates: number
   readonly eligible: number
   readonly indistinguishable: number
@@ -97,6 +98,7 @@ class DecisionRecord implements DecisionFields {
     this.model = fields.model
     this.request = fields.request
     this.completionTokens = fields.completionTokens
+    this.predictedTokens = fields.predictedTokens
     this.candidates = fields.candidates
     this.eligible = fields.eligible
     this.indistinguishable = fields.indistinguishable
@@ -145,6 +147,7 @@ class DecisionRecord implements DecisionFields {
       model: this.model,
       request: this.request,
       completionTokens: this.completionTokens,
+      predictedTokens: this.predictedTokens,
       candidates: this.candidates,
       eligible: this.eligible,
       indistinguishable: this.indistinguishable,

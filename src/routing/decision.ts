@@ -154,8 +154,10 @@ export interface Decision {
   readonly model: string
   /** What was asked for; no text of the prompt. */
   readonly request: RouteRequest
-  /** Tokens that the answer was taken to have, for the predicted times and the price. */
+  /** Tokens that the answer was assumed to have, for gates and the price. */
   readonly completionTokens: number
+  /** Tokens that it was expected to have, for the predicted times. */
+  readonly predictedTokens: number
   readonly candidates: number
   readonly eligible: number
   /** How many of the eligible could not be told apart from the most reliable. */

@@ -2,6 +2,7 @@
  * routing: one request → one decision.
  * Gates remove who cannot, an order ranks the rest, a pick balances load, words explain it.
  */
+export { tellsLength } from './answer-length.ts'
 export {
   type AttemptEnd,
   type AttemptStart,

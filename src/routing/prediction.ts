@@ -40,8 +40,10 @@ export interface Demand {
   readonly avoidsUnsound: boolean
   /** Who is far slower than it states is left out, as long as there are others. */
   readonly avoidsOverstated: boolean
-  /** Tokens that the answer is expected to have. */
+  /** Tokens that the answer is assumed to have, for gates and prices. */
   readonly completionTokens: number
+  /** Tokens that it is expected to have, for times. */
+  readonly predictedTokens: number
   /** The last that a gate asked for, which the gates share. */
   readonly prediction: Prediction
 }
@@ -73,13 +75,6 @@ export function emptyPrediction(): Prediction {
     totalMs: 0,
     overstatedBy: 1,
   }
-}
-
-/** Embeddings have no decode phase. */
-export function expectedCompletionTokens(request: RouteRequest, policy: RoutingPolicy): number {
-  if (request.features.includes('embedding')) return 1
-  const assumed = policy.assumedCompletionTokens
-  return Math.max(1, Math.min(request.maxTokens ?? assumed, assumed))
 }
 
 // Constants of this file, for the loop (`layout.ts`).
@@ -137,9 +132,12 @@ alone.size = 1
 /** Of each row that is there. One loop over bare numbers: a decision predicts for thousands. */
 export function predictRows(into: Outlooks, { times }: CandidateTable, demand: Demand): void {
   const { size, rows, outlooks } = into
-  const { request, completionTokens } = demand
+  const { request, completionTokens, predictedTokens } = demand
   const { promptTokens } = request
   const isSoonAsked = request.objective.ttftMs !== null
+  // Gates ask when the queue is over, where a first token is to be soon: how short answers were
+  // lately is no ground to promise it.
+  const othersTokens = isSoonAsked ? completionTokens : predictedTokens
   for (let i = 0; i < size; i += 1) {
     const at = ((rows[i] as number) & mask) << shift
     const linkMs = times[at + of.linkMs] as number
@@ -147,7 +145,9 @@ export function predictRows(into: Outlooks, { times }: CandidateTable, demand: D
     // took.
     const readMs = (times[at + of.prefillMsPerToken] as number) * promptTokens
     const leastMs = linkMs + readMs
-    const decodeMs = (times[at + of.tpotMs] as number) * (completionTokens - 1)
+    const tpotMs = times[at + of.tpotMs] as number
+    const decodeMs = tpotMs * (predictedTokens - 1)
+    const othersDecodeMs = tpotMs * (othersTokens - 1)
     const turns = turnsBefore(times, at, promptTokens + completionTokens)
     const aheadMs = times[at + of.aheadMs] as number
     const othersShare = times[at + of.othersShare] as number
@@ -159,13 +159,13 @@ export function predictRows(into: Outlooks, { times }: CandidateTable, demand: D
       const byTokensMs = (times[at + of.lineMsPerToken] as number) * promptTokens
       const idleLineMs = (times[at + of.lineIdleMs] as number) + byTokensMs
       const busyLineMs = (times[at + of.lineBusyMs] as number) + byTokensMs
-      let othersMs = aheadMs + turns * decodeMs
+      let othersMs = aheadMs + turns * othersDecodeMs
       if (aheadMs < 0) {
         // Where nobody says what those who are there have to read: who has a slot has its prompt
         // read for as much of its time as that takes of it, who has none yet waits for a turn. They
         // are taken to ask for as much as this one.
         const prefillMs = (times[at + of.assumedMs] as number) + readMs
-        const wholeMs = prefillMs + decodeMs
+        const wholeMs = prefillMs + othersDecodeMs
         const present = times[at + of.occupancy] as number
         othersMs = turns * wholeMs
         if (present > 0 && prefillMs > 0) othersMs += present * prefillMs * (prefillMs / wholeMs)
@@ -178,12 +178,12 @@ export function predictRows(into: Outlooks, { times }: CandidateTable, demand: D
     } else {
       if (idleMs < leastMs) idleMs = leastMs
       const prefillMs = idleMs - linkMs
-      if (aheadMs >= 0) busyMs = idleMs + aheadMs + turns * decodeMs
+      if (aheadMs >= 0) busyMs = idleMs + aheadMs + turns * othersDecodeMs
       // Whoever is ahead in the queue is taken to ask for as much as this request.
-      else busyMs = idleMs + turns * (prefillMs + decodeMs)
+      else busyMs = idleMs + turns * (prefillMs + othersDecodeMs)
       if (aheadMs < 0 && isSoonAsked && (times[at + of.ttftShare] as number) === 0) {
         // Nor is a newcomer's first token soon while it reads the prompts of others.
-        const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + decodeMs))
+        const reading = prefillMs * (prefillMs / Math.max(1, prefillMs + othersDecodeMs))
         busyMs += (times[at + of.occupancy] as number) * reading
       }
     }

@@ -1,4 +1,5 @@
 /** What routing needs to know of a request; no text of the prompt. */
+import type { AnswerLength } from '../evidence/index.ts'
 import type { ModelDigest, ModelFeature, RequestId, WorkerId } from '../protocol/index.ts'
 
 export interface Objective {
@@ -26,6 +27,8 @@ export interface RouteRequest {
    * Who read the beginning of this prompt lately, the longest first, and may have it in its cache.
    */
   readonly warm?: readonly WarmWorker[]
+  /** How long this model’s answers were lately; absent: none was seen. */
+  readonly usualAnswer?: AnswerLength
 }
 
 export interface WarmWorker {

@@ -44,6 +44,7 @@ const requestSchema = json.object({
   warm: json.optional(
     json.array(json.object({ worker: text, promptTokens: number }), { maxItems: warmLengthMax }),
   ),
+  usualAnswer: json.optional(json.object({ tokens: number, samples: number })),
 })
 
 const rejectionSchema = json.object({ worker: text, gate: text, required: text, actual: text })
@@ -134,6 +135,7 @@ export const decisionSchema = json.object({
   model: text,
   request: requestSchema,
   completionTokens: number,
+  predictedTokens: number,
   candidates: count,
   eligible: count,
   indistinguishable: count,
@@ -160,7 +162,7 @@ const validator = new Validator(decisionSchema)
  */
 export function reviveDecision(json: unknown): Decision {
   const parsed = typeof json === 'string' ? parse(json) : json
-  const value = withRounds(withTier(withFactors(upToDate(parsed))))
+  const value = withLength(withRounds(withTier(withFactors(upToDate(parsed)))))
   if (!validator.fits(value)) {
     const where = validator.faults(value).map((fault) => pointerOf(fault.path) || '/')
     const what = validator.faults(value).map(faultPhrase)
@@ -217,6 +219,12 @@ function withFactors(value: unknown): unknown {
       ? { ...first, rankings: (first['rankings'] as unknown[]).map(completed) }
       : first,
   }
+}
+
+/** Before lengths were learnt, times went by what was assumed. */
+function withLength(value: unknown): unknown {
+  if (!isObject(value) || 'predictedTokens' in value) return value
+  return { ...value, predictedTokens: value['completionTokens'] }
 }
 
 /** Earlier versions kept nothing to make a decision again from. */

@@ -8,10 +8,11 @@ import {
   requestIdOf,
   type WorkerId,
 } from '../protocol/index.ts'
+import { assumedTokens, predictedTokens } from './answer-length.ts'
 import type { Candidate } from './candidate.ts'
 import type { DecideInput } from './decide.ts'
 import { defaultPolicy } from './policy.ts'
-import { type Demand, emptyPrediction, expectedCompletionTokens } from './prediction.ts'
+import { type Demand, emptyPrediction } from './prediction.ts'
 import type { RouteRequest } from './request.ts'
 import type { Tier, TierRule } from './tier.ts'
 
@@ -134,7 +135,8 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     avoidsBroken: true,
     takesLate: false,
     hasWaiting: true,
-    completionTokens: expectedCompletionTokens(asked, defaultPolicy),
+    completionTokens: assumedTokens(asked, defaultPolicy),
+    predictedTokens: predictedTokens(asked, defaultPolicy),
     prediction: emptyPrediction(),
   }
 }

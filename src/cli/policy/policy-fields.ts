@@ -164,7 +164,7 @@ export const routingFields = {
     defaultPolicy.assumedTpotMs,
   ),
   'assumed-completion-tokens': integer(
-    'tokens that an answer is taken to have, for its time and price, unless it may have fewer',
+    'tokens that an answer is taken to have, unless it may have fewer; for its time, until seen',
     {
       default: defaultPolicy.assumedCompletionTokens,
       min: 1,

@@ -232,6 +232,28 @@ test('a preview knows who has read the beginning of its prompt', async (t) => {
   )
 })
 
+test('lengths of answers are learnt, but not from those that their limit cut short', async (t) => {
+  const gateway = await start(t)
+  const shown = async (more: object = {}) => {
+    const { text } = await gateway.post('/v1/route/preview', { model: 'm', messages, ...more })
+    assertFits(previewAnswer, text)
+    const { request, predicted_tokens: tokens } = JSON.parse(text)
+    return { usual: request.usual_answer, tokens }
+  }
+  assert.deepEqual(await shown(), { usual: undefined, tokens: 256 })
+  await gateway.ask({ max_tokens: 1 })
+  assert.deepEqual(await shown(), { usual: undefined, tokens: 256 })
+  await gateway.ask()
+  await gateway.ask({ n: 2, stream: true })
+  await gateway.ask({ max_tokens: 16 })
+  const { usual, tokens } = await shown()
+  assert.deepEqual(usual, { tokens: 1, samples: 3 })
+  assert.equal(tokens, 24)
+  assert.equal((await shown({ max_tokens: 8 })).tokens, 8)
+  const another = await gateway.post('/v1/route/preview', { model: 'other', messages })
+  assert.equal(JSON.parse(another.text).request.usual_answer, undefined)
+})
+
 test('what costs much to tell counts as a request, and takes nobody’s place', async (t) => {
   const gateway = await start(t, { requestsPerMinute: 8, requestsInFlightMax: 1 })
   const decision = await gateway.ask()

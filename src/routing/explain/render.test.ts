@@ -168,6 +168,18 @@ test('the length that a prediction takes the answer to have is said', () => {
   assert.match(length(1), /for an answer of 1 token, all that the request allows/)
 })
 
+test('the length that answers had lately is said, and where few were seen, how many', () => {
+  const length = (samples: number, maxTokens: number | null = null) =>
+    flat(decided(1, { request: { maxTokens, usualAnswer: { tokens: 9, samples } } }))
+  assert.match(length(200), /for an answer of about 10 tokens, as this model’s lately\./)
+  assert.match(
+    length(4),
+    /for an answer of about 48 tokens, between what is assumed and 9, as in 4 answers of /,
+  )
+  assert.match(length(4, 3_000), /for an answer of about 48 tokens, between/)
+  assert.match(length(200, 5), /for an answer of 5 tokens, all that the request allows/)
+})
+
 test('after a retry the first order is still there, and every attempt with its end', () => {
   const candidates = [0, 1, 2].map((i) => sampleCandidate(i))
   let decision = decided(3)

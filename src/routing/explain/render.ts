@@ -2,7 +2,7 @@
  * A decision as an answer to a person: why this node, why it was qualified, why not the others,
  * what each rejected one lacked, what would have changed it, and what happened then.
  */
-
+import type { AnswerLength } from '../../evidence/index.ts'
 import type { RoundTripSource } from '../candidate.ts'
 import type { Attempt, Decision, MoveReason, Ranking, Rejection } from '../decision.ts'
 import { whatWouldChange } from './counterfactual.ts'
@@ -24,6 +24,8 @@ import { columnsDefault, wrap } from './wrap.ts'
 
 /** Enough to see what a gate rejects; the decision itself has them all. */
 const factsPerGateMax = 5
+/** A length that differs from another by no more is about the same. */
+const lengthAlikeMax = 1.5
 /** Workers with the same fact that are all named; of more, as many as examples. */
 const namesPerFactMax = 3
 
@@ -180,16 +182,26 @@ function timeInWords(decision: Decision, ranking: Ranking): readonly string[] {
 }
 
 /** What the predicted time to the last token rests on. */
-function lengthInWords({ request, completionTokens }: Decision): string {
-  const tokens = plural(completionTokens, 'token')
-  if (request.features.includes('embedding')) return 'with no answer to write'
-  if (request.maxTokens === null) {
-    return `for an answer of ${tokens}, an assumption, since the request sets no limit`
+function lengthInWords({ request, predictedTokens }: Decision): string {
+  const { features, maxTokens, usualAnswer } = request
+  const tokens = plural(predictedTokens, 'token')
+  if (features.includes('embedding')) return 'with no answer to write'
+  if (maxTokens !== null && maxTokens <= predictedTokens) {
+    return `for an answer of ${tokens}, all that the request allows`
   }
-  if (request.maxTokens > completionTokens) {
-    return `for an answer of ${tokens}, an assumption, since few answers reach their limit`
+  if (usualAnswer !== undefined) {
+    return `for an answer of about ${tokens}${usualInWords(usualAnswer, predictedTokens)}`
   }
-  return `for an answer of ${tokens}, all that the request allows`
+  const why = maxTokens === null ? 'the request sets no limit' : 'few answers reach their limit'
+  return `for an answer of ${tokens}, an assumption, since ${why}`
+}
+
+/** Expected is a length between what was seen and what is assumed, as long as few were seen. */
+function usualInWords({ samples, tokens }: AnswerLength, predictedTokens: number): string {
+  const ratio = predictedTokens / tokens
+  if (ratio <= lengthAlikeMax && ratio >= 1 / lengthAlikeMax) return ', as this model’s lately'
+  const seen = plural(Math.max(1, Math.round(samples)), 'answer')
+  return `, between what is assumed and ${tokens}, as in ${seen} of this model lately`
 }
 
 function linkInWords({ roundTripMs, roundTripSource }: Ranking): string {

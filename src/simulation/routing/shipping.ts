@@ -5,6 +5,7 @@
  */
 import {
   Accusations,
+  AnswerLengths,
   Breakers,
   EvidenceBook,
   ExperienceTeller,
@@ -78,6 +79,7 @@ export class ShippingBalancer implements Balancer {
   readonly #nodeOf = new Map<WorkerId, number>()
   readonly #decisions = new Map<number, Decision>()
   readonly #underWay = new Map<number, UnderWay>()
+  readonly #lengths = new AnswerLengths()
   readonly #standing: StandingBook
   readonly #pace: PaceJudge
   readonly #teller: ExperienceTeller
@@ -155,7 +157,7 @@ export class ShippingBalancer implements Balancer {
     }
     const decision =
       before === undefined
-        ? decide({ ...present, request: requestOf(ask), decisionId, keyId: null })
+        ? decide({ ...present, request: this.#requestOf(ask), decisionId, keyId: null })
         : chooseAgain(before, present)
     this.#decisions.set(ask.ticket, decision)
     return decision.chosen === null ? undefined : this.#nodeOf.get(decision.chosen)
@@ -191,6 +193,8 @@ export class ShippingBalancer implements Balancer {
     const { ticket, node, kind: outcome, code, tokens, ttftMs } = attempt
     const known = this.#of(node)
     known.own.ended(clock.monotonic())
+    // Of one that went on elsewhere, what was written there.
+    if (tokens > 0) this.#lengths.add(model, tokens, clock.now())
     if (tokens > 0) known.tokensPerRequest += tokensGain * (tokens - known.tokensPerRequest)
     this.begun(ticket)
     const underWay = this.#underWay.get(ticket)
@@ -271,6 +275,22 @@ export class ShippingBalancer implements Balancer {
     return this.#candidates
   }
 
+  #requestOf({ promptTokens, ttftMs, tpotMs }: Ask): RouteRequest {
+    const usualAnswer = this.#lengths.of(model, this.#modules.clock.now())
+    return {
+      requestId,
+      model,
+      features: ['chat'],
+      promptTokens,
+      maxTokens: null,
+      objective: { ttftMs, tpotMs },
+      maxPrice: null,
+      region: null,
+      exclude: [],
+      ...(usualAnswer === undefined ? {} : { usualAnswer }),
+    }
+  }
+
   #sight(node: number): Sight {
     return this.#modules.sights[node] as Sight
   }
@@ -321,20 +341,6 @@ function candidateOf(sight: Sight, evidence: Candidate['evidence']): Writable<Ca
     machine: '',
     memoryBytes: undefined,
     evidence,
-  }
-}
-
-function requestOf({ promptTokens, ttftMs, tpotMs }: Ask): RouteRequest {
-  return {
-    requestId,
-    model,
-    features: ['chat'],
-    promptTokens,
-    maxTokens: null,
-    objective: { ttftMs, tpotMs },
-    maxPrice: null,
-    region: null,
-    exclude: [],
   }
 }
 
