@@ -175,7 +175,6 @@ export class Journey {
 
   #leave(trip: Trip, trail: Trail, arrival: Arrival): void {
     const { client, prefixes } = trip
-    this.#learnLength(trip, arrival)
     try {
       trail.close()
       if (prefixes.length === 0) return
@@ -183,6 +182,7 @@ export class Journey {
       const done = trail.decision.attempts.findLast(({ outcome }) => outcome === 'completed')
       if (done !== undefined) this.#prefixes.wasRead(prefixes, client.account.keyId, done.worker)
     } finally {
+      this.#learnLength(trip, arrival)
       this.#measure(trip, arrival, trail)
       this.#prepare(trail)
     }

@@ -193,9 +193,11 @@ export class ShippingBalancer implements Balancer {
     const { ticket, node, kind: outcome, code, tokens, ttftMs } = attempt
     const known = this.#of(node)
     known.own.ended(clock.monotonic())
-    // Of one that went on elsewhere, what was written there.
-    if (tokens > 0) this.#lengths.add(model, tokens, clock.now())
-    if (tokens > 0) known.tokensPerRequest += tokensGain * (tokens - known.tokensPerRequest)
+    if (tokens > 0) {
+      // Of an answer that went on elsewhere, what was written there.
+      this.#lengths.add(model, tokens, clock.now())
+      known.tokensPerRequest += tokensGain * (tokens - known.tokensPerRequest)
+    }
     this.begun(ticket)
     const underWay = this.#underWay.get(ticket)
     const { load = null, promptTokensAhead = null, startedAtMs = 0 } = underWay ?? {}
