@@ -164,7 +164,7 @@ export const routingFields = {
     defaultPolicy.assumedTpotMs,
   ),
   'assumed-completion-tokens': integer(
-    'tokens that an answer is taken to have, unless it may have fewer; for its time, until seen',
+    'tokens an answer is taken to have, at most its limit; its time goes by those seen, if any',
     {
       default: defaultPolicy.assumedCompletionTokens,
       min: 1,
