@@ -125,6 +125,8 @@ interface RunningGateway {
   readonly mesh: MeshAgent
   readonly storage: Storage
   readonly engines: readonly Engine[]
+  /** What is kept in the background. */
+  readonly files: readonly { settled(): Promise<void> }[]
   readonly httpAddress: string
   readonly meshAddress: string
   readonly token: string
@@ -151,13 +153,15 @@ async function openGateway(
   const keys = new ApiKeyFile(folder.apiKeys, base)
   const storage = openSqliteStorage(folder.records, { ...base, signer: identity })
   const { close: _, ...stores } = storage
+  const contacts = openMeshView(folder.gateway, log)
+  const latencyStore = openLatencyMap(folder.gateway, log)
   const rules = { ...defaultClusterRules, boundMs: options['cluster-bound-ms'] }
   const mesh = new MeshAgent(
     { network: options.network, token, region: options.region, role: 'gateway', rules },
     {
       ...base,
       identity,
-      contacts: openMeshView(folder.gateway, log),
+      contacts,
       transport: { dial: (...args) => transport.dial(...args) },
       onFault: (...args) => gateway.onPeerFault(...args),
       onNotice: (...args) => gateway.onNotice(...args),
@@ -175,7 +179,7 @@ async function openGateway(
       policy: policyFile?.policy ?? defaultPolicy,
       evidence: restoredEvidence(storage),
       ...stores,
-      latencyStore: openLatencyMap(folder.gateway, log),
+      latencyStore,
       mesh,
     },
   )
@@ -199,6 +203,7 @@ async function openGateway(
     mesh,
     storage,
     engines,
+    files: [contacts, latencyStore],
     httpAddress,
     meshAddress,
     token,
@@ -300,6 +305,7 @@ async function closeGateway(running: RunningGateway, folder: DataFolder): Promis
   await running.transport.close()
   for (const engine of running.engines) await engine.close()
   await running.storage.close()
+  for (const file of running.files) await file.settled()
 }
 
 function joinHostPort(host: string, port: number): string {

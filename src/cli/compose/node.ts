@@ -18,7 +18,7 @@ import { lockDataFolder } from '../files/data-lock.ts'
 import { takeTurn } from '../files/exclusive-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { openKnownGateways } from '../files/known-gateways-file.ts'
-import { openMeshView } from '../files/mesh-view-file.ts'
+import { type MeshViewFile, openMeshView } from '../files/mesh-view-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
@@ -73,7 +73,8 @@ export async function runNode(
     try {
       const cell = await declaredCell(options.location)
       const prepared = await prepare(options, context)
-      const node = compose({ ...options, gateways, token, cell }, { context, prepared })
+      const composed = { ...options, gateways, token, cell }
+      const { contacts, node } = compose(composed, { context, prepared })
       try {
         reportToParent({ type: 'stage', stage: 'joining' })
         await Promise.race([node.start(), whenStopping(lifetime)])
@@ -83,6 +84,7 @@ export async function runNode(
       } finally {
         await node.close()
         await prepared.engine.close()
+        await contacts.settled()
       }
     } finally {
       lock.release()
@@ -161,7 +163,7 @@ interface ComposeOptions extends NodeCommandOptions {
 function compose(
   options: ComposeOptions,
   parts: { readonly context: CommandContext; readonly prepared: Prepared },
-): IsochroneNode {
+): { readonly node: IsochroneNode; readonly contacts: MeshViewFile } {
   const { context, prepared } = parts
   const log = programLog(options['log-level'], context.terminal)
   const folder = dataFolder(options.data, context.folder).node(options.name)
@@ -170,7 +172,7 @@ function compose(
   const known = openKnownGateways(folder)
   const told = options.gateways
   const gateways = [...told, ...keptGateways(contacts.load(), told, known)]
-  return createNode(nodeOptions({ ...options, gateways }), {
+  const node = createNode(nodeOptions({ ...options, gateways }), {
     ...prepared,
     checkItself: engineProbes.integerExact,
     identity,
@@ -183,6 +185,7 @@ function compose(
     random: secureRandom,
     log,
   })
+  return { node, contacts }
 }
 
 function nodeOptions(options: ComposeOptions): NodeOptions {

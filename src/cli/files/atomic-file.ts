@@ -2,13 +2,17 @@
  * Files that are whole or not there: written beside, flushed, then renamed.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { IsochroneError } from '../../protocol/index.ts'
 import { makeFolder } from './make-folder.ts'
 
-/** @param mode 0o600 for secrets */
+/**
+ * Waits for the disk, and so does the whole process: for what is written before it serves.
+ * @param mode 0o600 for secrets
+ */
 export function writeFileAtomically(file: string, content: string, mode = 0o644): void {
-  const beside = `${file}.${process.pid}.new`
+  const beside = besideOf(file)
   try {
     makeFolder(dirname(file))
     const handle = openSync(beside, 'w', mode)
@@ -23,6 +27,33 @@ export function writeFileAtomically(file: string, content: string, mode = 0o644)
     rmSync(beside, { force: true })
     throw storageFault(file, cause)
   }
+}
+
+/** While the process goes on. Of one file, one write at a time: see `BackgroundFile`. */
+export async function writeInBackground(
+  file: string,
+  content: string,
+  mode: number,
+): Promise<void> {
+  const beside = besideOf(file)
+  try {
+    makeFolder(dirname(file))
+    const handle = await open(beside, 'w', mode)
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(beside, file)
+  } catch (cause) {
+    await rm(beside, { force: true }).catch(() => {})
+    throw storageFault(file, cause)
+  }
+}
+
+function besideOf(file: string): string {
+  return `${file}.${process.pid}.new`
 }
 
 /** A folder that others will write into. @throws IsochroneError `storage_failed` */

@@ -12,11 +12,11 @@ function folder(t: TestContext): string {
   return made
 }
 
-test('the map of the last run is read back, and nothing on the first', (t) => {
+test('the map of the last run is read back, and nothing on the first', async (t) => {
   const at = folder(t)
   const store = openLatencyMap(at, silentLog, { now: () => 1_000 })
   assert.equal(store.load(), undefined)
-  store.save({ version: 1, links: [] })
+  await store.save({ version: 1, links: [] })
   const later = openLatencyMap(at, silentLog, { now: () => 61_000 })
   const kept = { version: 1, links: [], savedAtMs: 1_000, downMs: 60_000 }
   assert.deepEqual(later.load(), kept)

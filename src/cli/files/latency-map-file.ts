@@ -6,23 +6,30 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, type Log, systemClock } from '../../base/index.ts'
 import type { LatencyStore } from '../../gateway/index.ts'
-import { writeFileAtomically } from './atomic-file.ts'
+import { BackgroundFile } from './background-file.ts'
 
 /** 16,384 links of some 300 bytes are 5 MB. */
 const fileBytesMax = 16 * 1024 * 1024
+
+export interface LatencyMapFile extends LatencyStore {
+  /** What was saved is on the disk, or was told to have failed. */
+  settled(): Promise<void>
+}
 
 export function openLatencyMap(
   folder: string,
   log: Log,
   clock: Pick<Clock, 'now'> = systemClock,
-): LatencyStore {
-  const file = join(folder, 'latency-map.json')
+): LatencyMapFile {
+  const path = join(folder, 'latency-map.json')
+  const file = new BackgroundFile(path, 0o600)
   return {
-    load: () => aged(read(file, log), clock.now()),
+    load: () => aged(read(path, log), clock.now()),
     save(snapshot) {
       const kept = { ...snapshot, savedAtMs: clock.now() }
-      writeFileAtomically(file, `${JSON.stringify(kept)}\n`, 0o600)
+      return file.write(`${JSON.stringify(kept)}\n`)
     },
+    settled: () => file.settled(),
   }
 }
 

@@ -8,7 +8,7 @@ import type { Contact } from '../../mesh/index.ts'
 import { createIdentity } from '../../protocol/index.ts'
 import { openMeshView } from './mesh-view-file.ts'
 
-test('a kept view comes back, and only its owner may read it', (t) => {
+test('a kept view comes back, and only its owner may read it', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'isochrone-view-'))
   t.after(() => rmSync(folder, { recursive: true }))
   const view = openMeshView(folder, silentLog)
@@ -22,7 +22,7 @@ test('a kept view comes back, and only its owner may read it', (t) => {
     },
     { id: createIdentity().id, role: 'gateway', addresses: [], card: undefined },
   ]
-  view.save(contacts)
+  await view.save(contacts)
   assert.deepEqual(view.load(), contacts)
   assert.equal(statSync(join(folder, 'mesh-view.json')).mode & 0o777, 0o600)
 })

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Log } from '../../base/index.ts'
 import type { Contact, ContactStore } from '../../mesh/index.ts'
 import { isNodeId, type NodeId } from '../../protocol/index.ts'
-import { writeFileAtomically } from './atomic-file.ts'
+import { BackgroundFile } from './background-file.ts'
 
 /** Four full clusters; one is enough to start from. */
 const contactsMax = 256
@@ -18,14 +18,21 @@ const addressLengthMax = 256
 const cardCharactersMax = 4_096
 const fileBytesMax = 1024 * 1024
 
-export function openMeshView(folder: string, log: Log): ContactStore {
-  const file = join(folder, 'mesh-view.json')
+export interface MeshViewFile extends ContactStore {
+  /** What was saved is on the disk, or was told to have failed. */
+  settled(): Promise<void>
+}
+
+export function openMeshView(folder: string, log: Log): MeshViewFile {
+  const path = join(folder, 'mesh-view.json')
+  const file = new BackgroundFile(path, 0o600)
   return {
-    load: () => read(file, log),
+    load: () => read(path, log),
     save(contacts) {
       const members = contacts.slice(0, contactsMax).map(keptOf)
-      writeFileAtomically(file, `${JSON.stringify({ members }, null, 2)}\n`, 0o600)
+      return file.write(`${JSON.stringify({ members }, null, 2)}\n`)
     },
+    settled: () => file.settled(),
   }
 }
 

@@ -57,7 +57,7 @@ export class WatchedGateway {
         },
         latencyStore: {
           load: () => kept,
-          save: (snapshot) => {
+          save: async (snapshot) => {
             this.saved = snapshot
           },
         },

@@ -26,7 +26,8 @@ import { RemoteWorker } from './remote-worker.ts'
 export interface LatencyStore {
   /** Whatever was kept; undefined: nothing. */
   load(): unknown
-  save(snapshot: LatencyMapSnapshot): void
+  /** While the gateway goes on: a disk may take seconds. Rejects where it cannot be kept. */
+  save(snapshot: LatencyMapSnapshot): Promise<void>
 }
 
 export interface LatencyWatchOptions {
@@ -274,10 +275,8 @@ export class LatencyWatch {
     const { latencyStore, log } = this.#modules
     if (this.#parts === undefined || latencyStore === undefined) return
     this.#savedAtMs = this.#now()
-    try {
-      latencyStore.save(this.#parts.map.snapshot(this.#now()))
-    } catch (error) {
+    latencyStore.save(this.#parts.map.snapshot(this.#now())).catch((error: unknown) => {
       log.warn('the latency map cannot be kept', { cause: String(error) })
-    }
+    })
   }
 }

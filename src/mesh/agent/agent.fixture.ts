@@ -73,7 +73,7 @@ export class AgentWorld {
         ...(onExperience === undefined ? {} : { onExperience }),
         contacts: {
           load: () => contacts,
-          save: (all) => {
+          save: async (all) => {
             place.saved = all
           },
         },

@@ -16,5 +16,6 @@ export interface Contact {
 /** Where contacts are kept; on disk, for whoever has one. */
 export interface ContactStore {
   load(): readonly Contact[]
-  save(contacts: readonly Contact[]): void
+  /** While the member goes on: a disk may take seconds. Rejects where it cannot be kept. */
+  save(contacts: readonly Contact[]): Promise<void>
 }

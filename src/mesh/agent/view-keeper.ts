@@ -117,12 +117,10 @@ export class ViewKeeper {
     const known = this.#known()
     // Whoever was alone for a while keeps what it knew.
     if (known.length === 0) return
-    try {
-      contacts.save(known)
-    } catch (error) {
+    contacts.save(known).catch((error: unknown) => {
       const reason = asIsochroneError(error).message
       log.warn('the view of the mesh is not kept', { reason })
-    }
+    })
   }
 
   /** Oneself first, then the cluster, then others; nobody, where none of them can be reached. */
