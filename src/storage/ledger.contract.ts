@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AccountTotals, Entry, LedgerStore } from '../ledger/index.ts'
 import type { NodeId } from '../protocol/index.ts'
-import { nodeIdOf } from '../protocol/index.ts'
+import { decisionIdOf, nodeIdOf } from '../protocol/index.ts'
 import { sampleDecisionId } from './stores.contract.ts'
 
 export interface OpenLedger {
@@ -59,6 +59,25 @@ export function ledgerContract(name: string, open: (limits: LedgerLimits) => Ope
     assert.deepEqual(ledger.entries(sampleNode(1), 2), own.slice(0, 2))
     assert.deepEqual(ledger.entries(sampleNode(9), 2), [])
   })
+
+  withLedger(
+    'the newest are those of the latest times, whatever their ids begin with',
+    { ledgerEntriesMax: 40 },
+    async (ledger) => {
+      // As gateways make them: each begins with its time, in letters and, for the rest, digits.
+      const idAt = (number: number) => decisionIdOf(new Uint8Array(16).fill(number << 3, 0, 1))
+      const all = Array.from({ length: 100 }, (_, i) => ({
+        ...{ ...sampleEntry(i), worker: sampleNode(1), attempt: i >> 5 },
+        decision: idAt(i % 32),
+      }))
+      for (const [i, one] of all.entries()) {
+        ledger.post(one)
+        if (i % 10 === 9) await ledger.flush()
+      }
+      await ledger.flush()
+      assert.deepEqual(ledger.entries(sampleNode(1), 100), all.slice(-40).reverse())
+    },
+  )
 
   withLedger('an account has the sums of its entries', {}, async (ledger) => {
     const all = Array.from({ length: 30 }, (_, i) => sampleEntry(i))

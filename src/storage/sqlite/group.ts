@@ -58,9 +58,10 @@ export const addToAccount =
   'voids = voids + excluded.voids, prompt_tokens = prompt_tokens + excluded.prompt_tokens, ' +
   'completion_tokens = completion_tokens + excluded.completion_tokens, ' +
   `amount = min(amount + excluded.amount, ${Number.MAX_SAFE_INTEGER}), last_ms = excluded.last_ms`
+/** By time: base32 has its digits last, and texts in their own order have them first. */
 export const selectEntries =
   `SELECT ${ledgerColumns.join(', ')} FROM ledger_entries ` +
-  'WHERE worker = ? ORDER BY decision DESC, attempt DESC LIMIT ?'
+  'WHERE worker = ? ORDER BY at_ms DESC, attempt DESC LIMIT ?'
 export const selectAccounts = 'SELECT * FROM accounts ORDER BY worker'
 export const selectAccount = 'SELECT * FROM accounts WHERE worker = ?'
 

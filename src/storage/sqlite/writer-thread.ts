@@ -252,12 +252,12 @@ function removeExcess(database: DatabaseSync, now: number): void {
   }
 }
 
-/** Ids of decisions begin with their time. What an entry came to stays in its account. */
+/** What an entry came to stays in its account. */
 function removeEntries(database: DatabaseSync, keep: number): void {
-  const select = 'SELECT decision FROM ledger_entries ORDER BY decision DESC LIMIT 1 OFFSET ?'
-  const last = database.prepare(select).get(keep)?.['decision']
-  if (last === undefined) return
-  database.prepare('DELETE FROM ledger_entries WHERE decision <= ?').run(last)
+  const select = 'SELECT at_ms FROM ledger_entries ORDER BY at_ms DESC LIMIT 1 OFFSET ?'
+  const lastMs = database.prepare(select).get(keep)?.['at_ms']
+  if (lastMs === undefined) return
+  database.prepare('DELETE FROM ledger_entries WHERE at_ms <= ?').run(lastMs)
 }
 
 /** What is over goes from the older half; of quarantines only what is over the limit itself. */
