@@ -38,6 +38,14 @@ test('every header in the reference is one that the gateway sends', async () => 
   for (const name of Object.keys(components.headers)) assert(sources.includes(`'${name}'`), name)
 })
 
+test('every gate is in the reference, with what it checks', () => {
+  const page = read('docs/http.md')
+  for (const file of globSync('src/routing/gates/*.ts', { cwd: root })) {
+    const [, name] = /^ {2}name: '([\w-]+)',$/m.exec(read(file)) ?? []
+    if (name !== undefined) assert.match(page, new RegExp(`\\| \`${name}\` \\| \\S.+ \\|\\n`))
+  }
+})
+
 test('every field under isochrone is in the reference, and no other', () => {
   const schema = read('src/gateway/openai/schemas.ts')
   const extension = schema.slice(

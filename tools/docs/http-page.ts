@@ -5,6 +5,7 @@ import { createGateway } from '../../src/gateway/index.ts'
 import { createIdentity, requestLimits } from '../../src/protocol/index.ts'
 import { defaultPolicy } from '../../src/routing/index.ts'
 import { MemoryDecisionStore, MemoryObservationStore } from '../../src/storage/index.ts'
+import { gatesTable } from './gates-table.ts'
 import { code, markdownTable, page } from './markdown.ts'
 
 interface Operation {
@@ -90,6 +91,8 @@ i.`,
     `Other fields that this interface does not know reach an upstream server as they are. The
 project’s own engine does not look at them.`,
     ...aboutDecisions,
+    'A decision names the gates that it asked, and whom each of them rejected:',
+    gatesTable(),
     ...aboutIncidents,
     ...aboutAccounts,
     '## What counts',

@@ -74,7 +74,7 @@ const migrations: readonly string[] = [
   ALTER TABLE decisions DROP COLUMN key_id;
   ALTER TABLE decisions RENAME COLUMN asker TO key_id;
   CREATE INDEX decisions_by_key ON decisions (key_id, sequence);`,
-  // Amounts in nano-dollars. One index, in the order in which an account is read.
+  // Amounts in nano-dollars. One index: what is posted again is found by it.
   `CREATE TABLE ledger_entries (
     worker TEXT NOT NULL,
     decision TEXT NOT NULL,
