@@ -28,8 +28,8 @@ const held = {
 test('the table tells what is owed, and what is held or void', () => {
   const text = renderAccounts([account, held], screen)
   assert.match(text, /bbbbbbbb +\$0\.0000045 +– +3 +– +21 +6 +2023-11-14 22:13:20/)
-  assert.match(text, /One node, answer by answer: isochrone accounts NODE -x\./)
-  assert.match(text, /What it did:\s+isochrone incidents -x\n$/)
+  assert.match(text, /One node, answer by answer:\n {2}isochrone accounts NODE -x\n/)
+  assert.match(text, /What it did:\n {2}isochrone incidents -x\n$/)
   for (const line of text.split('\n').slice(4)) assert.ok(line.length <= 90, line)
   assert.match(text, /bbbbbbbb +\$0\.00 +\$0\.0000045 +3 +1 +21/)
 })

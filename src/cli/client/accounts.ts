@@ -107,21 +107,23 @@ export function renderAccounts(accounts: readonly AccountView[], screen: Screen)
     dateOf(account.last_at_ms),
   ])
   const table = renderTable(columns, rows, { paintTitle: style.bold, width })
-  const notes = [
-    'Prompt and completion are tokens, void are false bills, latest is UTC. Nobody is paid by',
-    `this yet. One node, answer by answer: ${commandOf('accounts NODE')}.`,
-    ...(accounts.some((account) => account.is_held)
-      ? ['Held: the node is quarantined, or works that off. What it did:', commandOf('incidents')]
-      : []),
-  ]
-  return `${table}\n${noteText(notes.join(' '), width)}`
+  const note = noteText(
+    'Prompt and completion are tokens, void are false bills, latest is UTC. Nobody is paid by ' +
+      'this yet. One node, answer by answer:',
+    commandOf('accounts NODE'),
+    width,
+  )
+  const isHeld = accounts.some((account) => account.is_held)
+  const held = 'Held: the node is quarantined, or works that off. What it did:'
+  return `${table}\n${note}${isHeld ? noteText(held, commandOf('incidents'), width) : ''}`
 }
 
 /** Sentences on wider screens are hard to read. */
 const textWidthMax = 90
 
-function noteText(text: string, width: number): string {
-  return `${wrap(text, Math.min(width, textWidthMax)).join('\n')}\n`
+/** The command has a line of its own, which is not broken. */
+function noteText(text: string, command: string, width: number): string {
+  return `${wrap(text, Math.min(width, textWidthMax)).join('\n')}\n  ${command}\n`
 }
 
 export function renderAccount(account: WholeAccountView, screen: Screen): string {
@@ -148,12 +150,14 @@ export function renderAccount(account: WholeAccountView, screen: Screen): string
   ]
   const table = renderTable(columns, rows, { paintTitle: style.bold, width })
   const all = account.answers + account.voids
-  const notes = [
-    ...(rows.length < all ? [`The newest ${rows.length} of ${all}.`] : []),
-    'Tokens: prompt + completion, as counted. Times are UTC. Tier, class and prices: --json.',
-    `Why a request went to this node: ${commandOf('explain DECISION')}.`,
-  ]
-  return `${lines.join('\n')}\n\n${table}\n${noteText(notes.join(' '), width)}`
+  const newest = rows.length < all ? `The newest ${rows.length} of ${all}. ` : ''
+  const note = noteText(
+    `${newest}Tokens: prompt + completion, as counted. Times are UTC. Tier, class and prices: ` +
+      '--json. Why a request went to this node:',
+    commandOf('explain DECISION'),
+    width,
+  )
+  return `${lines.join('\n')}\n\n${table}\n${note}`
 }
 
 /** In lines, for whoever reads of its incident as well. */

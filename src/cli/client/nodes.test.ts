@@ -34,8 +34,8 @@ test('a node is a row: how few were seen is said, and no share of them', () => {
     'NODE      REGION      STATE  ROUND TRIP    BUSY  TOKENS/S  SEEN  COMPLETED  MODELS',
     'aaaaaaaa  eu-central  up        12.3 ms  3 of 4       119     1     1 of 1  isochrone-tiny',
     '',
-    'Seen: requests that this gateway sent there; older ones fade. Completed: how many of them',
-    'came back whole. What routing makes of it: --json.',
+    'Seen: requests that this gateway sent there. Completed: what came back whole of what was',
+    'sent there; older requests fade. What routing makes of it: --json.',
   ])
 })
 

@@ -90,8 +90,10 @@ function shownOf(rows: Rows, missing: readonly string[]) {
 function legendOf(missing: readonly string[]): string {
   const has = (title: string) => !missing.includes(title)
   return [
-    ...(has('SEEN') ? ['Seen: requests that this gateway sent there; older ones fade.'] : []),
-    ...(has('COMPLETED') ? ['Completed: how many of them came back whole.'] : []),
+    ...(has('SEEN') ? ['Seen: requests that this gateway sent there.'] : []),
+    ...(has('COMPLETED')
+      ? ['Completed: what came back whole of what was sent there; older requests fade.']
+      : []),
     ...(missing.length > 0 ? [`No room for ${missing.join(', ')}.`] : []),
     'What routing makes of it: --json.',
   ].join(' ')

@@ -15,8 +15,8 @@ export function ok(name: string, finding: string): Check {
 }
 
 /** Not here, and not needed. */
-export function absent(name: string, finding: string): Check {
-  return { name, status: 'absent', finding, mend: '' }
+export function absent(name: string, finding: string, mend = ''): Check {
+  return { name, status: 'absent', finding, mend }
 }
 
 export function warn(name: string, finding: string, mend: string): Check {

@@ -26,8 +26,6 @@ const nodeMajorMin = 26
 /** The reference model needs a tenth of it; a small useful model about this. */
 const memoryBytesMin = 2e9
 const diskBytesMin = 1e9
-/** Findings are sentences; on wider lines they are hard to read. */
-const widthMax = 100
 
 export async function runDoctor(options: DoctorOptions, context: CommandContext): Promise<number> {
   const folder = dataFolder(options.data, context.folder)
@@ -48,10 +46,7 @@ export async function runDoctor(options: DoctorOptions, context: CommandContext)
   ]
   const hardware = measured?.hardware ?? detectHardware()
   if (options.json) terminal.out(`${JSON.stringify({ hardware, checks })}\n`)
-  else {
-    const width = Math.min(terminal.width, widthMax)
-    terminal.out(renderChecks(checks, { style: terminal.style, width }))
-  }
+  else terminal.out(renderChecks(checks, terminal))
   return checks.some(({ status }) => status === 'fail') ? exitCode.failed : exitCode.ok
 }
 
@@ -119,7 +114,9 @@ function backendCheck({ available, backend, detail }: BackendReport): Check {
   if (available) return ok(name, detail === '' ? 'works' : `works, ${detail}`)
   // Without a CPU back end there is no engine; the others only make it faster.
   if (backend === 'cpu') return fail(name, detail, 'reinstall the packages: npm ci')
-  return absent(name, `not here: ${detail.replace(/^The \w+ back end: /, '')}`)
+  // What is missing is the first sentence; how it could be had, the rest.
+  const [, missing = detail, mend = ''] = /^(?:The \w+ back end: )?(.+?)\. (.+)$/.exec(detail) ?? []
+  return absent(name, `not here: ${missing}`, mend)
 }
 
 /** undefined: there is no engine to measure with. */
