@@ -337,8 +337,9 @@ export class DigestPublisher {
 
   /** Said once of each silence. */
   #missTicks(nowMs: number): void {
-    for (const { heardAtMs, id, key } of this.#book.entries()) {
-      if (nowMs - heardAtMs < digestTimes.silentAfterMs) continue
+    for (const entry of this.#book.entries()) {
+      if (nowMs - entry.heardAtMs < digestTimes.silentAfterMs) continue
+      const { id, key } = entry
       if (id === this.#self || this.#silent.has(key)) continue
       this.#silent.add(key)
       out.note({ kind: 'silent', id })
