@@ -132,21 +132,14 @@ export class CardBook {
 
   /** A verified card that is news. */
   put(card: Card, nowMs: number): void {
-    const { id } = card
-    const held = this.#slotOf.get(id)
-    if (held !== undefined) {
-      this.#renew(held, card, nowMs)
-      return
-    }
-    this.#lost.delete(id)
-    this.#offerNear(this.#add(card, nowMs))
-    this.#offerWitness(id, nowMs)
-    this.#letGo(id)
+    const held = this.#slotOf.get(card.id)
+    if (held === undefined) this.#enter(card, 0, nowMs)
+    else this.#renew(held, card, nowMs)
   }
 
   /**
-   * The card came as one of a random few: it takes a free place of the random ones, or that of
-   * one which was handed to the other.
+   * The card, held or verified, came as one of a random few: it takes a free place of the random
+   * ones, or that of one which was handed to the other.
    */
   putRandom(card: Card, given: NodeId | undefined, nowMs: number): void {
     if (this.#isHeld(card.id, random)) return
@@ -155,10 +148,14 @@ export class CardBook {
       takeOut(this.#sample, this.#slotOf.get(given))
       this.#release(given, random)
     }
-    if (!this.#slotOf.has(card.id)) this.put(card, nowMs)
-    const slot = this.#slotOf.get(card.id) ?? this.#add(card, nowMs)
-    this.#hold(slot, random)
-    this.#sample.push(slot)
+    const slot = this.#slotOf.get(card.id)
+    if (slot === undefined) this.#enter(card, random, nowMs)
+    else this.#hold(slot, random)
+  }
+
+  /** Whether it is held for more than being one of the random ones. */
+  isOfUse(id: NodeId): boolean {
+    return this.#isHeld(id, near | witness)
   }
 
   /** @param count at most; each another one */
@@ -242,12 +239,8 @@ export class CardBook {
     const card = this.card(id)
     if (card === undefined) return
     this.#remove(id, nowMs)
-    if (this.#lost.size >= directoryLimits.lostMax) {
-      for (const first of this.#lost.keys()) {
-        this.#lost.delete(first)
-        break
-      }
-    }
+    const first = this.#lost.keys().next().value
+    if (first !== undefined && this.#lost.size >= directoryLimits.lostMax) this.#lost.delete(first)
     this.#lost.set(id, card)
   }
 
@@ -286,6 +279,17 @@ export class CardBook {
   #hold(slot: number, reason: number): void {
     const { reasons } = this.#packed
     reasons[slot] = (reasons[slot] as number) | reason
+    if (reason === random) this.#sample.push(slot)
+  }
+
+  /** Into all places that it is for; it may move to another slot by that. */
+  #enter(card: Card, reason: number, nowMs: number): void {
+    const { id } = card
+    const slot = this.#add(card, nowMs)
+    this.#hold(slot, reason)
+    this.#offerNear(slot)
+    this.#offerWitness(id, nowMs)
+    this.#letGo(id)
   }
 
   /** It is not held for this any more, and let go if for nothing else. */
@@ -300,6 +304,7 @@ export class CardBook {
   #add(card: Card, nowMs: number): number {
     const slot = this.#cards.length
     const outlook = outlookOf(card)
+    this.#lost.delete(card.id)
     this.#slotOf.set(card.id, slot)
     this.#cards.push(card)
     this.#outlooks.push(outlook)

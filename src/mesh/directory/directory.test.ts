@@ -4,6 +4,7 @@ import { seededRandom } from '../../base/index.ts'
 import { type NodeId, nodeIdOf, nodeKeyOf, type SketchedTrip } from '../../protocol/index.ts'
 import { origin } from '../coordinates/coordinate.ts'
 import { apartMs, type Card } from './card.ts'
+import { CardBook } from './card-book.ts'
 import { Directory, type DirectoryMessage, type Shuffle } from './directory.ts'
 import { Holdings, markOf } from './holdings.ts'
 import { directoryLimits, directoryTimes } from './limits.ts'
@@ -266,6 +267,28 @@ test('in views that are formed hardly anything is said', () => {
   village.run(60_000)
   // Three rounds of each, of which half carry cards at random besides the own one.
   assert.ok(village.cardsTold < 60 * 3 * 6, `${village.cardsTold} cards`)
+})
+
+test('a new card that came at random takes one place, and is let go with it', () => {
+  const self = makeCard(makeId())
+  const book = new CardBook(self, random, 0)
+  const cards = Array.from({ length: directoryLimits.nearMax + 2 }, () => makeCard(makeId()))
+  for (const card of cards.slice(0, directoryLimits.nearMax)) book.put(card, 0)
+  const [far, another] = cards.slice(-2) as [Card, Card]
+  const isWitness = (card: Card) => book.witnesses.kept().includes(card.id)
+  book.putRandom(far, undefined, 0)
+  assert.equal(book.card(far.id), far)
+  assert.equal(book.isOfUse(far.id), isWitness(far))
+  const { size } = book
+  for (let i = 0; book.hasRandomPlace(undefined) && i < 100; i += 1) {
+    book.putRandom(makeCard(makeId()), undefined, 0)
+  }
+  book.putRandom(another, undefined, 0)
+  assert.equal(book.card(another.id) === undefined, !isWitness(another), 'there is no place left')
+  book.putRandom(another, far.id, 0)
+  assert.equal(book.card(another.id), another)
+  assert.equal(book.card(far.id) === undefined, !isWitness(far))
+  assert.ok(book.size >= size)
 })
 
 test('cards that nobody renews are dropped', () => {

@@ -81,7 +81,7 @@ export class Directory {
   /** What those who asked last were given at random: what they give takes its place. */
   readonly #given = new Map<NodeId, readonly Card[]>()
   #round = 0
-  /** Cards that were new, since the last round. */
+  /** Cards that were new since the last round; once settled, of those that are near. */
   #learnt = 0
   /** How many times longer than usual the next round waits. */
   #idleTimes = 1
@@ -288,9 +288,15 @@ export class Directory {
     one: Card,
     { leaving, nowMs }: { readonly leaving: NodeId | undefined; readonly nowMs: number },
   ): void {
-    if (!this.#book.hasRandomPlace(leaving) && !this.#book.wants(one)) return
-    const isHeld = this.#learn(one, from, nowMs) || this.#book.card(one.id) !== undefined
-    if (isHeld) this.#book.putRandom(this.#book.card(one.id) ?? one, leaving, nowMs)
+    const book = this.#book
+    const hasPlace = book.hasRandomPlace(leaving)
+    if (!hasPlace && !book.wants(one)) return
+    const isNews = this.#isTrustedNews(one, from)
+    const isHeld = book.card(one.id) !== undefined
+    if (isNews && (isHeld || !hasPlace)) book.put(one, nowMs)
+    if (hasPlace && (isNews || isHeld)) book.putRandom(book.card(one.id) ?? one, leaving, nowMs)
+    // There are always others at random: in the long run no reason to go on asking as often.
+    if (isNews && (book.isOfUse(one.id) || !this.isSettled(nowMs))) this.#learnt += 1
   }
 
   /** Whoever holds one's card now is not sent it with the next question. */
@@ -355,6 +361,13 @@ export class Directory {
 
   /** @returns whether it is a card to be trusted; false also for what is known already */
   #learn(card: Card, from: NodeId, nowMs: number): boolean {
+    if (!this.#isTrustedNews(card, from)) return false
+    this.#book.put(card, nowMs)
+    this.#learnt += 1
+    return true
+  }
+
+  #isTrustedNews(card: Card, from: NodeId): boolean {
     if (!this.#book.isNews(card)) return false
     if (!isWellFormed(card)) {
       out.note({ kind: 'rejected', from, fault: 'malformed' })
@@ -366,8 +379,6 @@ export class Directory {
       if (verification === 'forged') out.note({ kind: 'rejected', from, fault: 'forged' })
       return false
     }
-    this.#book.put(card, nowMs)
-    this.#learnt += 1
     return true
   }
 }
