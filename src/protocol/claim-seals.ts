@@ -17,7 +17,7 @@ import {
 } from './neighbourhood.ts'
 
 /** A node renews its card three times within that. Rosters and standings have versions instead. */
-export const cardLifeMs = 900_000
+export const cardLifeMs = 1_800_000
 
 const domain = 'isochrone.v1.mesh-claim'
 

@@ -49,6 +49,13 @@ export function seatOf(roster: RosterBody, id: NodeId): Seat | undefined {
   return undefined
 }
 
+/** One of the few whose cards say each change of the cluster's size. */
+export function speaksFor({ seats }: RosterBody, id: NodeId): boolean {
+  const { spokesmen } = clusterLimits
+  for (let place = 0; place < spokesmen; place += 1) if (seats[place]?.id === id) return true
+  return false
+}
+
 /** Who left and was admitted anew has another seat. */
 export function keepsSeat(id: NodeId, before: RosterBody, after: RosterBody): boolean {
   const seat = seatOf(after, id)

@@ -380,17 +380,17 @@ export class Cluster {
   #check(nowMs: number): void {
     this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
     const { cardOf, self } = this.#context
-    if (this.#isUnchecked && this.#standings.renew(this.#roster, nowMs)) this.announce(nowMs)
+    const renewal = this.#isUnchecked ? this.#standings.renew(this.#roster, nowMs) : 'same'
+    if (renewal === 'new') this.announce(nowMs)
     if (this.isCoordinator) {
       const [roster, presence, unconfirmed] = [this.#roster, this.#presence, this.#unconfirmed]
       const lapsed = lapsedSeats({ roster, presence, unconfirmed, cardOf }, nowMs)
       if (lapsed.length > 0) this.#dismiss(lapsed, nowMs)
     }
     if (!this.#isUnchecked && !this.#bound.isViolated) return
-    this.#isUnchecked = false
+    this.#isUnchecked = renewal === 'later'
     const leaving = whoLeaves(this.present(), this.#standings.far)
-    const isOneself = leaving.includes(self)
-    const roles = { isOneself, isCoordinator: this.isCoordinator }
+    const roles = { isOneself: leaving.includes(self), isCoordinator: this.isCoordinator }
     const follows = this.#bound.judge(leaving.length > 0, roles, nowMs)
     // Somebody may not have heard what one has said of it.
     if (this.#bound.isOld(nowMs) && this.#hasToldFar) this.announce(nowMs)

@@ -43,7 +43,7 @@ interface Occurrence {
   readonly letter?: { readonly from: Host; readonly message: NeighbourhoodMessage }
 }
 
-const cardLifeMs = 900_000
+const cardLifeMs = 1_800_000
 
 export class Federation {
   readonly hosts: Host[] = []

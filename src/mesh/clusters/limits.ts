@@ -40,6 +40,8 @@ export const clusterLimits = Object.freeze({
   doubtBoundsMin: 1.7,
   /** Clusters that were tried in vain, and when they may be tried again. */
   refusalsMax: 64,
+  /** Members, the first seats, whose cards say each change of their cluster's size. */
+  spokesmen: 8,
   /** How often a newcomer asks again because others were admitted meanwhile. */
   asksMax: 12,
   /** Statements of members that one's own roster does not have yet. */
@@ -104,8 +106,9 @@ export const clusterTimes = Object.freeze({
   refreshAfterMs: 120_000,
   checkEveryMs: 2_500,
   /** A card is renewed at the latest after this; sooner when it says something else. */
-  cardEveryMs: 300_000,
-  /** Its cluster's size is said anew when it is a quarter off, and later for any difference. */
+  cardEveryMs: 600_000,
+  /** Spokesmen say the cluster's size anew when it is a quarter off, and later for any difference;
+   * the others when it is half or twice what they said. */
   cardSizeEveryMs: 20_000,
   cardSizeSettledMs: 40_000,
   overrideEveryMs: 5_000,

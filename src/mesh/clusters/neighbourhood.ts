@@ -9,7 +9,7 @@ import type { Neighbour } from '../directory/card-book.ts'
 import { Directory } from '../directory/directory.ts'
 import { PeerAllowance } from '../directory/peer-allowance.ts'
 import { Outbox } from '../outbox.ts'
-import { type Roster, rosterOfOne, seatOf } from './claims.ts'
+import { type Roster, rosterOfOne, seatOf, speaksFor } from './claims.ts'
 import { Cluster } from './cluster.ts'
 import type { ClusterContext, ClusterFault } from './context.ts'
 import { type ClusterRules, clusterTimes, defaultRules } from './limits.ts'
@@ -256,11 +256,11 @@ export class Neighbourhood {
 
   #takeEcho(from: NodeId, echo: MessageOf<'echo'>, nowMs: number): void {
     this.#search.disowned(from, echo.cluster)
-    const ms = this.#pinger.hear(from, echo.nonce, nowMs)
-    if (ms === undefined) return
-    this.#cluster.noteTrip(from, nowMs)
+    const echoed = this.#pinger.hear(from, echo.nonce, nowMs)
+    if (echoed === undefined) return
+    if (echoed.isNews) this.#cluster.noteTrip(from, nowMs)
     this.#cluster.noteHeard(from, nowMs)
-    out.note({ kind: 'round-trip', id: from, ms, coordinate: echo.coordinate })
+    out.note({ kind: 'round-trip', id: from, ms: echoed.ms, coordinate: echo.coordinate })
   }
 
   #tick(nowMs: number): void {
@@ -278,15 +278,14 @@ export class Neighbourhood {
     }
     if (this.#sketch.tick(nowMs)) this.#renewCard(nowMs)
     if (nowMs >= this.#search.nextDueMs) {
-      this.#search.tick(this.#standpoint(), () => this.#cluster.canSpareOneself, nowMs)
+      const { id: cluster, size } = this.#cluster
+      const neighbours = this.#directory.neighbours()
+      const standpoint = { cluster, size, neighbours, trips: this.#trips }
+      this.#search.tick(standpoint, () => this.#cluster.canSpareOneself, nowMs)
     }
     this.#moveIn(nowMs)
-    this.#noteChange(nowMs)
-  }
-
-  #standpoint() {
-    const { id: cluster, size } = this.#cluster
-    return { cluster, size, neighbours: this.#directory.neighbours(), trips: this.#trips }
+    if (this.#cluster.takeChange()) out.note({ kind: 'changed', ...this.place })
+    if (nowMs >= this.#cardDueMs || this.#isSizeNews(nowMs)) this.#renewCard(nowMs)
   }
 
   #moveIn(nowMs: number): void {
@@ -317,28 +316,29 @@ export class Neighbourhood {
     out.note({ kind: 'placed', reason, ...this.place })
   }
 
-  #noteChange(nowMs: number): void {
-    if (this.#cluster.takeChange()) out.note({ kind: 'changed', ...this.place })
-    const sizes = { said: this.#card.clusterSize, is: this.#cluster.size }
+  #isSizeNews(nowMs: number): boolean {
+    const { clusterSize: said, id: self } = this.#card
+    const is = this.#cluster.size
+    if (said === is) return false // nearly always
     const ageMs = clusterTimes.cardEveryMs - (this.#cardDueMs - nowMs)
-    if (nowMs >= this.#cardDueMs || isSizeNews(sizes, ageMs)) this.#renewCard(nowMs)
+    return isSizeNews({ said, is }, { ageMs, isSpokesman: speaksFor(this.#cluster.roster, self) })
   }
 
   #renewCard(nowMs: number): void {
     const { roster, size } = this.#cluster
-    this.#card = this.#modules.seal.sign(this.#cardBody(roster, this.#sketch.trips, size))
+    const { trips } = this.#sketch
+    this.#card = this.#modules.seal.sign(this.#cardBody(roster, trips, Math.max(1, size)))
     this.#cardDueMs = nowMs + clusterTimes.cardEveryMs
     this.#directory.renew(this.#card, nowMs)
   }
 
-  #cardBody(roster: Roster, sketch: CardBody['sketch'], size: number): CardBody {
-    const { self } = this.#options
-    const epoch = seatOf(roster, self)?.epoch ?? 0
+  #cardBody(roster: Roster, sketch: CardBody['sketch'], clusterSize: number): CardBody {
+    const { self: id } = this.#options
+    const epoch = seatOf(roster, id)?.epoch ?? 0
     const coordinate = this.#modules.coordinate()
-    const clusterSize = Math.max(1, size)
     const { cluster } = roster
     const contact = this.#modules.contact?.() ?? noContact
-    return { kind: 'card', id: self, epoch, cluster, clusterSize, contact, sketch, coordinate }
+    return { kind: 'card', id, epoch, cluster, clusterSize, contact, sketch, coordinate }
   }
 
   #alone(epoch: number): Roster {

@@ -26,7 +26,7 @@ test('only the echo of the probe counts, once, and from the probed', () => {
   assert.equal(pinger.hear(peer, nonce + 1, 101), undefined)
   assert.equal(pinger.hear('other' as NodeId, nonce, 101), undefined)
   assert.equal(trips.get(peer), undefined)
-  assert.equal(pinger.hear(peer, nonce, 110), 10)
+  assert.deepEqual(pinger.hear(peer, nonce, 110), { ms: 10, isNews: true })
   assert.equal(pinger.hear(peer, nonce, 110), undefined)
   assert.equal(trips.get(peer)?.ms, 10)
   assert.deepEqual(done, [true])
@@ -65,7 +65,7 @@ test('an echo that lay there while this process was stalled measures nothing', (
   assert.equal(pinger.hear(peer, nonces[0] ?? 0, 900), undefined)
   assert.equal(trips.get(peer), undefined)
   assert.equal(nonces.length, 2) // sent again at once
-  assert.equal(pinger.hear(peer, nonces[1] ?? 0, 907), 7)
+  assert.deepEqual(pinger.hear(peer, nonces[1] ?? 0, 907), { ms: 7, isNews: true })
   assert.equal(trips.get(peer)?.ms, 7)
   assert.deepEqual(done, [true])
 })

@@ -25,6 +25,12 @@ export interface PingerEffects {
   done(id: NodeId, isHeard: boolean): void
 }
 
+export interface Echoed {
+  readonly ms: number
+  /** Whether the other has become far or near by this. */
+  readonly isNews: boolean
+}
+
 export class Pinger {
   readonly #random: Random
   readonly #trips: Trips
@@ -76,7 +82,7 @@ export class Pinger {
   }
 
   /** @returns the round trip, when it is an echo of a probe under way */
-  hear(from: NodeId, nonce: number, nowMs: number): number | undefined {
+  hear(from: NodeId, nonce: number, nowMs: number): Echoed | undefined {
     const probe = this.#probes.get(from)
     if (probe === undefined || probe.nonce !== nonce) return undefined
     const ms = nowMs - probe.sentAtMs
@@ -86,11 +92,11 @@ export class Pinger {
       else this.#finish(probe)
       return undefined
     }
-    this.#trips.record(from, ms, nowMs)
+    const isNews = this.#trips.record(from, ms, nowMs)
     const isDoubtful = this.#isDoubtful(from) && probe.tries < clusterLimits.probeTries
     if (isDoubtful) this.#send(probe, nowMs)
     else this.#finish(probe)
-    return ms
+    return { ms, isNews }
   }
 
   /** This process was: what came meanwhile lay there for as long. */

@@ -24,7 +24,9 @@ interface Tally {
   contact: NodeId
   contactMs: number
   near: number
+  /** As the latest of their cards has it. */
   size: number
+  issuedAtMs: number
 }
 
 /**
@@ -39,18 +41,22 @@ export function propose(
   const tallies = new Map<string, Tally>()
   for (const { card } of neighbours) {
     // First what says most often that it is not better, and costs least.
-    if (card.clusterSize < size || card.cluster === cluster) continue
-    if (!isBetter({ cluster: card.cluster, size: card.clusterSize }, { cluster, size })) continue
+    if (card.clusterSize < size * sizeOffMax || card.cluster === cluster) continue
     const ms = trips.ms(card.id)
     if (ms === undefined || trips.isFar(card.id)) continue
+    const { clusterSize, issuedAtMs } = card
     const tally = tallies.get(card.cluster)
     if (tally === undefined) {
-      const found = { contact: card.id, contactMs: ms, near: 1, size: card.clusterSize }
+      const found = { contact: card.id, contactMs: ms, near: 1, size: clusterSize, issuedAtMs }
       tallies.set(card.cluster, found)
       continue
     }
     tally.near += 1
-    tally.size = Math.max(tally.size, card.clusterSize)
+    // Few members say every change: the latest word counts.
+    if (issuedAtMs > tally.issuedAtMs) {
+      tally.size = clusterSize
+      tally.issuedAtMs = issuedAtMs
+    }
     if (ms >= tally.contactMs) continue
     tally.contact = card.id
     tally.contactMs = ms
@@ -60,6 +66,7 @@ export function propose(
   for (const [id, { contact, near, size: claimed }] of tallies) {
     const score = near * nearWeight + Math.min(claimed, 64)
     if (score <= bestScore || isRefused(id)) continue
+    if (!isBetter({ cluster: id, size: claimed }, { cluster, size })) continue
     best = { cluster: id, contact }
     bestScore = score
   }
@@ -77,15 +84,23 @@ export function isBetter(
   return one.cluster < than.cluster
 }
 
-/** Each member's card goes to all neighbours: one newcomer is no reason to tell them all. */
+/**
+ * Each member's card goes to all neighbours, a hundred for each: one newcomer is no reason to tell
+ * them all, and a few members' word is enough for what changes little.
+ */
 export function isSizeNews(
   { said, is }: { readonly said: number; readonly is: number },
-  ageMs: number,
+  { ageMs, isSpokesman }: { readonly ageMs: number; readonly isSpokesman: boolean },
 ): boolean {
   if (said === Math.max(1, is) || ageMs < clusterTimes.cardSizeEveryMs) return false
-  const isFarOff = Math.abs(said - is) * 4 >= Math.max(said, is)
-  return isFarOff || ageMs >= clusterTimes.cardSizeSettledMs
+  const off = Math.abs(said - is) / Math.max(said, is)
+  if (!isSpokesman) return off >= sizeOffMax
+  return off >= spokesmansOffMax || ageMs >= clusterTimes.cardSizeSettledMs
 }
+
+/** So far from what it is may a size be that was said, of the larger of both. */
+const sizeOffMax = 0.5
+const spokesmansOffMax = 0.25
 
 /**
  * The nearest neighbour that was never measured, when it is likely enough to be near; when there is

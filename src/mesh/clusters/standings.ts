@@ -68,20 +68,21 @@ export class Standings {
     for (const id of this.#standings.keys()) if (!isSeated(id)) this.#standings.delete(id)
   }
 
-  /** @returns whether one has something new to say */
-  renew(roster: Roster, nowMs: number): boolean {
+  /** What one says of others is as it is now; unless it was something else a moment ago. */
+  renew(roster: Roster, nowMs: number): 'new' | 'same' | 'later' {
     const { self, seal, trips } = this.#context
     const far: NodeId[] = []
     for (const { id } of roster.seats) {
       if (id !== self && trips.isFar(id)) far.push(id)
     }
     if (this.#own !== undefined) {
-      if (nowMs < this.#renewAfterMs || areSame(far, this.#own.far)) return false
+      if (areSame(far, this.#own.far)) return 'same'
+      if (nowMs < this.#renewAfterMs) return 'later'
     }
     this.#renewAfterMs = nowMs + clusterTimes.standingEveryMs
     this.#own = seal.sign({ kind: 'standing', id: self, ...this.#place, far })
     this.#put(self, far)
-    return true
+    return 'new'
   }
 
   #put(id: NodeId, far: readonly NodeId[]): void {

@@ -49,6 +49,6 @@ export const directoryTimes = Object.freeze({
   /** Exchanges without an answer until a peer is left out: one message may be lost. */
   missesMax: 2,
   /** Three times as long as a card is renewed at the latest. */
-  cardLifeMs: 900_000,
+  cardLifeMs: 1_800_000,
   sweepIntervalMs: 30_000,
 })
