@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { ManualClock, silentLog } from '../../base/index.ts'
 import { ledgerContract, sampleEntry, sampleNode } from '../ledger.contract.ts'
+import { selectEntries } from './group.ts'
 import { openSqliteStorage } from './sqlite-storage.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'isochrone-ledger-'))
@@ -16,6 +17,17 @@ const newFile = () => join(folder, `${files++}.sqlite`)
 const options = { clock: new ManualClock(1_700_000_100_000), log: silentLog }
 
 ledgerContract('sqlite', (limits) => openSqliteStorage(newFile(), { ...options, ...limits }))
+
+test('the newest entries of a node are found without looking at its others', async () => {
+  const file = newFile()
+  await openSqliteStorage(file, options).close()
+  const database = new DatabaseSync(file)
+  const plan = database.prepare(`EXPLAIN QUERY PLAN ${selectEntries}`).all('node', 20)
+  database.close()
+  const steps = plan.map(({ detail }) => String(detail)).join()
+  assert.match(steps, /USING INDEX ledger_entries_by_time/)
+  assert.doesNotMatch(steps, /TEMP B-TREE/)
+})
 
 test('a restart keeps accounts and entries, and counts nothing twice', async () => {
   const file = newFile()

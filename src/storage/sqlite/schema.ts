@@ -74,7 +74,7 @@ const migrations: readonly string[] = [
   ALTER TABLE decisions DROP COLUMN key_id;
   ALTER TABLE decisions RENAME COLUMN asker TO key_id;
   CREATE INDEX decisions_by_key ON decisions (key_id, sequence);`,
-  // Amounts in nano-dollars. One index: what is posted again is found by it.
+  // Amounts in nano-dollars. What is posted again is found by its key.
   `CREATE TABLE ledger_entries (
     worker TEXT NOT NULL,
     decision TEXT NOT NULL,
@@ -104,6 +104,8 @@ const migrations: readonly string[] = [
     first_ms REAL NOT NULL,
     last_ms REAL NOT NULL
   ) STRICT, WITHOUT ROWID;`,
+  // A node may have all entries that are kept, and whoever serves reads its newest.
+  'CREATE INDEX ledger_entries_by_time ON ledger_entries (worker, at_ms, attempt);',
 ]
 
 export const schemaVersion = migrations.length
