@@ -109,6 +109,36 @@ test('a damaged file is an error at the start, and no loss of keys while running
   }
 })
 
+test('a damaged file is read once, and again when it changed', (t) => {
+  const path = join(folder(t), 'keys.json')
+  const clock = new ManualClock()
+  const { key } = new ApiKeyFile(path, { clock, random: secureRandom }).create({ name: 'mended' })
+  const sound = readFileSync(path, 'utf8')
+  // In place, of one size, and at a time that is told: only the content tells two apart.
+  const write = (content: string, seconds: number) => {
+    writeFileSync(path, content)
+    utimesSync(path, seconds, seconds)
+  }
+  for (const damaged of ['x'.repeat(sound.length), `[${' '.repeat(sound.length - 2)}]`]) {
+    rmSync(path)
+    const running = new ApiKeyFile(path, { clock, random: secureRandom })
+    const found = () => {
+      clock.advance(1000)
+      return running.find(key)?.name
+    }
+    write(damaged, 1)
+    assert.equal(found(), undefined)
+    assert.throws(
+      () => running.list(),
+      (error) => hasCode(error, 'storage_failed'),
+    )
+    write(sound, 1)
+    assert.equal(found(), undefined)
+    write(sound, 2)
+    assert.equal(found(), 'mended')
+  }
+})
+
 test('a join token is accepted by its hash alone', () => {
   const tokens = createJoinTokens([hashSecret('join_a'), hashSecret('join_b')])
   assert.ok(tokens.accepts('join_a'))

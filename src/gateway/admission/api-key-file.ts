@@ -80,6 +80,8 @@ export class ApiKeyFile implements ApiKeys {
   #entries: readonly KeyEntry[] = []
   #table = new SecretTable<Account>([])
   #version = ''
+  /** Content that was read and is none: not read again until it changes. */
+  #unusable: { readonly version: string; readonly error: IsochroneError } | undefined
   #damaged = false
   #checkedAtMs = Number.NEGATIVE_INFINITY
 
@@ -158,19 +160,32 @@ export class ApiKeyFile implements ApiKeys {
   #load(): void {
     const version = this.#versionOf(this.#path)
     if (version === this.#version) return
-    this.#use(version === '' ? [] : this.#read())
+    if (version === this.#unusable?.version) throw this.#unusable.error
+    this.#use(version === '' ? [] : this.#read(version))
     this.#version = version
   }
 
-  #read(): readonly KeyEntry[] {
+  #read(version: string): readonly KeyEntry[] {
+    let text: string
+    try {
+      text = readFileSync(this.#path, 'utf8')
+    } catch (error) {
+      // Tried again each time: permission given later changes no version.
+      throw this.#fault('it cannot be read', error)
+    }
     let content: unknown
     try {
-      content = JSON.parse(readFileSync(this.#path, 'utf8'))
+      content = JSON.parse(text)
     } catch (error) {
-      throw this.#fault('it cannot be read as JSON', error)
+      throw this.#unusableFrom(version, this.#fault('it cannot be read as JSON', error))
     }
-    if (!fileValidator.fits(content)) throw this.#fault('its content is not a list of keys')
-    return content.keys
+    if (fileValidator.fits(content)) return content.keys
+    throw this.#unusableFrom(version, this.#fault('its content is not a list of keys'))
+  }
+
+  #unusableFrom(version: string, error: IsochroneError): IsochroneError {
+    this.#unusable = { version, error }
+    return error
   }
 
   /** Of several processes that change the file, each builds on what the one before it wrote. */
