@@ -51,9 +51,10 @@ async function run(args: readonly string[], env: Record<string, string> = {}): P
   return { code, out, notes }
 }
 
-/** The address of a gateway that lets nobody in. */
-async function refusing(t: TestContext): Promise<string> {
-  const server = createServer((_request, response) => {
+/** The address of a gateway that lets nobody in, and notes the keys. */
+async function refusing(t: TestContext, keys: unknown[] = []): Promise<string> {
+  const server = createServer(({ headers }, response) => {
+    keys.push(headers.authorization)
     response.writeHead(401, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ error: { message: 'Not that one.', code: 'invalid_api_key' } }))
   })
@@ -245,6 +246,28 @@ describe('configuration', () => {
     assert.equal(await told([]), 'the local key of DIR')
     writeFileSync(join(folder, 'isochrone.yaml'), 'nodes:\n  api-key: iso_y\n')
     assert.equal(await told([]), `the key in isochrone.yaml (take it out ${local}`)
+  })
+
+  test('the local key goes to the gateway of its folder, and to no other', async (t) => {
+    const keys: unknown[] = []
+    const url = await refusing(t, keys)
+    mkdirSync(join(folder, 'd'))
+    writeFileSync(join(folder, 'd', 'local-key'), 'iso_local\n', { mode: 0o600 })
+    const ask = async (given: string, env: Record<string, string> = {}) =>
+      (await run(['nodes', '--data', 'd', '--url', given], env)).notes
+    const variable = { ISOCHRONE_API_KEY: 'iso_old' }
+    for (const address of [undefined, 'http://127.0.0.1:1']) {
+      if (address !== undefined) writeFileSync(join(folder, 'd', 'address'), address)
+      assert.match(await ask(url), /wants an API key; .*\(whoever runs it makes one\)\n$/)
+      assert.match(await ask(url, variable), /the variable ISOCHRONE_API_KEY: Not that one\.\n$/)
+      assert.deepEqual(keys.splice(0), [undefined, 'Bearer iso_old'])
+    }
+    writeFileSync(join(folder, 'd', 'address'), `${url}\n`)
+    for (const given of [url, `${url}/v1/`, url.replace('127.0.0.1', 'LocalHost')]) {
+      assert.match(await ask(given), /refuses the local key of /)
+      assert.match(await ask(given, variable), /\(unset it to use the local key of .*\)/)
+      assert.deepEqual(keys.splice(0), ['Bearer iso_local', 'Bearer iso_old'])
+    }
   })
 
   test('a key is shown when made and never again', async () => {

@@ -42,27 +42,30 @@ type Context = Pick<CommandContext, 'folder' | 'sourceOf' | 'configurationFile'>
 
 export function openGatewayClient(options: ClientOptions, context: Context): GatewayClient {
   const data = dataFolder(options.data, context.folder)
-  const running = options.url ?? readOptional(data.address)
-  const found = running ?? defaultUrl
+  const own = readOptional(data.address)
+  const found = options.url ?? own ?? defaultUrl
   if (!/^https?:\/\//.test(found) || !URL.canParse(found)) {
     throw usageError(`--url "${found}" must be an address like ${defaultUrl}`)
   }
-  const url = found.replace(/\/+$/, '').replace(/\/v1$/, '')
-  // The folder's key is for the folder's gateway; whoever else has the port has no use for it.
-  if (running === undefined && options['api-key'] === undefined) throw noNetwork(data.root, url)
-  const key = options['api-key'] ?? readSecretFile(data.localKey)?.trim()
+  const isOwn = own !== undefined && placeOf(found) === placeOf(own)
+  // By the address that it holds: at another of its names someone else may listen.
+  const url = baseOf(isOwn ? own : found)
+  const isElsewhere = options.url !== undefined && !isOwn
+  if (!isElsewhere && !isOwn && options['api-key'] === undefined) throw noNetwork(data.root, url)
+  // The folder's key is for the folder's gateway; whoever else is asked has no use for it.
+  const key = options['api-key'] ?? (isOwn ? readSecretFile(data.localKey)?.trim() : undefined)
   const headers: Record<string, string> = { 'user-agent': 'isochrone-cli' }
   const hasKey = key !== undefined && key !== ''
   if (hasKey) headers['authorization'] = `Bearer ${key}`
   // Only what runs from the folder takes the keys that are made there.
-  const madeBy = options.url === undefined ? `keys create${dataFlag(options.data)}` : undefined
+  const madeBy = isElsewhere ? undefined : `keys create${dataFlag(options.data)}`
   const send = async (path: string, init: RequestInit) => {
     try {
       return await request(url, path, init)
     } catch (error) {
       if (!(error instanceof IsochroneError) || !isRefusal(error)) throw error
       if (!hasKey) throw hasCode(error, 'invalid_api_key') ? noKey(url, madeBy) : error
-      const local = readOptional(data.localKey)
+      const local = isOwn ? readOptional(data.localKey) : undefined
       const hasOther = local !== undefined && local !== key
       throw refused(error, url, keyInWords(context, data.root, hasOther))
     }
@@ -78,6 +81,20 @@ export function openGatewayClient(options: ClientOptions, context: Context): Gat
         ...(signal === undefined ? {} : { signal }),
       }),
   }
+}
+
+/** Without what people add, as to a base URL of OpenAI's. */
+function baseOf(address: string): string {
+  return address.replace(/\/+$/, '').replace(/\/v1$/, '')
+}
+
+/** Equal for two ways to write one gateway's address. */
+function placeOf(address: string): string {
+  const base = baseOf(address)
+  if (!URL.canParse(base)) return base
+  const url = new URL(base)
+  if (url.hostname === 'localhost') url.hostname = '127.0.0.1'
+  return url.href
 }
 
 function isRefusal(error: IsochroneError): boolean {

@@ -31,7 +31,7 @@ export const clientOptions = {
   }),
   'api-key': text('API key; better given as a variable', {
     placeholder: 'KEY',
-    defaultText: 'the local key of the data folder',
+    defaultText: 'the local key of the data folder, for its own gateway',
   }),
   data: dataOption,
   json: jsonOption,
