@@ -7,15 +7,18 @@
 // Starts the program with the project's own Node where the running one is too old for it.
 // Plain JavaScript, because any Node >= 20 must be able to read it, and because whoever loads
 // TypeScript first pays for the stripper of types (15 MB) unless what it gave is kept.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import module, { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const main = join(root, 'src', 'cli', 'main.ts')
 const kept = join(root, 'node_modules', '.cache', 'isochrone')
+const installer = join(root, 'tools', 'install.js')
+const marker = join(root, 'node_modules', '.isochrone-installed')
 const nodeMajorMin = 26
 /**
  * For a busy gateway: about 150 MB with them and 250 MB without, and a third more requests.
@@ -39,7 +42,7 @@ const ownMark = 'ISOCHRONE_OWN_NODE'
 const isOwn = process.env[ownMark] === '1'
 delete process.env[ownMark]
 
-if (!packagesAreThere()) install()
+if (!packagesAreThere()) await install()
 if (!packagesAreThere()) {
   console.error('The packages of Isochrone are not installed, or not all. npm ci installs them.')
   process.exit(1)
@@ -75,21 +78,45 @@ if (!packagesAreThere()) {
 
 function packagesAreThere() {
   try {
-    createRequire(import.meta.url).resolve('yaml')
-    return true
+    const found = createRequire(import.meta.url).resolve('yaml')
+    const isOurs = isClone() && found.startsWith(join(root, 'node_modules'))
+    return !isOurs || isWhole()
   } catch {
     return false
   }
 }
 
+/** No package that npm made of it has this file; whoever installs that one unpacks it whole. */
+function isClone() {
+  return existsSync(installer) && existsSync(join(root, 'package-lock.json'))
+}
+
+/** While packages are unpacked, one that is there says nothing of the others. */
+function isWhole() {
+  // The second is written by npm ci, when it has done all.
+  return existsSync(marker) || existsSync(join(root, 'node_modules', '.package-lock.json'))
+}
+
 /** In a fresh clone, as npm start does. Where it was done once, packages were removed by hand. */
-function install() {
-  const installer = join(root, 'tools', 'install.js')
-  const marker = join(root, 'node_modules', '.isochrone-installed')
+async function install() {
   if (!existsSync(installer) || existsSync(marker)) return
   // What a command prints on standard output is its own.
-  const { status } = spawnSync(process.execPath, [installer], { stdio: ['ignore', 2, 2] })
-  if (status !== 0) process.exit(1)
+  const child = spawn(process.execPath, [installer], { stdio: ['ignore', 2, 2] })
+  let code
+  const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => {
+    const handOn = () => {
+      code ??= 128 + constants.signals[name]
+      child.kill(name)
+    }
+    process.on(name, handOn)
+    return () => process.off(name, handOn)
+  })
+  const isDone = await new Promise((resolve) => {
+    child.on('error', () => resolve(false))
+    child.on('exit', (status) => resolve(status === 0))
+  })
+  if (code !== undefined || !isDone) process.exit(code ?? 1)
+  for (const remove of handlers) remove()
 }
 
 function ownNode() {

@@ -1,3 +1,3 @@
 /** For the tests: the module itself is plain JavaScript. */
-export function keepCompiled(root: string): Promise<void>
+export function keepCompiled(root: string, signal?: AbortSignal): Promise<void>
 export function stampOf(root: string): string

@@ -24,8 +24,13 @@ const stopMs = 10_000
 /** Printed when everything that runs has been loaded. */
 const readyText = 'Stop with Ctrl-C'
 
-/** @param {string} root of the project; never fails: without it all works, only slower */
-export async function keepCompiled(root) {
+/**
+ * Never fails: without it all works, only slower.
+ *
+ * @param {string} root of the project
+ * @param {AbortSignal | undefined} signal stops the program that runs, and starts none
+ */
+export async function keepCompiled(root, signal) {
   const folder = join(root, 'node_modules', '.cache', 'isochrone')
   const marker = join(folder, 'sources')
   const stamp = stampOf(root)
@@ -36,15 +41,17 @@ export async function keepCompiled(root) {
   try {
     // What was kept of older sources is of no use any more.
     rmSync(folder, { recursive: true, force: true })
-    await runOnce(root, ['start', '--nodes', '1', '--no-wan', ...everywhere(join(data, 'start'))])
+    const start = ['start', '--nodes', '1', '--no-wan', ...everywhere(join(data, 'start'))]
+    await runOnce(root, start, signal)
     await withUpstream((url) => {
       const own = ['--mesh-port', '0', '--upstream', `none=${url}`]
-      return runOnce(root, ['gateway', ...own, ...everywhere(join(data, 'gateway'))])
+      return runOnce(root, ['gateway', ...own, ...everywhere(join(data, 'gateway'))], signal)
     })
+    signal?.throwIfAborted()
     mkdirSync(folder, { recursive: true })
     writeFileSync(marker, stamp)
   } catch {
-    // A folder that cannot be written: nothing is kept.
+    // Stopped, or a folder that cannot be written: nothing is kept.
   } finally {
     rmSync(data, { recursive: true, force: true })
   }
@@ -106,7 +113,8 @@ async function askOnce(said) {
 }
 
 /** The real thing, as a user starts it, until it is ready. */
-function runOnce(root, args) {
+function runOnce(root, args, signal) {
+  signal?.throwIfAborted()
   const program = join(root, 'bin', 'isochrone.js')
   // The shell's lines in the program have the flags of Node, which are part of what is kept.
   const command = process.platform === 'win32' ? process.execPath : '/bin/sh'
@@ -118,8 +126,10 @@ function runOnce(root, args) {
     const child = spawn(command, [program, ...args], { cwd: root, env, stdio })
     let timer = setTimeout(stop, readyMs)
     let said = ''
+    signal?.addEventListener('abort', stop)
     // Not as Ctrl-C does, which a terminal sends to all: an older Node hands on this signal only.
     function stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
       clearTimeout(timer)
       timer = setTimeout(() => child.kill('SIGKILL'), stopMs)
@@ -132,6 +142,7 @@ function runOnce(root, args) {
       stop()
     })
     const end = () => {
+      signal?.removeEventListener('abort', stop)
       clearTimeout(timer)
       child.stdout?.destroy()
       resolve()

@@ -1,6 +1,7 @@
 /** `bin/isochrone.js` where the Node that runs it, or the project's own, is not fit. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   cpSync,
   mkdirSync,
@@ -46,11 +47,39 @@ test('in a fresh clone packages are installed first, and standard output is the 
     `const folder = ${JSON.stringify(join(root, 'node_modules', 'yaml'))}`,
     'mkdirSync(folder, { recursive: true })',
     "writeFileSync(folder + '/index.js', '')",
+    "writeFileSync(folder + '/../.isochrone-installed', '')",
   ]
   writeFileSync(join(root, 'tools', 'install.js'), installs.join('\n'))
   const { status, stderr, stdout } = start()
   assert.deepEqual([status, stdout], [0, 'a key\n'])
   assert.match(stderr, /added 1 package/)
+})
+
+test('packages still being unpacked are waited for, and signals are handed on', async (t) => {
+  const { root, copy, start } = freshClone(t)
+  mkdirSync(join(root, 'node_modules', 'yaml'))
+  writeFileSync(join(root, 'node_modules', 'yaml', 'index.js'), '')
+  const installs = [
+    "process.on('SIGTERM', () => { console.log('stopped'); process.exit(0) })",
+    'setInterval(() => {}, 1000)',
+    "console.log('unpacking')",
+  ]
+  writeFileSync(join(root, 'tools', 'install.js'), installs.join('\n'))
+  const child = spawn(process.execPath, [copy], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  let [told, out] = ['', '']
+  child.stdout.on('data', (text) => {
+    out += text
+  })
+  child.stderr.on('data', (text) => {
+    if (told === '') child.kill('SIGTERM')
+    told += text
+  })
+  assert.deepEqual(await once(child, 'close'), [143, null])
+  assert.deepEqual([told, out], ['unpacking\nstopped\n', ''])
+  // As npm ci leaves it, when somebody ran that.
+  writeFileSync(join(root, 'node_modules', '.package-lock.json'), '{}')
+  assert.equal(start().stdout, 'a key\n')
 })
 
 test('where the packages cannot be installed, or were removed, nothing starts', (t) => {
@@ -110,9 +139,10 @@ function freshClone(t: TestContext) {
   const copy = join(root, 'bin', 'isochrone.js')
   cpSync(entry, copy)
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(root, 'package-lock.json'), '{}')
   writeFileSync(join(root, 'src', 'cli', 'main.ts'), "console.log('a key')")
   const options = { encoding: 'utf8', timeout: timeoutMs } as const
-  return { root, start: () => spawnSync(process.execPath, [copy], options) }
+  return { root, copy, start: () => spawnSync(process.execPath, [copy], options) }
 }
 
 /** The entry in a folder of its own, where every Node says that it is an old one. */
