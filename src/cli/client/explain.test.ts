@@ -82,6 +82,18 @@ test('a record that was signed is shown from what was signed, and made again', a
   assert.match(out, /It was made by version 0\.0\.1; this is /)
 })
 
+test('a decision that an earlier version put in other words is the same one', async (t) => {
+  const whole = kept()
+  const { reason } = whole.decision
+  const record = whole.record.replace(JSON.stringify(reason), '"It was put otherwise."')
+  assert.notEqual(record, whole.record)
+  const { treeSize, ...seal } = sealAlone(gateway, record)
+  const answer = { ...whole, record, seal: { ...seal, tree_size: treeSize } }
+  const { code, out } = await explained(t, answer, { replay: true })
+  assert.equal(code, 0)
+  assert.match(out, /: the same decision\..*\nIt is said in other words:\n {2}\/reason: kept /)
+})
+
 test('a record that was changed is told, and is no success', async (t) => {
   const whole = kept()
   const record = whole.record.replace('"promptTokens":100', '"promptTokens":101')

@@ -204,7 +204,7 @@ function replayInWords(replay: Replay | undefined): string {
       'is kept, about 64 MB of it.'
     )
   }
-  const { agrees, candidates, differences, policyVersion, rounds, software } = replay
+  const { agrees, candidates, differences, policyVersion, rounds, software, wording } = replay
   const nodes = candidates === 1 ? 'the one node' : `the ${candidates} nodes`
   const times = rounds === 1 ? '' : `, ${rounds} times, as it was`
   const own = softwareVersion()
@@ -212,11 +212,15 @@ function replayInWords(replay: Replay | undefined): string {
   const how =
     `Made again${times}, with ${nodes} as they were then, policy ${policyVersion}, and the ` +
     'random numbers that were drawn: '
-  if (agrees) return `${how}the same decision.${other}`
-  const shown = differences.map(
+  const said = wording.length === 0 ? [] : ['It is said in other words:', ...shown(wording)]
+  const outcome = agrees ? 'the same decision.' : 'ANOTHER DECISION.'
+  return [`${how}${outcome}${other}`, ...shown(differences), ...said].join('\n')
+}
+
+function shown(differences: Replay['differences']): readonly string[] {
+  return differences.map(
     ({ where, kept, again }) => `  ${where}: kept ${inWords(kept)}, made again ${inWords(again)}`,
   )
-  return [`${how}ANOTHER DECISION.${other}`, ...shown].join('\n')
 }
 
 function inWords(value: unknown): string {

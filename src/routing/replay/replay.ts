@@ -23,6 +23,8 @@ export interface Replay {
   readonly agrees: boolean
   /** The first few. */
   readonly differences: readonly Difference[]
+  /** The first few that only say the same in other words, as another version may. */
+  readonly wording: readonly Difference[]
   /** What the decision was made on, and made again on. */
   readonly candidates: number
   readonly rounds: number
@@ -57,7 +59,11 @@ export function replayDecision(
   const [view] = views
   if (again === undefined || view === undefined) return undefined
   const differences: Difference[] = []
-  compare(plain(decision), plain(withAttempts(again, decision.attempts)), { at: '', differences })
+  const wording: Difference[] = []
+  compare(plain(decision), plain(withAttempts(again, decision.attempts)), {
+    ...{ at: '', differences, wording },
+    words: (decision.first?.chosen ?? null) === null ? words : wordsOfBoth,
+  })
   if (!fitted && differences.length < differencesMax) {
     const draws = decision.rounds.map((round) => round.draws)
     differences.push({ where: '/rounds', kept: draws, again: 'other draws' })
@@ -67,6 +73,7 @@ export function replayDecision(
   return {
     agrees: differences.length === 0,
     differences,
+    wording,
     candidates: view.candidates.length,
     rounds: decision.rounds.length,
     policyVersion: view.context.policy.version,
@@ -147,20 +154,34 @@ function plain(decision: Decision): unknown {
   return JSON.parse(JSON.stringify(decision))
 }
 
+/**
+ * What follows from other fields that are compared: the reason from those of the choice, and what a
+ * gate required from its name, the request and the policy. What a candidate had instead is nowhere
+ * else in the record.
+ */
+const words = /^\/(?:reason|rejections\/\d+\/required)$/
+/** Likewise of the first choice; where it was nobody, its reason has counts that it alone has. */
+const wordsOfBoth = /^\/(?:(?:first\/)?reason|rejections\/\d+\/required)$/
+
 interface Comparison {
   readonly at: string
   readonly differences: Difference[]
+  readonly wording: Difference[]
+  /** Where there are only words. */
+  readonly words: RegExp
 }
 
-function compare(kept: unknown, again: unknown, { at, differences }: Comparison): void {
+function compare(kept: unknown, again: unknown, comparison: Comparison): void {
+  const { at, differences, wording } = comparison
   if (Object.is(kept, again) || differences.length >= differencesMax) return
   if (!isObject(kept) || !isObject(again) || Array.isArray(kept) !== Array.isArray(again)) {
-    differences.push({ where: at === '' ? '/' : at, kept, again })
+    const found = comparison.words.test(at) ? wording : differences
+    if (found.length < differencesMax) found.push({ where: at === '' ? '/' : at, kept, again })
     return
   }
   for (const name of new Set([...Object.keys(kept), ...Object.keys(again)])) {
     const token = name.replaceAll('~', '~0').replaceAll('/', '~1')
-    compare(kept[name], again[name], { at: `${at}/${token}`, differences })
+    compare(kept[name], again[name], { ...comparison, at: `${at}/${token}` })
   }
 }
 
