@@ -6,16 +6,18 @@
 import { fade } from './fading.ts'
 
 export interface AnswerLength {
-  /** Of an answer; to two digits, as `samples` are: nobody reads another one’s answer from it. */
+  /** Of an answer: a power of the square root of 2, rounded. */
   readonly tokens: number
-  /** Effective number of answers after decay. */
+  /** Effective number of answers after decay: a power of 2. */
   readonly samples: number
 }
 
 /** What is asked of a model changes more slowly than how busy nodes are. */
 export const lengthHalfLifeMs = 60 * 60_000
-/** What has faded to less says nothing any more. */
-const samplesMin = 0.5
+/** Of fewer nothing is told: it would be one client’s. */
+const samplesMin = 4
+/** A tenth of a doubling: so much may have faded of them, for example of four in six minutes. */
+const fadedMax = 0.1
 /** At about 100 bytes each; the one that answered longest ago goes first. */
 const modelsMaxDefault = 1_000
 
@@ -49,16 +51,20 @@ export class AnswerLengths {
     this.#known.delete(oldest)
   }
 
-  /** undefined: none was seen lately. */
+  /**
+   * undefined: too few were seen lately. It is told in steps, since others read it: one answer
+   * mostly changes nothing of it, and of one among four it tells no more than a factor of 2 either
+   * way.
+   */
   of(model: string, nowMs: number): AnswerLength | undefined {
     const known = this.#known.get(model)
     if (known === undefined) return undefined
     const samples = known.weight * fade(known.atMs, nowMs, lengthHalfLifeMs)
-    if (samples < samplesMin) return undefined
-    return { tokens: rounded(Math.exp(known.mean)), samples: rounded(samples) }
+    const told = 2 ** Math.floor(Math.log2(samples) + fadedMax)
+    return told < samplesMin ? undefined : { tokens: inSteps(Math.exp(known.mean)), samples: told }
   }
 }
 
-function rounded(value: number): number {
-  return Number(value.toPrecision(2))
+function inSteps(tokens: number): number {
+  return Math.round(2 ** (Math.round(2 * Math.log2(tokens)) / 2))
 }

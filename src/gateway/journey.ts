@@ -192,8 +192,8 @@ export class Journey {
   #learnLength({ choices, operation, route }: Trip, { code, figures }: Arrival): void {
     if (code !== null || operation === 'embeddings') return
     const { clock, router } = this.#modules
+    if (!tellsLength(route, router.policy)) return
     const tokens = (figures.usage?.completionTokens ?? figures.deltaTokens) / choices
-    if (!tellsLength(route, tokens, router.policy)) return
     this.#lengths.add(route.model, tokens, clock.now())
   }
 

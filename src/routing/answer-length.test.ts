@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../base/index.ts'
-import { type AnswerLength, hazardOf } from '../evidence/index.ts'
+import { type AnswerLength, AnswerLengths, hazardOf } from '../evidence/index.ts'
 import { assumedTokens, predictedTokens, tellsLength } from './answer-length.ts'
 import { decide } from './decide.ts'
 import { policy, speed } from './factors.fixture.ts'
@@ -30,8 +30,8 @@ test('nothing was seen: what the policy assumes, or less where the request allow
 })
 
 test('the more answers were seen, the more they count', () => {
-  const expected = (samples: number) => predictedTokens(asked({ tokens: 9, samples }), policy)
-  assert.deepEqual([1, 4, 20, 1_000].map(expected), [131, 48, 16, 9])
+  const expected = (samples: number) => predictedTokens(asked({ tokens: 8, samples }), policy)
+  assert.deepEqual([4, 8, 16, 1_024].map(expected), [45, 25, 16, 8])
   assert.equal(predictedTokens(asked({ tokens: 900, samples: 1_000 }), policy), 896)
 })
 
@@ -53,15 +53,46 @@ test('an embedding has no answer to write', () => {
   assert.equal(assumedTokens(embedding, policy), 1)
 })
 
-test('an answer that its limit cut says something only where it is longer than expected', () => {
-  const usual = { tokens: 9, samples: 1_000 }
-  const tells = (maxTokens: number | null, tokens: number) =>
-    tellsLength(asked(usual, { maxTokens }), tokens, policy)
-  assert.ok(tells(null, 1) && tells(null, 5_000))
-  assert.ok(tells(16, 9))
-  assert.ok(!tells(1, 1) && !tells(8, 8))
-  assert.ok(tells(16, 16))
-  assert.ok(!tellsLength(asked(undefined, { maxTokens: 100 }), 100, policy))
+test('an answer under a limit says something only where that is above what is expected', () => {
+  const usual = { tokens: 8, samples: 1_024 }
+  const tells = (maxTokens: number | null) => tellsLength(asked(usual, { maxTokens }), policy)
+  assert.ok(tells(null) && tells(16))
+  assert.ok(!tells(1) && !tells(8))
+  const assumed = (maxTokens: number) => tellsLength(asked(undefined, { maxTokens }), policy)
+  assert.ok(!assumed(16) && !assumed(256) && assumed(257))
+})
+
+/** What is expected after many answers, of which limits let only a part be seen. */
+function learnt(median: number, limits: readonly (number | null)[]): number {
+  const random = seededRandom(7)
+  const lengths = new AnswerLengths()
+  const expected = () => {
+    const usual = lengths.of('m', 0)
+    return usual === undefined ? asked() : asked(usual)
+  }
+  for (let i = 0; i < 4_000; i += 1) {
+    // Of ln(tokens): the sum of twelve is about normal, with a deviation of 1.
+    let deviation = -6
+    for (let draw = 0; draw < 12; draw += 1) deviation += random.float()
+    const written = Math.max(1, Math.round(median * Math.exp(deviation)))
+    const maxTokens = limits[random.below(limits.length)] ?? null
+    if (!tellsLength({ ...expected(), maxTokens }, policy)) continue
+    lengths.add('m', Math.min(written, maxTokens ?? written), 0)
+  }
+  return predictedTokens(expected(), policy)
+}
+
+test('limits make no model look brief, whatever part of the requests has them', () => {
+  const isNear = (tokens: number) => tokens > 300 / Math.SQRT2 && tokens < 300 * Math.SQRT2
+  for (const limits of [[null], [16, null], [16, 16, 16, null], [16, 64, 128, null]]) {
+    assert.ok(isNear(learnt(300, limits)), `${limits}: ${learnt(300, limits)}`)
+  }
+  for (const limits of [[16], [16, 64, 256]]) {
+    assert.equal(learnt(300, limits), policy.assumedCompletionTokens)
+  }
+  // A long one is told only up to the limit that cuts it, and a short one is learnt under any.
+  assert.ok(learnt(3_000, [1_000]) > 512)
+  assert.ok(learnt(9, [16, 400]) < 14)
 })
 
 const network = fc.record({
@@ -149,6 +180,26 @@ test('no gate, price or promise of a first token goes by them', () => {
         }
       },
     ),
+  )
+})
+
+test('however long answers were, for room is waited no longer, nor is a request sent away', () => {
+  const candidates = [0, 1].map((i) =>
+    sampleCandidate(i, { load: { running: 30, waiting: 26 }, evidence: speed(200, 20) }),
+  )
+  fc.assert(
+    fc.property(lengthOf, fc.boolean(), maxTokensOf, (usualAnswer, isSoonAsked, maxTokens) => {
+      const objective = { ttftMs: isSoonAsked ? 60_000 : null, tpotMs: null }
+      const roomAfterMs = (usual?: AnswerLength) => {
+        const request = asked(usual, { objective, maxTokens })
+        const decision = decide({ ...sampleInput({ policy, candidates }), request })
+        assert.equal(decision.outcome, 'busy')
+        return decision.retryAfterMs ?? Number.NaN
+      }
+      const [before, after] = [roomAfterMs(), roomAfterMs(usualAnswer)]
+      if (usualAnswer.tokens >= policy.assumedCompletionTokens) assert.ok(after === before)
+      else assert.ok(after > 0 && after <= before, `${after} ms, not ${before} ms`)
+    }),
   )
 })
 

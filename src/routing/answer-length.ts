@@ -25,12 +25,13 @@ export function predictedTokens(asked: Asked, policy: RoutingPolicy): number {
 }
 
 /**
- * Whether an answer of so many tokens says how long answers are. One that its request’s own limit
- * cut says only that it had been longer, which is news where others are taken to be shorter.
+ * Whether the answer to this request says how long answers are. Under a limit that is no higher
+ * than what is expected only the short ones would be seen to end; so the request decides, and not
+ * what came of it. One that a higher limit cut was longer than expected, as it would have been.
  */
-export function tellsLength(asked: Asked, tokens: number, policy: RoutingPolicy): boolean {
+export function tellsLength(asked: Asked, policy: RoutingPolicy): boolean {
   const { maxTokens } = asked
-  return maxTokens === null || tokens < maxTokens || tokens > usualTokens(asked, policy)
+  return maxTokens === null || maxTokens > usualTokens(asked, policy)
 }
 
 /** Between the assumption and what was seen: lengths differ by factors, so their mean does too. */

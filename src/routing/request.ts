@@ -27,7 +27,7 @@ export interface RouteRequest {
    * Who read the beginning of this prompt lately, the longest first, and may have it in its cache.
    */
   readonly warm?: readonly WarmWorker[]
-  /** How long this model’s answers were lately; absent: none was seen. */
+  /** How long this model’s answers were lately, in steps; absent: too few were seen. */
   readonly usualAnswer?: AnswerLength
 }
 

@@ -13,7 +13,14 @@ import { latencyAtLoadGate, latestTtftMs } from './gates/latency-at-load.ts'
 import { slotsGate } from './gates/slots.ts'
 import { statementGate } from './gates/statement.ts'
 import { type Pool, sourceOf, takePool } from './pool.ts'
-import { type Demand, predict, predictRow, predictRows } from './prediction.ts'
+import {
+  bounded,
+  type Demand,
+  type Prediction,
+  predict,
+  predictRow,
+  predictRows,
+} from './prediction.ts'
 import type { CandidateTable } from './table.ts'
 
 interface Sifted {
@@ -158,11 +165,22 @@ function freeAfterMs(candidate: Candidate, demand: Demand): number {
   const prediction = predict(candidate, demand)
   const slots = slotsOf(candidate)
   const answersAhead = presentOf(candidate) + 1 - slots * (1 + demand.policy.waitingPerSlotMax)
-  const roomMs = (Math.max(1, answersAhead) * (prediction.totalMs - prediction.queueMs)) / slots
+  const roomMs = (Math.max(1, answersAhead) * answerMs(prediction, demand)) / slots
   const mostMs = latestTtftMs(
     prediction.idleTtftMs,
     demand.request.objective.ttftMs ?? Number.POSITIVE_INFINITY,
     demand.policy.queueShareOfSlack,
   )
   return Math.ceil(Math.max(roomMs, prediction.ttftMs - mostMs))
+}
+
+/**
+ * How long one answer is taken to keep a slot. Long answers of others send nobody away: where those
+ * that were seen are longer than what is assumed, the assumption decides.
+ */
+function answerMs(prediction: Readonly<Prediction>, demand: Demand): number {
+  const { queueMs, totalMs, tpotMs, ttftMs } = prediction
+  const { completionTokens, predictedTokens } = demand
+  if (predictedTokens <= completionTokens) return totalMs - queueMs
+  return bounded(ttftMs - queueMs + tpotMs * (completionTokens - 1))
 }

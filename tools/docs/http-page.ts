@@ -126,8 +126,8 @@ RFC 6962 has them; the \`signature\` (base64, Ed25519) is over \`isochrone.v1.de
 byte 0, \`tree_size\` in 4 bytes with the highest first, and the root. The key is \`gateway\`,
 in base32 (RFC 4648, small letters, no padding).`,
   `\`predicted_tokens\` are those of the answer that the predicted times rest on: what this
-gateway saw of the model lately (\`request.usual_answer\`), weighed against what the policy
-assumes, and no more than \`max_tokens\`. \`completion_tokens\`, for gates and the price, are
+gateway saw of the model lately (\`request.usual_answer\`, in steps), weighed against what the
+policy assumes, and no more than \`max_tokens\`. \`completion_tokens\`, for gates and the price, are
 assumed alone. What is learnt so is not kept when the gateway stops
 ([record 0044](decisions/0044-how-long-answers-are.md)).`,
   `\`?format=replay\` adds what the decision saw of all nodes, as far as it is kept (64 MB of it),

@@ -232,7 +232,7 @@ test('a preview knows who has read the beginning of its prompt', async (t) => {
   )
 })
 
-test('lengths of answers are learnt, but not from those that their limit cut short', async (t) => {
+test('lengths of answers are learnt, but not from requests with a short limit', async (t) => {
   const gateway = await start(t)
   const shown = async (more: object = {}) => {
     const { text } = await gateway.post('/v1/route/preview', { model: 'm', messages, ...more })
@@ -245,10 +245,13 @@ test('lengths of answers are learnt, but not from those that their limit cut sho
   assert.deepEqual(await shown(), { usual: undefined, tokens: 256 })
   await gateway.ask()
   await gateway.ask({ n: 2, stream: true })
-  await gateway.ask({ max_tokens: 16 })
+  await gateway.ask({ max_tokens: 300 })
+  for (let i = 0; i < 4; i += 1) await gateway.ask({ max_tokens: 16 })
+  assert.deepEqual(await shown(), { usual: undefined, tokens: 256 })
+  await gateway.ask()
   const { usual, tokens } = await shown()
-  assert.deepEqual(usual, { tokens: 1, samples: 3 })
-  assert.equal(tokens, 24)
+  assert.deepEqual(usual, { tokens: 1, samples: 4 })
+  assert.equal(tokens, 16)
   assert.equal((await shown({ max_tokens: 8 })).tokens, 8)
   const another = await gateway.post('/v1/route/preview', { model: 'other', messages })
   assert.equal(JSON.parse(another.text).request.usual_answer, undefined)

@@ -170,14 +170,14 @@ test('the length that a prediction takes the answer to have is said', () => {
 
 test('the length that answers had lately is said, and where few were seen, how many', () => {
   const length = (samples: number, maxTokens: number | null = null) =>
-    flat(decided(1, { request: { maxTokens, usualAnswer: { tokens: 9, samples } } }))
-  assert.match(length(200), /for an answer of about 10 tokens, as this model’s lately\./)
+    flat(decided(1, { request: { maxTokens, usualAnswer: { tokens: 8, samples } } }))
+  assert.match(length(256), /for an answer of about 8 tokens, as this model’s lately\./)
   assert.match(
     length(4),
-    /for an answer of about 48 tokens, between what is assumed and 9, as in 4 answers of /,
+    /for an answer of about 45 tokens, between what is assumed and about 8, as in some 4 answers /,
   )
-  assert.match(length(4, 3_000), /for an answer of about 48 tokens, between/)
-  assert.match(length(200, 5), /for an answer of 5 tokens, all that the request allows/)
+  assert.match(length(4, 3_000), /for an answer of about 45 tokens, between/)
+  assert.match(length(256, 5), /for an answer of 5 tokens, all that the request allows/)
 })
 
 test('after a retry the first order is still there, and every attempt with its end', () => {

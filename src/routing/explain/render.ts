@@ -201,7 +201,7 @@ function usualInWords({ samples, tokens }: AnswerLength, predictedTokens: number
   const ratio = predictedTokens / tokens
   if (ratio <= lengthAlikeMax && ratio >= 1 / lengthAlikeMax) return ', as this model’s lately'
   const seen = plural(Math.max(1, Math.round(samples)), 'answer')
-  return `, between what is assumed and ${tokens}, as in ${seen} of this model lately`
+  return `, between what is assumed and about ${tokens}, as in some ${seen} of this model lately`
 }
 
 function linkInWords({ roundTripMs, roundTripSource }: Ranking): string {
