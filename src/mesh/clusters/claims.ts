@@ -50,10 +50,8 @@ export function seatOf(roster: RosterBody, id: NodeId): Seat | undefined {
 }
 
 /** One of the few whose cards say each change of the cluster's size. */
-export function speaksFor({ seats }: RosterBody, id: NodeId): boolean {
-  const { spokesmen } = clusterLimits
-  for (let place = 0; place < spokesmen; place += 1) if (seats[place]?.id === id) return true
-  return false
+export function speaksFor(present: readonly NodeId[], id: NodeId): boolean {
+  return present.slice(0, clusterLimits.spokesmen).includes(id)
 }
 
 /** Who left and was admitted anew has another seat. */
@@ -105,7 +103,7 @@ export function coordinatorIn(
 }
 
 /** Whoever has a seat, when all before it are absent. */
-export function maySign(
+function maySign(
   signer: NodeId,
   roster: RosterBody,
   absent: ReadonlyMap<NodeId, unknown>,
@@ -115,4 +113,23 @@ export function maySign(
     if (!absent.has(id)) return false
   }
   return false
+}
+
+export interface RosterView {
+  readonly mine: Roster
+  readonly absent: ReadonlyMap<NodeId, unknown>
+  readonly isCoordinator: boolean
+}
+
+/** What a member makes of a roster that is shown to it, before its signature is looked at. */
+export function stanceOn(
+  roster: Roster,
+  { mine, absent, isCoordinator }: RosterView,
+): 'old' | 'known' | 'override' | 'dispute' | 'follow' {
+  if (roster.version < mine.version) return 'old'
+  const isSame = roster.version === mine.version
+  if (isSame && roster.coordinator === mine.coordinator) return 'known'
+  if (isCoordinator) return 'override'
+  if (!maySign(roster.coordinator, mine, absent)) return 'dispute'
+  return isSame ? 'known' : 'follow'
 }

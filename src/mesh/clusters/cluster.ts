@@ -9,17 +9,18 @@ import {
   coordinatorIn,
   faultOf,
   keepsSeat,
-  maySign,
   presentIn,
   type Roster,
   type RosterBody,
   type Seat,
   type Standing,
   seatOf,
+  stanceOn,
 } from './claims.ts'
 import type { ClusterContext, Fate } from './context.ts'
 import { Disputes } from './disputes.ts'
 import { whoLeaves } from './fit.ts'
+import { answerToHere } from './here.ts'
 import { lapsedSeats } from './lapsed-seats.ts'
 import { clusterTimes } from './limits.ts'
 import { type ClusterMessage, type MessageOf, rosterCardsMax, type Verdict } from './messages.ts'
@@ -186,11 +187,9 @@ export class Cluster {
     else if (kind === 'standing' && message.standing.id !== from) {
       this.#context.reject(from, 'forged')
     } else if (kind === 'standing') this.#takeStanding(message.standing, from, nowMs)
-    else if (kind === 'here') this.#takeHere(from, message)
+    else if (kind === 'here') this.#takeHere(from, message, nowMs)
     else if (kind === 'moved') this.#takeMoved(from, message, nowMs)
-    else if (kind === 'here-ack' && this.#presence.acknowledged(from, this.#roster, nowMs)) {
-      this.#isChanged = true
-    }
+    else if (this.#presence.acknowledged(from, this.#roster, nowMs)) this.#isChanged = true
   }
 
   #others(): NodeId[] {
@@ -210,24 +209,28 @@ export class Cluster {
   }
 
   #rosterMessage(): MessageOf<'roster'> {
-    const { coordinator } = this
-    const standings = this.#standings.notable()
-    return { kind: 'roster', roster: this.#roster, coordinator, standings, cards: [] }
+    const [roster, standings] = [this.#roster, this.#standings.notable()]
+    return { kind: 'roster', roster, coordinator: this.coordinator, standings, cards: [] }
+  }
+
+  /** Another has admitted it anew: the seat that is known here is of an earlier life. */
+  #isReseated(id: NodeId, epoch = 0): boolean {
+    const known = seatOf(this.#roster, id)?.epoch ?? Number.POSITIVE_INFINITY
+    return known < epoch && !this.#presence.isGone(id)
   }
 
   #takeRoster(from: NodeId, { roster, standings }: Told, nowMs: number): void {
-    const mine = this.#roster
-    if (roster.version < mine.version) return
-    if (roster.version === mine.version && roster.coordinator === mine.coordinator) return
+    // Else both sides of a partition may wait for one that, where it is, coordinates nothing.
+    if (this.#isReseated(from, seatOf(roster, from)?.epoch)) this.#noteGone(from, nowMs)
+    const [mine, { absent }] = [this.#roster, this.#presence]
+    const stance = stanceOn(roster, { mine, absent, isCoordinator: this.isCoordinator })
+    // It does not know what was signed while it was away.
+    if (stance === 'old' && from === this.coordinator) this.#presence.hurry(nowMs)
+    if (stance === 'old' || stance === 'known') return
     const fault = faultOf(roster, mine, this.#context)
-    if (fault !== undefined) {
-      this.#context.reject(from, fault)
-      return
-    }
-    const signer = roster.coordinator
-    if (this.isCoordinator) this.#override(roster, nowMs)
-    else if (!maySign(signer, mine, this.#presence.absent)) this.#dispute(signer, nowMs)
-    else if (roster.version === mine.version) return
+    if (fault !== undefined) this.#context.reject(from, fault)
+    else if (stance === 'override') this.#override(roster, nowMs)
+    else if (stance === 'dispute') this.#dispute(roster.coordinator, nowMs)
     else if (seatOf(roster, this.#context.self)?.epoch !== this.#epoch) this.#fate = 'unseated'
     else {
       this.#adopt(roster, nowMs)
@@ -236,14 +239,15 @@ export class Cluster {
   }
 
   #takeChange(from: NodeId, change: MessageOf<'roster-change'>, nowMs: number): void {
-    const { cluster, coordinator, version } = this.#roster
+    const { coordinator, version } = this.#roster
     const { base, roster, standings } = change
     if (roster.version <= version) return
-    if (base !== version || roster.coordinator !== coordinator) {
-      this.#context.send(from, { kind: 'roster-wanted', cluster, card: undefined })
-      return
-    }
-    this.#takeRoster(from, { roster: changed(this.#roster, change), standings }, nowMs)
+    if (base !== version || roster.coordinator !== coordinator) this.#wantRoster(from)
+    else this.#takeRoster(from, { roster: changed(this.#roster, change), standings }, nowMs)
+  }
+
+  #wantRoster(of: NodeId): void {
+    this.#context.send(of, { kind: 'roster-wanted', cluster: this.id, card: undefined })
   }
 
   /** One of the two does not know who is there: the coordinator is asked. */
@@ -255,8 +259,7 @@ export class Cluster {
 
   /** Another coordinated meanwhile, or pretends to: one's own goes on, as a later version. */
   #override(theirs: Roster, nowMs: number): void {
-    if (seatOf(this.#roster, theirs.coordinator) === undefined) return
-    if (nowMs < this.#overrideAtMs) return
+    if (nowMs < this.#overrideAtMs || !seatOf(this.#roster, theirs.coordinator)) return
     this.#overrideAtMs = nowMs + clusterTimes.overrideEveryMs
     this.#sign({ ...this.#roster, version: theirs.version }, nowMs)
   }
@@ -289,7 +292,7 @@ export class Cluster {
   }
 
   #takeAsk(from: NodeId, { card, trips }: MessageOf<'ask'>, nowMs: number): void {
-    const { seal, rules } = this.#context
+    const { seal, rules, trips: measured } = this.#context
     if (card.id !== from || seal.verify(card) !== 'valid') {
       this.#context.reject(from, 'forged')
       return
@@ -306,21 +309,15 @@ export class Cluster {
       else if (known.epoch < epoch) this.#dismiss([from], nowMs)
       if (known.epoch >= epoch) return
     }
-    const view = {
-      roster: this.#roster,
-      present: this.present(),
-      far: this.#standings.far,
-      trips: this.#context.trips,
-      rules,
-    }
+    const [roster, present] = [this.#roster, this.present()]
+    const view = { roster, present, far: this.#standings.far, trips: measured, rules }
     const { verdict, far } = judge(from, trips, view)
     if (verdict === 'admitted') this.#admit({ id: from, epoch }, far, nowMs)
     this.#answer(from, verdict)
   }
 
   #admit(seat: Seat, far: readonly NodeId[], nowMs: number): void {
-    const roster = this.#roster
-    this.#sign({ ...roster, seats: [...roster.seats, seat] }, nowMs)
+    this.#sign({ ...this.#roster, seats: [...this.#roster.seats, seat] }, nowMs)
     this.#standings.expect(seat.id, far)
     this.#presence.heard(seat.id, nowMs)
     this.#unconfirmed.set(seat.id, nowMs + clusterTimes.confirmMs)
@@ -341,19 +338,17 @@ export class Cluster {
     if (seatOf(this.#roster, id)?.epoch === standing.epoch) this.#unconfirmed.delete(id)
   }
 
-  #takeHere(from: NodeId, { version, coordinator, epoch }: MessageOf<'here'>): void {
+  #takeHere(from: NodeId, here: MessageOf<'here'>, nowMs: number): void {
+    const { isCoordinator } = this
     const mine = this.#roster
-    if (seatOf(mine, from)?.epoch === epoch) this.#unconfirmed.delete(from)
-    else if (this.isCoordinator) {
-      // It learns that it has no seat, or none with this epoch.
-      this.#context.send(from, this.#rosterMessage())
-      return
-    }
-    this.#context.send(from, { kind: 'here-ack', cluster: mine.cluster, version: mine.version })
-    if (version === mine.version && coordinator === mine.coordinator) return
-    if (version < mine.version) this.#context.send(from, this.#rosterMessage())
-    // Only a roster with a signature proves that someone else has coordinated.
-    else this.#context.send(from, { kind: 'roster-wanted', cluster: this.id, card: undefined })
+    const isSeated = seatOf(mine, from)?.epoch === here.epoch
+    if (isSeated) this.#unconfirmed.delete(from)
+    else if (!isCoordinator && this.#isReseated(from, here.epoch)) this.#noteGone(from, nowMs)
+    const answer = answerToHere(here, { mine, isSeated, isCoordinator })
+    const { cluster, version } = mine
+    if (answer.isAcknowledged) this.#context.send(from, { kind: 'here-ack', cluster, version })
+    if (answer.showsRoster) this.#context.send(from, this.#rosterMessage())
+    if (answer.wantsRoster) this.#wantRoster(from)
   }
 
   #takeMoved(from: NodeId, { card }: MessageOf<'moved'>, nowMs: number): void {
@@ -361,11 +356,15 @@ export class Cluster {
       this.#context.reject(from, 'forged')
       return
     }
-    const seat = seatOf(this.#roster, from)
-    if (seat === undefined || card.cluster === this.id || card.epoch < seat.epoch) return
-    this.#presence.gone(from, nowMs)
+    const epoch = seatOf(this.#roster, from)?.epoch ?? Number.POSITIVE_INFINITY
+    if (card.cluster !== this.id && card.epoch >= epoch) this.#noteGone(from, nowMs)
+  }
+
+  /** It says itself that its seat is not where it is: nobody waits for it any more. */
+  #noteGone(id: NodeId, nowMs: number): void {
+    this.#presence.gone(id, nowMs)
     this.#notePresence(nowMs)
-    if (this.isCoordinator) this.#dismiss([from], nowMs)
+    if (this.isCoordinator) this.#dismiss([id], nowMs)
   }
 
   #dismiss(ids: readonly NodeId[], nowMs: number): void {

@@ -40,7 +40,7 @@ export const clusterLimits = Object.freeze({
   doubtBoundsMin: 1.7,
   /** Clusters that were tried in vain, and when they may be tried again. */
   refusalsMax: 64,
-  /** Members, the first seats, whose cards say each change of their cluster's size. */
+  /** Members, the first of those present, whose cards say each change of their cluster's size. */
   spokesmen: 8,
   /** How often a newcomer asks again because others were admitted meanwhile. */
   asksMax: 12,

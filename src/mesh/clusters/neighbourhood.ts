@@ -58,6 +58,7 @@ export class Neighbourhood {
   #cluster: Cluster
   #card: Card
   #cardDueMs: number
+  #sizeLookAtMs = 0
   #directoryDueMs = 0
   #hasLeft = false
   #dueMs: number
@@ -319,9 +320,11 @@ export class Neighbourhood {
   #isSizeNews(nowMs: number): boolean {
     const { clusterSize: said, id: self } = this.#card
     const is = this.#cluster.size
-    if (said === is) return false // nearly always
+    if (said === is || nowMs < this.#sizeLookAtMs) return false
+    this.#sizeLookAtMs = nowMs + clusterTimes.checkEveryMs
     const ageMs = clusterTimes.cardEveryMs - (this.#cardDueMs - nowMs)
-    return isSizeNews({ said, is }, { ageMs, isSpokesman: speaksFor(this.#cluster.roster, self) })
+    const isSpokesman = speaksFor(this.#cluster.present(), self)
+    return isSizeNews({ said, is, ageMs, isSpokesman })
   }
 
   #renewCard(nowMs: number): void {

@@ -40,8 +40,7 @@ export function propose(
 ): Proposal | undefined {
   const tallies = new Map<string, Tally>()
   for (const { card } of neighbours) {
-    // First what says most often that it is not better, and costs least.
-    if (card.clusterSize < size * sizeOffMax || card.cluster === cluster) continue
+    if (card.cluster === cluster) continue // mostly
     const ms = trips.ms(card.id)
     if (ms === undefined || trips.isFar(card.id)) continue
     const { clusterSize, issuedAtMs } = card
@@ -84,14 +83,19 @@ export function isBetter(
   return one.cluster < than.cluster
 }
 
+export interface SaidSize {
+  readonly said: number
+  readonly is: number
+  /** Since it was said. */
+  readonly ageMs: number
+  readonly isSpokesman: boolean
+}
+
 /**
  * Each member's card goes to all neighbours, a hundred for each: one newcomer is no reason to tell
  * them all, and a few members' word is enough for what changes little.
  */
-export function isSizeNews(
-  { said, is }: { readonly said: number; readonly is: number },
-  { ageMs, isSpokesman }: { readonly ageMs: number; readonly isSpokesman: boolean },
-): boolean {
+export function isSizeNews({ said, is, ageMs, isSpokesman }: SaidSize): boolean {
   if (said === Math.max(1, is) || ageMs < clusterTimes.cardSizeEveryMs) return false
   const off = Math.abs(said - is) / Math.max(said, is)
   if (!isSpokesman) return off >= sizeOffMax

@@ -1,4 +1,6 @@
 /** The numbers of the directory, each with its reason. */
+import { cardLifeMs } from '../../protocol/index.ts'
+
 export const directoryLimits = Object.freeze({
   /** As many as a cluster has members: all that one could join are among them. */
   nearMax: 64,
@@ -49,6 +51,6 @@ export const directoryTimes = Object.freeze({
   /** Exchanges without an answer until a peer is left out: one message may be lost. */
   missesMax: 2,
   /** Three times as long as a card is renewed at the latest. */
-  cardLifeMs: 1_800_000,
+  cardLifeMs,
   sweepIntervalMs: 30_000,
 })

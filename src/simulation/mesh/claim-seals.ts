@@ -9,12 +9,12 @@ import type {
   StatementBody,
   Verification,
 } from '../../mesh/index.ts'
-import { type NodeId, signerOf } from '../../protocol/index.ts'
+import { cardLifeMs, type NodeId, signerOf } from '../../protocol/index.ts'
 import type { CheapSeal } from '../seal.ts'
 
 const nothing = new Uint8Array(0)
-/** As protocol has it for statements, and the directory for cards. */
-const lifeMs = { statement: 40 * 60_000, card: 900_000 }
+/** As protocol has it. */
+const lifeMs = { statement: 40 * 60_000, card: cardLifeMs }
 
 export function machineSeals(seal: CheapSeal, self: NodeId, wallMs: () => number): MachineSeals {
   return {
