@@ -16,7 +16,7 @@ export function machineInWords(classes: readonly Asked[], stated: HardwareReport
     coresInWords(cores),
     inGib(memoryBytes),
     ...(asksBandwidth ? [inGbPerSecond(memoryBandwidthBytesPerSecond)] : []),
-    ...(gpu === '' ? ['no GPU'] : [`GPU ${gpu}`]),
+    ...(gpu === '' ? ['no GPU'] : [`GPU ${inOneLine(gpu)}`]),
     ...(gpuMemoryBytes > 0 ? [`${inGib(gpuMemoryBytes)} of GPU memory`] : []),
   ].join(', ')
 }
@@ -35,6 +35,14 @@ export function classInWords(name: string, asked: HardwareClass | undefined): st
   ]
   return parts.length === 0 ? name : `${name} (${parts.join(', ')})`
 }
+
+/** A node states what it likes, and people read it among the gateway's own lines. */
+function inOneLine(stated: string): string {
+  return stated.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').slice(0, statedLengthMax)
+}
+
+/** Names of GPUs have half of that. */
+const statedLengthMax = 64
 
 function coresInWords(cores: number): string {
   return `${cores} ${cores === 1 ? 'core' : 'cores'}`

@@ -299,13 +299,16 @@ async function closeGateway(running: RunningGateway, folder: DataFolder): Promis
   // Clients of this machine should not look for a gateway that is gone.
   rmSync(folder.address, { force: true })
   running.policyFile?.stop()
-  const left = running.mesh.leave()
-  await running.gateway.close()
-  await left
-  await running.transport.close()
-  for (const engine of running.engines) await engine.close()
-  await running.storage.close()
-  for (const file of running.files) await file.settled()
+  try {
+    const left = running.mesh.leave()
+    await running.gateway.close()
+    await left
+    await running.transport.close()
+    for (const engine of running.engines) await engine.close()
+    await running.storage.close()
+  } finally {
+    for (const file of running.files) await file.settled()
+  }
 }
 
 function joinHostPort(host: string, port: number): string {

@@ -82,9 +82,12 @@ export async function runNode(
         await whenStopping(lifetime)
         await node.drain()
       } finally {
-        await node.close()
-        await prepared.engine.close()
-        await contacts.settled()
+        try {
+          await node.close()
+          await prepared.engine.close()
+        } finally {
+          await contacts.settled()
+        }
       }
     } finally {
       lock.release()

@@ -1,9 +1,9 @@
 /**
  * Files that are whole or not there: written beside, flushed, then renamed.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { IsochroneError } from '../../protocol/index.ts'
 import { makeFolder } from './make-folder.ts'
 
@@ -49,6 +49,18 @@ export async function writeInBackground(
   } catch (cause) {
     await rm(beside, { force: true }).catch(() => {})
     throw storageFault(file, cause)
+  }
+}
+
+/** What processes that are gone have left of a file; its folder is this one's alone. */
+export function removeUnfinished(file: string): void {
+  const [folder, name] = [dirname(file), basename(file)]
+  try {
+    for (const left of readdirSync(folder)) {
+      if (left.startsWith(`${name}.`) && left.endsWith('.new')) rmSync(join(folder, left))
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw storageFault(file, cause)
   }
 }
 

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { IsochroneError } from '../../protocol/index.ts'
-import { writeInBackground } from './atomic-file.ts'
+import { removeUnfinished, writeInBackground } from './atomic-file.ts'
 import { BackgroundFile } from './background-file.ts'
 
 /** A disk that flushes when it is told to. */
@@ -78,6 +86,17 @@ test('a file is replaced whole, for its owner alone, and nothing is left beside 
   chmodSync(path, 0o644)
   await writeInBackground(path, 'five', 0o600)
   assert.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+test('what a process that was killed has left is removed, and nothing else', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'isochrone-background-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  for (const name of ['view.json', 'view.json.17.new', 'view.json.new2', 'other.json.17.new']) {
+    writeFileSync(join(folder, name), 'x')
+  }
+  removeUnfinished(join(folder, 'view.json'))
+  assert.deepEqual(readdirSync(folder), ['other.json.17.new', 'view.json', 'view.json.new2'])
+  removeUnfinished(join(folder, 'none', 'view.json'))
 })
 
 test('where nothing can be written, the error names the file and how to mend it', async (t) => {

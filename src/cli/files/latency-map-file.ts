@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, type Log, systemClock } from '../../base/index.ts'
 import type { LatencyStore } from '../../gateway/index.ts'
+import { removeUnfinished } from './atomic-file.ts'
 import { BackgroundFile } from './background-file.ts'
 
 /** 16,384 links of some 300 bytes are 5 MB. */
@@ -23,11 +24,12 @@ export function openLatencyMap(
 ): LatencyMapFile {
   const path = join(folder, 'latency-map.json')
   const file = new BackgroundFile(path, 0o600)
+  removeUnfinished(path)
   return {
     load: () => aged(read(path, log), clock.now()),
-    save(snapshot) {
+    async save(snapshot) {
       const kept = { ...snapshot, savedAtMs: clock.now() }
-      return file.write(`${JSON.stringify(kept)}\n`)
+      await file.write(`${JSON.stringify(kept)}\n`)
     },
     settled: () => file.settled(),
   }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { Log } from '../../base/index.ts'
 import type { Contact, ContactStore } from '../../mesh/index.ts'
 import { isNodeId, type NodeId } from '../../protocol/index.ts'
+import { removeUnfinished } from './atomic-file.ts'
 import { BackgroundFile } from './background-file.ts'
 
 /** Four full clusters; one is enough to start from. */
@@ -26,11 +27,12 @@ export interface MeshViewFile extends ContactStore {
 export function openMeshView(folder: string, log: Log): MeshViewFile {
   const path = join(folder, 'mesh-view.json')
   const file = new BackgroundFile(path, 0o600)
+  removeUnfinished(path)
   return {
     load: () => read(path, log),
-    save(contacts) {
+    async save(contacts) {
       const members = contacts.slice(0, contactsMax).map(keptOf)
-      return file.write(`${JSON.stringify({ members }, null, 2)}\n`)
+      await file.write(`${JSON.stringify({ members }, null, 2)}\n`)
     },
     settled: () => file.settled(),
   }

@@ -50,6 +50,9 @@ test('what a class asks for and what the machine states are said in the same wor
     '1 core, 7.45 GiB, GPU Some GPU, 2 GiB of GPU memory',
   )
   assert.equal(machineInWords(asked, null), '')
+  const forged = machineInWords([], { ...withGpu, gpu: `X\n\u001b[2J${'y'.repeat(200)}` })
+  assert.match(forged, /GPU X {2}\[2Jy+, 2 GiB/)
+  assert.ok(forged.length < 120)
   const classes = [{ hardwareClass: 'cpu', ...anyRule }]
   const policy = { ...defaultPolicy, hardwareClasses: asked }
   const demand = { ...sampleDemand(), policy, tier: sampleTier({ classes }) }
