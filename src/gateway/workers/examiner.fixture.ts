@@ -38,7 +38,7 @@ export function offerOf(features: readonly ModelFeature[]) {
   }
 }
 
-const hardware = { integerExact: true } as Partial<HardwareReport> as HardwareReport
+const hardware = { integerExact: true, gpu: '' } as Partial<HardwareReport> as HardwareReport
 
 export class Node {
   readonly identity = createIdentity()

@@ -123,7 +123,7 @@ export function fixedLink(peer: NodeId, quality: Partial<LinkQuality>): Connecti
 }
 
 function recordOf(id: NodeId, options: JoinOptions): NodeRecord {
-  const hardware = { integerExact: true } as Partial<HardwareReport> as HardwareReport
+  const hardware = { integerExact: true, gpu: '' } as Partial<HardwareReport> as HardwareReport
   const { cell = '', decodeTokensPerSecond = 50, region = 'here', slots = 4 } = options
   const models = [{ ...sampleOffer, slots, decodeTokensPerSecond }]
   const shown: Partial<NodeRecord> = { id, cell, region, models, hardware }

@@ -94,7 +94,7 @@ export class WatchedGateway {
 }
 
 function recordOf(id: NodeId, cell: string): NodeRecord {
-  const hardware = { integerExact: true } as Partial<HardwareReport> as HardwareReport
+  const hardware = { integerExact: true, gpu: '' } as Partial<HardwareReport> as HardwareReport
   const shown: Partial<NodeRecord> = { id, cell, region: 'somewhere', models: [], hardware }
   return { ...shown, expiresAtMs: Number.POSITIVE_INFINITY } as NodeRecord
 }
