@@ -166,8 +166,13 @@ class Network {
       maxPrice: random.below(6) === 0 ? random.below(40) : null,
       region: random.below(6) === 0 ? 'eu' : null,
       exclude: random.below(6) === 0 ? [sampleWorker(0)] : [],
-      ...(random.below(2) === 0 ? {} : { usualAnswer: { tokens: 9, samples: random.below(40) } }),
+      ...(random.below(2) === 0 ? {} : { usualAnswer: this.#usualAnswer() }),
     }
+  }
+
+  #usualAnswer(): NonNullable<RouteRequest['usualAnswer']> {
+    const random = this.#random
+    return { tokens: 1 + random.below(600), samples: random.below(40) }
   }
 
   #observe(number: number): void {

@@ -34,7 +34,7 @@ test('every decision of a network that changes is made again as it was', () => {
     { numRuns: 12 },
   )
   // The property is about all of these.
-  assert.ok(seen.drawn > seen.decisions / 10, `${seen.drawn} of ${seen.decisions} drew`)
+  assert.ok(seen.drawn > seen.decisions / 4, `${seen.drawn} of ${seen.decisions} drew`)
   assert.ok(seen.again > seen.decisions / 10 && seen.timely > seen.decisions / 10)
   assert.equal(seen.outcomes.size, 3)
   assert.ok(frames > 1, 'a frame was full')
