@@ -2,7 +2,6 @@
  * The client of one HTTP request: who asked, since when, whether they are still there, and how to
  * answer.
  */
-import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../base/index.ts'
 import { errorCodes, IsochroneError, type RequestId } from '../../protocol/index.ts'
@@ -10,11 +9,12 @@ import { type Allowance, anonymous } from '../admission/admission.ts'
 import type { Account } from '../admission/credentials.ts'
 import { Departure } from '../dispatch/departure.ts'
 import { EventStream } from './event-stream.ts'
+import type { IncomingRequest } from './incoming-request.ts'
 import { ServerResponse } from './node-http.ts'
 import { limitTaking, type TakingOptions } from './taking-limit.ts'
 
 /** Node's, with the client whom it answers. */
-export class Answer extends ServerResponse {
+export class Answer extends ServerResponse<IncomingRequest> {
   client: Client | undefined = undefined
 }
 
@@ -28,7 +28,7 @@ export interface ClientContext extends TakingOptions {
 }
 
 export class Client {
-  readonly request: IncomingMessage
+  readonly request: IncomingRequest
   readonly requestId: RequestId
   /** Monotonic ms. */
   readonly arrivedAtMs: number

@@ -3,4 +3,5 @@
  * every export once, also `WebSocket`, whose getter loads undici, fetch and web streams: 3 MB of a
  * gateway, which never calls them. Only types may be imported from `node:http` itself.
  */
-export const { createServer, ServerResponse, STATUS_CODES } = process.getBuiltinModule('node:http')
+export const { createServer, IncomingMessage, ServerResponse, STATUS_CODES } =
+  process.getBuiltinModule('node:http')

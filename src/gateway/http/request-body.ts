@@ -1,14 +1,14 @@
 /** Reads a request's body, bounded, and turns it into JSON. */
-import type { IncomingMessage } from 'node:http'
 import { IsochroneError } from '../../protocol/index.ts'
 import { parseJson } from './body-parser.ts'
+import type { BodyReader, IncomingRequest } from './incoming-request.ts'
 
 /**
  * undefined: there is no body.
  * @throws IsochroneError `unsupported_media_type`, `request_too_large`, `invalid_json`,
  *   `client_closed_request`
  */
-export async function readJson(request: IncomingMessage, bytesMax: number): Promise<unknown> {
+export async function readJson(request: IncomingRequest, bytesMax: number): Promise<unknown> {
   const { headers } = request
   const length = headers['content-length']
   if (length === undefined && headers['transfer-encoding'] === undefined) return undefined
@@ -31,37 +31,38 @@ function isJson(contentType: string | undefined): boolean {
 }
 
 /** @param announced bytes that come; NaN: unknown */
-function readBytes(request: IncomingMessage, bytesMax: number, announced: number): Promise<Buffer> {
+function readBytes(request: IncomingRequest, bytesMax: number, announced: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let first: Buffer | undefined
     let parts: Buffer[] | undefined
     let pages: Buffer[] | undefined
     let bytes = 0
-    const onData = (part: Buffer) => {
-      bytes += part.length
-      if (bytes > bytesMax) {
-        request.off('data', onData)
-        reject(tooLarge(bytesMax))
-      } else if (first === undefined) first = part
-      else if (parts === undefined) parts = [first, part]
-      else if (parts.push(part) >= partsMax) {
-        pages ??= []
-        pages.push(Buffer.concat(parts))
-        parts = []
-      }
-      // Its end is told some turns later, and nothing can come before it.
-      if (bytes === announced) resolve(whole())
-    }
     const whole = () => {
       if (parts === undefined) return first ?? none
       return Buffer.concat(pages === undefined ? parts : [...pages, ...parts])
     }
-    request.on('data', onData)
-    request.on('end', () => resolve(whole()))
-    request.on('error', (cause) => reject(gone(cause)))
-    request.on('close', () => {
-      if (!request.complete) reject(gone(undefined))
-    })
+    const reader: BodyReader = {
+      take(part) {
+        bytes += part.length
+        if (bytes > bytesMax) {
+          request.leave()
+          reject(tooLarge(bytesMax))
+        } else if (first === undefined) first = part
+        else if (parts === undefined) parts = [first, part]
+        else if (parts.push(part) >= partsMax) {
+          pages ??= []
+          pages.push(Buffer.concat(parts))
+          parts = []
+        }
+        // Nothing can come behind it.
+        if (bytes === announced) resolve(whole())
+      },
+      end() {
+        if (bytes !== announced) resolve(whole())
+      },
+      gone: (cause) => reject(gone(cause ?? undefined)),
+    }
+    request.readTo(reader)
   })
 }
 

@@ -4,7 +4,7 @@
  *   arrive (id) → route → API key → body (size, UTF-8, JSON) → check → handle → answer
  *      └───────────── any error ────────────────────┴────────────┴───────┴→ OpenAI's error shape
  */
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Clock, type Log, type Random, SlotList } from '../../base/index.ts'
@@ -14,6 +14,7 @@ import type { GatewayLimits } from '../limits.ts'
 import type { GatewayMetrics } from '../metrics.ts'
 import { Answer, Client, type ClientContext } from './client.ts'
 import { rawRefusal, sendError } from './errors.ts'
+import { IncomingRequest } from './incoming-request.ts'
 import { createServer } from './node-http.ts'
 import { readJson } from './request-body.ts'
 import { hasId, idIn, type Route, RouteTable } from './route-table.ts'
@@ -93,7 +94,8 @@ export class HttpServer {
 
   #listener(): Server {
     const { requestArrivalMs, keepAliveMs } = this.#limits
-    const server = createServer<typeof IncomingMessage, typeof Answer>({
+    const server = createServer<typeof IncomingRequest, typeof Answer>({
+      IncomingMessage: IncomingRequest,
       ServerResponse: Answer,
       headersTimeout: requestArrivalMs,
       requestTimeout: requestArrivalMs,

@@ -2,12 +2,8 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock, Timer } from '../../../base/index.ts'
-import {
-  type ResponseEvents,
-  ResponseFault,
-  type ResponseHead,
-  ResponseParser,
-} from './response-parser.ts'
+import { ResponseFault } from './response-fault.ts'
+import { type ResponseEvents, type ResponseHead, ResponseParser } from './response-parser.ts'
 
 export interface ResponseHandler extends ResponseEvents {
   /** The connection broke, or what came is no response. Nothing follows. */

@@ -4,12 +4,8 @@ import { request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import {
-  ResponseFault,
-  type ResponseHead,
-  ResponseParser,
-  responseLimits,
-} from './response-parser.ts'
+import { ResponseFault } from './response-fault.ts'
+import { type ResponseHead, ResponseParser, responseLimits } from './response-parser.ts'
 
 interface Read {
   readonly heads: readonly ResponseHead[]

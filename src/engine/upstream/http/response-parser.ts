@@ -4,13 +4,11 @@
  *
  * Source: RFC 9112 (messages, chunked coding) and RFC 9110 (fields).
  */
+import { ResponseFault } from './response-fault.ts'
+import { type HeadFields, lengthOf, readHead, saysClose, secondsOf } from './response-head.ts'
 
-/** What is read of a response's head; everything else in it is checked and left out. */
-export interface ResponseHead {
-  readonly status: number
-  readonly contentType: string | undefined
-  readonly retryAfter: string | undefined
-}
+/** What is told of a response's head; everything else in it is checked and left out. */
+export type ResponseHead = Pick<HeadFields, 'status' | 'contentType' | 'retryAfter'>
 
 export interface ResponseEvents {
   onHead(head: ResponseHead): void
@@ -21,9 +19,6 @@ export interface ResponseEvents {
   onData(bytes: Buffer, isLast: boolean): void
   onEnd(): void
 }
-
-/** Why a response cannot be read. */
-export class ResponseFault extends Error {}
 
 export const responseLimits = {
   /** As Node's own parser, four times over: gateways in between add fields. */
@@ -53,7 +48,7 @@ type State =
   | 'ended'
 
 const headEnd = Buffer.from('\r\n\r\n')
-const [cr, lf, semicolon, tab, space] = [0x0d, 0x0a, 0x3b, 0x09, 0x20]
+const [cr, lf, semicolon] = [0x0d, 0x0a, 0x3b]
 const none = Buffer.alloc(0)
 
 export class ResponseParser {
@@ -131,12 +126,8 @@ export class ResponseParser {
   }
 
   #takeHead(text: string): void {
-    const lineEnd = text.indexOf('\r\n')
-    const first = lineEnd < 0 ? text : text.slice(0, lineEnd)
-    const match = statusLine.exec(first)
-    if (match === null || hasControls(first)) throw new ResponseFault('it does not speak HTTP/1.1')
-    const status = Number(match[2])
-    const fields = readFields(lineEnd < 0 ? '' : text.slice(lineEnd + 2))
+    const fields = readHead(text)
+    const { contentType, retryAfter, status } = fields
     if (status < 200) {
       this.#interimHeads += 1
       if (status === 101 || this.#interimHeads > responseLimits.interimHeadsMax) {
@@ -144,19 +135,17 @@ export class ResponseParser {
       }
       return
     }
-    const isOld = match[1] === '0'
-    this.#persistent = !isOld && !/\bclose\b/i.test(fields.connection ?? '')
+    this.#persistent = !fields.isOld && !saysClose(fields.connection)
     this.#keepAliveSeconds = secondsOf(fields.keepAlive)
-    const framing = this.#framingOf(status, fields, isOld)
-    const { contentType, retryAfter } = fields
+    const framing = this.#framingOf(fields)
     this.#events.onHead({ status, contentType, retryAfter })
     if (framing === 'ended') this.#end()
     else this.#state = framing
   }
 
   /** RFC 9112, section 6.3. */
-  #framingOf(status: number, fields: Fields, isOld: boolean): State {
-    const { transferEncoding, contentLength, contentEncoding } = fields
+  #framingOf(fields: HeadFields): State {
+    const { contentEncoding, contentLength, isOld, status, transferEncoding } = fields
     if (contentEncoding !== undefined && contentEncoding.toLowerCase() !== 'identity') {
       throw new ResponseFault('it compressed its response, which nobody asked for')
     }
@@ -174,10 +163,7 @@ export class ResponseParser {
       this.#persistent = false
       return 'close'
     }
-    if (!/^[0-9]{1,15}$/.test(contentLength)) {
-      throw new ResponseFault('it does not say how long its response is')
-    }
-    this.#leftBytes = Number(contentLength)
+    this.#leftBytes = lengthOf(contentLength)
     return this.#leftBytes === 0 ? 'ended' : 'length'
   }
 
@@ -275,107 +261,6 @@ export class ResponseParser {
     this.#state = 'ended'
     this.#events.onEnd()
   }
-}
-
-const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: .*)?$/
-
-interface Fields {
-  contentType?: string
-  contentLength?: string
-  contentEncoding?: string
-  transferEncoding?: string
-  connection?: string
-  keepAlive?: string
-  retryAfter?: string
-}
-
-/** The fields that count, by their names; those of framing may come only once. */
-const fieldsRead: Readonly<Record<string, keyof Fields>> = Object.freeze({
-  __proto__: null,
-  'content-type': 'contentType',
-  'content-length': 'contentLength',
-  'content-encoding': 'contentEncoding',
-  'transfer-encoding': 'transferEncoding',
-  connection: 'connection',
-  'keep-alive': 'keepAlive',
-  'retry-after': 'retryAfter',
-} as unknown as Record<string, keyof Fields>)
-const framingFields = new Set<keyof Fields>(['contentLength', 'transferEncoding'])
-/** Shortest and longest of those names: most others need not be looked up. */
-const [nameLengthMin, nameLengthMax] = [10, 17]
-/** RFC 9110, section 5.6.2. */
-const tokenCharacters = tableOf(/[!#$%&'*+.^_`|~0-9A-Za-z-]/)
-const colon = 0x3a
-
-/** Every request reads some, so they are looked at letter by letter, once. */
-function readFields(text: string): Fields {
-  const fields: Fields = {}
-  let from = 0
-  while (from < text.length) {
-    let nameEnd = from
-    while (tokenCharacters[text.charCodeAt(nameEnd)] === 1) nameEnd += 1
-    // A line that begins with a space is an old way to go on.
-    if (nameEnd === from || text.charCodeAt(nameEnd) !== colon) throw noField()
-    let end = nameEnd + 1
-    while (end < text.length && !isControl(text.charCodeAt(end))) end += 1
-    // A lone CR or LF would be taken differently by two readers.
-    const isLineEnd = text.charCodeAt(end) === cr && text.charCodeAt(end + 1) === lf
-    if (end < text.length && !isLineEnd) throw noField()
-    const length = nameEnd - from
-    if (length >= nameLengthMin && length <= nameLengthMax) {
-      const name = fieldsRead[text.slice(from, nameEnd).toLowerCase()]
-      if (name !== undefined) putField(fields, name, trimmed(text, nameEnd + 1, end))
-    }
-    from = end + 2
-  }
-  return fields
-}
-
-function putField(fields: Fields, name: keyof Fields, value: string): void {
-  if (framingFields.has(name) && fields[name] !== undefined) {
-    throw new ResponseFault('it says twice how long its response is')
-  }
-  // A list over several lines is one list: a `close` in any of them counts.
-  const isMore = name === 'connection' && fields.connection !== undefined
-  fields[name] = isMore ? `${fields.connection}, ${value}` : value
-}
-
-/** Without the spaces and tabs around it, and nothing else: RFC 9110, section 5.5. */
-function trimmed(text: string, start: number, end: number): string {
-  let [from, to] = [start, end]
-  while (from < to && isBlank(text.charCodeAt(from))) from += 1
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1
-  return text.slice(from, to)
-}
-
-function isBlank(code: number): boolean {
-  return code === space || code === tab
-}
-
-function noField(): ResponseFault {
-  return new ResponseFault('its head has a line that is no field')
-}
-
-function tableOf(characters: RegExp): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, code) =>
-    characters.test(String.fromCharCode(code)) ? 1 : 0,
-  )
-}
-
-function hasControls(line: string): boolean {
-  for (let at = 0; at < line.length; at += 1) if (isControl(line.charCodeAt(at))) return true
-  return false
-}
-
-/** What no line holds, CR and LF among it. */
-function isControl(code: number): boolean {
-  return (code < space && code !== tab) || code === 0x7f
-}
-
-/** `timeout=5, max=100` → 5 */
-function secondsOf(keepAlive: string | undefined): number | undefined {
-  const match = /(?:^|[,\s])timeout=([0-9]{1,6})/i.exec(keepAlive ?? '')
-  return match === null ? undefined : Number(match[1])
 }
 
 function hexDigit(byte: number): number {

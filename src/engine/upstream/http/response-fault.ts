@@ -1,0 +1,2 @@
+/** Why a response cannot be read. */
+export class ResponseFault extends Error {}
