@@ -50,7 +50,10 @@ export function createChatStream(head: AnswerHead, fingerprint: string): StreamR
   }
 }
 
+/** What is known before the worker answers is written while it is at it. */
 export function createChatAnswer(head: AnswerHead): AnswerRenderer {
+  const { id, created, model } = head
+  const start = JSON.stringify({ id, object: 'chat.completion', created, model }).slice(0, -1)
   const usage = new UsageNote()
   const choices = Array.from({ length: head.choices }, () => new ChatChoice())
   return {
@@ -60,16 +63,11 @@ export function createChatAnswer(head: AnswerHead): AnswerRenderer {
         else choices[event.choice]?.add(event)
       }
     },
-    render: (fingerprint) =>
-      JSON.stringify({
-        id: head.id,
-        object: 'chat.completion',
-        created: head.created,
-        model: head.model,
-        choices: choices.map((choice, index) => choice.render(index)),
-        ...usage.rendered(),
-        system_fingerprint: fingerprint,
-      }),
+    render(fingerprint) {
+      const rendered = choices.map((choice, index) => choice.render(index)).join(',')
+      const end = `"system_fingerprint":"${fingerprint}"}`
+      return `${start},"choices":[${rendered}]${usage.field()},${end}`
+    },
     usage: () => usage.value,
   }
 }
@@ -77,7 +75,7 @@ export function createChatAnswer(head: AnswerHead): AnswerRenderer {
 class ChatChoice {
   #text = ''
   #hasText = false
-  #extra: JsonObject = {}
+  #extra: JsonObject | undefined
   #logprobs: JsonObject[] | null = null
   #finish: FinishReason | null = null
 
@@ -88,26 +86,34 @@ class ChatChoice {
     }
     this.#text += event.text
     this.#hasText ||= event.text !== ''
-    if (event.extra !== null) this.#extra = mergeExtra(this.#extra, event.extra)
+    if (event.extra !== null) this.#extra = mergeExtra(this.#extra ?? {}, event.extra)
     if (event.logprobs.length > 0) {
       this.#logprobs ??= []
       for (const entry of event.logprobs) this.#logprobs.push(logprobObject(entry))
     }
   }
 
-  render(index: number): JsonObject {
-    const hasCalls = this.#extra['tool_calls'] !== undefined
-    return {
-      index,
-      message: {
-        ...this.#extra,
-        role: 'assistant',
-        content: this.#hasText || !hasCalls ? this.#text : null,
-        refusal: this.#extra['refusal'] ?? null,
-      },
-      logprobs: this.#logprobs === null ? null : { content: this.#logprobs, refusal: null },
-      finish_reason: this.#finish,
+  /** JSON. */
+  render(index: number): string {
+    const content = this.#logprobs
+    const logprobs = content === null ? 'null' : JSON.stringify({ content, refusal: null })
+    const finish = this.#finish === null ? 'null' : `"${this.#finish}"`
+    const message = this.#message()
+    return `{"index":${index},"message":${message},"logprobs":${logprobs},"finish_reason":${finish}}`
+  }
+
+  #message(): string {
+    const extra = this.#extra
+    if (extra === undefined) {
+      return `{"role":"assistant","content":${JSON.stringify(this.#text)},"refusal":null}`
     }
+    const hasCalls = extra['tool_calls'] !== undefined
+    return JSON.stringify({
+      ...extra,
+      role: 'assistant',
+      content: this.#hasText || !hasCalls ? this.#text : null,
+      refusal: extra['refusal'] ?? null,
+    })
   }
 }
 

@@ -76,8 +76,8 @@ export function createCompletionAnswer(head: AnswerHead): AnswerRenderer {
         }
       }
     },
-    render: (fingerprint) =>
-      JSON.stringify({
+    render(fingerprint) {
+      const whole = JSON.stringify({
         id: head.id,
         object: 'text_completion',
         created: head.created,
@@ -89,8 +89,9 @@ export function createCompletionAnswer(head: AnswerHead): AnswerRenderer {
           logprobs: choice.logprobs.isEmpty ? null : choice.logprobs.render(),
           finish_reason: choice.finish,
         })),
-        ...usage.rendered(),
-      }),
+      })
+      return `${whole.slice(0, -1)}${usage.field()}}`
+    },
     usage: () => usage.value,
   }
 }

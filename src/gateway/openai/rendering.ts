@@ -4,7 +4,7 @@
  * Everything in a chunk but its text is the same for the whole stream: it is serialised once, and a
  * whole batch of events becomes one string.
  */
-import type { GenerationEvent, GenerationUsage, JsonObject } from '../../protocol/index.ts'
+import type { GenerationEvent, GenerationUsage } from '../../protocol/index.ts'
 
 export interface AnswerHead {
   /** `chatcmpl-…` or `cmpl-…` */
@@ -38,19 +38,18 @@ export class UsageNote {
     this.value = usage
   }
 
-  /** Empty where the worker counted nothing. */
-  rendered(): { readonly usage?: JsonObject } {
-    return this.value === undefined ? {} : { usage: usageObject(this.value) }
+  /** JSON, with a comma before it; empty where the worker counted nothing. */
+  field(): string {
+    return this.value === undefined ? '' : `,"usage":${usageText(this.value)}`
   }
 }
 
-export function usageObject(usage: GenerationUsage): JsonObject {
-  return {
-    prompt_tokens: usage.promptTokens,
-    completion_tokens: usage.completionTokens,
-    total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
-  }
+/** JSON, as OpenAI counts. */
+function usageText({ promptTokens, completionTokens, cachedTokens }: GenerationUsage): string {
+  const total = promptTokens + completionTokens
+  const counts = `"prompt_tokens":${promptTokens},"completion_tokens":${completionTokens}`
+  const details = `"prompt_tokens_details":{"cached_tokens":${cachedTokens}}`
+  return `{${counts},"total_tokens":${total},${details}}`
 }
 
 /** From `data: ` to the opening bracket of `choices`. */
@@ -67,5 +66,5 @@ export function chunkStart(head: AnswerHead, object: string, fingerprint: string
 
 export function streamEnd(start: string, head: AnswerHead, note: UsageNote): string {
   if (!head.includeUsage || note.value === undefined) return 'data: [DONE]\n\n'
-  return `${start}],"usage":${JSON.stringify(usageObject(note.value))}}\n\ndata: [DONE]\n\n`
+  return `${start}]${note.field()}}\n\ndata: [DONE]\n\n`
 }
