@@ -98,8 +98,8 @@ class ChatChoice {
     const content = this.#logprobs
     const logprobs = content === null ? 'null' : JSON.stringify({ content, refusal: null })
     const finish = this.#finish === null ? 'null' : `"${this.#finish}"`
-    const message = this.#message()
-    return `{"index":${index},"message":${message},"logprobs":${logprobs},"finish_reason":${finish}}`
+    const said = `"message":${this.#message()},"logprobs":${logprobs}`
+    return `{"index":${index},${said},"finish_reason":${finish}}`
   }
 
   #message(): string {
