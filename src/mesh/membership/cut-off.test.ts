@@ -128,3 +128,21 @@ test('what one says who has left is answered, and slows nobody', () => {
   assert.ok(sends.some(({ to }) => to === fellow))
   assert.deepEqual([core.incarnation, core.localHealth], [2, 0])
 })
+
+test('one that is dead here and speaks is told so, now and then, and says that it is not', () => {
+  const parted = new Parted()
+  const { core, self } = parted
+  const [back = self] = parted.beyond
+  const speak = (...news: Statement[]) =>
+    core.step({ kind: 'message', from: back, message: { kind: 'gossip', news } }, parted.nowMs)
+  const [answer, ...others] = speak().sends
+  assert.deepEqual(others, [])
+  assert.equal(answer?.to, back)
+  const accusation = answer?.message.news.find(({ kind }) => kind === 'dead')
+  assert.equal(accusation?.subject, back)
+  for (let word = 0; word < 5; word += 1) assert.deepEqual(speak().sends, [])
+  parted.nowMs += near.reunionMs
+  assert.equal(speak().sends.length, 1)
+  speak(parted.alive(back, 2))
+  assert.equal(parted.stateOf(back), 'alive')
+})

@@ -17,6 +17,8 @@ export interface Tombstone {
   readonly statements: readonly Statement[]
   /** It has answered this member while it lived. */
   readonly hasAnswered: boolean
+  /** When it was last told, since it spoke. */
+  toldAtMs: number
 }
 
 export class DeadSet {
@@ -41,11 +43,23 @@ export class DeadSet {
     return this.#tombstones.values()
   }
 
-  add(tombstone: Tombstone): void {
+  add(buried: Omit<Tombstone, 'toldAtMs'>): void {
+    const tombstone = { ...buried, toldAtMs: Number.NEGATIVE_INFINITY }
     this.#tombstones.delete(tombstone.id)
     if (this.#tombstones.size >= membershipLimits.deadSetMax) this.#makeRoom()
     this.#tombstones.set(tombstone.id, tombstone)
     this.#expireAtMs = Math.min(this.#expireAtMs, tombstone.untilMs)
+  }
+
+  /**
+   * Whether one who speaks is to be told now that it is dead here, so that it can say more. Two who
+   * hold each other for dead must not answer each other without end.
+   */
+  takeWord(id: NodeId, { nowMs, everyMs }: { nowMs: number; everyMs: number }): boolean {
+    const tombstone = this.#tombstones.get(id)
+    if (tombstone?.reason !== 'dead' || nowMs - tombstone.toldAtMs < everyMs) return false
+    tombstone.toldAtMs = nowMs
+    return true
   }
 
   /** It has come back with a newer incarnation. */

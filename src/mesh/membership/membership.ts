@@ -7,17 +7,16 @@
  */
 import type { NodeId } from '../../protocol/index.ts'
 import { Outbox } from '../outbox.ts'
-import { Dissemination } from './dissemination.ts'
 import { LocalHealth } from './local-health.ts'
-import { isOversized, type MemberSummary, type Message, type MessageBody } from './messages.ts'
+import { isOversized, type MemberSummary, type Message } from './messages.ts'
 import { joinSyncsMax, type MembershipPreset, membershipLimits } from './presets.ts'
 import { drawn } from './probe-order.ts'
 import { type ProbeEffect, Prober, type RelayRequest } from './prober.ts'
-import { accusedElsewhere, difference, statementsFor } from './push-pull.ts'
+import { accusedElsewhere, difference } from './push-pull.ts'
 import { PushPullTimes } from './push-pull-times.ts'
 import { isOutdated, needsAnswer, TwinWatch } from './refutation.ts'
 import { Roster, type RosterEvent } from './roster.ts'
-import { type AliveStatement, type Statement, statementBytes } from './statements.ts'
+import type { AliveStatement, Statement } from './statements.ts'
 import {
   isBarePing,
   type MembershipEvent,
@@ -28,6 +27,7 @@ import {
   type RejectionFault,
   type Send,
 } from './step.ts'
+import { Voice } from './voice.ts'
 
 const out = new Outbox<Send, MembershipEvent>()
 
@@ -39,12 +39,11 @@ export class Membership {
   readonly #roster: Roster
   readonly #prober: Prober
   readonly #pushPulls: PushPullTimes
-  readonly #news: Dissemination
+  readonly #voice: Voice
   readonly #twins = new TwinWatch()
   /** What is being heard accuses this member, who has refuted it since. */
   #isBearerBehind = false
   #phase: 'running' | 'leaving' | 'departed' = 'running'
-  #self: AliveStatement
   #wakeAtMs = Number.POSITIVE_INFINITY
   #dueMs = Number.NEGATIVE_INFINITY
   #gossipAtMs: number
@@ -64,14 +63,14 @@ export class Membership {
     const roster = this.#roster
     this.#prober = new Prober(preset, { random, health: this.#health, roster }, nowMs)
     this.#pushPulls = new PushPullTimes(preset, { random, roster }, nowMs)
-    this.#news = new Dissemination(preset.retransmitFactor)
-    this.#self = modules.sign({ kind: 'alive', subject: self, incarnation, payload })
+    const own = modules.sign({ kind: 'alive', subject: self, incarnation, payload })
+    this.#voice = new Voice(own, { out, preset, roster })
     this.#gossipAtMs = nowMs
     this.#renewAtMs = nowMs + preset.renewIntervalMs
   }
 
   get incarnation(): number {
-    return this.#self.incarnation
+    return this.#voice.own.incarnation
   }
 
   /** 0 is healthy. */
@@ -149,7 +148,7 @@ export class Membership {
 
   #nextWakeMs(): number {
     if (this.#phase === 'departed') return Number.POSITIVE_INFINITY
-    const gossipAtMs = this.#news.isEmpty ? Number.POSITIVE_INFINITY : this.#gossipAtMs
+    const gossipAtMs = this.#voice.news.isEmpty ? Number.POSITIVE_INFINITY : this.#gossipAtMs
     if (this.#phase === 'leaving') return Math.min(gossipAtMs, this.#departAtMs)
     return Math.min(
       gossipAtMs,
@@ -170,11 +169,11 @@ export class Membership {
     if (this.#phase === 'running') {
       this.#perform(this.#prober.tick(nowMs), nowMs)
       this.#buryOverdue(nowMs)
-      if (nowMs >= this.#renewAtMs) this.#renew(this.#self.payload, nowMs)
+      if (nowMs >= this.#renewAtMs) this.#renew(this.#voice.own.payload, nowMs)
       for (const id of this.#pushPulls.due(nowMs)) this.#sendSync(id)
       this.#roster.dead.expire(nowMs)
     }
-    if (nowMs >= this.#gossipAtMs && !this.#news.isEmpty) this.#gossip(nowMs)
+    if (nowMs >= this.#gossipAtMs && !this.#voice.news.isEmpty) this.#gossip(nowMs)
     if (nowMs >= this.#departAtMs) {
       this.#phase = 'departed'
       out.note({ kind: 'departed' })
@@ -188,10 +187,10 @@ export class Membership {
     }
     this.#isBearerBehind = false
     for (const statement of message.news) if (!this.#learn(from, statement, nowMs)) return
-    if (this.#isBearerBehind && this.#roster.knows(from)) this.#tell(from, this.#self)
+    if (this.#isBearerBehind && this.#roster.knows(from)) this.#voice.tell(from, this.#voice.own)
     switch (message.kind) {
       case 'ping':
-        this.#send(from, { kind: 'ack', sequence: message.sequence })
+        this.#voice.send(from, { kind: 'ack', sequence: message.sequence })
         return
       case 'ping-request':
         this.#relay(
@@ -206,6 +205,7 @@ export class Membership {
         this.#prober.refused(from, message.sequence)
         return
       case 'gossip':
+        this.#answerDead(from, nowMs)
         return
       case 'sync':
         this.#answerSync(from, message.summary)
@@ -213,9 +213,19 @@ export class Membership {
       case 'sync-reply':
         this.#tellAccused(from, message.news)
         if (message.wants.length > 0 && this.#roster.knows(from)) {
-          this.#sendStatements(from, message.wants, [])
+          this.#voice.statements(from, message.wants, [])
         }
     }
+  }
+
+  /**
+   * Whoever came back told it to all, but gossip reaches nearly all. One who is not asked, and does
+   * not ask, would count as dead here until the next push-pull.
+   */
+  #answerDead(from: NodeId, nowMs: number): void {
+    const everyMs = this.#preset.reunionMs
+    if (this.#roster.dead.takeWord(from, { nowMs, everyMs }))
+      this.#voice.send(from, { kind: 'gossip' })
   }
 
   /** For a member, and of a member: nobody is made to ping strangers. */
@@ -234,9 +244,10 @@ export class Membership {
       return merge.fault !== 'forged'
     }
     if (merge.outcome !== 'merged') return true
-    this.#news.add(statement, merge.event?.kind === 'refuted')
+    this.#voice.news.add(statement, merge.event?.kind === 'refuted')
     if (merge.displaced !== undefined) this.#note(merge.displaced)
-    if (merge.isPressing && this.#preset.mechanisms.buddy) this.#tell(statement.subject, statement)
+    if (merge.isPressing && this.#preset.mechanisms.buddy)
+      this.#voice.tell(statement.subject, statement)
     if (merge.event === undefined) return true
     this.#note(merge.event)
     if (merge.event.kind === 'returned' && merge.event.id === from) {
@@ -255,44 +266,40 @@ export class Membership {
         this.#reject(from, 'forged')
         return
       }
-      this.#tell(statement.subject, statement)
+      this.#voice.tell(statement.subject, statement)
     }
-  }
-
-  #tell(to: NodeId, statement: Statement): void {
-    out.send({ to, message: { kind: 'gossip', news: [statement] } })
   }
 
   /** @returns as `#learn` does */
   #hearOfSelf(from: NodeId, statement: Statement, nowMs: number): boolean {
     if (this.#phase !== 'running') return true
-    if (isOutdated(statement, this.#self.incarnation)) this.#isBearerBehind = true
-    if (!needsAnswer(statement, this.#self.incarnation, this.#roster)) return true
+    if (isOutdated(statement, this.#voice.own.incarnation)) this.#isBearerBehind = true
+    if (!needsAnswer(statement, this.#voice.own.incarnation, this.#roster)) return true
     if (this.#modules.verify(statement) === 'forged') {
       this.#reject(from, 'forged')
       return false
     }
-    this.#renew(this.#self.payload, nowMs, statement.incarnation + 1)
+    this.#renew(this.#voice.own.payload, nowMs, statement.incarnation + 1)
     if (this.#twins.outdone(statement)) out.note({ kind: 'twin' })
     if (!('accuser' in statement)) return true
-    this.#tell(from, this.#self) // at once, even if it is dead here
+    this.#voice.tell(from, this.#voice.own) // at once, even if it is dead here
     // Cut off is not slow: what one says from beyond a partition tells nothing of one's own pace.
     if (this.#roster.isFromHere(statement)) this.#health.accused(statement.accuser, nowMs)
-    out.note({ kind: 'self-refuted', incarnation: this.#self.incarnation })
+    out.note({ kind: 'self-refuted', incarnation: this.#voice.own.incarnation })
     return true
   }
 
-  #renew(payload: Uint8Array, nowMs: number, incarnation = this.#self.incarnation + 1): void {
+  #renew(payload: Uint8Array, nowMs: number, incarnation = this.#voice.own.incarnation + 1): void {
     this.#renewAtMs = nowMs + this.#preset.renewIntervalMs
     if (this.#phase !== 'running' || !Number.isSafeInteger(incarnation)) return
     const subject = this.#options.self
-    this.#self = this.#modules.sign({ kind: 'alive', subject, incarnation, payload })
-    this.#news.add(this.#self, true)
+    this.#voice.own = this.#modules.sign({ kind: 'alive', subject, incarnation, payload })
+    this.#voice.news.add(this.#voice.own, true)
   }
 
   #perform(effects: readonly ProbeEffect[], nowMs: number): void {
     for (const effect of effects) {
-      if (effect.kind === 'send') this.#send(effect.to, effect.body)
+      if (effect.kind === 'send') this.#voice.send(effect.to, effect.body)
       else if (effect.kind === 'answered' && effect.roundTripMs !== undefined) {
         out.note({ kind: 'round-trip', id: effect.target, ms: effect.roundTripMs })
       } else out.note({ kind: 'unanswered', id: effect.target })
@@ -308,20 +315,20 @@ export class Membership {
     const accusation = this.#modules.sign({ kind: 'suspect', subject, incarnation, accuser })
     const merge = this.#roster.accuse(accusation, nowMs)
     if (merge.outcome !== 'merged') return
-    this.#news.add(accusation)
+    this.#voice.news.add(accusation)
     if (merge.event !== undefined) this.#note(merge.event)
   }
 
   #buryOverdue(nowMs: number): void {
     for (const accusation of this.#roster.reminders(nowMs)) {
-      if (this.#preset.mechanisms.buddy) this.#tell(accusation.subject, accusation)
+      if (this.#preset.mechanisms.buddy) this.#voice.tell(accusation.subject, accusation)
     }
     for (const member of this.#roster.overdue(nowMs)) {
       const { id: subject, alive } = member
       const accuser = this.#options.self
       const { incarnation } = alive
       const verdict = this.#modules.sign({ kind: 'dead', subject, incarnation, accuser })
-      this.#news.add(verdict)
+      this.#voice.news.add(verdict)
       this.#note(this.#roster.bury(member, verdict, nowMs))
     }
   }
@@ -337,62 +344,39 @@ export class Membership {
 
   #gossip(nowMs: number): void {
     const { gossipFanout, gossipIntervalMs } = this.#preset
-    this.#gossipAtMs = nowMs + this.#news.haste * gossipIntervalMs
+    this.#gossipAtMs = nowMs + this.#voice.news.haste * gossipIntervalMs
     for (const to of this.#roster.listeners(nowMs, gossipFanout, this.#modules.random)) {
-      if (!this.#news.isEmpty) this.#send(to, { kind: 'gossip' })
+      if (!this.#voice.news.isEmpty) this.#voice.send(to, { kind: 'gossip' })
     }
   }
 
   #sendSync(to: NodeId): void {
     if (to === this.#options.self || this.#phase !== 'running') return
-    const summary = this.#roster.summaryWith(this.#self)
-    out.send({ to, message: { kind: 'sync', summary, news: [this.#self] } })
+    this.#voice.sync(to)
   }
 
   /** Tells what the other lacks, and asks for what it is ahead in. To members only: it is long. */
   #answerSync(from: NodeId, theirs: readonly MemberSummary[]): void {
     if (!this.#roster.knows(from)) return
     if (this.#farewell !== undefined) {
-      this.#tell(from, this.#farewell)
+      this.#voice.tell(from, this.#farewell)
       return
     }
-    const { ahead, wants } = difference(theirs, this.#roster.summaryWith(this.#self))
-    if (ahead.length > 0 || wants.length > 0) this.#sendStatements(from, ahead, wants)
-  }
-
-  #sendStatements(to: NodeId, subjects: readonly NodeId[], wants: readonly NodeId[]): void {
-    const news = statementsFor(to, subjects, { own: this.#self, roster: this.#roster })
-    out.send({ to, message: { kind: 'sync-reply', wants, news } })
-  }
-
-  /**
-   * With as much news as fits; what concerns the receiver itself first (Lifeguard's buddy). A
-   * stranger gets its answer and learns nothing, nor does it use up what members are to be told.
-   */
-  #send(to: NodeId, body: MessageBody): void {
-    if (!this.#roster.knows(to)) {
-      out.send({ to, message: { ...body, news: [] } })
-      return
-    }
-    const isBuddy = this.#preset.mechanisms.buddy && this.#phase === 'running'
-    const urgent = isBuddy ? this.#roster.saidAgainst(to) : []
-    let room = membershipLimits.piggybackBytesMax
-    for (const statement of urgent) room -= statementBytes(statement)
-    const others = this.#news.take(room, this.#roster.clusterSize, urgent)
-    const news = urgent.length === 0 ? others : [...urgent, ...others]
-    out.send({ to, message: { ...body, news } })
+    const { ahead, wants } = difference(theirs, this.#roster.summaryWith(this.#voice.own))
+    if (ahead.length > 0 || wants.length > 0) this.#voice.statements(from, ahead, wants)
   }
 
   #leave(nowMs: number): void {
     if (this.#phase !== 'running') return
-    const { incarnation, subject } = this.#self
+    const { incarnation, subject } = this.#voice.own
     this.#phase = 'leaving'
-    this.#news.clear()
+    this.#voice.isLeaving = true
+    this.#voice.news.clear()
     const farewell = this.#modules.sign({ kind: 'left', subject, incarnation })
     this.#farewell = farewell
-    this.#news.add(farewell)
+    this.#voice.news.add(farewell)
     // To each: of those whom gossip alone reaches, one in thousands would go on counting it in.
-    for (const { id } of this.#roster.members()) this.#tell(id, farewell)
+    for (const { id } of this.#roster.members()) this.#voice.tell(id, farewell)
     this.#gossipAtMs = nowMs
     this.#departAtMs = nowMs + this.#preset.leaveMs
   }
