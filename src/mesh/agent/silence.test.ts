@@ -15,7 +15,8 @@ const facts = () => ({
   load: { running: 0, waiting: 0, kvTokensFree: 1_000 },
 })
 /** Until a tick is missed, and the next look at who spoke: a cluster of few is looked at seldom. */
-const noticedMs = digestTimes.silentAfterMs + digestTimes.publishFewMs
+const { publishFewMs, tickLateMs, tickMs } = digestTimes
+const noticedMs = tickMs + tickLateMs + publishFewMs
 
 test('each crash is suspected as soon as a tick was missed and a probe has failed', async () => {
   const world = new AgentWorld(41)

@@ -338,8 +338,8 @@ export class DigestPublisher {
   /** Said once of each silence. */
   #missTicks(nowMs: number): void {
     for (const entry of this.#book.entries()) {
-      if (nowMs - entry.heardAtMs < digestTimes.silentAfterMs) continue
-      const { id, key } = entry
+      const { heardAtMs, id, key, tickMs } = entry
+      if (nowMs - heardAtMs < tickMs + digestTimes.tickLateMs) continue
       if (id === this.#self || this.#silent.has(key)) continue
       this.#silent.add(key)
       out.note({ kind: 'silent', id })

@@ -6,7 +6,7 @@ export const digestTimes = {
   /** What a node says is at most this old when it leaves; 1 Hz is 66 bytes/s a node. */
   tickMs: 1_000,
   /** A tick so late is missed: the way to a coordinator and the timers of both are shorter. */
-  silentAfterMs: 1_300,
+  tickLateMs: 300,
   /** How often a coordinator tells its gateways what is new: that adds 250 ms on the mean. */
   publishMs: 500,
   /** In a cluster of few: what all of them said in a second is one digest. */
