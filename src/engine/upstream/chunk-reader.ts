@@ -17,13 +17,14 @@ import { chatLogprobs, completionLogprobs } from './chunk-logprobs.ts'
 import { arrayField, isObject, numberField } from './json-value.ts'
 import { errorFromPayload } from './upstream-errors.ts'
 
-const reasons: Readonly<Record<string, FinishReason>> = {
-  stop: 'stop',
-  length: 'length',
-  tool_calls: 'tool_calls',
-  function_call: 'tool_calls',
-  content_filter: 'content_filter',
-}
+/** Of a server's words for the end; any other is `stop`. */
+const reasons: ReadonlyMap<string, FinishReason> = new Map([
+  ['stop', 'stop'],
+  ['length', 'length'],
+  ['tool_calls', 'tool_calls'],
+  ['function_call', 'tool_calls'],
+  ['content_filter', 'content_filter'],
+])
 /** What servers say when they gave up on an answer. */
 const failedReasons = new Set(['abort', 'aborted', 'error', 'cancelled'])
 const noLogprobs: readonly TokenLogprobs[] = []
@@ -129,7 +130,7 @@ export class ChunkReader {
     }
     this.#finished[index] = true
     this.#unfinished -= 1
-    into.push({ type: 'finish', choice: index, reason: reasons[reason] ?? 'stop' })
+    into.push({ type: 'finish', choice: index, reason: reasons.get(reason) ?? 'stop' })
   }
 
   #deltaOf(choice: JsonObject, index: number): GenerationDelta | null {

@@ -207,6 +207,15 @@ test('an answer that comes whole instead of streamed is read as well', async () 
   })
 })
 
+test('an end that nobody knows is a stop, whatever its name', async () => {
+  for (const reason of ['eos', 'constructor', '__proto__']) {
+    const answer = { choices: [{ index: 0, message: { content: 'Hi' }, finish_reason: reason }] }
+    await withMock({ '/v1/chat/completions': json(answer) }, async (engine) => {
+      assert.deepEqual((await generate(engine)).reasons, ['stop'])
+    })
+  }
+})
+
 test('a whole answer is asked for in one piece, its tokens guessed if not told', async () => {
   const answer = {
     choices: [{ index: 0, message: { content: 'Lima, Peru' }, finish_reason: 'stop' }],

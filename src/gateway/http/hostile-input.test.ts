@@ -98,6 +98,18 @@ test('a body that is no JSON is invalid_json, and prompts are not quoted back', 
   await servesStill()
 })
 
+test('a body of no bytes is refused at once, and what comes behind it is served', async () => {
+  const fields = `host: x\r\nauthorization: Bearer ${testKey}\r\ncontent-type: application/json\r\n`
+  const start = `POST ${chatPath} HTTP/1.1\r\n${fields}`
+  const body = JSON.stringify(chat)
+  const sound = `${start}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  for (const length of ['0', '00']) {
+    const answer = await raw(`${start}content-length: ${length}\r\n\r\n${sound}`)
+    const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)
+    assert.deepEqual(statuses, ['400', '200'], answer)
+  }
+})
+
 test('bytes that are no UTF-8 are invalid_json', async () => {
   const start = Buffer.from('{"model":"m","messages":[{"role":"user","content":"')
   const end = Buffer.from('"}]}')

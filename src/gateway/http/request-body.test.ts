@@ -70,3 +70,13 @@ test('what comes behind too much of it is nobody’s, and waits in the stream', 
   request.push(Buffer.from('more'))
   assert.equal(request.read()?.toString(), 'more')
 })
+
+test('a body of an announced length is whole with its last byte; of none, at once', async () => {
+  for (const text of ['', '{"a":1}']) {
+    const request = requestOf()
+    Object.assign(request.headers, { 'content-length': String(text.length) })
+    const body = readJson(request, bytesMax)
+    for (const letter of text) request.push(Buffer.from(letter))
+    assert.deepEqual(await body, text === '' ? undefined : { a: 1 })
+  }
+})

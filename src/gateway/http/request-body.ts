@@ -32,6 +32,7 @@ function isJson(contentType: string | undefined): boolean {
 
 /** @param announced bytes that come; NaN: unknown */
 function readBytes(request: IncomingRequest, bytesMax: number, announced: number): Promise<Buffer> {
+  if (announced === 0) return Promise.resolve(none)
   return new Promise((resolve, reject) => {
     let first: Buffer | undefined
     let parts: Buffer[] | undefined

@@ -119,6 +119,37 @@ test('whatever the text, however batched, stream and whole answer say the same',
   )
 })
 
+test('a whole answer has all of its fields, and what a server says besides', () => {
+  const answer = createChatAnswer(head)
+  const calls = [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }]
+  const finish: GenerationEvent = { type: 'finish', choice: 0, reason: 'tool_calls' }
+  const extra = { tool_calls: calls, refusal: 'no', role: 'user' }
+  answer.batch([delta('', { extra }), finish, usage])
+  const message = { tool_calls: calls, refusal: 'no', role: 'assistant', content: null }
+  assert.deepEqual(JSON.parse(answer.render('fp')), {
+    id: head.id,
+    object: 'chat.completion',
+    created: 1,
+    model: head.model,
+    choices: [{ index: 0, message, logprobs: null, finish_reason: 'tool_calls' }],
+    usage: {
+      prompt_tokens: 3,
+      completion_tokens: 2,
+      total_tokens: 5,
+      prompt_tokens_details: { cached_tokens: 1 },
+    },
+    system_fingerprint: 'fp',
+  })
+  const empty = JSON.parse(createChatAnswer(head).render('fp'))
+  assert.equal('usage' in empty, false)
+  assert.deepEqual(empty.choices[0], {
+    index: 0,
+    message: { role: 'assistant', content: '', refusal: null },
+    logprobs: null,
+    finish_reason: null,
+  })
+})
+
 test('log-probabilities come in the form of each interface', () => {
   const chat = createChatAnswer(head)
   chat.batch([withLogprob('Li'), withLogprob('ma')])

@@ -44,7 +44,7 @@ export class UsageNote {
   }
 }
 
-/** JSON, as OpenAI counts. */
+/** JSON, as OpenAI counts; the counts are whole numbers, whoever said them. */
 function usageText({ promptTokens, completionTokens, cachedTokens }: GenerationUsage): string {
   const total = promptTokens + completionTokens
   const counts = `"prompt_tokens":${promptTokens},"completion_tokens":${completionTokens}`

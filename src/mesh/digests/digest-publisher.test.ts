@@ -98,6 +98,31 @@ test('a member whose tick stays away is said to be silent, once, until it is hea
   assert.equal(silentAt(30_000).length, 1)
 })
 
+test('a tick is missed by the length that its node says, within bounds', () => {
+  const { lateAfterMs, tickLateMs, tickMs } = digestTimes
+  for (const [said, missedAfterMs] of [
+    [100, tickMs + tickLateMs],
+    [2_000, 2_000 + tickLateMs],
+    [10_000, lateAfterMs],
+  ] as const) {
+    const member = new Member(createIdentity(), { tickMs: said })
+    let nowMs = 0
+    const identity = createIdentity()
+    const seals = ed25519Seals(identity, network)
+    const clock = { now: () => wallMs + nowMs }
+    const publisher = new DigestPublisher(identity.id, { clock, seals })
+    publisher.step({ kind: 'role', cluster }, 0)
+    const news = { anchors: [member.anchor], ticks: [], offers: [] }
+    publisher.step({ kind: 'news', from: member.id, news }, 0)
+    for (; nowMs < 20_000; nowMs += 100) {
+      const { events } = publisher.step({ kind: 'tick' }, nowMs)
+      if (events.some(({ kind }) => kind === 'silent')) break
+    }
+    const { publishFewMs } = digestTimes
+    assert.ok(nowMs >= missedAfterMs && nowMs <= missedAfterMs + publishFewMs, `${said}: ${nowMs}`)
+  }
+})
+
 test('one digest for all, at once after a silence; what is said meanwhile waits for others', () => {
   const gateways = [createIdentity().id, createIdentity().id]
   const [one, other] = [new Member(createIdentity()), new Member(createIdentity())]

@@ -23,7 +23,7 @@ import {
 import { Outbox } from '../outbox.ts'
 import { Conduct, type Lie } from './conduct.ts'
 import { EntryBook } from './entry-book.ts'
-import { digestTimes, viewLimits } from './limits.ts'
+import { digestTimes, missedAfterMs, viewLimits } from './limits.ts'
 import type { NodeEntry } from './node-entry.ts'
 import { type Receiver, Receivers } from './receivers.ts'
 import type { OwnSeals } from './seals.ts'
@@ -339,7 +339,7 @@ export class DigestPublisher {
   #missTicks(nowMs: number): void {
     for (const entry of this.#book.entries()) {
       const { heardAtMs, id, key, tickMs } = entry
-      if (nowMs - heardAtMs < tickMs + digestTimes.tickLateMs) continue
+      if (nowMs - heardAtMs < missedAfterMs(tickMs)) continue
       if (id === this.#self || this.#silent.has(key)) continue
       this.#silent.add(key)
       out.note({ kind: 'silent', id })

@@ -49,6 +49,15 @@ export const digestTimes = {
   directMs: 45_000,
 } as const
 
+/**
+ * When a node's tick counts as missed, by its own measure. Within bounds: it must not be looked at
+ * all the time, nor hardly ever.
+ */
+export function missedAfterMs(tickMs: number): number {
+  const { lateAfterMs, tickLateMs, tickMs: usualMs } = digestTimes
+  return Math.min(lateAfterMs, Math.max(usualMs, tickMs) + tickLateMs)
+}
+
 export const viewLimits = {
   /** Beyond the 10,000 that are aimed at; 3 kB each. */
   nodesMax: 16_384,

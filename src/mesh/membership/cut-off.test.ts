@@ -129,20 +129,57 @@ test('what one says who has left is answered, and slows nobody', () => {
   assert.deepEqual([core.incarnation, core.localHealth], [2, 0])
 })
 
+/** What one member hears of another that speaks, in full. */
+function wordsTo(parted: Parted, from: NodeId, ...news: Statement[]): Statement[][] {
+  const message = { kind: 'gossip', news } as const
+  const { sends } = parted.core.step({ kind: 'message', from, message }, parted.nowMs)
+  assert.ok(sends.every(({ to }) => to === from))
+  return sends.map((one) => [...one.message.news])
+}
+
 test('one that is dead here and speaks is told so, now and then, and says that it is not', () => {
   const parted = new Parted()
-  const { core, self } = parted
-  const [back = self] = parted.beyond
-  const speak = (...news: Statement[]) =>
-    core.step({ kind: 'message', from: back, message: { kind: 'gossip', news } }, parted.nowMs)
-  const [answer, ...others] = speak().sends
-  assert.deepEqual(others, [])
-  assert.equal(answer?.to, back)
-  const accusation = answer?.message.news.find(({ kind }) => kind === 'dead')
-  assert.equal(accusation?.subject, back)
-  for (let word = 0; word < 5; word += 1) assert.deepEqual(speak().sends, [])
+  const [back = parted.self] = parted.beyond
+  const [words = []] = wordsTo(parted, back)
+  assert.deepEqual(
+    words.map(({ kind, subject }) => [kind, subject]),
+    [
+      ['alive', back],
+      ['dead', back],
+    ],
+  )
+  for (let word = 0; word < 5; word += 1) assert.deepEqual(wordsTo(parted, back), [])
   parted.nowMs += near.reunionMs
-  assert.equal(speak().sends.length, 1)
-  speak(parted.alive(back, 2))
+  assert.equal(wordsTo(parted, back).length, 1)
+  wordsTo(parted, back, parted.alive(back, 2))
   assert.equal(parted.stateOf(back), 'alive')
+})
+
+test('it is told by whom it counts as dead here, not by somebody whom it may not know', () => {
+  const parted = new Parted()
+  const { beyond, fellow, self } = parted
+  const [back = self] = beyond
+  const word = { kind: 'suspect', subject: back, incarnation: 2, accuser: fellow } as const
+  parted.tell(back, parted.alive(back, 2))
+  parted.nowMs += 1
+  parted.tell(fellow, seal(word, parted.nowMs))
+  parted.run(10_000)
+  assert.equal(parted.stateOf(back), 'dead')
+  const [[, verdict] = []] = wordsTo(parted, back)
+  assert.ok(verdict !== undefined && 'accuser' in verdict)
+  assert.equal(verdict.accuser, self)
+})
+
+test('members’ news is not spent on the dead, and who left or is left hears nothing', () => {
+  const parted = new Parted()
+  const { beyond, core, fellow } = parted
+  const [back = fellow, left = fellow] = beyond
+  parted.tell(left, parted.alive(left, 2))
+  parted.tell(left, seal({ kind: 'left', subject: left, incarnation: 2 }, parted.nowMs))
+  assert.deepEqual(wordsTo(parted, left), [])
+  const [words = []] = wordsTo(parted, back)
+  assert.ok(words.every(({ subject }) => subject === back))
+  parted.nowMs += near.reunionMs
+  core.step({ kind: 'leave' }, parted.nowMs)
+  assert.deepEqual(wordsTo(parted, back), [])
 })

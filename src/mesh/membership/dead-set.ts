@@ -13,8 +13,12 @@ export interface Tombstone {
   readonly reason: 'dead' | 'left'
   readonly sinceMs: number
   readonly untilMs: number
-  /** What was said of it: told to it if it speaks again, so that it can refute. */
   readonly statements: readonly Statement[]
+  /**
+   * Its own last words and the last word on it: told to it if it speaks again, so that it can
+   * refute. Of the dead that word is this member's own, whom it knows; it need not know the others.
+   */
+  readonly verdict: readonly Statement[]
   /** It has answered this member while it lived. */
   readonly hasAnswered: boolean
   /** When it was last told, since it spoke. */

@@ -223,9 +223,9 @@ export class Membership {
    * not ask, would count as dead here until the next push-pull.
    */
   #answerDead(from: NodeId, nowMs: number): void {
+    if (this.#phase !== 'running') return
     const everyMs = this.#preset.reunionMs
-    if (this.#roster.dead.takeWord(from, { nowMs, everyMs }))
-      this.#voice.send(from, { kind: 'gossip' })
+    if (this.#roster.dead.takeWord(from, { nowMs, everyMs })) this.#voice.remind(from)
   }
 
   /** For a member, and of a member: nobody is made to ping strangers. */

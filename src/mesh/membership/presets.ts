@@ -44,7 +44,8 @@ export interface MembershipPreset {
   readonly pushPullIntervalMs: number
   /** How often one dead member, or a seed, is tried again: this is what heals a partition. */
   readonly reconnectIntervalMs: number
-  /** After one came back from the dead by itself: the next push-pull with it, and the next try. */
+  /** After one came back from the dead by itself: the next push-pull with it, and the next try.
+   * And how often one that is dead here and speaks is told so. */
   readonly reunionMs: number
   /** How often while no member is known at all. */
   readonly joinRetryMs: number

@@ -212,8 +212,8 @@ export class Roster {
   /** For a suspect one accusation is enough; the dead need their own last words as well. */
   saidAgainst(id: NodeId): readonly Statement[] {
     const member = this.#members.get(id)
-    if (member === undefined) return this.dead.get(id)?.statements.slice(0, 2) ?? nothing
-    return member.suspicion?.accusations.slice(0, 1) ?? nothing
+    if (member !== undefined) return member.suspicion?.accusations.slice(0, 1) ?? nothing
+    return this.dead.get(id)?.verdict ?? nothing
   }
 
   /** Whom to tell now: some members, and one of those who died lately, in case it lives. */
@@ -338,7 +338,8 @@ export class Roster {
     if (member.suspicion !== undefined) this.#suspectCount -= 1
     this.#members.delete(id)
     const times = { sinceMs: nowMs, untilMs }
-    this.dead.add({ id, incarnation, reason, ...times, statements: said, hasAnswered })
+    const verdict = [alive, ...statements.slice(-1)]
+    this.dead.add({ id, incarnation, reason, ...times, statements: said, verdict, hasAnswered })
     return { kind: reason === 'dead' ? 'died' : 'left', id, incarnation }
   }
 

@@ -33,6 +33,12 @@ export class Voice {
     this.#modules.out.send({ to, message: { kind: 'gossip', news: [statement] } })
   }
 
+  /** Of what is said against it, and nothing else: news is for members. */
+  remind(to: NodeId): void {
+    const { out, roster } = this.#modules
+    out.send({ to, message: { kind: 'gossip', news: roster.saidAgainst(to) } })
+  }
+
   sync(to: NodeId): void {
     const summary = this.#modules.roster.summaryWith(this.own)
     this.#modules.out.send({ to, message: { kind: 'sync', summary, news: [this.own] } })

@@ -1,7 +1,7 @@
 /**
- * The head of a response, letter by letter and once: every request waits for one. There are no
- * tables and no expressions in it for what most heads have, since each of those is code and memory
- * that went cold while the server answered.
+ * The head of a response, letter by letter and once: every request waits for one. Expressions and
+ * lookups are for what few heads have, since each is code and memory that went cold while the
+ * server answered.
  *
  * Source: RFC 9112, sections 4 and 5; RFC 9110, section 5.
  */

@@ -130,6 +130,10 @@ const faults: readonly [what: string, text: string, fault: RegExp][] = [
   ['another protocol', 'SSH-2.0-x\r\n\r\n', /does not speak HTTP/],
   ['HTTP/2', 'HTTP/2 200\r\n\r\n', /does not speak HTTP/],
   ['a status of two digits', 'HTTP/1.1 20 OK\r\n\r\n', /does not speak HTTP/],
+  ['a status below all others', 'HTTP/1.1 099 OK\r\n\r\n', /does not speak HTTP/],
+  ['a status line with a NUL', 'HTTP/1.1 200 O\0K\r\n\r\n', /does not speak HTTP/],
+  ['a status line with a DEL', 'HTTP/1.1 200 O\x7fK\r\n\r\n', /does not speak HTTP/],
+  ['a DEL', `${ok}a: \x7f\r\n\r\n`, /no field/],
   ['a switch of protocols', 'HTTP/1.1 101 Go\r\n\r\n', /status 101/],
   ['hints without end', 'HTTP/1.1 103 X\r\n\r\n'.repeat(17), /status 103/],
   ['two lengths', `${ok}content-length: 1\r\nContent-Length: 1\r\n\r\nx`, unclear],
@@ -266,4 +270,22 @@ test('limits are what they say', () => {
   const largest = responseLimits.headBytesMax - overhead
   assert.equal(read([Buffer.from(fill(largest))]).ended, 1)
   assert.match(faultOf(fill(largest + 1)), /head has more/)
+})
+
+test('how long a connection is kept is what this response says', () => {
+  const secondsIn = (field: string) => {
+    const parser = new ResponseParser({ onHead() {}, onData() {}, onEnd() {} })
+    parser.begin()
+    parser.push(Buffer.from(`${ok}${field}content-length: 0\r\n\r\n`))
+    return parser.keepAliveSeconds
+  }
+  for (const [field, seconds] of [
+    ['keep-alive: timeout=10\r\n', 10],
+    ['Keep-Alive: max=5, timeout=20\r\n', 20],
+    ['keep-alive: timeout=10\r\n', 10],
+    ['', undefined],
+    ['keep-alive: timeouts=10\r\n', undefined],
+  ] as const) {
+    assert.equal(secondsIn(field), seconds, field)
+  }
 })
