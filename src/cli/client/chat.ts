@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { asIsochroneError, hasCode, IsochroneError, isDecisionId } from '../../protocol/index.ts'
 import { writeFileAtomically } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
+import { keepOutOfGit } from '../files/out-of-git.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { harmless } from '../terminal/harmless.ts'
 import { readEventData } from './event-stream.ts'
@@ -179,8 +180,9 @@ async function showWhy(chat: Chat, decision: string): Promise<void> {
 /** For `isochrone explain` without an id. */
 function remember(decision: string | null, chat: Chat): void {
   if (decision === null || !isDecisionId(decision)) return
-  const { lastDecision } = dataFolder(chat.options.data, chat.context.folder)
+  const { lastDecision, root } = dataFolder(chat.options.data, chat.context.folder)
   try {
+    keepOutOfGit(root)
     writeFileAtomically(lastDecision, `${decision}\n`, 0o600)
   } catch {
     // A convenience only: the answer matters more than remembering its id.

@@ -25,6 +25,7 @@ import { lockDataFolder } from '../files/data-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { openLatencyMap } from '../files/latency-map-file.ts'
 import { openMeshView } from '../files/mesh-view-file.ts'
+import { keepOutOfGit } from '../files/out-of-git.ts'
 import { readOrCreateSecret } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine, dataFlag } from '../options/command-line.ts'
@@ -78,6 +79,7 @@ export async function runGateway(
   const log = programLog(options['log-level'], context.terminal)
   try {
     const upstreams = options.upstream.map(parseUpstream)
+    keepOutOfGit(folder.root)
     const lock = lockDataFolder(folder.gateway)
     try {
       const policyPath = pathOf(options.policy, context)

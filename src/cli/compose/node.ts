@@ -19,6 +19,7 @@ import { takeTurn } from '../files/exclusive-lock.ts'
 import { openIdentity } from '../files/identity-file.ts'
 import { openKnownGateways } from '../files/known-gateways-file.ts'
 import { type MeshViewFile, openMeshView } from '../files/mesh-view-file.ts'
+import { keepOutOfGit } from '../files/out-of-git.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
@@ -65,11 +66,12 @@ export async function runNode(
   context: CommandContext,
 ): Promise<number> {
   const lifetime = watchLifetime()
-  const lockable = resolve(dataFolder(options.data, context.folder).node(options.name))
+  const folder = dataFolder(options.data, context.folder)
   try {
     const gateways = gatewaysOf(options)
     const token = tokenOf(options, context.folder)
-    const lock = lockDataFolder(lockable, anotherNode)
+    keepOutOfGit(folder.root)
+    const lock = lockDataFolder(folder.node(options.name), anotherNode)
     try {
       const cell = await declaredCell(options.location)
       const prepared = await prepare(options, context)

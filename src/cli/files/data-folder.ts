@@ -10,6 +10,9 @@
  * address, local-key      where the gateway is, and a key for this machine's own commands
  * last-decision           of the last `chat`
  * added-node.yaml         where a node that is added by hand is in the emulated wide area
+ * machine.json, measuring what the machine can do, and whose turn it is to measure that
+ * lock, owner             one process at a time; gateway/ and the nodes' folders have them too
+ * .gitignore              leaves all of it out
  * ```
  */
 import { resolve } from 'node:path'

@@ -5,6 +5,7 @@ import { ApiKeyFile } from '../../gateway/index.ts'
 import { IsochroneError } from '../../protocol/index.ts'
 import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
+import { keepOutOfGit } from '../files/out-of-git.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine, dataFlag } from '../options/command-line.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -22,8 +23,11 @@ export interface KeysOptions {
 }
 
 export async function runKeys(options: KeysOptions, context: CommandContext): Promise<number> {
-  const { apiKeys } = dataFolder(options.data, context.folder)
-  if (options.action === 'create') prepareFolder(dirname(apiKeys))
+  const { apiKeys, root } = dataFolder(options.data, context.folder)
+  if (options.action === 'create') {
+    keepOutOfGit(root)
+    prepareFolder(dirname(apiKeys))
+  }
   const keys = new ApiKeyFile(apiKeys, { clock: systemClock, random: secureRandom })
   const { terminal } = context
   if (options.action === 'create') create(keys, options, terminal)

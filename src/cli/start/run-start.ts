@@ -8,6 +8,7 @@ import { IsochroneError } from '../../protocol/index.ts'
 import { writeFileAtomically } from '../files/atomic-file.ts'
 import { type DataFolder, dataFolder } from '../files/data-folder.ts'
 import { lockDataFolder } from '../files/data-lock.ts'
+import { keepOutOfGit } from '../files/out-of-git.ts'
 import { readSecretFile } from '../files/secret-file.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { readPolicy } from '../policy/policy-file.ts'
@@ -41,6 +42,7 @@ export async function runStart(options: StartOptions, context: CommandContext): 
     network?.kill()
     process.exit(130)
   })
+  keepOutOfGit(folder.root)
   const lock = lockDataFolder(folder.root)
   try {
     terminal.note(`\n${terminal.noteStyle.bold('Isochrone')} ${softwareVersion()}\n\n`)

@@ -13,6 +13,7 @@ import {
 } from '../../models/index.ts'
 import { prepareFolder } from '../files/atomic-file.ts'
 import { dataFolder } from '../files/data-folder.ts'
+import { keepOutOfGit } from '../files/out-of-git.ts'
 import { type CommandContext, exitCode } from '../options/command.ts'
 import { commandLine, storeFlag } from '../options/command-line.ts'
 import { usageError } from '../options/usage-error.ts'
@@ -34,7 +35,8 @@ export interface ModelsOptions {
 }
 
 export async function runModels(options: ModelsOptions, context: CommandContext): Promise<number> {
-  const store = options.store ?? dataFolder(options.data, context.folder).store
+  const data = dataFolder(options.data, context.folder)
+  const store = options.store ?? data.store
   const storeDir = resolve(context.folder, store)
   const { terminal } = context
   const subject = options.subject ?? ''
@@ -45,6 +47,7 @@ export async function runModels(options: ModelsOptions, context: CommandContext)
     terminal.note(`Removed ${subject}.\n`)
   } else {
     const folder = resolve(context.folder, subject)
+    if (options.store === undefined) keepOutOfGit(data.root)
     prepareFolder(storeDir)
     const manifest = await bring(folder, { ...options, storeDir }, terminal)
     if (options.json) terminal.out(`${JSON.stringify(manifest)}\n`)
