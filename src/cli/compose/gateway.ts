@@ -36,6 +36,7 @@ import { watchLifetime, whenStopping } from '../process/lifetime.ts'
 import { programLog } from '../process/program-log.ts'
 import { softwareVersion } from '../version.ts'
 import { emulatedPaths } from './emulated-paths.ts'
+import { renderReadyGateway } from './gateway-announcement.ts'
 import { declaredCell } from './location.ts'
 import { ownHost, reachableAddress } from './reachable-address.ts'
 import { takenPort } from './taken-port.ts'
@@ -341,23 +342,13 @@ function announce(
     return
   }
   if (process.connected) return
-  const { style } = terminal
-  const shown = dataFlag(options.data)
-  const keyHint =
-    keys.list().length > 0 || !options.auth
-      ? ''
-      : `\nThere is no API key yet. Make one with: ${commandLine(`keys create${shown}`)}\n`
-  terminal.out(
-    [
-      `${style.green('Ready')}  for clients at ${style.cyan(`${url}/v1`)}`,
-      `       for nodes at   ${style.cyan(meshAddress)}`,
-      '',
-      style.bold('A node joins with'),
-      `  ISOCHRONE_TOKEN=${token} ${commandLine('node')} \\`,
-      `    --join ${identity.id}@${reachable(meshAddress)}`,
-      keyHint,
-      'Stop with Ctrl-C.',
-      '',
-    ].join('\n'),
-  )
+  const ready = {
+    url,
+    meshAddress,
+    joinAddress: `${identity.id}@${reachable(meshAddress)}`,
+    token,
+    hasKeys: options.auth ? keys.list().length > 0 : undefined,
+    data: options.data,
+  }
+  terminal.out(renderReadyGateway(ready, terminal.style))
 }
