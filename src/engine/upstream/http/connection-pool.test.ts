@@ -235,6 +235,10 @@ test('over TLS: a certificate is checked, and then all is as without', async (t)
     return heard.over
   }
   assert.match(String((await ask()).error), /certificate/)
+  // Node warns of what follows, once; only that is kept off the screen.
+  t.mock.method(process, 'emitWarning', (warning: string) => {
+    assert.match(warning, /NODE_TLS_REJECT_UNAUTHORIZED/)
+  })
   // As an operator may set it for a server of their own.
   process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
   t.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'])
