@@ -36,7 +36,7 @@ export async function keepCompiled(root, signal) {
   const stamp = stampOf(root)
   const kept = existsSync(marker) ? readFileSync(marker, 'utf8') : ''
   if (kept === stamp) return
-  console.error('Compiling the program (a few seconds, once after a change) …')
+  console.error('Filling the compile cache (a few seconds, once after a change) …')
   const data = mkdtempSync(join(tmpdir(), 'isochrone-compile-'))
   try {
     // What was kept of older sources is of no use any more.
