@@ -65,8 +65,9 @@ test('the mesh is drawn as a tree with state, round trip and load', () => {
     '  (no cluster)',
     '… and 1 more; --json has them',
     '',
-    'Round trips are those of gateway gggggggg, ~ where predicted. Age: how old the load is',
-    'that others told; – where it is told to the gateway itself.',
+    'Round trips are those of gateway gggggggg, ~ where predicted. Tokens/s: as each node',
+    'measured itself. Age: how old the load is that others told; – where it is told to the',
+    'gateway itself.',
     '',
   ])
 })

@@ -112,6 +112,7 @@ function legendOf(gateway: string, shown: readonly Column[]): string {
     ...(has('ROUND TRIP')
       ? [`Round trips are those of gateway ${shortened(gateway)}, ~ where predicted.`]
       : []),
+    ...(has('TOKENS/S') ? ['Tokens/s: as each node measured itself.'] : []),
     ...(has('AGE')
       ? ['Age: how old the load is that others told; – where it is told to the gateway itself.']
       : []),

@@ -34,8 +34,9 @@ test('a node is a row: how few were seen is said, and no share of them', () => {
     'NODE      REGION      STATE  ROUND TRIP    BUSY  TOKENS/S  SEEN  COMPLETED  MODELS',
     'aaaaaaaa  eu-central  up        12.3 ms  3 of 4       119     1     1 of 1  isochrone-tiny',
     '',
-    'Seen: requests that this gateway sent there. Completed: what came back whole of what was',
-    'sent there; older requests fade. What routing makes of it: --json.',
+    'Tokens/s: as each node measured itself. Seen: requests that this gateway sent there.',
+    'Completed: what came back whole of what was sent there; older requests fade. What routing',
+    'makes of it: --json.',
   ])
 })
 
@@ -62,4 +63,5 @@ test('on a narrow screen it stays a table, and says which columns it has no room
     assert.match(lines.join(' '), /No room for SEEN/)
   }
   assert.match(linesAt(80).join(' '), /No room for SEEN, TOKENS\/S\./)
+  assert.doesNotMatch(linesAt(80).join(' '), /Tokens\/s/)
 })

@@ -90,6 +90,7 @@ function shownOf(rows: Rows, missing: readonly string[]) {
 function legendOf(missing: readonly string[]): string {
   const has = (title: string) => !missing.includes(title)
   return [
+    ...(has('TOKENS/S') ? ['Tokens/s: as each node measured itself.'] : []),
     ...(has('SEEN') ? ['Seen: requests that this gateway sent there.'] : []),
     ...(has('COMPLETED')
       ? ['Completed: what came back whole of what was sent there; older requests fade.']
