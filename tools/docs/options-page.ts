@@ -22,8 +22,18 @@ with \`false\`.
 
 Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly.`,
     ...commands.flatMap(commandSection),
+    ...aboutUpstreams,
   ])
 }
+
+const aboutUpstreams: readonly string[] = [
+  '## When an upstream server cannot be reached',
+  `A server that \`gateway --upstream\` or \`node --upstream-url\` names has to answer when the
+command begins: else that ends with exit code 1 and says why. Later the server is asked for its
+models every 30 s. After three failures in a row it counts as offering none, until a list comes
+again. Requests that fail meanwhile open its circuit breaker at the gateway, as any node's: others
+are asked, as long as there are others.`,
+]
 
 function commandSection(command: Command): readonly string[] {
   const { name, summary, options, examples, actions } = command

@@ -6,7 +6,7 @@ import { clientOptions } from '../options/recurring.ts'
 export const meshCommand = defineCommand({
   name: 'mesh',
   summary: 'show the mesh: regions, clusters and members with state, round trip and load',
-  options: { watch: flag('show it again each two seconds until Ctrl-C'), ...clientOptions },
+  options: { watch: flag('show it again every two seconds until Ctrl-C'), ...clientOptions },
   examples: [
     { command: 'isochrone mesh', meaning: 'a tree' },
     { command: 'isochrone mesh --watch', meaning: 'the tree as it changes' },
