@@ -15,7 +15,7 @@ const failure = JSON.stringify({ error: { message: 'out of order', type: 'server
 
 const ports = await Promise.all(Array.from({ length: Number(process.argv[2] ?? 1) }, listen))
 console.log(JSON.stringify(ports))
-// Ends with whoever started it.
+// Ends with its standard input, and so with whoever holds that open.
 process.stdin.resume().on('end', () => process.exit(0))
 
 function listen(): Promise<number> {

@@ -50,7 +50,7 @@ const server = createServer({ keepAliveTimeout: 3_600_000 }, (request, response)
   })
 })
 server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
-// Ends with whoever started it.
+// Ends with its standard input, and so with whoever holds that open.
 process.stdin.resume().on('end', () => process.exit(0))
 
 function answerTo(body: string, response: ServerResponse): void {

@@ -29,6 +29,7 @@ export const meshWords: readonly string[] = [
   'of them that is in a cluster of two or more; “false deaths” counts who was held for dead and',
   'lived, “wrong now” what is not as it should be at this moment; “B/s” are bytes sent per second,',
   'framing included, on the mean of all hosts and of nodes alone.',
+  'The last line is one line of JSON, for programs.',
   '',
   'What nodes say:',
   '  ping, ping-request, ack, nack                   is a member alive, asked through others',

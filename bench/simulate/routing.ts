@@ -84,6 +84,7 @@ export const routingWords: readonly string[] = [
   'is best (Jain); – where there are no equals. These three are of what came from 60 s on: a',
   'shorter run says nothing of them. “newcomer after”: requests that a sound newcomer got before',
   'it had four fifths of its equals’ share, – if it never had.',
+  'The last line is one line of JSON, for programs.',
 ]
 
 const ranges = {
