@@ -2,6 +2,7 @@
 import { secureRandom, silentLog, systemClock } from '../../src/base/index.ts'
 import { EvidenceBook, type IncidentState } from '../../src/evidence/index.ts'
 import { createGateway } from '../../src/gateway/index.ts'
+import type { NodeState } from '../../src/mesh/index.ts'
 import { createIdentity, requestLimits } from '../../src/protocol/index.ts'
 import { defaultPolicy } from '../../src/routing/index.ts'
 import { MemoryDecisionStore, MemoryObservationStore } from '../../src/storage/index.ts'
@@ -95,11 +96,8 @@ project’s own engine does not look at them.`,
     gatesTable(),
     ...aboutIncidents,
     ...aboutAccounts,
-    '## What counts',
-    `A key has so many requests and tokens per minute. A request to a model counts as one, with its
-tokens. So does, with none, whatever may be long or costs much to gather: decisions, nodes, the
-mesh, the latency map, incidents, accounts,
-and previews. Models, health and metrics are free.`,
+    ...aboutMesh,
+    ...aboutCounting,
     '## Headers of answers',
     markdownTable(
       ['header', 'meaning'],
@@ -169,6 +167,36 @@ are micro-dollars per million tokens: a node states them with \`--prompt-price\`
 is quarantined or works that off. **Nobody is paid by this**: there is no way to send money yet, and
 each gateway keeps what it owes itself. [Record 0043](decisions/0043-ledger.md) says what is earned,
 and by what.`,
+]
+
+/** What each state means. */
+const nodeStateWords: Readonly<Record<NodeState, string>> = {
+  alive: 'it is heard; `isochrone mesh` says `leaving` or `degraded` where its `health` says so',
+  late: 'it has been silent for longer than usual, or its connection is gone; nobody doubts it yet',
+  suspect: 'it did not answer those who look after it; it is dead unless it speaks within seconds',
+  dead: 'it was not heard again; when it speaks, it is alive',
+  left: 'it said that it goes',
+}
+
+const aboutMesh: readonly string[] = [
+  '## The mesh',
+  `\`GET /v1/mesh\` and \`GET /v1/clusters/ID\` say of every member in which state it is, as far as
+this gateway knows; \`isochrone mesh\` shows it. \`tokens_per_second\` is what a node measured of
+itself.`,
+  markdownTable(
+    ['state', 'meaning'],
+    Object.entries(nodeStateWords).map(([state, meaning]) => [code(state), meaning]),
+  ),
+]
+
+const aboutCounting: readonly string[] = [
+  '## What counts',
+  `A key has so many requests and tokens per minute. A request to a model counts as one, with its
+tokens. So does, with none, whatever may be long or costs much to gather: decisions, nodes, the
+mesh, the latency map, incidents, accounts, and previews. Models, health and metrics are free.`,
+  `A request to a model that no node can take, or that fails before its first token, counts as one
+too, and costs no tokens. One that is refused for a limit, for its key or for its form does not
+count.`,
 ]
 
 const aboutIncidents: readonly string[] = [

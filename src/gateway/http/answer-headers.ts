@@ -1,7 +1,14 @@
 /** The headers of answers, for the OpenAPI document and the reference made from it. */
 
-/** Of every answer; of a model’s; where requests are counted; with refusals that may pass. */
-type Where = 'every' | 'model' | 'counted' | 'refused' | 'unavailable'
+/** Of every answer; of a model’s; where requests are counted; with refusals. */
+type Where =
+  | 'every'
+  | 'model'
+  | 'counted'
+  | 'refused'
+  | 'unavailable'
+  | 'unknown-key'
+  | 'wrong-method'
 
 export interface AnswerHeader {
   readonly name: string
@@ -16,7 +23,8 @@ function of(where: Where, headers: Readonly<Record<string, string>>): readonly A
 export const answerHeaders: readonly AnswerHeader[] = [
   ...of('every', { 'x-request-id': 'the caller’s own, or one made by the gateway' }),
   ...of('model', {
-    'x-isochrone-decision': 'the id of the routing decision: `GET /v1/decisions/ID` says why',
+    'x-isochrone-decision':
+      'the id of the decision, also where it found no node: `GET /v1/decisions/ID` says why',
     'x-isochrone-worker': 'the node or upstream that answered',
     'x-isochrone-seed': 'the seed that sampling used; the same one gives the same text',
     'openai-processing-ms': 'time until the answer began',
@@ -28,6 +36,8 @@ export const answerHeaders: readonly AnswerHeader[] = [
   ...of('unavailable', {
     'x-should-retry': '`false` with a 503 that only another request or another node can mend',
   }),
+  ...of('unknown-key', { 'www-authenticate': 'with 401: `Bearer`, the way to send a key' }),
+  ...of('wrong-method', { allow: 'with 405: the methods that the address has' }),
   ...of('counted', {
     'x-ratelimit-limit-requests': 'requests that the key may send per minute',
     'x-ratelimit-remaining-requests': 'how many of them are left',
@@ -60,5 +70,9 @@ function isOn(where: Where, { isCounted, isOfModel, status }: Answered): boolean
       return status === 429 || status === 503
     case 'unavailable':
       return status === 503
+    case 'unknown-key':
+      return status === 401
+    case 'wrong-method':
+      return status === 405
   }
 }

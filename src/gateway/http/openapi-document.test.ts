@@ -65,7 +65,7 @@ test('parameters, answers and errors of a route are described', () => {
 test('each answer has the headers that it can come with', () => {
   const document = {
     ...{ summary: 'Answers.', tag: 'inference' as const, answer: json.string() },
-    errorStatuses: [400, 429, 503],
+    errorStatuses: [400, 401, 429, 503],
   }
   const asked: Route = { method: 'POST', path: '/v1/answers', handle, document }
   const { components, paths } = openApiDocument([asked], '1.2.3') as {
@@ -79,6 +79,7 @@ test('each answer has the headers that it can come with', () => {
   const model = ['x-isochrone-decision', 'x-isochrone-worker', 'x-isochrone-seed']
   assert.deepEqual(of(200), ['x-request-id', ...model, 'openai-processing-ms', ...counted])
   assert.deepEqual(of(400), ['x-request-id', ...counted])
+  assert.deepEqual(of(401), ['x-request-id', 'www-authenticate', ...counted])
   const later = ['retry-after', 'retry-after-ms']
   assert.deepEqual(of(429), ['x-request-id', ...later, ...counted])
   assert.deepEqual(of(503), ['x-request-id', ...later, 'x-should-retry', ...counted])
