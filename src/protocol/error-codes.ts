@@ -230,7 +230,7 @@ const rows = {
     'server_error',
     true,
     'node',
-    'The OpenAI-compatible server behind the node failed.',
+    'The upstream OpenAI-compatible server failed.',
   ],
   upstream_rejected: [
     'invalidArgument',
@@ -238,7 +238,7 @@ const rows = {
     'invalid_request_error',
     false,
     'client',
-    'The OpenAI-compatible server behind the node rejected the request.',
+    'The upstream OpenAI-compatible server rejected the request.',
   ],
   // Between peers.
   peer_unreachable: [
