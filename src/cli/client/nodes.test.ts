@@ -40,6 +40,11 @@ test('a node is a row: how few were seen is said, and no share of them', () => {
   ])
 })
 
+test('of an upstream no round trip is measured', () => {
+  const upstream = { ...node, id: 'upstream-vllm', kind: 'upstream', round_trip_ms: 0 }
+  assert.match(linesAt(200, [upstream])[1] ?? '', /^upstream-vllm .* up +– +3 of 4 /)
+})
+
 test('what came back whole is counted over all models, without what others told', () => {
   const completed = (...evidence: NodeView['evidence']) => {
     const models = evidence.map((_, i) => ({ ...model, name: `m${i}` }))

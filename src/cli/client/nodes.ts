@@ -109,7 +109,7 @@ function rowOf(node: NodeView, style: Style): readonly string[] {
     node.kind === 'node' ? node.id.slice(0, 8) : node.id,
     node.region === '' ? '–' : node.region,
     stateOf(node, style),
-    node.round_trip_ms === null ? '–' : `${node.round_trip_ms.toFixed(1)} ms`,
+    roundTripOf(node),
     // What a node that is gone said last of its load is no longer so.
     node.connected ? `${node.load.running} of ${slots}` : '–',
     speed === 0 ? '–' : speed.toFixed(0),
@@ -119,6 +119,11 @@ function rowOf(node: NodeView, style: Style): readonly string[] {
       ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
       : names.join(', '),
   ]
+}
+
+/** Of an upstream none is measured: the way to its server is in its times. */
+function roundTripOf({ kind, round_trip_ms }: NodeView): string {
+  return kind === 'upstream' || round_trip_ms === null ? '–' : `${round_trip_ms.toFixed(1)} ms`
 }
 
 /** A share of fewer says more than is known. */
