@@ -202,7 +202,7 @@ test('each error has the class that OpenAI’s client knows', async (t) => {
     assert.ok(error instanceof OpenAI.InternalServerError)
     assert.equal(error.status, 503)
     assert.equal(error.code, 'no_eligible_node')
-    assert.match(error.message, /No node that offers .* can do tools/)
+    assert.match(error.message, /No node that offers .* has the feature tools/)
     assert.equal(error.headers?.get('x-should-retry'), 'false')
     return true
   })

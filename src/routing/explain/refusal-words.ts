@@ -32,7 +32,7 @@ function none(decision: Decision, gate: string): string {
     case 'standing':
       return `is in good standing (${atGate(decision, gate)[0]?.actual ?? 'see the decision'})`
     case 'features':
-      return `can do ${missing(decision)}`
+      return `has ${missing(decision)}`
     case 'region':
       return `is in the region ${request.region}`
     case 'exclude':
@@ -76,7 +76,7 @@ function some(decision: Decision, gate: string, single: boolean): string {
     case 'standing':
       return `${are} barred (${atGate(decision, gate)[0]?.actual ?? 'see the decision'})`
     case 'features':
-      return `cannot do ${missing(decision)}`
+      return `${single ? 'does' : 'do'} not have ${missing(decision)}`
     case 'context':
       return `${single ? 'has' : 'have'} too small a context`
     case 'region':
@@ -115,8 +115,12 @@ function missing(decision: Decision): string {
   const { features } = decision.request
   const offered = new Set(atGate(decision, 'features').flatMap(({ actual }) => actual.split(', ')))
   const lacking = features.filter((feature) => !offered.has(feature))
-  if (lacking.length > 0) return inList(lacking.map((feature) => feature.replaceAll('_', ' ')))
-  return `all of ${inList(features.map((feature) => feature.replaceAll('_', ' ')))}`
+  return lacking.length > 0 ? featuresNamed(lacking) : `all of ${featuresNamed(features)}`
+}
+
+function featuresNamed(features: readonly string[]): string {
+  const names = inList(features.map((feature) => feature.replaceAll('_', ' ')))
+  return `the feature${features.length === 1 ? '' : 's'} ${names}`
 }
 
 /** What there is, so that the client can ask for that. */
@@ -131,12 +135,36 @@ function instead(decision: Decision, gate: string): string {
   if (gate === 'region') {
     return ` There are nodes in: ${shown.map((one) => one.replace(/^region /, '')).join(', ')}.`
   }
-  if (gate === 'features') return ` What they can do: ${shown.join('; or ')}.`
+  if (gate === 'features') return ` What they have: ${shown.join('; or ')}.`
   if (!exampleGates.includes(gate)) return ''
-  const [example] = atGate(decision, gate)
-  return example === undefined
-    ? ''
-    : ` For example ${workerName(example.worker)}: ${example.actual}.`
+  const known = atGate(decision, gate)
+  const example = gate === 'latency' ? fastest(decision, known) : known[0]
+  if (example === undefined) return ''
+  const isWhole = known.length === (decision.gateCounts[gate] ?? 0)
+  const what = gate === 'latency' && isWhole ? 'The fastest is' : 'For example'
+  return ` ${what} ${workerName(example.worker)}: ${example.actual}.`
+}
+
+/** Who is the least above what is asked for: by that a client corrects its request. */
+function fastest({ request }: Decision, known: readonly Rejection[]): Rejection | undefined {
+  const { ttftMs, tpotMs } = request.objective
+  let best: Rejection | undefined
+  let least = Number.POSITIVE_INFINITY
+  for (const one of known) {
+    const [, first, further] = timesInWords.exec(one.actual) ?? []
+    const excess = Math.max(share(first, ttftMs), share(further, tpotMs))
+    if (excess >= least) continue
+    best = one
+    least = excess
+  }
+  return best ?? known[0]
+}
+
+/** As the gate says them. */
+const timesInWords = /first token after (\d+) ms .*?([\d.]+) ms per further token/
+
+function share(ms: string | undefined, mostMs: number | null): number {
+  return mostMs === null ? 0 : Number(ms) / Math.max(mostMs, 1e-9)
 }
 
 function requiredBy(decision: Decision, gate: string): string {

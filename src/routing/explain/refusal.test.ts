@@ -13,8 +13,10 @@ import {
   sampleRate,
   sampleRequest,
   sampleTier,
+  sampleWorker,
 } from '../samples.fixture.ts'
 import type { Tier } from '../tier.ts'
+import { workerName } from './reason.ts'
 import { refusalOf } from './refusal.ts'
 
 const { version: _, ...values } = defaultPolicy
@@ -38,7 +40,7 @@ test('a feature that no node has: what they have', () => {
   const refusal = refused({ features: ['chat', 'tools'] }, { offer: { features: ['chat'] } })
   assert.equal(
     refusal?.message,
-    'No node that offers sample-model can do tools. What they can do: chat.',
+    'No node that offers sample-model has the feature tools. What they have: chat.',
   )
   const halves = [
     { offer: { features: ['chat' as const] } },
@@ -46,7 +48,7 @@ test('a feature that no node has: what they have', () => {
   ]
   assert.match(
     refused({ features: ['chat', 'tools'] }, ...halves)?.message ?? '',
-    /can do all of chat and tools\./,
+    /has all of the features chat and tools\./,
   )
 })
 
@@ -59,7 +61,26 @@ test('a single reason for each gate reads as a sentence', () => {
   assert.match(message({ maxPrice: 1 }, {}), /costs at most 1 µ\$ .* example \S+: 10 µ\$ \(prompt/)
   assert.match(message({}, { load: { draining: true } }), /since all of them are draining\.$/)
   const objective = { ttftMs: 1, tpotMs: null }
-  assert.match(message({ objective }, {}), /is fast enough \(first token within 1 ms\)\. For exam/)
+  assert.match(message({ objective }, {}), /is fast enough \(first token within 1 ms\)\. The fas/)
+})
+
+test('who is too slow: the fastest is named, by what was asked for', () => {
+  const changes = [
+    { roundTripMs: 50, offer: { decodeTokensPerSecond: 100 } },
+    { roundTripMs: 6 },
+    { roundTripMs: 10 },
+  ]
+  const told = (ttftMs: number | null, tpotMs: number | null) =>
+    refused({ objective: { ttftMs, tpotMs } }, ...changes)?.message ?? ''
+  const name = (number: number) => workerName(sampleWorker(number))
+  assert.match(told(1, null), new RegExp(`The fastest is ${name(1)}: first token after 206 ms`))
+  assert.match(told(null, 1), new RegExp(`The fastest is ${name(0)}: .*, 10 ms per further`))
+  assert.match(told(1, 20), new RegExp(`The fastest is ${name(1)}: `))
+  const policy = policyOf('sample', { ...values, rejectionsMax: 2 })
+  const candidates = changes.map((change, i) => sampleCandidate(i, change))
+  const request = { ...sampleRequest, objective: { ttftMs: 1, tpotMs: null } }
+  const few = refusalOf(decide(sampleInput({ candidates, policy, request })))
+  assert.match(few?.message ?? '', new RegExp(`For example ${name(1)}: first token after 206 ms`))
 })
 
 test('what a tier demands reads as a sentence, with an example of what there is', () => {
@@ -104,6 +125,11 @@ test('too long for every context: names what to shorten', () => {
   assert.match(answer?.message ?? '', /holds 1000 at most\. Lower max_tokens to about 700\.$/)
   const prompt = asked({ promptTokens: 1_000 })
   assert.equal(prompt?.param, 'messages')
+  const open = asked({ promptTokens: 1_000, maxTokens: null })?.message ?? ''
+  assert.match(
+    open,
+    /about 1000 tokens, and the answer 1 at least; the context of .* holds 1000 at/,
+  )
   assert.match(prompt?.message ?? '', /Shorten the prompt\.$/)
   assert.equal(asked({ promptTokens: 1_000, features: ['completion'] })?.param, 'prompt')
   assert.equal(refused({}, { offer: null })?.param, 'model')

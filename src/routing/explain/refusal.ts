@@ -94,7 +94,9 @@ function largestContext(rejections: readonly Rejection[]): number {
 
 function tooLong(decision: Decision): string {
   const { request, rejections, model } = decision
-  const asked = request.maxTokens === null ? '' : ` and ${request.maxTokens} are asked for`
+  const { features, maxTokens } = request
+  const least = features.includes('embedding') ? '' : ', and the answer 1 at least'
+  const asked = maxTokens === null ? least : ` and ${maxTokens} are asked for`
   const most = largestContext(rejections)
   const mend = promptFits(decision)
     ? `Lower max_tokens to about ${most - request.promptTokens}.`

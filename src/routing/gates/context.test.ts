@@ -8,7 +8,7 @@ test('prompt and answer must fit the context together', () => {
   const offer = { contextTokensMax: 164 }
   assert.equal(checkInWords(contextGate, { promptTokens: 100, maxTokens: 64 }, { offer }), 'pass')
   const rejected = checkInWords(contextGate, { promptTokens: 101, maxTokens: 64 }, { offer })
-  assert.equal(rejected, 'a context of 165 tokens / 164 tokens')
+  assert.equal(rejected, 'a context of 165 tokens, 64 of them for the answer / 164 tokens')
 })
 
 test('without a wish for a length one token must fit', () => {

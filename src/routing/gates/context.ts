@@ -16,6 +16,12 @@ export const contextGate: Gate = {
     // 0: the server behind the worker does not say; it will answer for itself.
     return most > 0 && most < requiredTokens(demand) ? most : undefined
   },
-  required: (demand) => `a context of ${requiredTokens(demand)} tokens`,
+  required(demand) {
+    const { features, maxTokens } = demand.request
+    const answer = features.includes('embedding')
+      ? ''
+      : `, ${maxTokens ?? 1} of them for the answer`
+    return `a context of ${requiredTokens(demand)} tokens${answer}`
+  },
   actual: (fact) => `${fact} tokens`,
 }
