@@ -1,5 +1,5 @@
 /** How fast a worker was seen to be, beside what it states. */
-import type { Response, WorkerEvidence } from '../evidence/index.ts'
+import { newcomer, type Response, type WorkerEvidence } from '../evidence/index.ts'
 
 /** A straight line in two things needs more to go by than a mean. */
 export const curveSamples = 6
@@ -61,4 +61,9 @@ export function ratioSeen({ load, meanMs }: Response, stated: Stated): number {
   const othersMs = isAheadKnown ? 0 : turns * readMs
   const wholeMs = readMs + reading * readMs + othersMs + turns * decodeMs
   return Math.max(0, meanMs - linkMs) / wholeMs
+}
+
+/** What is seen of a record worse than a newcomer's: some answers have to be asked for again. */
+export function repeatsOf(mean: number): number {
+  return mean < newcomer.completion.mean ? newcomer.completion.mean / Math.max(mean, 1e-6) : 1
 }

@@ -4,7 +4,7 @@
  * not say; a table that was kept up to date row by row is the same as one that was made at once.
  */
 import { assert } from '../base/index.ts'
-import { newcomer, type Response } from '../evidence/index.ts'
+import type { Response } from '../evidence/index.ts'
 import { modelFeatures } from '../protocol/index.ts'
 import { type Candidate, occupancyOf, presentOf, slotsOf } from './candidate.ts'
 import {
@@ -18,7 +18,14 @@ import {
   timesPerRow,
 } from './layout.ts'
 import type { RoutingPolicy } from './policy.ts'
-import { curveSamples, heldRatio, paceAt, ratioSeen, usualCompletionTokens } from './seen-speed.ts'
+import {
+  curveSamples,
+  heldRatio,
+  paceAt,
+  ratioSeen,
+  repeatsOf,
+  usualCompletionTokens,
+} from './seen-speed.ts'
 import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 import { tierOf } from './tier.ts'
 import { fitsTier } from './tier-fit.ts'
@@ -311,11 +318,6 @@ export class CandidateTable {
  * tokens as anybody can ask for, is a number still.
  */
 const timeCellMax = 1e60
-
-/** What is seen of a record worse than a newcomer's: some answers have to be asked for again. */
-function repeatsOf(mean: number): number {
-  return mean < newcomer.completion.mean ? newcomer.completion.mean / Math.max(mean, 1e-6) : 1
-}
 
 type FloatColumn = {
   [K in keyof CandidateTable]: CandidateTable[K] extends Float64Array ? K : never

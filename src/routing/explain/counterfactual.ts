@@ -1,12 +1,14 @@
 /** What would have changed a decision, as far as its record can tell. */
 import type { Decision, Ranking } from '../decision.ts'
 import { gates } from '../gates/gates.ts'
+import { defaultPolicy } from '../policy.ts'
+import { repeatsOf } from '../seen-speed.ts'
 import {
   atBest,
   comparedIn,
-  type Decided,
   fixed,
   inList,
+  milliseconds,
   percent,
   soonerInWords,
   workerName,
@@ -47,7 +49,7 @@ export function whatWouldChange(decision: Decision): readonly string[] {
 }
 
 function withoutDemand(
-  { gateCounts, rejections }: Decision,
+  { eligible, gateCounts, rejections }: Decision,
   asked: readonly string[],
   inWords: (required: string) => string,
 ): readonly string[] {
@@ -55,14 +57,20 @@ function withoutDemand(
     const count = gateCounts[gate] ?? 0
     const required = rejections.find((rejection) => rejection.gate === gate)?.required
     if (count === 0 || required === undefined) return []
-    return [`${inWords(required)}, ${count} more would have passed the gate "${gate}".`]
+    const more = eligible > 0 ? ' more' : ''
+    return [`${inWords(demanded(required))}, ${count}${more} would have passed the gate "${gate}".`]
   })
+}
+
+/** As a noun; what a gate required stands alone elsewhere. */
+function demanded(required: string): string {
+  return required.replace(/^first token/, 'a first token')
 }
 
 /** Examples are enough: the gate that turned them away says the rest. */
 const laterMax = 3
 
-function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
+function otherwise(decision: Decision, chosen: Ranking, other: Ranking): string {
   const name = workerName(other.worker)
   switch (decision.decidedBy) {
     case 'reliability':
@@ -74,7 +82,7 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
     case 'time':
       return (
         `${name} would have taken turns with it if it were predicted to ` +
-        `${soonerInWords(chosen, other, ' or so, not ')}.`
+        `${soonEnough(decision, chosen, other) ?? soonerInWords(chosen, other, ' or so, not ')}.`
       )
     case 'load':
       return anotherDraw(decision, withLessToDo(chosen, other))
@@ -107,6 +115,35 @@ function otherwise(decision: Decided, chosen: Ranking, other: Ranking): string {
   }
 }
 
+/**
+ * Up to which time others take turns with the chosen one, the fastest of its group; undefined: that
+ * depends on what is not on record. A decision names its policy and does not hold it, so that of
+ * another policy than the default is not known. Of workers that nobody has seen at work the time of
+ * those that somebody has counts, which changes nothing as long as the other's repeats are few.
+ */
+function soonEnough(decision: Decision, chosen: Ranking, other: Ranking): string | undefined {
+  if (decision.policyVersion !== defaultPolicy.version) return undefined
+  const { sameSpeedFactor, sameSpeedMs, soonShare } = defaultPolicy
+  const [repeats, otherRepeats] = [chosen, other].map((one) => repeatsOf(one.completionMean))
+  if (repeats === undefined || otherRepeats === undefined) return undefined
+  if (otherRepeats > repeats * sameSpeedFactor) return undefined
+  const { ttftMs } = decision.request.objective
+  const isWhole = ttftMs === null
+  const [soonMs, lateMs] = [chosen, other].map((one) =>
+    isWhole ? one.predictedTotalMs : one.predictedTtftMs,
+  ) as [number, number]
+  const rightMs = soonMs * repeats
+  const alikeMs = Math.max(rightMs * sameSpeedFactor, rightMs + sameSpeedMs)
+  const mostMs = Math.max(alikeMs, soonShare * (ttftMs ?? 0)) / otherRepeats
+  const what = isWhole ? 'be done' : 'give its first token'
+  return `${what} in at most ${milliseconds(roundedDown(mostMs))}, not ${milliseconds(lateMs)}`
+}
+
+/** As far as it is shown. */
+function roundedDown(ms: number): number {
+  return ms >= 10_000 ? Math.floor(ms / 100) * 100 : Math.floor(ms)
+}
+
 /** Nobody has less to do than nothing: where load is alike, price decides, and then the lot. */
 function withLessToDo(chosen: Ranking, other: Ranking): string {
   const name = workerName(other.worker)
@@ -123,7 +160,7 @@ function withLessToDo(chosen: Ranking, other: Ranking): string {
 }
 
 /** @param also what else would have led to the one that was drawn together with the chosen one */
-function anotherDraw(decision: Decided, also = ''): string {
+function anotherDraw(decision: Decision, also = ''): string {
   const turns = decision.rankings.filter(({ alike }) => alike)
   const others = turns.filter((one) => one.worker !== decision.chosen && canWin(one, turns))
   const names = others.slice(0, namesMax).map(({ worker }) => workerName(worker))
