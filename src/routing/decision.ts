@@ -51,8 +51,10 @@ export interface Ranking {
   readonly predictedQueueMs: number
   /** Predicted time to the last token, ms. */
   readonly predictedTotalMs: number
-  /** What the prediction rests on: work seen, the worker's own statement, or an assumption. */
+  /** What the first token's time rests on: work seen, the worker's statement, or an assumption. */
   readonly predictedFrom: 'observed' | 'claimed' | 'assumed'
+  /** Its time per token was seen, but no first token: in whole answers. */
+  readonly paceSeen?: boolean
   /** Expected price of this request, micro-dollars. */
   readonly price: number
   /** Requests there per slot. */

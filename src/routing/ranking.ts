@@ -45,8 +45,8 @@ interface Placed {
 
 function rankingOf(pool: Pool, { index, rank, policy }: Placed): Ranking {
   const candidate = candidateAt(pool, index) as Candidate
-  const { clean, completion, hazard, ttft } = candidate.evidence
-  return {
+  const { clean, completion, hazard, pace, tpot, ttft } = candidate.evidence
+  const ranking: Ranking = {
     worker: candidate.id,
     rank,
     reliability: reliabilityAt(pool, index),
@@ -70,6 +70,8 @@ function rankingOf(pool: Pool, { index, rank, policy }: Placed): Ranking {
     roundTripSource: candidate.roundTripSource,
     predictedTtftHighMs: highTtftMs(pool, index, policy),
   }
+  const isPaceSeen = pace !== undefined || tpot !== undefined
+  return ttft === undefined && isPaceSeen ? { ...ranking, paceSeen: true } : ranking
 }
 
 /** Nobody is late where nothing is asked for. */

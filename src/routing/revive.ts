@@ -68,6 +68,7 @@ const rankingSchema = json.object({
   predictedQueueMs: number,
   predictedTotalMs: number,
   predictedFrom: oneOf(['observed', 'claimed', 'assumed']),
+  paceSeen: json.optional(json.boolean()),
   price: number,
   load: number,
   roundTripMs: nullable(number),

@@ -1,6 +1,6 @@
 /** The factors of the best few side by side, with their bounds and what they rest on. */
 import type { Decision, Ranking } from '../decision.ts'
-import { atBest, fixed, milliseconds, percent, workerName } from './reason.ts'
+import { atBest, fixed, milliseconds, percent, timelyAtLeast, workerName } from './reason.ts'
 
 /** Enough to compare; the decision itself has more. */
 const rowsMax = 5
@@ -12,7 +12,7 @@ const columns: readonly (readonly [title: string, cell: (one: Ranking) => string
   ['seen', (one) => count(one.completionSamples)],
   ['rules kept', ({ clean }) => percent(clean)],
   ['stays', ({ availability }) => percent(availability)],
-  ['in time', ({ timely }) => percent(timely)],
+  ['in time', (one) => range(timelyAtLeast(one), one.timely)],
   ['done after', (one) => milliseconds(one.predictedTotalMs)],
   ['load', ({ load }) => fixed(load)],
   ['µ$', ({ price }) => fixed(price)],
@@ -62,7 +62,8 @@ function line(row: readonly string[], widths: readonly number[]): string {
 }
 
 function range(least: number, most: number): string {
-  return `${percent(least).replace(/ %$/, '')} to ${percent(most)}`
+  const [from, to] = [percent(least), percent(most)]
+  return from === to ? to : `${from.replace(/ %$/, '')} to ${to}`
 }
 
 function count(samples: number): string {

@@ -165,6 +165,16 @@ export function atBest({ reliabilityAtBest }: Ranking): number {
   return reliabilityAtBest
 }
 
+/**
+ * The probability that the objective is met, by what is sure: the factor of its reliability that
+ * stands nowhere else on record.
+ */
+export function timelyAtLeast(ranking: Ranking): number {
+  const { availability, clean, completionLowerBound, reliability, timely } = ranking
+  const others = completionLowerBound * clean * availability
+  return others > 0 ? Math.min(timely, reliability / others) : 0
+}
+
 function whyNobody({ candidates, gateCounts, outcome }: DecidedOrNot): string {
   if (candidates === 0) return 'There was no candidate: no worker has joined this gateway.'
   const counts = gateCountsInWords(gateCounts)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom } from '../../base/index.ts'
 import { endAttempt, withAttempt, withPause } from '../attempts.ts'
+import type { Candidate } from '../candidate.ts'
 import { chooseAgain, decide } from '../decide.ts'
 import type { Decision } from '../decision.ts'
 import { defaultPolicy } from '../policy.ts'
@@ -174,10 +175,73 @@ test('the length that answers had lately is said, and where few were seen, how m
   assert.match(length(256), /for an answer of about 8 tokens, as this model’s lately\./)
   assert.match(
     length(4),
-    /for an answer of about 45 tokens, between what is assumed and about 8, as in some 4 answers /,
+    /of about 45 tokens: 256 are assumed, and some 4 answers of this model lately had about 8\./,
   )
-  assert.match(length(4, 3_000), /for an answer of about 45 tokens, between/)
+  assert.match(length(4, 3_000), /for an answer of about 45 tokens: 256 are assumed/)
+  assert.match(length(4, 60), /for an answer of about 45 tokens: 60 or more are assumed/)
   assert.match(length(256, 5), /for an answer of 5 tokens, all that the request allows/)
+})
+
+const unseen = { ...sampleEvidence(0.99, 5), ttft: undefined, tpot: undefined }
+const silent = { prefillTokensPerSecond: 0, decodeTokensPerSecond: 0 }
+
+test('what a prediction rests on is said as it is', () => {
+  const basis = (change: CandidateChange) => flat(decided(1, { change: () => change }))
+  assert.match(
+    basis({ offer: silent }),
+    / Assumed, since it states no speed and nobody has seen it at work: first token after 1020 ms/,
+  )
+  const whole = { ...unseen, tpot: sampleEvidence(0.99, 5).tpot }
+  const paced = decided(1, { change: () => ({ offer: silent, evidence: whole }) })
+  assert.match(
+    flat(paced),
+    /Assumed, since .* no first token of it was seen: .* ms \(its pace per token was seen\), for/,
+  )
+  assert.equal(flat(reviveDecision(JSON.stringify(paced))), flat(paced))
+  const said = basis({ evidence: unseen })
+  assert.match(said, /from the speed that it states, since no first token of it was seen: /)
+  assert.doesNotMatch(said, /its pace per token was seen/)
+  assert.match(
+    basis({ evidence: sampleEvidence(0.99, 5) }),
+    /Predicted from work seen: first token/,
+  )
+})
+
+test('no round trip to an upstream is told, as none is measured', () => {
+  const id = 'upstream-vllm' as Candidate['id']
+  const text = flat(decided(1, { change: () => ({ id, roundTripMs: 0 }) }))
+  assert.match(text, /, the way to its server is part of its times, price /)
+  assert.doesNotMatch(text, /round trip/)
+})
+
+test('the factors of a reliability are all shown: they multiply to it', () => {
+  const objective = { ttftMs: 2_000, tpotMs: null }
+  const decision = decided(2, { request: { objective } })
+  const text = renderDecision(decision, { columns: 200 })
+  const said = text.replaceAll(/\s+/g, ' ')
+  const shares = /in time: (\S+) % at least/.exec(said)
+  const sure = /by what is sure in (\S+) % at least/.exec(said)
+  const [first] = decision.rankings
+  assert.ok(first && shares && sure)
+  const { availability, clean, completionLowerBound } = first
+  const product = completionLowerBound * clean * availability * Number(sure[1])
+  assert.ok(Math.abs(product - Number(shares[1])) < 0.1, said)
+  assert.match(text, new RegExp(` {2}${sure[1]} to 100 % +\\d+ ms `))
+  assert.match(renderDecision(decided(2), { columns: 200 }), / {2}100 % +\d+ ms /)
+})
+
+test('an answer in one piece has no first token to miss', () => {
+  const end = (features: RouteRequest['features'], outcome: 'completed' | 'failed') => {
+    const asked = decided(1, {
+      change: () => ({ offer: { features } }),
+      request: { features },
+    })
+    const begun = withAttempt(asked, { worker: sampleWorker(0), startedAtMs: 100 })
+    return flat(endAttempt(begun, { endedAtMs: 101, outcome }))
+  }
+  assert.match(end(['chat'], 'completed'), /: completed after 1 ms, in one piece\./)
+  assert.match(end(['embedding'], 'completed'), /: completed after 1 ms\./)
+  assert.match(end(['chat'], 'failed'), /: failed after 1 ms, without a first token\./)
 })
 
 test('after a retry the first order is still there, and every attempt with its end', () => {

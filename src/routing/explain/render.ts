@@ -3,6 +3,7 @@
  * what each rejected one lacked, what would have changed it, and what happened then.
  */
 import type { AnswerLength } from '../../evidence/index.ts'
+import { isUpstreamId } from '../../protocol/index.ts'
 import type { RoundTripSource } from '../candidate.ts'
 import type { Attempt, Decision, MoveReason, Ranking, Rejection } from '../decision.ts'
 import { whatWouldChange } from './counterfactual.ts'
@@ -16,6 +17,7 @@ import {
   percent,
   plural,
   requestsPerSlot,
+  timelyAtLeast,
   workerName,
 } from './reason.ts'
 import { meaningOf, summarizeRejections } from './refusal.ts'
@@ -51,7 +53,7 @@ export function renderDecision(decision: Decision, options: RenderOptions = {}):
     asFirstDecided(decision),
     list(
       'What happened then',
-      decision.attempts.map((attempt, i) => attemptInWords(attempt, i, hasWaited(decision))),
+      decision.attempts.map((_, i) => attemptInWords(decision, i)),
     ),
     footer,
   ]
@@ -135,7 +137,7 @@ function qualification(decision: Decision): string {
     completionInWords(chosen),
     'By what is sure so far, it stays until such a request is done in ' +
       `${percent(chosen.availability)} of cases at least, and keeps the rules in ` +
-      `${percent(chosen.clean)} at least; the shorter its record, the lower both.`,
+      `${percent(chosen.clean)} of cases at least; the shorter its record, the lower both.`,
     ...timeInWords(decision, chosen),
     `${capital(requestsPerSlot(chosen))} (a slot has one request at a time), ` +
       `${linkInWords(chosen)}, ` +
@@ -160,29 +162,43 @@ function completionInWords(ranking: Ranking): string {
 }
 
 function timeInWords(decision: Decision, ranking: Ranking): readonly string[] {
-  const basis = {
-    observed: 'from work seen',
-    claimed: 'from the speed that it states, since nobody has seen it at work',
-    assumed: 'assumed, since nothing is known of its speed',
-  }[ranking.predictedFrom]
   const queue =
     ranking.predictedQueueMs === 0
       ? 'nothing of it in a queue'
       : `${milliseconds(ranking.predictedQueueMs)} of it in the queue`
+  const pace = ranking.paceSeen === true ? ' (its pace per token was seen)' : ''
   const predicted =
-    `Predicted ${basis}: first token after ${milliseconds(ranking.predictedTtftMs)} ` +
-    `(${queue}), done after ${milliseconds(ranking.predictedTotalMs)}, ${lengthInWords(decision)}.`
+    `${basisInWords(ranking)}: first token after ${milliseconds(ranking.predictedTtftMs)} ` +
+    `(${queue}), done after ${milliseconds(ranking.predictedTotalMs)}${pace}, ` +
+    `${lengthInWords(decision)}.`
   const { ttftMs, tpotMs } = decision.request.objective
   if (ttftMs === null && tpotMs === null) return [predicted]
   return [
     predicted,
-    `It is within the objective in ${percent(ranking.timely)} of cases; whole and within it, in ` +
-      `${percent(ranking.reliability)} at least.`,
+    `By the prediction it is within the objective in ${percent(ranking.timely)} of cases, by ` +
+      `what is sure in ${percent(timelyAtLeast(ranking))} at least. Whole, by the rules and in ` +
+      `time: ${percent(ranking.reliability)} at least.`,
   ]
 }
 
+/** What the time to its first token rests on. */
+function basisInWords(ranking: Ranking): string {
+  const unseen = isNewcomer(ranking)
+    ? 'nobody has seen it at work'
+    : 'no first token of it was seen'
+  switch (ranking.predictedFrom) {
+    case 'observed':
+      return 'Predicted from work seen'
+    case 'claimed':
+      return `Predicted from the speed that it states, since ${unseen}`
+    default:
+      return `Assumed, since it states no speed and ${unseen}`
+  }
+}
+
 /** What the predicted time to the last token rests on. */
-function lengthInWords({ request, predictedTokens }: Decision): string {
+function lengthInWords(decision: Decision): string {
+  const { predictedTokens, request } = decision
   const { features, maxTokens, usualAnswer } = request
   const tokens = plural(predictedTokens, 'token')
   if (features.includes('embedding')) return 'with no answer to write'
@@ -190,21 +206,25 @@ function lengthInWords({ request, predictedTokens }: Decision): string {
     return `for an answer of ${tokens}, all that the request allows`
   }
   if (usualAnswer !== undefined) {
-    return `for an answer of about ${tokens}${usualInWords(usualAnswer, predictedTokens)}`
+    return `for an answer of about ${tokens}${usualInWords(usualAnswer, decision)}`
   }
   const why = maxTokens === null ? 'the request sets no limit' : 'few answers reach their limit'
   return `for an answer of ${tokens}, an assumption, since ${why}`
 }
 
 /** Expected is a length between what was seen and what is assumed, as long as few were seen. */
-function usualInWords({ samples, tokens }: AnswerLength, predictedTokens: number): string {
+function usualInWords({ samples, tokens }: AnswerLength, decision: Decision): string {
+  const { completionTokens, predictedTokens, request } = decision
   const ratio = predictedTokens / tokens
   if (ratio <= lengthAlikeMax && ratio >= 1 / lengthAlikeMax) return ', as this model’s lately'
   const seen = plural(Math.max(1, Math.round(samples)), 'answer')
-  return `, between what is assumed and about ${tokens}, as in some ${seen} of this model lately`
+  // A limit below the assumption hides it.
+  const assumed = `${completionTokens}${completionTokens === request.maxTokens ? ' or more' : ''}`
+  return `: ${assumed} are assumed, and some ${seen} of this model lately had about ${tokens}`
 }
 
-function linkInWords({ roundTripMs, roundTripSource }: Ranking): string {
+function linkInWords({ worker, roundTripMs, roundTripSource }: Ranking): string {
+  if (isUpstreamId(worker)) return 'the way to its server is part of its times'
   if (roundTripMs === null) return 'round trip not measured'
   return `round trip ${milliseconds(roundTripMs)} (${sourceInWords[roundTripSource]})`
 }
@@ -263,9 +283,11 @@ function asFirstDecided({ first }: Decision): string {
   return first.eligible < 2 ? head : `${head}\n${othersInWords(first).map(indented).join('\n')}`
 }
 
-function attemptInWords(attempt: Attempt, index: number, hasWaited: boolean): string {
-  const name = workerName(attempt.worker)
-  return `${index + 1}. ${name}, ${whyTried(attempt, hasWaited)}: ${endInWords(attempt)}.`
+function attemptInWords(decision: Decision, index: number): string {
+  const attempt = decision.attempts[index]
+  if (attempt === undefined) return ''
+  const why = whyTried(attempt, hasWaited(decision))
+  return `${index + 1}. ${workerName(attempt.worker)}, ${why}: ${endInWords(attempt, decision)}.`
 }
 
 function whyTried(attempt: Attempt, hasWaited: boolean): string {
@@ -298,14 +320,19 @@ function spliceInWords({ splice }: Attempt): string {
   return `going on behind the ${tokens} that were there${pause}`
 }
 
-function endInWords(attempt: Attempt): string {
-  const { startedAtMs, endedAtMs, ttftMs, outcome, code } = attempt
+function endInWords(attempt: Attempt, { request }: Decision): string {
+  const { startedAtMs, endedAtMs, outcome, code } = attempt
   if (outcome === 'running') return 'still running'
   const took = endedAtMs === null ? '' : ` after ${milliseconds(endedAtMs - startedAtMs)}`
-  const first =
-    ttftMs === null ? ', without a first token' : `, first token after ${milliseconds(ttftMs)}`
+  const first = request.features.includes('embedding') ? '' : firstTokenInWords(attempt)
   const why = code === null ? '' : ` (${code}: ${meaningOf(code)})`
   return `${outcome}${took}${first}${why}`
+}
+
+/** Whole answers of upstreams, and those without a token, are not seen to begin. */
+function firstTokenInWords({ ttftMs, outcome }: Attempt): string {
+  if (ttftMs !== null) return `, first token after ${milliseconds(ttftMs)}`
+  return outcome === 'completed' ? ', in one piece' : ', without a first token'
 }
 
 function list(title: string, lines: readonly string[]): string {

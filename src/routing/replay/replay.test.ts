@@ -4,10 +4,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { seededRandom } from '../../base/index.ts'
 import { decisionIdOf, hasCode } from '../../protocol/index.ts'
+import type { Candidate } from '../candidate.ts'
 import { decide } from '../decide.ts'
 import { defaultPolicy } from '../policy.ts'
 import { reviveDecision } from '../revive.ts'
-import { sampleCandidate, sampleRequest, sampleWorker } from '../samples.fixture.ts'
+import { sampleCandidate, sampleEvidence, sampleRequest, sampleWorker } from '../samples.fixture.ts'
 import { made, replayed } from './network.fixture.ts'
 import { ViewLog } from './view-log.ts'
 
@@ -165,7 +166,34 @@ test('attempts at whom nobody chose, and others passed over, are told', () => {
 
 test('other values under the name of a policy are told', () => {
   const policy = { ...defaultPolicy, explorationShare: 0.9 }
-  const candidates = [0, 1].map((number) => sampleCandidate(number))
+  const { text, views } = kept(
+    [0, 1].map((number) => sampleCandidate(number)),
+    policy,
+  )
+  const replay = replayed(reviveDecision(text), views)
+  assert.equal(replay?.agrees, false)
+  assert.deepEqual(
+    replay.differences.map(({ where, kept }) => [where, kept]),
+    [['/rounds/0/view/policy', defaultPolicy.version]],
+  )
+})
+
+test('that a pace was seen is no other decision where an earlier version did not keep it', () => {
+  const evidence = { ...sampleEvidence(0.99, 9), ttft: undefined }
+  const { text, views } = kept([0, 1].map((number) => sampleCandidate(number, { evidence })))
+  assert.deepEqual(replayed(reviveDecision(text), views)?.wording, [])
+  const earlier = text.replaceAll(',"paceSeen":true', '')
+  assert.notEqual(earlier, text)
+  const replay = replayed(reviveDecision(earlier), views)
+  assert.equal(replay?.agrees, true)
+  assert.deepEqual(
+    replay.wording.map(({ where }) => where),
+    ['/rankings/0/paceSeen', '/rankings/1/paceSeen'],
+  )
+})
+
+/** A decision among these, as text, and what it saw. */
+function kept(candidates: readonly Candidate[], policy = defaultPolicy) {
   const frame = new ViewLog(() => 'frame').begin()
   for (const candidate of candidates) frame.set(frame.place(), candidate)
   const view = frame.mark({ policy, software: '1' }, false)
@@ -173,13 +201,8 @@ test('other values under the name of a policy are told', () => {
   const about = { decisionId: decisionIdOf(random.bytes(16)), keyId: 'k', now: 1 }
   const decision = decide({ ...about, candidates, policy, random, request: sampleRequest, view })
   const bytes = Buffer.from(view.piece()?.bytes ?? [])
-  const replay = replayed(reviveDecision(JSON.stringify(decision)), new Map([['frame', bytes]]))
-  assert.equal(replay?.agrees, false)
-  assert.deepEqual(
-    replay.differences.map(({ where, kept }) => [where, kept]),
-    [['/rounds/0/view/policy', defaultPolicy.version]],
-  )
-})
+  return { text: JSON.stringify(decision), views: new Map([['frame', bytes]]) }
+}
 
 test('other draws are told, whether or not they lead elsewhere', () => {
   const { texts, views } = made(5, 8, 60)

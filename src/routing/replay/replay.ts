@@ -163,6 +163,9 @@ const words = /^\/(?:reason|rejections\/\d+\/required)$/
 /** Likewise of the first choice; where it was nobody, its reason has counts that it alone has. */
 const wordsOfBoth = /^\/(?:(?:first\/)?reason|rejections\/\d+\/required)$/
 
+/** What earlier versions did not keep, and what decides nothing. */
+const addedLater = /^\/(?:first\/)?rankings\/\d+\/paceSeen$/
+
 interface Comparison {
   readonly at: string
   readonly differences: Difference[]
@@ -175,7 +178,8 @@ function compare(kept: unknown, again: unknown, comparison: Comparison): void {
   const { at, differences, wording } = comparison
   if (Object.is(kept, again) || differences.length >= differencesMax) return
   if (!isObject(kept) || !isObject(again) || Array.isArray(kept) !== Array.isArray(again)) {
-    const found = comparison.words.test(at) ? wording : differences
+    const isLater = kept === undefined && addedLater.test(at)
+    const found = isLater || comparison.words.test(at) ? wording : differences
     if (found.length < differencesMax) found.push({ where: at === '' ? '/' : at, kept, again })
     return
   }
