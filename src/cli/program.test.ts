@@ -169,6 +169,10 @@ describe('configuration', () => {
     const none = await run(['nodes', '--data', 'none'])
     assert.equal(none.code, 1)
     assert.match(none.notes, /^error: no network runs from .*none, and no API key is known for/)
+    // With a key as well: what is named is asked, and not whoever listens at the default port.
+    const named = await run(['nodes', '--data', 'none'], { ISOCHRONE_API_KEY: 'iso_x' })
+    assert.equal(named.code, 1)
+    assert.match(named.notes, /^error: no network runs from .*none; start one .*, or --url\n$/)
     const nonsense = await run(['explain', 'nonsense'])
     assert.equal(nonsense.code, 2)
     assert.equal(nonsense.notes, 'error: nonsense is not a decision id; they begin with dec_.\n')

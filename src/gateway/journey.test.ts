@@ -70,4 +70,8 @@ test('tokens are reserved for every answer that is asked for', async (t) => {
   assert.equal(completion.headers.get('x-ratelimit-remaining-tokens'), String(1_000 - used - 160))
   const tooMuch = await ask('completions', { prompt: 'a', max_tokens: 249, n: 4 })
   assert.equal(tooMuch.status, 429)
+  // What nobody can answer costs a request and no tokens, and its headers say so.
+  const unknown = await ask('completions', { prompt: 'a', max_tokens: 100, model: 'unknown' })
+  assert.equal(unknown.status, 404)
+  assert.equal(unknown.headers.get('x-ratelimit-remaining-tokens'), String(1_000 - 2 * used))
 })

@@ -152,6 +152,7 @@ export class Journey {
     const permit = this.#admit(trip)
     let arrival: Arrival = { figures: noFigures, code: 'internal' }
     let trail: Trail | undefined
+    let hasFailed = true
     try {
       trail = new Trail(router.route(route, client.account.keyId), this.#modules)
       const { arrivedAtMs, departure } = client
@@ -160,6 +161,7 @@ export class Journey {
       client.header('x-isochrone-decision', trail.decision.id)
       client.allowance(admission.allowance(client.account))
       arrival = await arriving
+      hasFailed = false
     } catch (error) {
       const { code } = asIsochroneError(error)
       // Who leaves while the answer is gathered has had work done; who is failed has not.
@@ -169,6 +171,8 @@ export class Journey {
     } finally {
       // First: what a record of the request may fail at must not keep its place taken.
       permit.release(tokensOf(arrival, trip.promptTokens))
+      // Its tokens were given back, as its refusal is to say.
+      if (hasFailed) client.allowance(admission.allowance(client.account))
       if (trail !== undefined) this.#leave(trip, trail, arrival)
     }
   }

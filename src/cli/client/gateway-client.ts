@@ -51,7 +51,12 @@ export function openGatewayClient(options: ClientOptions, context: Context): Gat
   // By the address that it holds: at another of its names someone else may listen.
   const url = baseOf(isOwn ? own : found)
   const isElsewhere = options.url !== undefined && !isOwn
-  if (!isElsewhere && !isOwn && options['api-key'] === undefined) throw noNetwork(data.root, url)
+  // Whoever names a folder asks its gateway, and nobody else.
+  const isMeant = context.sourceOf('data') === 'flag'
+  const isUnknown = options['api-key'] === undefined
+  if (!isElsewhere && !isOwn && (isMeant || isUnknown)) {
+    throw noNetwork(data.root, isUnknown ? url : undefined)
+  }
   // The folder's key is for the folder's gateway; whoever else is asked has no use for it.
   const key = options['api-key'] ?? (isOwn ? readSecretFile(data.localKey)?.trim() : undefined)
   const headers: Record<string, string> = { 'user-agent': 'isochrone-cli' }
@@ -131,11 +136,14 @@ function noKey(url: string, madeBy: string | undefined): IsochroneError {
   )
 }
 
-function noNetwork(folder: string, url: string): IsochroneError {
+/** @param url without a key; undefined: there is one */
+function noNetwork(folder: string, url: string | undefined): IsochroneError {
+  const keyless = url === undefined ? '' : `, and no API key is known for ${url}`
+  const other = url === undefined ? '--url' : '--api-key'
   return new IsochroneError(
     'peer_unreachable',
-    `no network runs from ${folder}, and no API key is known for ${url}; start one with ` +
-      'npm start, give --data of the running network, or --api-key',
+    `no network runs from ${folder}${keyless}; start one with ` +
+      `npm start, give --data of the running network, or ${other}`,
     { detail: { folder } },
   )
 }

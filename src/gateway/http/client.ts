@@ -45,6 +45,8 @@ export class Client {
   readonly #context: ClientContext
   /** Names and values in turn, as Node writes them. */
   readonly #headers: string[]
+  /** As they were told last: what a request has cost is known at its end. */
+  #limits: readonly string[] = noLimits
 
   /** @param requestId ours; `x-request-id` says the caller's own where they sent one */
   constructor(answer: Answer, requestId: RequestId, context: ClientContext) {
@@ -101,7 +103,7 @@ export class Client {
   }
 
   allowance({ requests, tokens }: Allowance): void {
-    this.#headers.push(
+    this.#limits = [
       'x-ratelimit-limit-requests',
       String(requests.limit),
       'x-ratelimit-limit-tokens',
@@ -114,7 +116,7 @@ export class Client {
       duration(requests.resetMs),
       'x-ratelimit-reset-tokens',
       duration(tokens.resetMs),
-    )
+    ]
   }
 
   /** An answer to an inference request. */
@@ -147,6 +149,7 @@ export class Client {
 
   #head(status: number): Answer {
     if (this.#context.isClosing()) this.#answer.shouldKeepAlive = false
+    for (const part of this.#limits) this.#headers.push(part)
     return this.#answer.writeHead(status, this.#headers)
   }
 
@@ -155,6 +158,8 @@ export class Client {
     this.#headers.push('openai-processing-ms', String(processingMs))
   }
 }
+
+const noLimits: readonly string[] = []
 
 export const jsonType = 'application/json; charset=utf-8'
 
