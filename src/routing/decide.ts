@@ -12,6 +12,7 @@ import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import { breakerGate } from './gates/breaker.ts'
 import { gates } from './gates/gates.ts'
+import { latencyGate } from './gates/latency.ts'
 import { isSound } from './gates/record.ts'
 import { statementGate } from './gates/statement.ts'
 import { unsuspectedGate } from './gates/unsuspected.ts'
@@ -141,6 +142,11 @@ function decideWith(input: DecideInput, before: Before): Decision {
     demand = { ...demand, avoidsOverstated: false }
     sifted = sift(table, demand)
   }
+  if (sifted.pool.size === 0 && sifted.retryAfterMs === null && isTooSlow(sifted.gateCounts)) {
+    // Where nobody is known to be in time, whoever was never seen to be late is given a trial.
+    demand = { ...demand, countsAssumed: false }
+    sifted = sift(table, demand)
+  }
   if (sifted.retryAfterMs !== null && holdsUnsoundOnly(sifted.pool)) {
     // Where all whose work succeeds are busy, one whose work mostly fails is no refuge.
     const soundOnly = { ...demand, avoidsUnsound: true }
@@ -218,6 +224,10 @@ function overstates(counts: Readonly<Record<string, number>>): boolean {
   return (counts[statementGate.name] ?? 0) > 0
 }
 
+function isTooSlow(counts: Readonly<Record<string, number>>): boolean {
+  return (counts[latencyGate.name] ?? 0) > 0
+}
+
 const nobody = {
   indistinguishable: 0,
   alike: 0,
@@ -242,6 +252,7 @@ function demandOf(
     avoidsUnsound: false,
     takesLate: false,
     avoidsOverstated: true,
+    countsAssumed: true,
     ...doubtsOf(table),
     completionTokens: assumedTokens(request, policy),
     predictedTokens: predictedTokens(request, policy),
