@@ -23,7 +23,8 @@ import {
   heldRatio,
   paceAt,
   ratioSeen,
-import {  } from './seen-speed.ts'
+  repeatsOf,
+  statedPartAt,
   usualCompletionTokens,
 } from './seen-speed.ts'
 
