@@ -89,7 +89,12 @@ i.`,
       ['field', 'meaning'],
       extensionFields.map(([name, meaning]) => [code(name), meaning]),
     ),
-    `Other fields that this interface does not know reach an upstream server as they are. The
+    `Of a worker that states no speed, as of an upstream server that was not seen yet, times are assumed
+([\`assumed-ttft-ms\`](policy.md), one second by default, until streamed answers have shown something
+else). Whoever is known to be in time is asked first, and waited for. Where nobody is, what is only
+assumed shuts nobody out: such a worker is given a trial.
+
+Other fields that this interface does not know reach an upstream server as they are. The
 project’s own engine does not look at them.`,
     ...aboutDecisions,
     'A decision names the gates that it asked, and whom each of them rejected:',
