@@ -38,6 +38,11 @@ export const extensionFields: readonly (readonly [name: string, meaning: string]
   ['exclude', 'not these workers'],
 ]
 
+const assumedTimes = `Of a worker that states no speed, as of an upstream server that was not seen
+yet, times are assumed ([\`assumed-ttft-ms\`](policy.md), one second by default, until streamed
+answers have shown something else). Whoever is known to be in time is asked first, and waited for.
+Where nobody is, what is only assumed shuts nobody out: such a worker is given a trial.`
+
 export async function httpPage(): Promise<string> {
   const { components, paths } = await describeGateway()
   const rows = Object.entries(paths).flatMap(([path, operations]) =>
@@ -89,12 +94,8 @@ i.`,
       ['field', 'meaning'],
       extensionFields.map(([name, meaning]) => [code(name), meaning]),
     ),
-    `Of a worker that states no speed, as of an upstream server that was not seen yet, times are assumed
-([\`assumed-ttft-ms\`](policy.md), one second by default, until streamed answers have shown something
-else). Whoever is known to be in time is asked first, and waited for. Where nobody is, what is only
-assumed shuts nobody out: such a worker is given a trial.
-
-Other fields that this interface does not know reach an upstream server as they are. The
+    assumedTimes,
+    `Other fields that this interface does not know reach an upstream server as they are. The
 project’s own engine does not look at them.`,
     ...aboutDecisions,
     'A decision names the gates that it asked, and whom each of them rejected:',
