@@ -166,13 +166,19 @@ describe('configuration', () => {
   })
 
   test('a client command says so where no network runs, and what is no decision id', async () => {
-    const none = await run(['nodes', '--data', 'none'])
+    const none = await run(['nodes'])
     assert.equal(none.code, 1)
-    assert.match(none.notes, /^error: no network runs from .*none, and no API key is known for/)
-    // With a key as well: what is named is asked, and not whoever listens at the default port.
-    const named = await run(['nodes', '--data', 'none'], { ISOCHRONE_API_KEY: 'iso_x' })
-    assert.equal(named.code, 1)
-    assert.match(named.notes, /^error: no network runs from .*none; start one .*, or --url\n$/)
+    assert.match(
+      none.notes,
+      /^error: no network runs from .*, and no API key is known for .*-key\n$/,
+    )
+    // What is named is asked, with a key as well, and not whoever listens at the default port.
+    for (const key of [{}, { ISOCHRONE_API_KEY: 'iso_x' }]) {
+      const flagged = await run(['nodes', '--data', 'none'], key)
+      assert.match(flagged.notes, /^error: no network runs from .*none; .* --url and --api-key\n$/)
+      const variable = await run(['nodes'], { ...key, ISOCHRONE_DATA: 'none' })
+      assert.deepEqual([variable.code, variable.notes], [1, flagged.notes])
+    }
     const nonsense = await run(['explain', 'nonsense'])
     assert.equal(nonsense.code, 2)
     assert.equal(nonsense.notes, 'error: nonsense is not a decision id; they begin with dec_.\n')

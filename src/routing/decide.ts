@@ -12,7 +12,6 @@ import { newDecision } from './decision-record.ts'
 import { answeringGate } from './gates/answering.ts'
 import { breakerGate } from './gates/breaker.ts'
 import { gates } from './gates/gates.ts'
-import { latencyGate } from './gates/latency.ts'
 import { isSound } from './gates/record.ts'
 import { statementGate } from './gates/statement.ts'
 import { unsuspectedGate } from './gates/unsuspected.ts'
@@ -125,10 +124,30 @@ function decideWith(input: DecideInput, before: Before): Decision {
   const { request, candidates, policy } = input
   const { attempts, first, continuation, leaving } = before
   const table = tableFor(input)
-  let asked = demandOf(input, table, attempts)
-  if (continuation !== null) asked = { ...asked, continuation }
-  if (leaving !== undefined) asked = { ...asked, tried: new Set([...asked.tried, leaving]) }
-  const { demand, sifted } = siftMildly(table, asked)
+  let demand = demandOf(input, table, attempts)
+  if (continuation !== null) demand = { ...demand, continuation }
+  if (leaving !== undefined) demand = { ...demand, tried: new Set([...demand.tried, leaving]) }
+  let sifted = sift(table, demand)
+  const takesLate = continuation !== null
+  if (sifted.pool.size === 0 && (takesLate || avoidsSomeone(sifted.gateCounts))) {
+    // Where no other is left, one that may have halted, or that failed, is better than none; and so
+    // is a slow one, where a client has half of its answer.
+    const anybody = { avoidsOverdue: false, avoidsSuspects: false, avoidsBroken: false }
+    demand = { ...demand, ...anybody, takesLate }
+    sifted = sift(table, demand)
+  }
+  if (sifted.pool.size === 0 && sifted.retryAfterMs === null && overstates(sifted.gateCounts)) {
+    // Likewise one that is slower than it says; but those that are as fast are waited for.
+    demand = { ...demand, avoidsOverstated: false }
+    sifted = sift(table, demand)
+  }
+  if (sifted.retryAfterMs !== null && holdsUnsoundOnly(sifted.pool)) {
+    // Where all whose work succeeds are busy, one whose work mostly fails is no refuge.
+    const soundOnly = { ...demand, avoidsUnsound: true }
+    const among = sift(table, soundOnly)
+    if (among.retryAfterMs !== null) demand = soundOnly
+    sifted = among.retryAfterMs !== null ? among : sift(table, demand)
+  }
   const base = {
     id: input.decisionId,
     requestId: request.requestId,
@@ -172,38 +191,6 @@ function decideWith(input: DecideInput, before: Before): Decision {
   return newDecision({ ...base, ...decided }, sifted.rejected, demand)
 }
 
-/** Gates are milder where nobody passes them, one after the other. */
-function siftMildly(table: CandidateTable, asked: Demand) {
-  let demand = asked
-  let sifted = sift(table, demand)
-  const takesLate = demand.continuation !== null
-  if (sifted.pool.size === 0 && (takesLate || avoidsSomeone(sifted.gateCounts))) {
-    // Where no other is left, one that may have halted, or that failed, is better than none; and so
-    // is a slow one, where a client has half of its answer.
-    const anybody = { avoidsOverdue: false, avoidsSuspects: false, avoidsBroken: false }
-    demand = { ...demand, ...anybody, takesLate }
-    sifted = sift(table, demand)
-  }
-  if (sifted.pool.size === 0 && sifted.retryAfterMs === null && overstates(sifted.gateCounts)) {
-    // Likewise one that is slower than it says; but those that are as fast are waited for.
-    demand = { ...demand, avoidsOverstated: false }
-    sifted = sift(table, demand)
-  }
-  if (sifted.pool.size === 0 && sifted.retryAfterMs === null && isTooSlow(sifted.gateCounts)) {
-    // Where nobody is known to be in time, whoever was never seen to be late is given a trial.
-    demand = { ...demand, countsAssumed: false }
-    sifted = sift(table, demand)
-  }
-  if (sifted.retryAfterMs !== null && holdsUnsoundOnly(sifted.pool)) {
-    // Where all whose work succeeds are busy, one whose work mostly fails is no refuge.
-    const soundOnly = { ...demand, avoidsUnsound: true }
-    const among = sift(table, soundOnly)
-    if (among.retryAfterMs !== null) demand = soundOnly
-    sifted = among.retryAfterMs !== null ? among : sift(table, demand)
-  }
-  return { demand, sifted }
-}
-
 function holdsUnsoundOnly(pool: Pool): boolean {
   for (let i = 0; i < pool.size; i += 1) {
     const candidate = candidateAt(pool, i)
@@ -231,10 +218,6 @@ function overstates(counts: Readonly<Record<string, number>>): boolean {
   return (counts[statementGate.name] ?? 0) > 0
 }
 
-function isTooSlow(counts: Readonly<Record<string, number>>): boolean {
-  return (counts[latencyGate.name] ?? 0) > 0
-}
-
 const nobody = {
   indistinguishable: 0,
   alike: 0,
@@ -259,7 +242,6 @@ function demandOf(
     avoidsUnsound: false,
     takesLate: false,
     avoidsOverstated: true,
-    countsAssumed: true,
     ...doubtsOf(table),
     completionTokens: assumedTokens(request, policy),
     predictedTokens: predictedTokens(request, policy),

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endAttempt, withAttempt } from './attempts.ts'
-import type { Candidate } from './candidate.ts'
 import { chooseAgain, decide } from './decide.ts'
 import {
   sampleCandidate,
@@ -59,28 +58,4 @@ test('with an objective for the first token, it is the first token that is to be
   }
   assert.equal(chosen(2_000), candidates[0]?.id)
   assert.equal(chosen(null), candidates[1]?.id)
-})
-
-test('what is only assumed shuts nobody out where nobody else is left', () => {
-  const objective = { ttftMs: 500, tpotMs: 50 }
-  const request = { ...sampleRequest, objective }
-  const speed = { decodeTokensPerSecond: 0, prefillTokensPerSecond: 0 }
-  const unseen = sampleCandidate(0, { offer: speed })
-  const decided = (...candidates: Candidate[]) => decide(sampleInput({ request, candidates }))
-  assert.equal(decided(unseen).chosen, unseen.id)
-  // Whoever is known to be in time comes first, and is waited for.
-  const known = { evidence: sampleEvidence(1, 200) }
-  const fast = sampleCandidate(1, known)
-  const beside = decided(unseen, fast)
-  assert.deepEqual([beside.chosen, beside.gateCounts['latency']], [fast.id, 1])
-  const busy = sampleCandidate(1, { ...known, load: { running: 12 } })
-  assert.equal(decided(unseen, busy).outcome, 'busy')
-  // What was seen counts, as far as it is seen; and so does what a worker says of itself.
-  const seen = (ttftMs: number, samples: number) =>
-    sampleCandidate(0, { offer: speed, evidence: sampleEvidence(1, samples, ttftMs) })
-  assert.equal(decided(seen(20, 4)).outcome, 'chosen')
-  assert.equal(decided(seen(1_000, 1)).outcome, 'chosen')
-  assert.equal(decided(seen(2_000, 20)).outcome, 'none')
-  const slow = sampleCandidate(0, { offer: { ...speed, decodeTokensPerSecond: 10 } })
-  assert.equal(decided(slow).outcome, 'none')
 })

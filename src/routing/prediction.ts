@@ -40,8 +40,6 @@ export interface Demand {
   readonly avoidsUnsound: boolean
   /** Who is far slower than it states is left out, as long as there are others. */
   readonly avoidsOverstated: boolean
-  /** What is only assumed of a worker's times shuts it out, as long as there are others. */
-  readonly countsAssumed: boolean
   /** Tokens that the answer is assumed to have, for gates and prices. */
   readonly completionTokens: number
   /** Tokens that it is expected to have, for times. */
@@ -62,9 +60,6 @@ export interface Prediction {
   idleTpotMs: number
   tpotMs: number
   totalMs: number
-  /** Of the time until the first token, and of that per further one: what is only assumed. */
-  assumedTtftMs: number
-  assumedTpotMs: number
   /** By how much longer first tokens took than it states; 1: too little was seen. */
   overstatedBy: number
 }
@@ -78,8 +73,6 @@ export function emptyPrediction(): Prediction {
     idleTpotMs: 0,
     tpotMs: 0,
     totalMs: 0,
-    assumedTtftMs: 0,
-    assumedTpotMs: 0,
     overstatedBy: 1,
   }
 }
@@ -128,19 +121,7 @@ export function predictRow(table: CandidateTable, row: number, demand: Demand): 
   into.totalMs = bounded(alone.outlooks[to.totalMs] as number)
   into.idleTpotMs = table.idleTpotMs[row] as number
   into.tpotMs = bounded(table.times[(row << shift) + of.tpotMs] as number)
-  into.assumedTtftMs = table.assumedTtftMs[row] as number
-  into.assumedTpotMs = table.assumedTpotMs[row] as number
   into.overstatedBy = table.overstatedBy[row] as number
-}
-
-const nothingAssumed = { assumedTpotMs: 0, assumedTtftMs: 0 } as const
-
-/** What of a prediction gates look past. */
-export function assumedOf(
-  prediction: Readonly<Prediction>,
-  { countsAssumed }: Demand,
-): Pick<Prediction, 'assumedTpotMs' | 'assumedTtftMs'> {
-  return countsAssumed ? nothingAssumed : prediction
 }
 
 /** For candidates that are asked about one by one. */

@@ -129,7 +129,6 @@ export function sampleDemand(request: Partial<RouteRequest> = {}): Demand {
     avoidsOverdue: true,
     avoidsUnsound: false,
     avoidsOverstated: true,
-    countsAssumed: true,
     hasDead: true,
     hasBarred: true,
     avoidsSuspects: true,

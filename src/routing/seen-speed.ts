@@ -33,28 +33,12 @@ export function paceAt(
     return statedTpotMs + ((tpot?.meanMs ?? 0) - statedTpotMs) * share
   }
   const { samples, meanMs, msPerLoad } = pace
-  const statedMs = keptPace(pace, { statedTpotMs, claimSamples, load })
+  const ratio = meanMs / (statedTpotMs * (1 + fullBatchCosts * pace.load))
+  const held = heldRatio(ratio)
+  const kept = 1 + ((held - 1) * samples) / (samples + claimSamples)
+  const statedMs = statedTpotMs * (1 + fullBatchCosts * load) * kept
   const seenMs = Math.max(0, meanMs + msPerLoad * (load - pace.load))
   return statedMs + ((seenMs - statedMs) * samples) / (samples + curveSamples)
-}
-
-/** Of that time, what rests on the statement, or on what is assumed in its place. */
-export function statedPartAt({ pace, tpot }: WorkerEvidence, paced: Paced): number {
-  const { claimSamples, statedTpotMs } = paced
-  if (pace !== undefined) {
-    return (keptPace(pace, paced) * curveSamples) / (pace.samples + curveSamples)
-  }
-  return (statedTpotMs * claimSamples) / ((tpot?.samples ?? 0) + claimSamples)
-}
-
-/** What is stated, as far as it was kept in what was seen. */
-function keptPace(
-  { load: seenLoad, meanMs, samples }: Response,
-  { statedTpotMs, claimSamples, load }: Paced,
-): number {
-  const ratio = meanMs / (statedTpotMs * (1 + fullBatchCosts * seenLoad))
-  const kept = 1 + ((heldRatio(ratio) - 1) * samples) / (samples + claimSamples)
-  return statedTpotMs * (1 + fullBatchCosts * load) * kept
 }
 
 interface Stated {

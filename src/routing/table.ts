@@ -24,10 +24,8 @@ import {
   paceAt,
   ratioSeen,
   repeatsOf,
-  statedPartAt,
   usualCompletionTokens,
 } from './seen-speed.ts'
-
 import { shareAtLeast, shareAtMost } from './share-bounds.ts'
 import { tierOf } from './tier.ts'
 import { fitsTier } from './tier-fit.ts'
@@ -107,9 +105,6 @@ export class CandidateTable {
   timeliness = column(timelinessPerRow)
   /** ms per further token, were nobody else there. */
   idleTpotMs = column()
-  /** Of times, what is neither seen nor stated. */
-  assumedTtftMs = column()
-  assumedTpotMs = column()
   /** Infinity: it does not say. */
   contextMax = column()
   /** Infinity: it does not say. */
@@ -242,10 +237,6 @@ export class CandidateTable {
     times[at + timeCell.keptMsPerToken] = prefillMs * (1 - share)
     times[at + timeCell.othersShare] = -1
     this.idleTpotMs[row] = idleMs
-    this.assumedTtftMs[row] = assumedMs * (1 - share)
-    const isAssumed = decodeSpeed <= 0
-    const pace = { statedTpotMs, claimSamples, load }
-    this.assumedTpotMs[row] = isAssumed ? statedPartAt(evidence, pace) : 0
     this.#putTimeliness(row * timelinessPerRow, evidence.response)
     this.#putTimeliness(row * timelinessPerRow + furtherTokens, evidence.pace)
   }
@@ -289,7 +280,6 @@ export class CandidateTable {
     const without = meanMs - msPerPromptToken * response.promptTokens
     const busyMs = without + msPerLoad * (load - response.load) + msPerPromptToken * tokensAhead
     times[at + timeCell.keptMs] = (linkMs + assumedMs * kept) * (1 - share)
-    this.assumedTtftMs[row] = assumedMs * kept * (1 - share)
     times[at + timeCell.keptMsPerToken] = prefillMsPerToken * kept * (1 - share)
     times[at + timeCell.othersShare] = kept * (1 - share)
     times[at + timeCell.lineIdleMs] = (without - msPerLoad * response.load) * share

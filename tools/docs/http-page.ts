@@ -38,10 +38,11 @@ export const extensionFields: readonly (readonly [name: string, meaning: string]
   ['exclude', 'not these workers'],
 ]
 
-const assumedTimes = `Of a worker that states no speed, as of an upstream server that was not seen
-yet, times are assumed ([\`assumed-ttft-ms\`](policy.md), one second by default, until streamed
-answers have shown something else). Whoever is known to be in time is asked first, and waited for.
-Where nobody is, what is only assumed shuts nobody out: such a worker is given a trial.`
+const assumedTimes = `Of a worker that states no speed, as of an upstream server, a first token is
+assumed to take as long as the policy's [\`assumed-ttft-ms\`](policy.md) says, one second by
+default. Streamed answers outweigh that; whole answers show no first token. So where such servers
+are to take requests with a shorter \`slo.ttft_ms\` from the start, set it lower, or let some
+streamed requests without an objective come first.`
 
 export async function httpPage(): Promise<string> {
   const { components, paths } = await describeGateway()
@@ -200,8 +201,8 @@ const aboutCounting: readonly string[] = [
   `A key has so many requests and tokens per minute. A request to a model counts as one, with its
 tokens. So does, with none, whatever may be long or costs much to gather: decisions, nodes, the
 mesh, the latency map, incidents, accounts, and previews. Models, health and metrics are free.`,
-  `A request to a model that no node can take, or that fails before its first token, counts as one
-too, and costs no tokens. One that is refused for a limit, for its key or for its form does not
+  `A request that no node can take, or whose answer fails before anything of it was sent, counts as
+one too, and costs no tokens. One that is refused for a limit, for its key or for its form does not
 count.`,
 ]
 

@@ -52,10 +52,10 @@ export function openGatewayClient(options: ClientOptions, context: Context): Gat
   const url = baseOf(isOwn ? own : found)
   const isElsewhere = options.url !== undefined && !isOwn
   // Whoever names a folder asks its gateway, and nobody else.
-  const isMeant = context.sourceOf('data') === 'flag'
+  const isNamed = context.sourceOf('data') !== 'default'
   const isUnknown = options['api-key'] === undefined
-  if (!isElsewhere && !isOwn && (isMeant || isUnknown)) {
-    throw noNetwork(data.root, isUnknown ? url : undefined)
+  if (!isElsewhere && !isOwn && (isNamed || isUnknown)) {
+    throw noNetwork(data.root, isNamed ? undefined : url)
   }
   // The folder's key is for the folder's gateway; whoever else is asked has no use for it.
   const key = options['api-key'] ?? (isOwn ? readSecretFile(data.localKey)?.trim() : undefined)
@@ -136,10 +136,10 @@ function noKey(url: string, madeBy: string | undefined): IsochroneError {
   )
 }
 
-/** @param url without a key; undefined: there is one */
+/** @param url which would be asked with a key; undefined: none would */
 function noNetwork(folder: string, url: string | undefined): IsochroneError {
   const keyless = url === undefined ? '' : `, and no API key is known for ${url}`
-  const other = url === undefined ? '--url' : '--api-key'
+  const other = url === undefined ? '--url and --api-key' : '--api-key'
   return new IsochroneError(
     'peer_unreachable',
     `no network runs from ${folder}${keyless}; start one with ` +

@@ -29,10 +29,10 @@ test('a data folder that is made is left out by git, for its owner only', () => 
 
 test('so is one from before, and what its file says stays', () => {
   const kept = join(root, 'kept')
-  for (const name of ['gateway', 'models', 'node', 'node-12', 'logs']) {
+  for (const name of ['models', 'kitchen', 'logs']) {
     mkdirSync(join(kept, name), { recursive: true })
   }
-  writeFileSync(join(kept, 'local-key'), '')
+  writeFileSync(join(kept, 'kitchen', 'identity.pem'), '')
   lockDataFolder(kept).release()
   keepOutOfGit(kept)
   assert.equal(readFileSync(ignoreFile(kept), 'utf8'), '*\n')
@@ -41,13 +41,12 @@ test('so is one from before, and what its file says stays', () => {
   assert.equal(readFileSync(ignoreFile(kept), 'utf8'), 'logs\n')
 })
 
-test('a folder with something else in it is left as it is', () => {
-  for (const name of ['thesis.txt', '.git', 'gateway.old', 'nodes']) {
-    const other = join(root, `with-${name}`)
-    mkdirSync(join(other, 'gateway'), { recursive: true })
-    writeFileSync(join(other, name), '')
+test('a folder that may be somebody else’s is left as it is, whatever its names', () => {
+  for (const names of [['thesis.txt'], ['models', 'gateway', 'logs'], ['node', 'lock'], ['.git']]) {
+    const other = join(root, `with-${names.join('-')}`)
+    for (const name of names) mkdirSync(join(other, name), { recursive: true })
     keepOutOfGit(other)
-    assert.equal(existsSync(ignoreFile(other)), false, name)
+    assert.equal(existsSync(ignoreFile(other)), false, names.join(', '))
   }
 })
 

@@ -3,33 +3,25 @@
  * out, and with git the tools that go by it.
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { dataFolder } from './data-folder.ts'
+import { join } from 'node:path'
 import { makeFolder } from './make-folder.ts'
 
 const fileName = '.gitignore'
 
-/**
- * Makes the data folder where there is none. A folder with anything of somebody else's in it is
- * left as it is.
- */
+/** Makes the data folder where there is none. One that may be somebody else's is left alone. */
 export function keepOutOfGit(root: string): void {
   try {
     makeFolder(root)
-    if (existsSync(join(root, fileName)) || !readdirSync(root).every(isOurs)) return
+    if (!isOurs(root)) return
     writeFileSync(join(root, fileName), '*\n', { flag: 'wx', mode: 0o600 })
   } catch {
-    // Whoever needs the folder says what is wrong with it; another process may have been first.
+    // It is there, or whoever needs the folder says what is wrong with it.
   }
 }
 
-const { node: _, root: __, ...places } = dataFolder('/', '/')
-/** Of what lies in a data folder, and of what holds it. */
-const names = new Set([
-  ...Object.values(places).map((place) => basename(place)),
-  ...['lock', 'owner', 'machine.json', 'measuring'],
-])
-
-function isOurs(name: string): boolean {
-  return names.has(name) || /^node(-\d+)?$/.test(name)
+/** Nothing is in it, or a key that only this program makes: its other names are anybody's. */
+function isOurs(root: string): boolean {
+  const names = readdirSync(root)
+  if (names.includes('.git')) return false
+  return names.length === 0 || names.some((name) => existsSync(join(root, name, 'identity.pem')))
 }

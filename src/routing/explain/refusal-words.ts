@@ -138,15 +138,15 @@ function instead(decision: Decision, gate: string): string {
   if (gate === 'features') return ` What they have: ${shown.join('; or ')}.`
   if (!exampleGates.includes(gate)) return ''
   const known = atGate(decision, gate)
-  const example = gate === 'latency' ? fastest(decision, known) : known[0]
+  const example = gate === 'latency' ? nearest(decision, known) : known[0]
   if (example === undefined) return ''
   const isWhole = known.length === (decision.gateCounts[gate] ?? 0)
-  const what = gate === 'latency' && isWhole ? 'The fastest is' : 'For example'
+  const what = gate === 'latency' && isWhole ? 'The nearest to it is' : 'For example'
   return ` ${what} ${workerName(example.worker)}: ${example.actual}.`
 }
 
 /** Who is the least above what is asked for: by that a client corrects its request. */
-function fastest({ request }: Decision, known: readonly Rejection[]): Rejection | undefined {
+function nearest({ request }: Decision, known: readonly Rejection[]): Rejection | undefined {
   const { ttftMs, tpotMs } = request.objective
   let best: Rejection | undefined
   let least = Number.POSITIVE_INFINITY

@@ -182,15 +182,6 @@ test('the length that answers had lately is said, and where few were seen, how m
   assert.match(length(256, 5), /for an answer of 5 tokens, all that the request allows/)
 })
 
-test('a trial of somebody whose times are only assumed is said to be one', () => {
-  const asked = (ttftMs: number) => {
-    const request = { objective: { ttftMs, tpotMs: null } }
-    return flat(decided(1, { change: () => ({ offer: silent }), request }))
-  }
-  assert.match(asked(500), /first token after 1020 ms .* later than asked, .* given a trial\./)
-  assert.doesNotMatch(asked(5_000), /trial/)
-})
-
 const unseen = { ...sampleEvidence(0.99, 5), ttft: undefined, tpot: undefined }
 const silent = { prefillTokensPerSecond: 0, decodeTokensPerSecond: 0 }
 

@@ -6,7 +6,6 @@ import type { AnswerLength } from '../../evidence/index.ts'
 import { isUpstreamId } from '../../protocol/index.ts'
 import type { RoundTripSource } from '../candidate.ts'
 import type { Attempt, Decision, MoveReason, Ranking, Rejection } from '../decision.ts'
-import { latencyGate } from '../gates/latency.ts'
 import { whatWouldChange } from './counterfactual.ts'
 import { bestInNumbers } from './numbers.ts'
 import {
@@ -179,26 +178,8 @@ function timeInWords(decision: Decision, ranking: Ranking): readonly string[] {
     `By the prediction it is within the objective in ${percent(ranking.timely)} of cases, by ` +
       `what is sure in ${percent(timelyAtLeast(ranking))} at least. Whole, by the rules and in ` +
       `time: ${percent(ranking.reliability)} at least.`,
-    ...(isOnTrial(decision, ranking) ? [trial] : []),
   ]
 }
-
-const trial =
-  'That is later than asked, and yet nobody is known to be in time: what is only assumed of a ' +
-  'worker shuts it out as little as anybody, so it was given a trial.'
-
-/** It passed the gate of times, with predicted ones that are longer than those asked for. */
-function isOnTrial({ gateCounts, predictedTokens, request }: Decision, ranking: Ranking): boolean {
-  if (!Object.hasOwn(gateCounts, latencyGate.name)) return false
-  const { predictedQueueMs, predictedTotalMs, predictedTtftMs } = ranking
-  const { ttftMs, tpotMs } = request.objective
-  const further = Math.max(1, predictedTokens - 1)
-  const isSlow = (predictedTotalMs - predictedTtftMs) / further > (tpotMs ?? Infinity) * roundedUp
-  return isSlow || predictedTtftMs - predictedQueueMs > (ttftMs ?? Infinity) * roundedUp
-}
-
-/** Sums of times are not exact. */
-const roundedUp = 1 + 1e-9
 
 /** What the time to its first token rests on. */
 function basisInWords(ranking: Ranking): string {

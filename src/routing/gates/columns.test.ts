@@ -102,7 +102,6 @@ const demand = fc
     avoidsBroken: fc.boolean(),
     takesLate: fc.boolean(),
     avoidsOverstated: fc.boolean(),
-    countsAssumed: fc.boolean(),
     isTiered: fc.boolean(),
   })
   .map(({ features, promptTokens, maxTokens, ttftMs, tpotMs, isTiered, ...avoids }) => ({

@@ -113,22 +113,18 @@ export function passTimes(pool: Pool): void {
   const { queueShareOfSlack } = demand.policy
   const ttftMs = objective.ttftMs ?? Number.POSITIVE_INFINITY
   const tpotMs = objective.tpotMs ?? Number.POSITIVE_INFINITY
-  const { times, idleTpotMs, assumedTpotMs, assumedTtftMs } = table
-  const looksPast = demand.countsAssumed ? 0 : 1
+  const { times, idleTpotMs } = table
   const { size, rows, outlooks } = pool
   let passed = 0
   for (let i = 0; i < size; i += 1) {
     const row = (rows[i] as number) & mask
     const out = (i & mask) << shiftOut
-    const pastMs = looksPast * (assumedTtftMs[row] as number)
-    const pastTpotMs = looksPast * (assumedTpotMs[row] as number)
-    const idleMs = bound(outlooks[out + to.idleTtftMs] as number) - pastMs
-    const isPaced = (idleTpotMs[row] as number) - pastTpotMs <= tpotMs
-    if (asksIdle && !(idleMs <= ttftMs && isPaced)) continue
+    const idleMs = bound(outlooks[out + to.idleTtftMs] as number)
+    if (asksIdle && (idleMs > ttftMs || (idleTpotMs[row] as number) > tpotMs)) continue
     if (asksBusy) {
-      if (bound(times[(row << shift) + cell.tpotMs] as number) - pastTpotMs > tpotMs) continue
+      if (bound(times[(row << shift) + cell.tpotMs] as number) > tpotMs) continue
       const latestMs = latestTtftMs(idleMs, ttftMs, queueShareOfSlack)
-      if (bound(outlooks[out + to.ttftMs] as number) - pastMs > latestMs) continue
+      if (bound(outlooks[out + to.ttftMs] as number) > latestMs) continue
     }
     if (passed < i) move(pool, i, passed)
     passed += 1

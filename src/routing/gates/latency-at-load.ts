@@ -3,7 +3,7 @@
  * room to spare: what was predicted is exceeded about as often as not. A request that was taken on
  * and failed elsewhere is not asked: late is better than never.
  */
-import { assumedOf, predict } from '../prediction.ts'
+import { predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'
 
@@ -27,12 +27,9 @@ export const latencyAtLoadGate: Gate = {
     const { policy, request } = demand
     const { ttftMs, tpotMs } = request.objective
     const prediction = predict(candidate, demand)
-    const { assumedTpotMs, assumedTtftMs } = assumedOf(prediction, demand)
-    const idleMs = prediction.idleTtftMs - assumedTtftMs
-    const busyMs = prediction.ttftMs - assumedTtftMs
-    const latestMs = latestTtftMs(idleMs, ttftMs ?? anyMs, policy.queueShareOfSlack)
-    const isPaced = prediction.tpotMs - assumedTpotMs <= (tpotMs ?? anyMs)
-    if (busyMs <= latestMs && isPaced) return undefined
+    const { idleTtftMs } = prediction
+    const latestMs = latestTtftMs(idleTtftMs, ttftMs ?? anyMs, policy.queueShareOfSlack)
+    if (prediction.ttftMs <= latestMs && prediction.tpotMs <= (tpotMs ?? anyMs)) return undefined
     return [prediction.ttftMs, prediction.tpotMs]
   },
   required(demand) {

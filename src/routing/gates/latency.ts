@@ -3,7 +3,7 @@
  * token. Of an answer that has begun, late is better than never: then it is asked only as long as
  * there is another that would.
  */
-import { assumedOf, predict } from '../prediction.ts'
+import { predict } from '../prediction.ts'
 import type { Gate } from './gate.ts'
 import { latencyInWords, objectiveInWords } from './latency-words.ts'
 
@@ -15,10 +15,9 @@ export const latencyGate: Gate = {
   check(candidate, demand) {
     const { ttftMs, tpotMs } = demand.request.objective
     const prediction = predict(candidate, demand)
-    const { assumedTpotMs, assumedTtftMs } = assumedOf(prediction, demand)
     const meets =
-      (ttftMs === null || prediction.idleTtftMs - assumedTtftMs <= ttftMs) &&
-      (tpotMs === null || prediction.idleTpotMs - assumedTpotMs <= tpotMs)
+      (ttftMs === null || prediction.idleTtftMs <= ttftMs) &&
+      (tpotMs === null || prediction.idleTpotMs <= tpotMs)
     return meets ? undefined : [prediction.idleTtftMs, prediction.idleTpotMs]
   },
   required: objectiveInWords,
