@@ -1,12 +1,24 @@
+export const noCluster = -1
+
+interface Claimed {
+  readonly name: string
+  /** Texts of reports are copies: a number for each cluster is sooner compared. */
+  readonly number: number
+  readonly hosts: Set<number>
+}
+
 /** Which cluster each running host says that it is in. */
 export class Claims {
   readonly #clusterOf: (string | undefined)[]
-  readonly #members = new Map<string, Set<number>>()
+  readonly #numberOf: Int32Array
+  #numbers = 0
+  readonly #claimed = new Map<string, Claimed>()
   /** Clusters whose members are others than at the last look. */
   readonly #changed = new Set<string>()
 
   constructor(hosts: number) {
     this.#clusterOf = new Array<undefined>(hosts).fill(undefined)
+    this.#numberOf = new Int32Array(hosts).fill(noCluster)
   }
 
   /** @param cluster undefined: in none, or gone */
@@ -15,10 +27,11 @@ export class Claims {
     if (before === cluster) return
     if (before !== undefined) this.#leave(host, before)
     this.#clusterOf[host] = cluster
+    this.#numberOf[host] = noCluster
     if (cluster === undefined) return
-    const members = this.#members.get(cluster)
-    if (members === undefined) this.#members.set(cluster, new Set([host]))
-    else members.add(host)
+    const claimed = this.#claimed.get(cluster) ?? this.#add(cluster)
+    claimed.hosts.add(host)
+    this.#numberOf[host] = claimed.number
     this.#changed.add(cluster)
   }
 
@@ -26,16 +39,21 @@ export class Claims {
     return this.#clusterOf[host]
   }
 
-  membersOf(cluster: string): ReadonlySet<number> {
-    return this.#members.get(cluster) ?? nobody
+  /** Equal for hosts of one cluster; `noCluster` for those in none. */
+  numberOf(host: number): number {
+    return this.#numberOf[host] as number
   }
 
-  clusters(): Iterable<[cluster: string, members: ReadonlySet<number>]> {
-    return this.#members
+  membersOf(cluster: string): ReadonlySet<number> {
+    return this.#claimed.get(cluster)?.hosts ?? nobody
+  }
+
+  *clusters(): Iterable<[cluster: string, members: ReadonlySet<number>]> {
+    for (const { name, hosts } of this.#claimed.values()) yield [name, hosts]
   }
 
   get clusterCount(): number {
-    return this.#members.size
+    return this.#claimed.size
   }
 
   takeChanged(): readonly string[] {
@@ -44,10 +62,17 @@ export class Claims {
     return changed
   }
 
+  #add(name: string): Claimed {
+    const claimed = { name, number: this.#numbers, hosts: new Set<number>() }
+    this.#numbers += 1
+    this.#claimed.set(name, claimed)
+    return claimed
+  }
+
   #leave(host: number, cluster: string): void {
-    const members = this.#members.get(cluster)
-    members?.delete(host)
-    if (members?.size === 0) this.#members.delete(cluster)
+    const hosts = this.#claimed.get(cluster)?.hosts
+    hosts?.delete(host)
+    if (hosts?.size === 0) this.#claimed.delete(cluster)
     this.#changed.add(cluster)
   }
 }

@@ -5,7 +5,7 @@
 import type { Fate } from '../fate.ts'
 import type { Placement } from '../network/placement.ts'
 import type { Beliefs } from './beliefs.ts'
-import type { Claims } from './claims.ts'
+import { type Claims, noCluster } from './claims.ts'
 
 export interface Truth {
   readonly fate: Fate
@@ -37,11 +37,11 @@ export function* heldDead(
 export function* sharedMembers({ fate, claims, beliefs }: Truth): Iterable<number> {
   const shared = new Set<number>()
   for (let observer = 0; observer < fate.hosts; observer += 1) {
-    const cluster = claims.clusterOf(observer)
-    if (!fate.isRunning(observer) || cluster === undefined) continue
+    const cluster = claims.numberOf(observer)
+    if (cluster === noCluster || !fate.isRunning(observer)) continue
     for (const subject of beliefs.heldAliveBy(observer)) {
-      const other = claims.clusterOf(subject)
-      if (other === undefined || other === cluster || !fate.isRunning(subject)) continue
+      const other = claims.numberOf(subject)
+      if (other === cluster || other === noCluster || !fate.isRunning(subject)) continue
       if (fate.groupOf(subject) === fate.groupOf(observer)) shared.add(subject)
     }
   }
