@@ -137,9 +137,8 @@ export class Cluster {
     if (own === undefined) return
     const isForAll = own.far.length > 0 || this.#hasToldFar
     this.#hasToldFar = own.far.length > 0
-    for (const id of this.#others()) {
-      if (!isForAll && id !== this.coordinator) continue
-      this.#context.send(id, { kind: 'standing', standing: own })
+    for (const id of isForAll ? this.#others() : [this.coordinator]) {
+      if (id !== own.id) this.#context.send(id, { kind: 'standing', standing: own })
     }
   }
 
@@ -158,9 +157,11 @@ export class Cluster {
     this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
   }
 
-  noteHeard(id: NodeId, nowMs: number): void {
-    if (seatOf(this.#roster, id) === undefined) return
-    if (this.#presence.heard(id, nowMs)) this.#notePresence(nowMs)
+  /** @returns whether it had been absent */
+  noteHeard(id: NodeId, nowMs: number): boolean {
+    if (seatOf(this.#roster, id) === undefined || !this.#presence.heard(id, nowMs)) return false
+    this.#notePresence(nowMs)
+    return true
   }
 
   noteLost(id: NodeId, nowMs: number): void {
@@ -378,7 +379,7 @@ export class Cluster {
   /** Whether the bound holds; and what follows for oneself, and as coordinator. */
   #check(nowMs: number): void {
     this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
-    const { cardOf, self } = this.#context
+    const [{ cardOf, self }, { far }] = [this.#context, this.#standings]
     const renewal = this.#isUnchecked ? this.#standings.renew(this.#roster, nowMs) : 'same'
     if (renewal === 'new') this.announce(nowMs)
     if (this.isCoordinator) {
@@ -388,7 +389,7 @@ export class Cluster {
     }
     if (!this.#isUnchecked && !this.#bound.isViolated) return
     this.#isUnchecked = renewal === 'later'
-    const leaving = whoLeaves(this.present(), this.#standings.far)
+    const leaving = far.size === 0 ? [] : whoLeaves(this.present(), far)
     const roles = { isOneself: leaving.includes(self), isCoordinator: this.isCoordinator }
     const follows = this.#bound.judge(leaving.length > 0, roles, nowMs)
     // Somebody may not have heard what one has said of it.

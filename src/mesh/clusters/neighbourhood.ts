@@ -4,12 +4,12 @@
  * changed, and when to be woken. It reads no clock and opens no socket; keys are passed in.
  */
 import type { NodeId } from '../../protocol/index.ts'
-import type { Card, CardBody } from '../directory/card.ts'
+import type { Card } from '../directory/card.ts'
 import type { Neighbour } from '../directory/card-book.ts'
 import { Directory } from '../directory/directory.ts'
 import { PeerAllowance } from '../directory/peer-allowance.ts'
 import { Outbox } from '../outbox.ts'
-import { type Roster, rosterOfOne, seatOf, speaksFor } from './claims.ts'
+import { type Roster, rosterOfOne, seatOf } from './claims.ts'
 import { Cluster } from './cluster.ts'
 import type { ClusterContext, ClusterFault } from './context.ts'
 import { type ClusterRules, clusterTimes, defaultRules } from './limits.ts'
@@ -20,8 +20,8 @@ import {
   type MessageOf,
   type NeighbourhoodMessage,
 } from './messages.ts'
+import { OwnCard } from './own-card.ts'
 import { Pinger } from './pinger.ts'
-import { isSizeNews } from './proposals.ts'
 import { Search } from './search.ts'
 import { Sketch } from './sketch.ts'
 import type {
@@ -38,7 +38,6 @@ import { type MeasuredTrip, Trips } from './trips.ts'
 export type * from './step.ts'
 
 const tick = { kind: 'tick' } as const
-const noContact = new Uint8Array(0)
 
 type Restored = Extract<NeighbourhoodInput, { kind: 'restore' }>
 
@@ -56,9 +55,7 @@ export class Neighbourhood {
   readonly #search: Search
   readonly #allowance = new PeerAllowance()
   #cluster: Cluster
-  #card: Card
-  #cardDueMs: number
-  #sizeLookAtMs = 0
+  readonly #own: OwnCard
   #directoryDueMs = 0
   #hasLeft = false
   #dueMs: number
@@ -86,10 +83,9 @@ export class Neighbourhood {
     )
     this.#context = this.#makeContext()
     const roster = this.#alone(options.epoch)
-    this.#card = seal.sign(this.#cardBody(roster, [], 1))
-    this.#cardDueMs = nowMs + clusterTimes.cardEveryMs
+    this.#own = new OwnCard(options.self, modules, roster, nowMs)
     this.#directory = new Directory(
-      this.#card,
+      this.#own.card,
       { random, verify: (card) => seal.verify(card) },
       nowMs,
     )
@@ -109,7 +105,7 @@ export class Neighbourhood {
   }
 
   get card(): Card {
-    return this.#card
+    return this.#own.card
   }
 
   get roster(): Roster {
@@ -140,7 +136,7 @@ export class Neighbourhood {
     if (nowMs - this.#wakeAtMs > clusterTimes.stallToleranceMs) this.#pinger.noteOwnStall()
     const isIdle = this.#hasLeft || this.#isIdle(input, nowMs)
     if (!isIdle || nowMs >= this.#dueMs) {
-      this.#take(input, nowMs)
+      if (!isIdle) this.#take(input, nowMs)
       this.#tick(nowMs)
       this.#dueMs = Math.max(nowMs, this.#nextDueMs())
       this.#wakeAtMs = this.#dueMs + this.#patienceMs(nowMs)
@@ -148,17 +144,33 @@ export class Neighbourhood {
     return out.take(this.#wakeAtMs)
   }
 
-  /** Most round trips tell nothing new, and there is one for each probe of a member. */
+  /**
+   * Most inputs tell nothing new, and there is one for each probe of a member: they are done with
+   * here, and what falls due by them is nothing.
+   */
   #isIdle(input: NeighbourhoodInput, nowMs: number): boolean {
-    if (input.kind !== 'round-trip') return input.kind === 'tick'
-    if (!this.#trips.record(input.id, input.ms, nowMs)) return true
-    this.#cluster.noteTrip(input.id, nowMs)
-    return false
+    switch (input.kind) {
+      case 'tick':
+        return true
+      case 'alive':
+        return !this.#cluster.noteHeard(input.id, nowMs)
+      case 'round-trip':
+        if (!this.#trips.record(input.id, input.ms, nowMs)) return true
+        this.#cluster.noteTrip(input.id, nowMs)
+        return false
+      case 'message':
+        if (input.message.kind !== 'probe') return false
+        this.#hear(input.from, input.message, nowMs)
+        return true
+      default:
+        return false
+    }
   }
 
   #take(input: NeighbourhoodInput, nowMs: number): void {
     switch (input.kind) {
       case 'tick':
+      case 'alive':
       case 'round-trip': // taken already
         return
       case 'message':
@@ -169,9 +181,6 @@ export class Neighbourhood {
         return
       case 'restore':
         this.#restore(input, nowMs)
-        return
-      case 'alive':
-        this.#cluster.noteHeard(input.id, nowMs)
         return
       case 'lost':
         this.#cluster.noteLost(input.id, nowMs)
@@ -197,7 +206,7 @@ export class Neighbourhood {
     const contacts = others.filter((card) => isFellow(card) && this.cardOf(card.id))
     contacts.sort((a, b) => b.issuedAtMs - a.issuedAtMs)
     // The seat of the earlier life is empty; who coordinated then does not any more.
-    for (const { id } of contacts) this.#send(id, { kind: 'moved', card: this.#card })
+    for (const { id } of contacts) this.#send(id, { kind: 'moved', card: this.#own.card })
     this.#search.comeBack(
       cluster,
       contacts.map(({ id }) => id),
@@ -239,7 +248,7 @@ export class Neighbourhood {
       case 'roster-change':
       case 'here':
         if (clusterOf(message) === cluster) this.#cluster.hear(from, message, nowMs)
-        else this.#send(from, { kind: 'moved', card: this.#card })
+        else this.#send(from, { kind: 'moved', card: this.#own.card })
         return
       case 'here-ack':
         if (message.cluster === cluster) this.#cluster.hear(from, message, nowMs)
@@ -252,7 +261,7 @@ export class Neighbourhood {
   /** Somebody counts one in who did not hear that one has left. */
   #sayMoved(to: NodeId, roster: Roster): void {
     if (seatOf(roster, this.#options.self) === undefined) return
-    this.#send(to, { kind: 'moved', card: this.#card })
+    this.#send(to, { kind: 'moved', card: this.#own.card })
   }
 
   #takeEcho(from: NodeId, echo: MessageOf<'echo'>, nowMs: number): void {
@@ -279,14 +288,13 @@ export class Neighbourhood {
     }
     if (this.#sketch.tick(nowMs)) this.#renewCard(nowMs)
     if (nowMs >= this.#search.nextDueMs) {
-      const { id: cluster, size } = this.#cluster
-      const neighbours = this.#directory.neighbours()
-      const standpoint = { cluster, size, neighbours, trips: this.#trips }
-      this.#search.tick(standpoint, () => this.#cluster.canSpareOneself, nowMs)
+      const [{ id: cluster, size }, directory] = [this.#cluster, this.#directory]
+      const place = { cluster, size, trips: this.#trips, neighbours: () => directory.neighbours() }
+      this.#search.tick(place, () => this.#cluster.canSpareOneself, nowMs)
     }
     this.#moveIn(nowMs)
     if (this.#cluster.takeChange()) out.note({ kind: 'changed', ...this.place })
-    if (nowMs >= this.#cardDueMs || this.#isSizeNews(nowMs)) this.#renewCard(nowMs)
+    if (this.#own.isDue(this.#cluster, nowMs)) this.#renewCard(nowMs)
   }
 
   #moveIn(nowMs: number): void {
@@ -317,31 +325,8 @@ export class Neighbourhood {
     out.note({ kind: 'placed', reason, ...this.place })
   }
 
-  #isSizeNews(nowMs: number): boolean {
-    const { clusterSize: said, id: self } = this.#card
-    const is = this.#cluster.size
-    if (said === is || nowMs < this.#sizeLookAtMs) return false
-    this.#sizeLookAtMs = nowMs + clusterTimes.checkEveryMs
-    const ageMs = clusterTimes.cardEveryMs - (this.#cardDueMs - nowMs)
-    const isSpokesman = speaksFor(this.#cluster.present(), self)
-    return isSizeNews({ said, is, ageMs, isSpokesman })
-  }
-
   #renewCard(nowMs: number): void {
-    const { roster, size } = this.#cluster
-    const { trips } = this.#sketch
-    this.#card = this.#modules.seal.sign(this.#cardBody(roster, trips, Math.max(1, size)))
-    this.#cardDueMs = nowMs + clusterTimes.cardEveryMs
-    this.#directory.renew(this.#card, nowMs)
-  }
-
-  #cardBody(roster: Roster, sketch: CardBody['sketch'], clusterSize: number): CardBody {
-    const { self: id } = this.#options
-    const epoch = seatOf(roster, id)?.epoch ?? 0
-    const coordinate = this.#modules.coordinate()
-    const { cluster } = roster
-    const contact = this.#modules.contact?.() ?? noContact
-    return { kind: 'card', id, epoch, cluster, clusterSize, contact, sketch, coordinate }
+    this.#directory.renew(this.#own.renew(this.#cluster, this.#sketch.trips, nowMs), nowMs)
   }
 
   #alone(epoch: number): Roster {
@@ -363,7 +348,7 @@ export class Neighbourhood {
       this.#cluster.nextDueMs,
       this.#search.nextDueMs,
       this.#sketch.nextDueMs,
-      this.#cardDueMs,
+      this.#own.dueMs,
     )
   }
 
@@ -389,7 +374,7 @@ export class Neighbourhood {
       seal,
       random,
       trips: this.#trips,
-      ownCard: () => this.#card,
+      ownCard: () => this.#own.card,
       ownSize: () => this.#cluster.size,
       cardOf: (id) => this.#directory.card(id),
       send: (to, message) => this.#send(to, message),

@@ -13,7 +13,8 @@ const nearer = 'nearer' as NodeId
 describe('whom to measure of the neighbours', () => {
   it('is the nearest that was never measured, if it may be near at all', () => {
     const trips = new Trips(boundMs)
-    const neighbours = [neighbour(nearer, 2), neighbour(near, 20), neighbour('far' as NodeId, 31)]
+    const all = [neighbour(nearer, 2), neighbour(near, 20), neighbour('far' as NodeId, 31)]
+    const neighbours = () => all
     const ask = () => unexplored({ cluster: 'own', size: 1, neighbours, trips }, boundMs, 0)
     assert.equal(ask(), nearer)
     trips.record(nearer, 2, 0)
@@ -24,7 +25,7 @@ describe('whom to measure of the neighbours', () => {
 
   it('is asked again later that seems near and of which the first echo was late', () => {
     const trips = new Trips(boundMs)
-    const neighbours = [neighbour(nearer, 3), neighbour(near, 16)]
+    const neighbours = () => [neighbour(nearer, 3), neighbour(near, 16)]
     const ask = (nowMs: number) =>
       unexplored({ cluster: 'own', size: 1, neighbours, trips }, boundMs, nowMs)
     trips.record(nearer, 35, 0)
@@ -38,7 +39,7 @@ describe('whom to measure of the neighbours', () => {
 
   it('is asked ever more rarely that is found far each time', () => {
     const trips = new Trips(boundMs)
-    const neighbours = [neighbour(near, 3)]
+    const neighbours = () => [neighbour(near, 3)]
     const { doubtAfterMs } = clusterTimes
     for (let i = 0; i < 3; i += 1) trips.record(near, 35, 0)
     const ask = (nowMs: number) =>
@@ -57,7 +58,7 @@ describe('which cluster to try first', () => {
       return { card, apartMs: 1 }
     })
   const tried = (size: number, neighbours: readonly Neighbour[]) =>
-    propose({ cluster: 'own', size, neighbours, trips }, () => false)?.cluster
+    propose({ cluster: 'own', size, neighbours: () => neighbours, trips }, () => false)?.cluster
 
   it('is as large as the latest of its members’ cards says', () => {
     const grown = of('x', [

@@ -16,7 +16,8 @@ export interface Standpoint {
   readonly cluster: string
   /** Of one's present cluster. */
   readonly size: number
-  readonly neighbours: readonly Neighbour[]
+  /** Nearest first. Listed when asked for: of those who look around, few need them. */
+  readonly neighbours: () => readonly Neighbour[]
   readonly trips: Trips
 }
 
@@ -39,7 +40,7 @@ export function propose(
   isRefused: (cluster: string) => boolean,
 ): Proposal | undefined {
   const tallies = new Map<string, Tally>()
-  for (const { card } of neighbours) {
+  for (const { card } of neighbours()) {
     if (card.cluster === cluster) continue // mostly
     const ms = trips.ms(card.id)
     if (ms === undefined || trips.isFar(card.id)) continue
@@ -116,7 +117,7 @@ export function unexplored(
   nowMs: number,
 ): NodeId | undefined {
   let doubted: NodeId | undefined
-  for (const { card, apartMs: awayMs } of neighbours) {
+  for (const { card, apartMs: awayMs } of neighbours()) {
     if (awayMs > clusterLimits.exploreBoundsMax * boundMs) break
     const trip = trips.get(card.id)
     if (trip === undefined) return card.id

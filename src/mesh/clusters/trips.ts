@@ -20,7 +20,7 @@ const keptLength = samplesKept + 3
 const firstPeers = 32
 
 /**
- * A member answers a probe each second, and finds nothing of this in the processor's cache when it
+ * A member answers a probe every few seconds, and finds nothing of this in the processor's cache when it
  * is one of thousands in a process. So all lies in one array.
  */
 export class Trips {
