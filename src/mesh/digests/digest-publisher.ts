@@ -3,7 +3,7 @@
  *
  * It checks what it hears, because it answers for what it tells. A gateway is told a new anchor
  * until it acknowledges it, an older one when it lacks it, and of each member the latest tick once:
- * the next one, a second later, replaces it. So a digest is a delta against what the gateway has,
+ * the next one, soon after, replaces it. So a digest is a delta against what the gateway has,
  * also when somebody else told it, and a new coordinator begins with hardly more than ticks.
  */
 import type { Clock } from '../../base/index.ts'
@@ -23,10 +23,11 @@ import {
 import { Outbox } from '../outbox.ts'
 import { Conduct, type Lie } from './conduct.ts'
 import { EntryBook } from './entry-book.ts'
-import { digestTimes, missedAfterMs, viewLimits } from './limits.ts'
+import { digestTimes, viewLimits } from './limits.ts'
 import type { NodeEntry } from './node-entry.ts'
 import { type Receiver, Receivers } from './receivers.ts'
 import type { OwnSeals } from './seals.ts'
+import { Silence } from './silence.ts'
 import type { LoadEvent, LoadOutputs, LoadSend } from './step.ts'
 
 export interface MemberStanding {
@@ -67,8 +68,7 @@ export class DigestPublisher {
   #spoken: NodeEntry[] = []
   /** Whose anchor is new. */
   #fresh: NodeEntry[] = []
-  /** Whose tick was missed, until it is heard again. */
-  readonly #silent = new Set<NodeKey>()
+  readonly #silence: Silence
   readonly #receivers = new Receivers()
   #sequence = 0
   #publishedAtMs = Number.NEGATIVE_INFINITY
@@ -79,6 +79,7 @@ export class DigestPublisher {
   constructor(self: NodeId, modules: PublisherModules) {
     this.#self = self
     this.#modules = modules
+    this.#silence = new Silence(self)
     this.#book = this.#emptyBook()
   }
 
@@ -144,7 +145,7 @@ export class DigestPublisher {
     this.#book = this.#emptyBook()
     this.#spoken = []
     this.#fresh = []
-    this.#silent.clear()
+    this.#silence.clear()
     this.#receivers.clear()
     this.#publishedAtMs = Number.NEGATIVE_INFINITY
     if (cluster !== undefined) this.#chooseReceivers(nowMs)
@@ -207,7 +208,7 @@ export class DigestPublisher {
     const outcome = entry === undefined ? 'unknown' : this.#book.takeTick(entry, tick, at)
     if (outcome === 'unknown') out.send({ to: from, message: { kind: 'wants', keys: [key] } })
     if (outcome === 'taken' && entry !== undefined) {
-      this.#silent.delete(key)
+      this.#silence.over(key)
       if (!entry.isDue) this.#spoken.push(entry)
       entry.isDue = true
     }
@@ -253,7 +254,8 @@ export class DigestPublisher {
   #publish(nowMs: number): void {
     this.#publishedAtMs = nowMs
     this.#forget(nowMs)
-    this.#missTicks(nowMs)
+    for (const id of this.#silence.look(this.#book.entries(), nowMs))
+      out.note({ kind: 'silent', id })
     this.#chooseReceivers(nowMs)
     const { publishFewMs, publishMs, quietMs } = digestTimes
     const ticks = ticksOf(this.#spoken)
@@ -335,21 +337,10 @@ export class DigestPublisher {
     return gone
   }
 
-  /** Said once of each silence. */
-  #missTicks(nowMs: number): void {
-    for (const entry of this.#book.entries()) {
-      const { heardAtMs, id, key, tickMs } = entry
-      if (nowMs - heardAtMs < missedAfterMs(tickMs)) continue
-      if (id === this.#self || this.#silent.has(key)) continue
-      this.#silent.add(key)
-      out.note({ kind: 'silent', id })
-    }
-  }
-
   #forget(nowMs: number): void {
     if (nowMs >= this.#sweepAtMs) {
       this.#sweepAtMs = nowMs + digestTimes.sweepMs
-      for (const { key } of this.#book.expire(nowMs)) this.#silent.delete(key)
+      for (const { key } of this.#book.expire(nowMs)) this.#silence.over(key)
     }
     if (this.#fresh.length === 0) return
     const wallMs = this.#modules.clock.now()

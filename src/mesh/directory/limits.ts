@@ -52,5 +52,6 @@ export const directoryTimes = Object.freeze({
   missesMax: 2,
   /** Three times as long as a card is renewed at the latest. */
   cardLifeMs,
-  sweepIntervalMs: 30_000,
+  /** A small part of a card's life. */
+  sweepIntervalMs: 120_000,
 })

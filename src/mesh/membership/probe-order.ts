@@ -73,6 +73,13 @@ export function shuffle<T>(items: T[], random: Random): void {
 /** So many of them, each equally likely. */
 export function drawn<T>(items: readonly T[], count: number, random: Random): T[] {
   const copy = [...items]
-  shuffle(copy, random)
-  return copy.slice(0, count)
+  const drawn = Math.min(count, copy.length)
+  for (let place = 0; place < drawn; place += 1) {
+    const other = place + random.below(copy.length - place)
+    const held = copy[place] as T
+    copy[place] = copy[other] as T
+    copy[other] = held
+  }
+  copy.length = drawn
+  return copy
 }

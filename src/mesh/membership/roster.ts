@@ -84,7 +84,7 @@ export class Roster {
   readonly #preset: MembershipPreset
   readonly #modules: RosterModules
   readonly #members = new Map<NodeId, Member>()
-  #suspectCount = 0
+  readonly #suspects = new Set<Member>()
   readonly dead = new DeadSet()
 
   constructor(self: NodeId, preset: MembershipPreset, modules: RosterModules) {
@@ -153,9 +153,9 @@ export class Roster {
 
   /** Members whose suspicion is over. */
   overdue(nowMs: number): readonly Member[] {
-    if (this.#suspectCount === 0) return nothing // nearly always, and asked at every step
+    if (this.#suspects.size === 0) return nothing // nearly always, and asked at every step
     const found: Member[] = []
-    for (const member of this.#members.values()) {
+    for (const member of this.#suspects) {
       if (member.suspicion !== undefined && member.suspicion.deadlineMs <= nowMs) found.push(member)
     }
     return found
@@ -163,9 +163,9 @@ export class Roster {
 
   /** What suspects are to be told now, because their time runs out here. */
   reminders(nowMs: number): readonly Accusation[] {
-    if (this.#suspectCount === 0) return nothing // nearly always, and asked at every step
+    if (this.#suspects.size === 0) return nothing // nearly always, and asked at every step
     const found: Accusation[] = []
-    for (const { suspicion } of this.#members.values()) {
+    for (const { suspicion } of this.#suspects) {
       const accusation = suspicion?.takeReminder(nowMs)
       if (accusation !== undefined) found.push(accusation)
     }
@@ -175,15 +175,15 @@ export class Roster {
   /** When something is to be done about a suspicion; Infinity without one. */
   get nextDeadlineMs(): number {
     let next = Number.POSITIVE_INFINITY
-    if (this.#suspectCount === 0) return next // nearly always, and asked at every step
-    for (const { suspicion } of this.#members.values()) {
+    if (this.#suspects.size === 0) return next // nearly always, and asked at every step
+    for (const { suspicion } of this.#suspects) {
       if (suspicion !== undefined) next = Math.min(next, suspicion.nextDueMs)
     }
     return next
   }
 
   postpone(byMs: number): void {
-    for (const { suspicion } of this.#members.values()) suspicion?.postpone(byMs)
+    for (const { suspicion } of this.#suspects) suspicion?.postpone(byMs)
   }
 
   /** All that was said of it and still counts. */
@@ -286,7 +286,7 @@ export class Roster {
       return idle === undefined ? merge : { ...merge, displaced: this.#displace(idle) }
     }
     const kind = member.suspicion === undefined ? 'updated' : 'refuted'
-    if (member.suspicion !== undefined) this.#suspectCount -= 1
+    this.#suspects.delete(member)
     member.alive = statement
     member.suspicion = undefined
     return merged({ kind, id, incarnation })
@@ -318,7 +318,7 @@ export class Roster {
     const { id } = member
     const { incarnation } = accusation
     const isFirst = member.suspicion === undefined
-    if (isFirst) this.#suspectCount += 1
+    if (isFirst) this.#suspects.add(member)
     member.suspicion ??= new Suspicion(this.#suspicionTimes(), nowMs)
     const isPressing = member.suspicion.add(accusation)
     if (!isFirst) return { outcome: 'merged', isPressing }
@@ -335,7 +335,7 @@ export class Roster {
     const incarnation = statements[0]?.incarnation ?? alive.incarnation
     const untilMs = nowMs + this.#preset.deadSetMs
     const said = [alive, ...statements]
-    if (member.suspicion !== undefined) this.#suspectCount -= 1
+    this.#suspects.delete(member)
     this.#members.delete(id)
     const times = { sinceMs: nowMs, untilMs }
     const verdict = [alive, ...statements.slice(-1)]
@@ -353,8 +353,9 @@ export class Roster {
   }
 
   /** Not dead: whoever it is may come again when there is room. */
-  #displace({ alive, id, suspicion }: Member): RosterEvent {
-    if (suspicion !== undefined) this.#suspectCount -= 1
+  #displace(member: Member): RosterEvent {
+    const { alive, id } = member
+    this.#suspects.delete(member)
     this.#members.delete(id)
     return { kind: 'displaced', id, incarnation: alive.incarnation }
   }
