@@ -27,11 +27,15 @@ function faults(network: MiniNetwork): RejectionFault[] {
 
 test('members who know one of them come to know all', (t) => {
   for (const count of [2, 3, 16, 64]) {
-    const network = new MiniNetwork({ seed: count, count, preset: wan, delayMs: wideArea })
-    network.joinAll()
-    const tookMs = network.runUntil(() => network.isConverged(), 30_000)
-    t.diagnostic(`${count} members: ${tookMs} ms`)
-    assert.ok(tookMs <= 10_000)
+    const tookMs = [1, 2, 3, 4, 5].map((seed) => {
+      const network = new MiniNetwork({ seed, count, preset: wan, delayMs: wideArea })
+      network.joinAll()
+      return network.runUntil(() => network.isConverged(), 40_000)
+    })
+    t.diagnostic(`${count} members: ${tookMs.join(', ')} ms`)
+    // Gossip reaches all mostly, the next push-pull always.
+    assert.ok(quantile(tookMs, 0.5) <= 9_000)
+    assert.ok(Math.max(...tookMs) <= 25_000)
   }
 })
 

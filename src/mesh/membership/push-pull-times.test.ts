@@ -50,3 +50,12 @@ test('one that came back is compared with soon', () => {
   assert.ok(times.nextDueMs <= 1_000 + near.reunionMs)
   assert.deepEqual(times.due(1_000 + near.reunionMs), [other])
 })
+
+test('who has joined compares again when those who were leaving then are gone', () => {
+  const { times } = begin(one)
+  const [nowMs, soonMs] = [1_000_000, near.leaveMs + near.reunionMs]
+  assert.deepEqual(times.due(nowMs), [one])
+  times.join([one], nowMs)
+  assert.deepEqual(times.due(nowMs + soonMs - 1), [])
+  assert.deepEqual(times.due(nowMs + soonMs), [one])
+})

@@ -18,6 +18,8 @@ export class PushPullTimes {
   readonly #modules: PushPullModules
   #seeds: readonly NodeId[] = []
   #compareAtMs: number
+  /** Once; besides the usual comparisons, so that those who join together do not compare in step. */
+  #afterJoinMs = Number.POSITIVE_INFINITY
   #tryAtMs: number
   /** Came back from the dead by its own word: what else it knows is asked for soon. */
   #reunited: NodeId | undefined
@@ -30,13 +32,18 @@ export class PushPullTimes {
   }
 
   get nextDueMs(): number {
-    return Math.min(this.#compareAtMs, this.#tryAtMs)
+    return Math.min(this.#compareAtMs, this.#afterJoinMs, this.#tryAtMs)
   }
 
-  /** Members to start from: one that is not heard of is missed. */
+  /**
+   * Members to start from: one that is not heard of is missed. What they tell may be about to change:
+   * of one who was leaving meanwhile they know once it is gone, so they are compared with again then.
+   */
   join(seeds: readonly NodeId[], nowMs: number): void {
+    const { joinRetryMs, leaveMs, reunionMs } = this.#preset
     this.#seeds = seeds
-    this.#tryAtMs = nowMs + this.#preset.joinRetryMs
+    this.#tryAtMs = nowMs + joinRetryMs
+    this.#afterJoinMs = nowMs + leaveMs + reunionMs
   }
 
   /** One from beyond a healed partition: compare again when both sides have had time to refute. */
@@ -49,9 +56,10 @@ export class PushPullTimes {
 
   /** With whom to compare now: a member, one who is missed, or both. */
   due(nowMs: number): readonly NodeId[] {
-    if (nowMs < this.#compareAtMs && nowMs < this.#tryAtMs) return nothing
+    if (nowMs < this.nextDueMs) return nothing
     const due = [
       nowMs >= this.#compareAtMs ? this.#partner(nowMs) : undefined,
+      nowMs >= this.#afterJoinMs ? this.#partnerAfterJoining() : undefined,
       nowMs >= this.#tryAtMs ? this.#missed(nowMs) : undefined,
     ]
     return due.filter((id) => id !== undefined)
@@ -62,6 +70,11 @@ export class PushPullTimes {
     const partner = this.#reunited ?? this.#modules.roster.anyone(this.#modules.random)
     this.#reunited = undefined
     return partner
+  }
+
+  #partnerAfterJoining(): NodeId | undefined {
+    this.#afterJoinMs = Number.POSITIVE_INFINITY
+    return this.#modules.roster.anyone(this.#modules.random)
   }
 
   /** One who is thought dead, or a seed. */
