@@ -1,5 +1,5 @@
 /**
- * What a node says of its load, cheap enough to be checked for ten thousand nodes each second.
+ * What a node says of its load, cheap enough to be checked for ten thousand nodes every other second.
  *
  * Now and then a node signs an anchor: who it is, what it can do, how it is, and the ends of hash
  * chains, one for each level that its load can have. At each later tick it reveals one value of
@@ -154,7 +154,7 @@ export const loadTopsBytes = loadChainCount * loadChain.valueBytes
 export const digestLimits = {
   clusterIdBytesMax: 96,
   regionBytesMax: 64,
-  /** Two minutes: 16 × 3 chains of that length take a node about 3 ms to make. */
+  /** Minutes: 16 × 3 chains of that length take a node about 3 ms to make. */
   ticksMax: 120,
   tickMsMin: 100,
   tickMsMax: 10_000,

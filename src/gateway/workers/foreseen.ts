@@ -43,7 +43,7 @@ export interface RoundTrip {
 const answerFreshMs = 2_500
 const askEveryMs = 1_000
 /** A digest's figures are rounded up and by another clock: it has to be newer by a tick. */
-const digestNewerMs = 1_000
+const digestNewerMs = 1_500
 /** A link that was not measured yet; digests' times are rougher than this. */
 const usualRoundTripMs = 100
 /** Until answers were seen: the median answer of public chat traces. */

@@ -229,7 +229,7 @@ export class FederationView {
     return lacks ?? nobody
   }
 
-  /** Members are told of in the same order each second, more or less. */
+  /** Members are told of in the same order each time, more or less. */
   #entryAfter(by: Coordinator, key: NodeKey): NodeEntry | undefined {
     const { told } = by
     let entry = told?.follower

@@ -3,13 +3,13 @@
  * digest, and the way. At the 99th percentile these stay below 3 s (`digests.test.ts` measures it).
  */
 export const digestTimes = {
-  /** What a node says is at most this old when it leaves; 1 Hz is 66 bytes/s a node. */
-  tickMs: 1_000,
+  /** What a node says is at most this old when it leaves; each tick is 66 bytes. */
+  tickMs: 1_500,
   /** A tick so late is missed: the way to a coordinator and the timers of both are shorter. */
   tickLateMs: 300,
   /** How often a coordinator tells its gateways what is new: that adds 250 ms on the mean. */
   publishMs: 500,
-  /** In a cluster of few: what all of them said in a second is one digest. */
+  /** In a cluster of few: what most of them said in a tick is one digest. */
   publishFewMs: 1_000,
   /** A digest that tells nothing new is sent as seldom: it says that its coordinator is there. */
   quietMs: 2_000,
@@ -24,11 +24,12 @@ export const digestTimes = {
   silentAgainMs: 60_000,
   /** Between two comparisons with another gateway: one lost digest is mended within 1 to 2 s. */
   compareMs: 1_000,
-  /** A peer's cluster is behind when its members spoke this much earlier on the mean. */
+  /** A peer's cluster is behind when its members spoke this much earlier on the mean: a tick. With
+   * half as much again views are 3 s old where one message in a hundred is lost. */
   behindMs: 1_500,
-  /** An anchor lives for 60 to 120 ticks, drawn: a cluster's anchors must not fall due together. */
-  anchorTicksMin: 60,
-  anchorTicksMax: 120,
+  /** An anchor lives for one to two minutes, drawn: a cluster's must not fall due together. */
+  anchorTicksMin: 40,
+  anchorTicksMax: 80,
   /** An anchor this young is told unasked; of an older one a gateway says that it lacks it. */
   anchorFreshMs: 10_000,
   /** Between two anchors that nothing urgent asks for; each costs its receivers a verification. */

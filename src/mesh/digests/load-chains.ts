@@ -132,7 +132,7 @@ export class KnownChains<Shown extends ShownLevels = ShownLevels> {
   isProven(said: ShownLevels, walk: ChainWalk): boolean {
     way.of(this.#key, this.#sequence)
     const last = this.#last
-    // Mostly: a tick each second, and other figures only now and then.
+    // Mostly: a tick soon after another, and other figures only now and then.
     if (last !== undefined && last.levels === said.levels) return areNext(said, last, walk)
     for (let figure = 0; figure < figures; figure += 1) {
       if (!this.#isFigureProven(figure, said, walk)) return false

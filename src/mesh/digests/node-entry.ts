@@ -50,7 +50,7 @@ export class ClusterEntry {
 }
 
 /**
- * A gateway takes in a tick of each of 10,000 nodes each second, and finds none of them in the
+ * A gateway takes in one tick after another of each of 10,000 nodes, and finds none of them in the
  * processor's cache: what a tick needs is in here, and small. Times on the monotonic clock are
  * rounded down to whole ms: such numbers lie in the object itself.
  */

@@ -1,5 +1,5 @@
 /**
- * A node speaks of its own load: an anchor now and then, a tick each second, to its coordinator.
+ * A node speaks of its own load: an anchor now and then, a tick each 1.5 s, to its coordinator.
  *
  * Each anchor goes to gateways as well, past the coordinator. It costs little, and shows a gateway
  * whom a coordinator leaves out; a gateway that asks then is told each tick for a while.

@@ -39,6 +39,8 @@ export class ViewExchange {
   #wantsLeft: number = viewLimits.wantsPerCompareMin
   /** Since the last comparison, besides what it had asked for. */
   #unaskedBytes = 0
+  /** The same before that: ticks are seldomer than comparisons, and may come in bursts. */
+  #unaskedBeforeBytes = 0
   #answersLeft: number = viewLimits.answersPerSecond
   #compareAtMs: number
 
@@ -61,6 +63,7 @@ export class ViewExchange {
     if (nowMs < this.#compareAtMs) return []
     this.#compareAtMs = nowMs + digestTimes.compareMs
     this.#wantsLeft = this.#spareWants()
+    this.#unaskedBeforeBytes = this.#unaskedBytes
     this.#unaskedBytes = 0
     this.#answersLeft = viewLimits.answersPerSecond
     for (const [key, atMs] of this.#wanted) {
@@ -137,7 +140,8 @@ export class ViewExchange {
   #spareWants(): number {
     const { anchorBytes, incomingBytesPerSecond, wantsPerCompareMax, wantsPerCompareMin } =
       viewLimits
-    const spare = (incomingBytesPerSecond - this.#unaskedBytes) / anchorBytes
+    const unaskedBytes = Math.max(this.#unaskedBytes, this.#unaskedBeforeBytes)
+    const spare = (incomingBytesPerSecond - unaskedBytes) / anchorBytes
     return Math.floor(Math.min(wantsPerCompareMax, Math.max(wantsPerCompareMin, spare)))
   }
 

@@ -245,11 +245,11 @@ export class Membership {
     }
     if (merge.outcome !== 'merged') return true
     this.#voice.news.add(statement, merge.event?.kind === 'refuted')
-    if (merge.displaced !== undefined) this.#note(merge.displaced)
+    if (merge.displaced !== undefined) this.#note(merge.displaced, nowMs)
     if (merge.isPressing && this.#preset.mechanisms.buddy)
       this.#voice.tell(statement.subject, statement)
     if (merge.event === undefined) return true
-    this.#note(merge.event)
+    this.#note(merge.event, nowMs)
     if (merge.event.kind === 'returned' && merge.event.id === from) {
       this.#pushPulls.reunite(from, nowMs)
     }
@@ -316,7 +316,8 @@ export class Membership {
     const merge = this.#roster.accuse(accusation, nowMs)
     if (merge.outcome !== 'merged') return
     this.#voice.news.add(accusation)
-    if (merge.event !== undefined) this.#note(merge.event)
+    // Others look at it now; one's own probe has just failed.
+    if (merge.event !== undefined) this.#note(merge.event, nowMs)
   }
 
   #buryOverdue(nowMs: number): void {
@@ -329,13 +330,13 @@ export class Membership {
       const { incarnation } = alive
       const verdict = this.#modules.sign({ kind: 'dead', subject, incarnation, accuser })
       this.#voice.news.add(verdict)
-      this.#note(this.#roster.bury(member, verdict, nowMs))
+      this.#note(this.#roster.bury(member, verdict, nowMs), nowMs)
     }
   }
 
-  #note(event: RosterEvent): void {
+  #note(event: RosterEvent, nowMs: number): void {
     out.note(event)
-    this.#prober.note(event)
+    this.#perform(this.#prober.note(event, nowMs), nowMs)
   }
 
   #reject(from: NodeId, fault: RejectionFault): void {

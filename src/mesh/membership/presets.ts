@@ -34,7 +34,7 @@ export interface MembershipPreset {
   readonly suspicionConfirmations: number
   /** Members that look at a suspect out of turn when they hear of it, on the mean; 0: none. */
   readonly suspectProbers: number
-  /** Local health is at most this: the interval and the timeouts are multiplied by it plus 1. */
+  /** Local health is at most this: timeouts, and the interval with them, grow by it plus 1. */
   readonly localHealthMax: number
   readonly gossipIntervalMs: number
   /** Members told per gossip interval while there is news. */
@@ -145,17 +145,17 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
  */
 export const near: Readonly<MembershipPreset> = Object.freeze({
   ...wan,
-  // Two seconds, where a tick of load comes each second (see the prober). That a crashed member's
-  // ticks stay away its coordinator soon sees, and looks: probes alone would take longer.
-  probeIntervalMs: 2_050,
+  // Two ticks of load (see the prober). That a crashed member's ticks stay away its coordinator soon
+  // sees, and looks: probes alone would take longer.
+  probeIntervalMs: 3_050,
   probeTimeoutMs: 200, // ten times the slowest usual round trip, as SWIM asks of T'
   probeDeadlineMs: 500, // as long again for two ways by a proxy, and a busy event loop
   nackAfterMs: 150,
   // Not SWIM's: with fewer probes accusers would come slower. So a suspicion calls for them: eight
   // find three that confirm it within a probe's time, whatever the interval. With 700 ms and none
-  // half of the crashes are known after 3.5 s, with these after 3.3 s, for a quarter less traffic.
+  // half of the crashes are known after 3.5 s, with these as soon, for far less traffic.
   suspectProbers: 8,
-  suspicionAlpha: 0.445, // 1.6 s with 64 members; over the wide area 1.8 s
+  suspicionAlpha: 0.299, // 1.6 s with 64 members; over the wide area 1.8 s
   suspicionBeta: 5, // what beta 6 has of the benefit, within 8 s
 })
 
@@ -172,7 +172,7 @@ export const membershipLimits = Object.freeze({
   /** A cluster has 64; more than that while two merge. Who never answered makes room. */
   membersMax: 256,
   /** Two rounds of probes in a full cluster: who has not answered by then makes room. */
-  provingMs: 270_000,
+  provingMs: 400_000,
   /** Four generations of a full cluster. Who never answered makes room first, then the oldest. */
   deadSetMax: 1_024,
   /** With its headers a message fits one packet of 1,500 bytes. */
@@ -188,7 +188,7 @@ export const membershipLimits = Object.freeze({
   newsMax: 1_024,
   /** Probes under way for others; more requests are not answered. */
   relaysMax: 64,
-  /** Of those for one asker, which honest ones have two of: none takes them all. */
+  /** Of those for one asker, which honest ones have a few of: none takes them all. */
   relaysPerAskerMax: 8,
   seedsMax: 32,
 })

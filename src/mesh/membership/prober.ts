@@ -52,7 +52,7 @@ export interface ProberModules {
 
 /**
  * A probe may go this share of its interval early, where its member is awake anyway. A tick of load
- * each second and a probe each 2,050 ms so fall together within seconds: one wake in place of two.
+ * each 1.5 s and a probe each 3,050 ms so fall together within seconds: one wake in place of two.
  */
 const earlyShare = 0.1
 /** Looks at once: where many fall silent together it is a partition, or oneself. */
@@ -66,6 +66,8 @@ export class Prober {
   #probes: Probe[] = []
   readonly #relays = new Map<number, Relay>()
   #nextProbeAtMs: number
+  /** Suspects that were looked at out of turn since the last turn: some, and each once. */
+  readonly #looked = new Set<NodeId>()
 
   constructor(preset: MembershipPreset, modules: ProberModules, nowMs: number) {
     this.#preset = preset
@@ -100,11 +102,12 @@ export class Prober {
   }
 
   /** What has become of whom: who is new is probed too, who is gone is not any more. */
-  note(event: RosterEvent): void {
+  note(event: RosterEvent, nowMs: number): readonly ProbeEffect[] {
     const { id, kind } = event
     if (kind === 'joined' || kind === 'returned') this.#order.add(id)
-    else if (kind === 'suspected') this.#mayLookAt(id)
+    else if (kind === 'suspected') return this.#mayLookAt(id, nowMs)
     else if (isGone(event)) this.#remove(id)
+    return nothing
   }
 
   #remove(id: NodeId): void {
@@ -112,12 +115,21 @@ export class Prober {
     this.#probes = this.#probes.filter(({ target }) => target !== id)
   }
 
-  /** Some members look for themselves at once: so a suspicion is confirmed, or is not, soon. */
-  #mayLookAt(id: NodeId): void {
+  /**
+   * Some members look for themselves, out of turn: so a suspicion is confirmed, or is not, within a
+   * probe's time, however seldom one's turn comes.
+   */
+  #mayLookAt(id: NodeId, nowMs: number): readonly ProbeEffect[] {
     const { suspectProbers } = this.#preset
-    if (suspectProbers === 0) return
+    if (suspectProbers === 0) return nothing
     const { random, roster } = this.#modules
-    if (random.below(roster.clusterSize) < suspectProbers) this.#order.hasten(id)
+    if (random.below(roster.clusterSize) >= suspectProbers) return nothing
+    if (this.#looked.size >= probesAtOnceMax || this.#looked.has(id)) {
+      this.#order.hasten(id)
+      return nothing
+    }
+    this.#looked.add(id)
+    return this.lookAt(id, nowMs)
   }
 
   /** The process slept: nobody else is to blame for what it did not hear meanwhile. */
@@ -197,8 +209,20 @@ export class Prober {
     if (place >= 0) this.#probes.splice(place, 1)
   }
 
+  /**
+   * Who is slow probes as much less often as its probes take longer (Lifeguard, section IV.A). Where
+   * probes are seldom anyway, that is for as long as one takes: after a partition all are slow, and
+   * with nine times three seconds nobody would notice a crash.
+   */
+  get #intervalMs(): number {
+    const { probeDeadlineMs, probeIntervalMs } = this.#preset
+    const shortestMs = Math.min(probeIntervalMs, probeDeadlineMs)
+    return Math.max(probeIntervalMs, shortestMs * this.#modules.health.factor)
+  }
+
   #begin(nowMs: number, effects: ProbeEffect[]): void {
-    this.#nextProbeAtMs = nowMs + this.#preset.probeIntervalMs * this.#modules.health.factor
+    this.#nextProbeAtMs = nowMs + this.#intervalMs
+    this.#looked.clear()
     const target = this.#order.next()
     const member = target === undefined ? undefined : this.#modules.roster.get(target)
     if (member === undefined || this.#isAsked(member.id)) return

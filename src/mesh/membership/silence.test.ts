@@ -6,8 +6,13 @@ import { type NodeId, nodeIdOf } from '../../protocol/index.ts'
 import { Membership } from './membership.ts'
 import { check, seal } from './mini-network.fixture.ts'
 import { near } from './presets.ts'
+import type { MembershipOutputs } from './step.ts'
 
 const payload = new Uint8Array(0)
+
+function pingsOf(sends: MembershipOutputs['sends']): NodeId[] {
+  return sends.flatMap(({ message, to }) => (message.kind === 'ping' ? [to] : []))
+}
 
 function place() {
   const random = seededRandom(5)
@@ -21,6 +26,12 @@ function place() {
     seal({ kind: 'alive', subject: id, incarnation: 1, payload } as const, 0),
   )
   core.step({ kind: 'message', from: others[0] as NodeId, message: { kind: 'gossip', news } }, 0)
+  const accused = (subject: NodeId, nowMs: number, incarnation = 1) => {
+    const accuser = others[0] as NodeId
+    const suspect = seal({ kind: 'suspect', subject, incarnation, accuser } as const, nowMs)
+    const message = { kind: 'gossip', news: [suspect] } as const
+    return core.step({ kind: 'message', from: accuser, message }, nowMs)
+  }
   const pinged = (id: NodeId, nowMs = 1) =>
     core
       .step({ kind: 'silent', id }, nowMs)
@@ -35,7 +46,7 @@ function place() {
       if (wakeAtMs > untilMs) return
     }
   }
-  return { core, others, pinged, run, stateOf }
+  return { accused, core, others, pinged, run, stateOf }
 }
 
 test('it is probed at once, once, and suspected only when that has failed', () => {
@@ -61,4 +72,64 @@ test('where many fall silent together, the others come in turn', () => {
   assert.deepEqual(asked, others.slice(0, 4))
   const { sends } = core.step({ kind: 'tick' }, near.probeIntervalMs)
   assert.ok(sends.some(({ message, to }) => message.kind === 'ping' && to === others[5]))
+})
+
+test('a suspect is looked at as soon as one hears of it, out of turn', () => {
+  const { accused, others, stateOf } = place()
+  const suspect = others[3] as NodeId
+  // In a cluster of eight all look.
+  assert.deepEqual(pingsOf(accused(suspect, 1).sends), [suspect])
+  assert.equal(stateOf(suspect), 'suspect')
+})
+
+test('whoever accuses one after the other makes nobody ping them all at once', () => {
+  const { accused, core, others } = place()
+  const answer = (id: NodeId) => {
+    const { sends } = accused(id, 1)
+    for (const { message, to } of sends) {
+      if (message.kind !== 'ping') continue
+      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
+      core.step({ kind: 'message', from: to, message: ack }, 1)
+    }
+    return pingsOf(sends)
+  }
+  assert.deepEqual(others.slice(1).flatMap(answer), others.slice(1, 5))
+  const { sends } = core.step({ kind: 'tick' }, near.probeIntervalMs)
+  assert.ok(pingsOf(sends).includes(others[6] as NodeId))
+})
+
+test('one that refutes and is accused again is looked at once in each turn', () => {
+  const { accused, core, others } = place()
+  const suspect = others[3] as NodeId
+  const looks = [1, 2, 3].flatMap((incarnation) => {
+    const alive = seal({ kind: 'alive', subject: suspect, incarnation, payload } as const, 0)
+    core.step({ kind: 'message', from: suspect, message: { kind: 'gossip', news: [alive] } }, 1)
+    const { sends } = accused(suspect, 1, incarnation)
+    for (const { message, to } of sends) {
+      if (message.kind !== 'ping') continue
+      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
+      core.step({ kind: 'message', from: to, message: ack }, 1)
+    }
+    return pingsOf(sends)
+  })
+  assert.deepEqual(looks, [suspect])
+})
+
+test('who holds itself for slow still probes as often as its probes allow', () => {
+  const { core, run } = place()
+  run(60_000) // nobody answers, and all are dead
+  assert.equal(core.localHealth, near.localHealthMax)
+  const back = nodeIdOf(new Uint8Array(32).fill(9))
+  const alive = seal({ kind: 'alive', subject: back, incarnation: 1, payload } as const, 0)
+  core.step({ kind: 'message', from: back, message: { kind: 'gossip', news: [alive] } }, 60_000)
+  let pings = 0
+  for (let nowMs = 60_000; nowMs < 60_000 + 4 * near.probeIntervalMs; nowMs += 50) {
+    for (const { message, to } of core.step({ kind: 'tick' }, nowMs).sends) {
+      if (message.kind !== 'ping') continue
+      pings += 1
+      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
+      core.step({ kind: 'message', from: to, message: ack }, nowMs)
+    }
+  }
+  assert.ok(pings >= 2)
 })
