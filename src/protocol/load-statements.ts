@@ -1,5 +1,6 @@
 /**
- * What a node says of its load, cheap enough to be checked for ten thousand nodes every other second.
+ * What a node says of its load, cheap enough to be checked for ten thousand nodes every other
+ * second.
  *
  * Now and then a node signs an anchor: who it is, what it can do, how it is, and the ends of hash
  * chains, one for each level that its load can have. At each later tick it reveals one value of

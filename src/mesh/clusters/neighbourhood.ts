@@ -83,7 +83,7 @@ export class Neighbourhood {
     )
     this.#context = this.#makeContext()
     const roster = this.#alone(options.epoch)
-    this.#own = new OwnCard(options.self, modules, roster, nowMs)
+    this.#own = new OwnCard(modules, { self: options.self, roster }, nowMs)
     this.#directory = new Directory(
       this.#own.card,
       { random, verify: (card) => seal.verify(card) },

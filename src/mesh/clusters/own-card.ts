@@ -15,6 +15,12 @@ interface Membered {
 
 type Modules = Pick<NeighbourhoodModules, 'contact' | 'coordinate' | 'seal'>
 
+interface Beginning {
+  readonly self: NodeId
+  /** Of oneself alone. */
+  readonly roster: Roster
+}
+
 const noContact = new Uint8Array(0)
 
 export class OwnCard {
@@ -24,7 +30,7 @@ export class OwnCard {
   #dueMs: number
   #sizeLookAtMs = 0
 
-  constructor(self: NodeId, modules: Modules, roster: Roster, nowMs: number) {
+  constructor(modules: Modules, { self, roster }: Beginning, nowMs: number) {
     this.#self = self
     this.#modules = modules
     this.#dueMs = nowMs + clusterTimes.cardEveryMs

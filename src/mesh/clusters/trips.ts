@@ -20,8 +20,8 @@ const keptLength = samplesKept + 3
 const firstPeers = 32
 
 /**
- * A member answers a probe every few seconds, and finds nothing of this in the processor's cache when it
- * is one of thousands in a process. So all lies in one array.
+ * A member answers a probe every few seconds, and finds nothing of this in the processor's cache
+ * when it is one of thousands in a process. So all lies in one array.
  */
 export class Trips {
   readonly #boundMs: number

@@ -145,8 +145,8 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
  */
 export const near: Readonly<MembershipPreset> = Object.freeze({
   ...wan,
-  // Two ticks of load (see the prober). That a crashed member's ticks stay away its coordinator soon
-  // sees, and looks: probes alone would take longer.
+  // Two ticks of load (see the prober). That a crashed member's ticks stay away its coordinator
+  // soon sees, and looks: probes alone would take longer.
   probeIntervalMs: 3_050,
   probeTimeoutMs: 200, // ten times the slowest usual round trip, as SWIM asks of T'
   probeDeadlineMs: 500, // as long again for two ways by a proxy, and a busy event loop

@@ -210,9 +210,9 @@ export class Prober {
   }
 
   /**
-   * Who is slow probes as much less often as its probes take longer (Lifeguard, section IV.A). Where
-   * probes are seldom anyway, that is for as long as one takes: after a partition all are slow, and
-   * with nine times three seconds nobody would notice a crash.
+   * Who is slow probes as much less often as its probes take longer (Lifeguard, section IV.A).
+   * Where probes are seldom anyway, that is for as long as one takes: after a partition all are
+   * slow, and with nine times three seconds nobody would notice a crash.
    */
   get #intervalMs(): number {
     const { probeDeadlineMs, probeIntervalMs } = this.#preset

@@ -18,7 +18,7 @@ export class PushPullTimes {
   readonly #modules: PushPullModules
   #seeds: readonly NodeId[] = []
   #compareAtMs: number
-  /** Once; besides the usual comparisons, so that those who join together do not compare in step. */
+  /** Once, besides the usual comparisons: those who join together do not compare in step. */
   #afterJoinMs = Number.POSITIVE_INFINITY
   #tryAtMs: number
   /** Came back from the dead by its own word: what else it knows is asked for soon. */
@@ -36,8 +36,8 @@ export class PushPullTimes {
   }
 
   /**
-   * Members to start from: one that is not heard of is missed. What they tell may be about to change:
-   * of one who was leaving meanwhile they know once it is gone, so they are compared with again then.
+   * Members to start from: one that is not heard of is missed. What they tell may be about to
+   * change: of one who was leaving meanwhile they know once it is gone, and are compared with again.
    */
   join(seeds: readonly NodeId[], nowMs: number): void {
     const { joinRetryMs, leaveMs, reunionMs } = this.#preset

@@ -1,3 +1,4 @@
+/** Which cluster each running host says that it is in. */
 export const noCluster = -1
 
 interface Claimed {
@@ -7,7 +8,6 @@ interface Claimed {
   readonly hosts: Set<number>
 }
 
-/** Which cluster each running host says that it is in. */
 export class Claims {
   readonly #clusterOf: (string | undefined)[]
   readonly #numberOf: Int32Array
