@@ -37,7 +37,7 @@ export class PushPullTimes {
 
   /**
    * Members to start from: one that is not heard of is missed. What they tell may be about to
-   * change: of one who was leaving meanwhile they know once it is gone, and are compared with again.
+   * change: of one who was leaving meanwhile they know once it is gone, so one compares again then.
    */
   join(seeds: readonly NodeId[], nowMs: number): void {
     const { joinRetryMs, leaveMs, reunionMs } = this.#preset
