@@ -155,7 +155,7 @@ export const loadTopsBytes = loadChainCount * loadChain.valueBytes
 export const digestLimits = {
   clusterIdBytesMax: 96,
   regionBytesMax: 64,
-  /** Minutes: 16 × 3 chains of that length take a node about 3 ms to make. */
+  /** Minutes: 16 × 3 chains of that length take a node about 2 ms to make. */
   ticksMax: 120,
   tickMsMin: 100,
   tickMsMax: 10_000,

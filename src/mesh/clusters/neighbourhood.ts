@@ -288,9 +288,10 @@ export class Neighbourhood {
     }
     if (this.#sketch.tick(nowMs)) this.#renewCard(nowMs)
     if (nowMs >= this.#search.nextDueMs) {
-      const [{ id: cluster, size }, directory] = [this.#cluster, this.#directory]
-      const place = { cluster, size, trips: this.#trips, neighbours: () => directory.neighbours() }
-      this.#search.tick(place, () => this.#cluster.canSpareOneself, nowMs)
+      const { id: cluster, size } = this.#cluster
+      const neighbours = () => this.#directory.neighbours()
+      const standpoint = { cluster, size, neighbours, trips: this.#trips }
+      this.#search.tick(standpoint, () => this.#cluster.canSpareOneself, nowMs)
     }
     this.#moveIn(nowMs)
     if (this.#cluster.takeChange()) out.note({ kind: 'changed', ...this.place })

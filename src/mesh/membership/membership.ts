@@ -316,7 +316,6 @@ export class Membership {
     const merge = this.#roster.accuse(accusation, nowMs)
     if (merge.outcome !== 'merged') return
     this.#voice.news.add(accusation)
-    // Others look at it now; one's own probe has just failed.
     if (merge.event !== undefined) this.#note(merge.event, nowMs)
   }
 

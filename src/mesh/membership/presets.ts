@@ -153,7 +153,7 @@ export const near: Readonly<MembershipPreset> = Object.freeze({
   nackAfterMs: 150,
   // Not SWIM's: with fewer probes accusers would come slower. So a suspicion calls for them: eight
   // find three that confirm it within a probe's time, whatever the interval. With 700 ms and none
-  // half of the crashes are known after 3.5 s, with these as soon, for far less traffic.
+  // half of the crashes are known after 3.5 s; with these as soon, for a quarter of the probes.
   suspectProbers: 8,
   suspicionAlpha: 0.299, // 1.6 s with 64 members; over the wide area 1.8 s
   suspicionBeta: 5, // what beta 6 has of the benefit, within 8 s

@@ -64,10 +64,14 @@ export class ProbeOrder {
 export function shuffle<T>(items: T[], random: Random): void {
   for (let last = items.length - 1; last > 0; last -= 1) {
     const other = random.below(last + 1)
-    const held = items[last] as T
-    items[last] = items[other] as T
-    items[other] = held
+    swap(items, last, other)
   }
+}
+
+function swap<T>(items: T[], one: number, other: number): void {
+  const held = items[one] as T
+  items[one] = items[other] as T
+  items[other] = held
 }
 
 /** So many of them, each equally likely. */
@@ -76,9 +80,7 @@ export function drawn<T>(items: readonly T[], count: number, random: Random): T[
   const drawn = Math.min(count, copy.length)
   for (let place = 0; place < drawn; place += 1) {
     const other = place + random.below(copy.length - place)
-    const held = copy[place] as T
-    copy[place] = copy[other] as T
-    copy[other] = held
+    swap(copy, place, other)
   }
   copy.length = drawn
   return copy

@@ -32,6 +32,15 @@ function place() {
     const message = { kind: 'gossip', news: [suspect] } as const
     return core.step({ kind: 'message', from: accuser, message }, nowMs)
   }
+  /** Whoever was pinged is there. */
+  const answer = (sends: MembershipOutputs['sends'], nowMs: number) => {
+    for (const { message, to } of sends) {
+      if (message.kind !== 'ping') continue
+      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
+      core.step({ kind: 'message', from: to, message: ack }, nowMs)
+    }
+    return pingsOf(sends)
+  }
   const pinged = (id: NodeId, nowMs = 1) =>
     core
       .step({ kind: 'silent', id }, nowMs)
@@ -46,7 +55,7 @@ function place() {
       if (wakeAtMs > untilMs) return
     }
   }
-  return { accused, core, others, pinged, run, stateOf }
+  return { accused, answer, core, others, pinged, run, stateOf }
 }
 
 test('it is probed at once, once, and suspected only when that has failed', () => {
@@ -83,40 +92,26 @@ test('a suspect is looked at as soon as one hears of it, out of turn', () => {
 })
 
 test('whoever accuses one after the other makes nobody ping them all at once', () => {
-  const { accused, core, others } = place()
-  const answer = (id: NodeId) => {
-    const { sends } = accused(id, 1)
-    for (const { message, to } of sends) {
-      if (message.kind !== 'ping') continue
-      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
-      core.step({ kind: 'message', from: to, message: ack }, 1)
-    }
-    return pingsOf(sends)
-  }
-  assert.deepEqual(others.slice(1).flatMap(answer), others.slice(1, 5))
+  const { accused, answer, core, others } = place()
+  const looked = others.slice(1).flatMap((id) => answer(accused(id, 1).sends, 1))
+  assert.deepEqual(looked, others.slice(1, 5))
   const { sends } = core.step({ kind: 'tick' }, near.probeIntervalMs)
   assert.ok(pingsOf(sends).includes(others[6] as NodeId))
 })
 
 test('one that refutes and is accused again is looked at once in each turn', () => {
-  const { accused, core, others } = place()
+  const { accused, answer, core, others } = place()
   const suspect = others[3] as NodeId
   const looks = [1, 2, 3].flatMap((incarnation) => {
     const alive = seal({ kind: 'alive', subject: suspect, incarnation, payload } as const, 0)
     core.step({ kind: 'message', from: suspect, message: { kind: 'gossip', news: [alive] } }, 1)
-    const { sends } = accused(suspect, 1, incarnation)
-    for (const { message, to } of sends) {
-      if (message.kind !== 'ping') continue
-      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
-      core.step({ kind: 'message', from: to, message: ack }, 1)
-    }
-    return pingsOf(sends)
+    return answer(accused(suspect, 1, incarnation).sends, 1)
   })
   assert.deepEqual(looks, [suspect])
 })
 
 test('who holds itself for slow still probes as often as its probes allow', () => {
-  const { core, run } = place()
+  const { answer, core, run } = place()
   run(60_000) // nobody answers, and all are dead
   assert.equal(core.localHealth, near.localHealthMax)
   const back = nodeIdOf(new Uint8Array(32).fill(9))
@@ -124,12 +119,7 @@ test('who holds itself for slow still probes as often as its probes allow', () =
   core.step({ kind: 'message', from: back, message: { kind: 'gossip', news: [alive] } }, 60_000)
   let pings = 0
   for (let nowMs = 60_000; nowMs < 60_000 + 4 * near.probeIntervalMs; nowMs += 50) {
-    for (const { message, to } of core.step({ kind: 'tick' }, nowMs).sends) {
-      if (message.kind !== 'ping') continue
-      pings += 1
-      const ack = { kind: 'ack', sequence: message.sequence, news: [] } as const
-      core.step({ kind: 'message', from: to, message: ack }, nowMs)
-    }
+    pings += answer(core.step({ kind: 'tick' }, nowMs).sends, nowMs).length
   }
   assert.ok(pings >= 2)
 })
