@@ -395,6 +395,6 @@ function takeOut(slots: number[], slot: number | undefined): void {
 }
 
 /** A new version reaches all who hold the card within a few rounds. */
-const handedOnMs = 15_000
+const handedOnMs = 60_000
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16

@@ -291,6 +291,25 @@ test('a new card that came at random takes one place, and is let go with it', ()
   assert.ok(book.size >= size)
 })
 
+test('versions before the one that is held are not asked for again while they go about', () => {
+  const book = new CardBook(makeCard(makeId()), random, 0)
+  // In a filter of few cards all others would be mistaken for known.
+  for (let i = 1; i < directoryLimits.nearMax; i += 1) book.put(makeCard(makeId()), 0)
+  const id = makeId()
+  const versions = [1, 2, 3, 4].map((issuedAtMs) => makeCard(id, { issuedAtMs }))
+  for (const card of versions) book.put(card, card.issuedAtMs)
+  const held = (nowMs: number) => {
+    const holdings = book.holdings(nowMs)
+    return versions.map((card) => holdings.has(markOf(card)))
+  }
+  assert.deepEqual(held(1_000), [false, true, true, true])
+  assert.deepEqual(held(61_000), [false, false, false, true])
+  // Another that takes its slot knows nothing of them.
+  book.lose(id, 2_000)
+  book.put(makeCard(makeId()), 2_000)
+  assert.deepEqual(held(2_000), [false, false, false, false])
+})
+
 test('cards that nobody renews are dropped', () => {
   const { village } = makeVillage(10)
   village.run(20_000)

@@ -9,7 +9,7 @@ import type { Card } from './card.ts'
 import { rankOf } from './witnesses.ts'
 
 /** All that a node holds at most, and some twice; a longer filter is a waste, or a trick. */
-const filterBytesMax = 160
+const filterBytesMax = 256
 /** Of eight bits for each card, five are set: 2 % of others are taken for known. */
 const hashes = 5
 

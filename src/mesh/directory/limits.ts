@@ -12,6 +12,8 @@ export const directoryLimits = Object.freeze({
   witnessesSpare: 4,
   /** Witnesses change; the sketches of two nodes should still share some for a while. */
   sketchMax: 16,
+  /** Versions of a card before the one that is held: others may still hand them on. */
+  formersMax: 2,
   /** Of each kind in one message: a card has about 450 bytes, and a round costs as much as ten. */
   randomCardsPerMessage: 2,
   nearCardsPerMessage: 14,
@@ -45,8 +47,8 @@ export const directoryTimes = Object.freeze({
   briskIntervalMs: 3_000,
   briskMs: 60_000,
   /** Then the views are kept, and seldomer where nothing is new. */
-  intervalMs: 20_000,
-  idleIntervalMs: 40_000,
+  intervalMs: 30_000,
+  idleIntervalMs: 60_000,
   replyTimeoutMs: 2_000,
   /** Exchanges without an answer until a peer is left out: one message may be lost. */
   missesMax: 2,

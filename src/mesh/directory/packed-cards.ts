@@ -6,11 +6,11 @@
 import { isNowhere, type Outlook, seenApartMs } from './card.ts'
 import { directoryLimits } from './limits.ts'
 
-const { sketchMax, unknownMs } = directoryLimits
+const { formersMax, sketchMax, unknownMs } = directoryLimits
 /** A full view has up to 96 cards and begins with few: by so many it grows. */
 const slotsAtOnce = 32
 /** All marks that are said at once: of cards and of their versions before. */
-let scratch = new Uint32Array(4 * slotsAtOnce)
+let scratch = new Uint32Array((1 + formersMax) * 2 * slotsAtOnce)
 
 export class PackedCards {
   #slots = slotsAtOnce
@@ -50,15 +50,22 @@ export class PackedCards {
    * before the next call.
    */
   marks(slots: number, isHandedOn: (slot: number) => boolean): Uint32Array {
-    if (scratch.length < 2 * slots) scratch = new Uint32Array(4 * slots)
+    const marksMax = (1 + formersMax) * slots
+    if (scratch.length < marksMax) scratch = new Uint32Array(2 * marksMax)
     const { formerMarks, marks } = this.#columns
     let count = 0
     for (let slot = 0; slot < slots; slot += 1) {
       scratch[count++] = marks[slot] as number
-      const former = formerMarks[slot] as number
-      if (former === 0) continue
-      if (isHandedOn(slot)) scratch[count++] = former
-      else formerMarks[slot] = 0
+      const first = slot * formersMax
+      if (formerMarks[first] === 0) continue
+      if (!isHandedOn(slot)) {
+        formerMarks.fill(0, first, first + formersMax)
+        continue
+      }
+      for (let place = first; place < first + formersMax; place += 1) {
+        const former = formerMarks[place] as number
+        if (former !== 0) scratch[count++] = former
+      }
     }
     return scratch.subarray(0, count)
   }
@@ -68,23 +75,26 @@ export class PackedCards {
     if (slot >= this.#slots) this.#grow()
     const { formerMarks, misses, reasons } = this.#columns
     this.#write(slot, mark, outlook)
-    formerMarks[slot] = 0
+    formerMarks.fill(0, slot * formersMax, (slot + 1) * formersMax)
     misses[slot] = 0
     reasons[slot] = 0
   }
 
   /** Another version of the card. */
   renew(slot: number, mark: number, outlook: Outlook): void {
-    this.#columns.formerMarks[slot] = this.markAt(slot)
+    const { formerMarks } = this.#columns
+    const first = slot * formersMax
+    formerMarks.copyWithin(first + 1, first, first + formersMax - 1)
+    formerMarks[first] = this.markAt(slot)
     this.#write(slot, mark, outlook)
   }
 
   move(from: number, to: number): void {
     const columns = this.#columns
     for (const name of columnNames) {
-      if (name !== 'seenMs') columns[name][to] = columns[name][from] as number
+      const width = widths[name] ?? 1
+      columns[name].copyWithin(to * width, from * width, (from + 1) * width)
     }
-    columns.seenMs.copyWithin(to * sketchMax, from * sketchMax, (from + 1) * sketchMax)
   }
 
   /** As `outlooksApartMs` has it; undefined where that is to be asked. */
@@ -113,16 +123,18 @@ export class PackedCards {
 
 /** Parts of one block of memory: a block for each would cost as much again. */
 function columnsOf(slots: number) {
-  const block = new ArrayBuffer(slots * (2 * 8 + (3 + sketchMax) * 4 + 3))
-  const [words, bytes] = [2 * 8 * slots, (2 * 8 + (3 + sketchMax) * 4) * slots]
+  const bytesBefore = 2 * 8 + (2 + formersMax + sketchMax) * 4
+  const block = new ArrayBuffer(slots * (bytesBefore + 3))
+  const [words, bytes] = [2 * 8 * slots, bytesBefore * slots]
+  const [formers, seen] = [words + 8 * slots, words + (2 + formersMax) * 4 * slots]
   return {
     apartMs: new Float64Array(block, 0, slots),
     heardAtMs: new Float64Array(block, 8 * slots, slots),
     marks: new Uint32Array(block, words, slots),
-    /** Of the version before, which others may still hand on; 0: none. */
-    formerMarks: new Uint32Array(block, words + 4 * slots, slots),
-    hashes: new Uint32Array(block, words + 8 * slots, slots),
-    seenMs: new Float32Array(block, words + 12 * slots, slots * sketchMax),
+    hashes: new Uint32Array(block, words + 4 * slots, slots),
+    /** Of the versions before, which others may still hand on, the latest first; 0: none. */
+    formerMarks: new Uint32Array(block, formers, slots * formersMax),
+    seenMs: new Float32Array(block, seen, slots * sketchMax),
     /** 1: has seen nothing yet by which it could be compared. */
     nowhere: new Uint8Array(block, bytes, slots),
     reasons: new Uint8Array(block, bytes + slots, slots),
@@ -130,4 +142,6 @@ function columnsOf(slots: number) {
   }
 }
 
+/** Numbers for each slot, where there is more than one. */
+const widths: { readonly [name: string]: number } = { formerMarks: formersMax, seenMs: sketchMax }
 const columnNames = Object.keys(columnsOf(0)) as (keyof ReturnType<typeof columnsOf>)[]
