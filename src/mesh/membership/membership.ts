@@ -335,6 +335,8 @@ export class Membership {
 
   #note(event: RosterEvent, nowMs: number): void {
     out.note(event)
+    if (event.kind === 'died') this.#pushPulls.miss(nowMs)
+    if (this.#gossipAtMs === Number.POSITIVE_INFINITY) this.#gossipAtMs = nowMs
     this.#perform(this.#prober.note(event, nowMs), nowMs)
   }
 
@@ -344,8 +346,11 @@ export class Membership {
 
   #gossip(nowMs: number): void {
     const { gossipFanout, gossipIntervalMs } = this.#preset
-    this.#gossipAtMs = nowMs + this.#voice.news.haste * gossipIntervalMs
-    for (const to of this.#roster.listeners(nowMs, gossipFanout, this.#modules.random)) {
+    const listeners = this.#roster.listeners(nowMs, gossipFanout, this.#modules.random)
+    const everyMs = this.#voice.news.haste * gossipIntervalMs
+    // Alone, one waits until there is somebody again.
+    this.#gossipAtMs = listeners.length === 0 ? Number.POSITIVE_INFINITY : nowMs + everyMs
+    for (const to of listeners) {
       if (!this.#voice.news.isEmpty) this.#voice.send(to, { kind: 'gossip' })
     }
   }

@@ -44,6 +44,38 @@ test('a seed is tried until it is heard of', () => {
   assert.deepEqual(begin().times.due(joinRetryMs), [])
 })
 
+test('who misses nobody tries nobody, until somebody is missed', () => {
+  const { roster, times } = begin(one, other)
+  const nowMs = 10 * pushPullIntervalMs
+  assert.equal(times.due(nowMs).length, 1)
+  // A comparison is next.
+  assert.equal(times.nextDueMs, nowMs + pushPullIntervalMs)
+  times.miss(nowMs)
+  assert.ok(times.nextDueMs <= nowMs + reconnectIntervalMs)
+  const accusation = seal(
+    { kind: 'suspect', subject: one, incarnation: 1, accuser: other } as const,
+    nowMs,
+  )
+  roster.accuse(accusation, nowMs)
+  const suspect = roster.get(one)
+  assert.ok(suspect !== undefined)
+  const verdict = { kind: 'dead', subject: one, incarnation: 1, accuser: self } as const
+  roster.bury(suspect, seal(verdict, nowMs), nowMs)
+  assert.deepEqual(times.due(nowMs + reconnectIntervalMs), [one])
+  assert.equal(times.nextDueMs, nowMs + 2 * reconnectIntervalMs)
+})
+
+test('the more members there are, the seldomer each of them tries the same ones', () => {
+  const many = Array.from({ length: 31 }, () => nodeIdOf(random.bytes(32)))
+  const { times } = begin(...many)
+  times.join([other], 0)
+  const isTried = (nowMs: number) => times.due(nowMs).includes(other)
+  assert.ok(isTried(joinRetryMs))
+  // With oneself four times as many as try as often as the preset says.
+  assert.ok(!isTried(joinRetryMs + 4 * reconnectIntervalMs - 1))
+  assert.ok(isTried(joinRetryMs + 4 * reconnectIntervalMs))
+})
+
 test('one that came back is compared with soon', () => {
   const { times } = begin(one, other)
   times.reunite(other, 1_000)

@@ -13,6 +13,9 @@ export interface PushPullModules {
   readonly roster: Roster
 }
 
+/** So many members try as often as the preset says; more of them as often together. */
+const triersMin = 8
+
 export class PushPullTimes {
   readonly #preset: MembershipPreset
   readonly #modules: PushPullModules
@@ -20,6 +23,7 @@ export class PushPullTimes {
   #compareAtMs: number
   /** Once, besides the usual comparisons: those who join together do not compare in step. */
   #afterJoinMs = Number.POSITIVE_INFINITY
+  /** Infinity: nobody was missed when it was looked last. */
   #tryAtMs: number
   /** Came back from the dead by its own word: what else it knows is asked for soon. */
   #reunited: NodeId | undefined
@@ -44,6 +48,12 @@ export class PushPullTimes {
     this.#seeds = seeds
     this.#tryAtMs = nowMs + joinRetryMs
     this.#afterJoinMs = nowMs + leaveMs + reunionMs
+  }
+
+  /** A member is not heard of any more. */
+  miss(nowMs: number): void {
+    const { random } = this.#modules
+    this.#tryAtMs = Math.min(this.#tryAtMs, nowMs + random.below(Math.ceil(this.#tryEveryMs)))
   }
 
   /** One from beyond a healed partition: compare again when both sides have had time to refute. */
@@ -79,9 +89,17 @@ export class PushPullTimes {
 
   /** One who is thought dead, or a seed. */
   #missed(nowMs: number): NodeId | undefined {
-    const { joinRetryMs, reconnectIntervalMs } = this.#preset
     const { random, roster } = this.#modules
-    this.#tryAtMs = nowMs + (roster.clusterSize === 1 ? joinRetryMs : reconnectIntervalMs)
-    return roster.oneLost(this.#seeds, random)
+    const missed = roster.oneLost(this.#seeds, random)
+    this.#tryAtMs = missed === undefined ? Number.POSITIVE_INFINITY : nowMs + this.#tryEveryMs
+    return missed
+  }
+
+  /** All members miss the same ones: the more there are, the seldomer each of them tries. */
+  get #tryEveryMs(): number {
+    const { joinRetryMs, reconnectIntervalMs } = this.#preset
+    const { clusterSize } = this.#modules.roster
+    if (clusterSize === 1) return joinRetryMs
+    return reconnectIntervalMs * Math.max(1, clusterSize / triersMin)
   }
 }

@@ -58,6 +58,27 @@ function place() {
   return { accused, answer, core, others, pinged, run, stateOf }
 }
 
+test('who is alone is not woken to tell it to nobody, and tells the first who comes', () => {
+  const random = seededRandom(6)
+  const [self, other] = [nodeIdOf(random.bytes(32)), nodeIdOf(random.bytes(32))]
+  const core = new Membership(
+    { self, incarnation: 1, payload, preset: near },
+    { random, sign: (body) => seal(body, 0), verify: (statement) => check(statement, 0) },
+    0,
+  )
+  let { wakeAtMs } = core.step({ kind: 'update', payload: Uint8Array.of(1) }, 0)
+  let wakes = 0
+  for (; wakeAtMs < 60_000; wakes += 1) wakeAtMs = core.step({ kind: 'tick' }, wakeAtMs).wakeAtMs
+  // Two comparisons, and looks for somebody; no round of gossip.
+  assert.ok(wakes <= 5, `${wakes} times`)
+  const alive = seal({ kind: 'alive', subject: other, incarnation: 1, payload } as const, 0)
+  const message = { kind: 'gossip', news: [alive] } as const
+  const heard = core.step({ kind: 'message', from: other, message }, 60_000)
+  const told = core.step({ kind: 'tick' }, heard.wakeAtMs)
+  const news = told.sends.flatMap((send) => ('news' in send.message ? send.message.news : []))
+  assert.ok(news.some(({ subject }) => subject === self))
+})
+
 test('it is probed at once, once, and suspected only when that has failed', () => {
   const { others, pinged, run, stateOf } = place()
   const silent = others[3] as NodeId
