@@ -155,8 +155,9 @@ export class Neighbourhood {
       case 'alive':
         return !this.#cluster.noteHeard(input.id, nowMs)
       case 'round-trip':
-        if (!this.#trips.record(input.id, input.ms, nowMs)) return true
-        this.#cluster.noteTrip(input.id, nowMs)
+        if (this.#trips.record(input.id, input.ms, nowMs)) this.#cluster.noteTrip(input.id, nowMs)
+        else if (!this.#trips.isDoubt(input.id, input.ms)) return true
+        else this.#pinger.measure(input.id, nowMs) // membership asks again after minutes
         return false
       case 'message':
         if (input.message.kind !== 'probe') return false

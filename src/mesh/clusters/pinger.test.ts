@@ -45,6 +45,20 @@ test('a little above the bound is tried again, far above is not', () => {
   assert.equal(nonces.length, 3)
 })
 
+test('one that was near and is not this time is tried again at once', () => {
+  const { nonces, done, pinger, trips } = setUp()
+  for (let i = 0; i < clusterLimits.samplesKept; i += 1) trips.record(peer, 10, i)
+  pinger.measure(peer, 100)
+  for (const nowMs of [140, 180]) {
+    assert.equal(pinger.hear(peer, nonces.at(-1) ?? 0, nowMs)?.isNews, false)
+    assert.deepEqual(done, [])
+  }
+  assert.equal(pinger.hear(peer, nonces.at(-1) ?? 0, 220)?.isNews, true)
+  assert.equal(trips.get(peer)?.isFar, true)
+  assert.deepEqual(done, [true])
+  assert.equal(nonces.length, clusterLimits.probeTries)
+})
+
 test('a lost probe is sent again with another nonce, and given up after some', () => {
   const { nonces, done, pinger } = setUp()
   pinger.measure(peer, 0)

@@ -93,9 +93,9 @@ export class Pinger {
       return undefined
     }
     const isNews = this.#trips.record(from, ms, nowMs)
-    const isDoubtful = this.#isDoubtful(from) && probe.tries < clusterLimits.probeTries
-    if (isDoubtful) this.#send(probe, nowMs)
-    else this.#finish(probe)
+    const isSure = probe.tries >= clusterLimits.probeTries || !this.#isDoubtful(from, ms)
+    if (isSure) this.#finish(probe)
+    else this.#send(probe, nowMs)
     return { ms, isNews }
   }
 
@@ -112,9 +112,9 @@ export class Pinger {
     }
   }
 
-  /** A little above the bound: jitter may have made it so. */
-  #isDoubtful(id: NodeId): boolean {
-    if (!this.#trips.isFar(id)) return false
+  /** A little above the bound: jitter may have made it so. Or near until now, and not this time. */
+  #isDoubtful(id: NodeId, ms: number): boolean {
+    if (!this.#trips.isFar(id)) return this.#trips.isDoubt(id, ms)
     return (this.#trips.ms(id) ?? 0) <= clusterLimits.clearlyFarShare * this.#boundMs
   }
 

@@ -53,6 +53,11 @@ export class Trips {
     return place !== undefined && (this.#kept[place + samplesAt] as number) < 0
   }
 
+  /** Whether one trip says other than the last few, of one that was near. */
+  isDoubt(id: NodeId, ms: number): boolean {
+    return ms > this.#boundMs && !this.isFar(id)
+  }
+
   get(id: NodeId): MeasuredTrip | undefined {
     const place = this.#placeOf.get(id)
     if (place === undefined) return undefined
