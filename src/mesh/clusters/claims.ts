@@ -131,5 +131,5 @@ export function stanceOn(
   if (isSame && roster.coordinator === mine.coordinator) return 'known'
   if (isCoordinator) return 'override'
   if (!maySign(roster.coordinator, mine, absent)) return 'dispute'
-  return isSame ? 'known' : 'follow'
+  return isSame ? 'old' : 'follow'
 }

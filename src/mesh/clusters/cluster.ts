@@ -27,7 +27,7 @@ import { type ClusterMessage, type MessageOf, rosterCardsMax, type Verdict } fro
 import { Presence } from './presence.ts'
 import { farthestCards } from './proposals.ts'
 import { Refresher } from './refresher.ts'
-import { changed, Publication } from './roster-change.ts'
+import { changed, Publication, placeOf } from './roster-change.ts'
 import { Standings } from './standings.ts'
 
 type Told = Pick<MessageOf<'roster'>, 'roster' | 'standings'>
@@ -146,15 +146,13 @@ export class Cluster {
   sayGoodbye(): void {
     if (this.isCoordinator && this.#publishAtMs < Number.POSITIVE_INFINITY) this.#publish()
     for (const id of this.#others()) {
-      if (!this.isCoordinator && id !== this.coordinator) continue
-      this.#context.send(id, { kind: 'moved', card: this.#context.ownCard() })
+      const isTold = this.isCoordinator || id === this.coordinator
+      if (isTold) this.#context.send(id, { kind: 'moved', card: this.#context.ownCard() })
     }
   }
 
   noteTrip(id: NodeId, nowMs: number): void {
-    if (seatOf(this.#roster, id) === undefined) return
-    this.#isUnchecked = true
-    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+    if (seatOf(this.#roster, id) !== undefined) this.#checkSoon(nowMs)
   }
 
   /** @returns whether it had been absent */
@@ -199,14 +197,19 @@ export class Cluster {
 
   #notePresence(nowMs: number): void {
     this.#isChanged = true
-    this.#isUnchecked = true
+    this.#checkSoon(nowMs)
     this.#presence.hurry(nowMs)
   }
 
+  #checkSoon(nowMs: number): void {
+    this.#isUnchecked = true
+    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+  }
+
   #showRoster(to: NodeId, { card }: MessageOf<'roster-wanted'>): void {
-    const members = card === undefined ? [] : this.present().map((id) => this.#context.cardOf(id))
-    const cards = card === undefined ? [] : farthestCards(card, members, rosterCardsMax)
-    this.#context.send(to, { ...this.#rosterMessage(), cards })
+    const cards = this.present().map((id) => this.#context.cardOf(id))
+    const shown = card === undefined ? [] : farthestCards(card, cards, rosterCardsMax)
+    this.#context.send(to, { ...this.#rosterMessage(), cards: shown })
   }
 
   #rosterMessage(): MessageOf<'roster'> {
@@ -240,11 +243,11 @@ export class Cluster {
   }
 
   #takeChange(from: NodeId, change: MessageOf<'roster-change'>, nowMs: number): void {
-    const { coordinator, version } = this.#roster
-    const { base, roster, standings } = change
-    if (roster.version <= version) return
-    if (base !== version || roster.coordinator !== coordinator) this.#wantRoster(from)
-    else this.#takeRoster(from, { roster: changed(this.#roster, change), standings }, nowMs)
+    const place = placeOf(change, this.#roster)
+    if (place === 'old' && from === this.coordinator) this.#presence.hurry(nowMs)
+    else if (place === 'apart') this.#wantRoster(from)
+    else if (place === 'next')
+      this.#takeRoster(from, { ...change, roster: changed(this.#roster, change) }, nowMs)
   }
 
   #wantRoster(of: NodeId): void {
@@ -269,8 +272,7 @@ export class Cluster {
     this.#presence.keepOnly((id) => keepsSeat(id, this.#roster, roster))
     this.#roster = roster
     this.#isChanged = true
-    this.#isUnchecked = true
-    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+    this.#checkSoon(nowMs)
     const isSeated = (id: NodeId) => seatOf(roster, id) !== undefined
     for (const part of [this.#standings, this.#disputes]) part.keepOnly(isSeated)
   }
@@ -334,14 +336,12 @@ export class Cluster {
     const { id } = standing
     if (standing.cluster !== this.id || id === this.#context.self) return
     if (!this.#standings.take(standing, from)) return
-    this.#isUnchecked = true
-    this.#checkAtMs = Math.min(this.#checkAtMs, nowMs + clusterTimes.checkEveryMs)
+    this.#checkSoon(nowMs)
     if (seatOf(this.#roster, id)?.epoch === standing.epoch) this.#unconfirmed.delete(id)
   }
 
   #takeHere(from: NodeId, here: MessageOf<'here'>, nowMs: number): void {
-    const { isCoordinator } = this
-    const mine = this.#roster
+    const [mine, { isCoordinator }] = [this.#roster, this]
     const isSeated = seatOf(mine, from)?.epoch === here.epoch
     if (isSeated) this.#unconfirmed.delete(from)
     else if (!isCoordinator && this.#isReseated(from, here.epoch)) this.#noteGone(from, nowMs)
@@ -378,7 +378,7 @@ export class Cluster {
 
   /** Whether the bound holds; and what follows for oneself, and as coordinator. */
   #check(nowMs: number): void {
-    this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
+    this.#checkAtMs = nowMs + clusterTimes[this.isCalm ? 'calmCheckEveryMs' : 'checkEveryMs']
     const [{ cardOf, self }, { far }] = [this.#context, this.#standings]
     const renewal = this.#isUnchecked ? this.#standings.renew(this.#roster, nowMs) : 'same'
     if (renewal === 'new') this.announce(nowMs)
@@ -390,8 +390,8 @@ export class Cluster {
     if (!this.#isUnchecked && !this.#bound.isViolated) return
     this.#isUnchecked = renewal === 'later'
     const leaving = far.size === 0 ? [] : whoLeaves(this.present(), far)
-    const roles = { isOneself: leaving.includes(self), isCoordinator: this.isCoordinator }
-    const follows = this.#bound.judge(leaving.length > 0, roles, nowMs)
+    const [isOneself, { isCoordinator }] = [leaving.includes(self), this]
+    const follows = this.#bound.judge(leaving.length > 0, { isOneself, isCoordinator }, nowMs)
     // Somebody may not have heard what one has said of it.
     if (this.#bound.isOld(nowMs) && this.#hasToldFar) this.announce(nowMs)
     if (follows === 'dismiss') this.#dismiss(leaving, nowMs)

@@ -41,7 +41,7 @@ export const clusterLimits = Object.freeze({
   /** Clusters that were tried in vain, and when they may be tried again. */
   refusalsMax: 64,
   /** Members, the first of those present, whose cards say each change of their cluster's size. */
-  spokesmen: 8,
+  spokesmen: 4,
   /** How often a newcomer asks again because others were admitted meanwhile. */
   asksMax: 12,
   /** Statements of members that one's own roster does not have yet. */
@@ -101,17 +101,21 @@ export const clusterTimes = Object.freeze({
   standingEveryMs: 3_000,
   /** Fellow members that were never measured: 64 within 16 s, before a violation is old. */
   firstMeasureEveryMs: 250,
-  /** Fellow members are measured again, the one measured longest ago first. */
+  /** Fellow members are looked at in turn: whom membership's probes have not measured for so long,
+   * two rounds of a full cluster, is measured besides. */
   refreshEveryMs: 5_000,
-  refreshAfterMs: 120_000,
+  refreshAfterMs: 400_000,
   checkEveryMs: 2_500,
+  /** Where nothing has changed: a card may say that its node is elsewhere. */
+  calmCheckEveryMs: 10_000,
   /** A card is renewed at the latest after this; sooner when it says something else. */
   cardEveryMs: 600_000,
   /** Spokesmen say the cluster's size anew when it is a quarter off, and later for any difference;
    * the others when it is half or twice what they said. */
   cardSizeEveryMs: 20_000,
-  cardSizeSettledMs: 40_000,
-  overrideEveryMs: 5_000,
+  cardSizeSettledMs: 60_000,
+  /** As often as rosters are published: who is overruled shows its own once, and then waits. */
+  overrideEveryMs: 1_000,
   /** Until two members who parted hold the same one for their coordinator again. */
   healingMs: 30_000,
 })

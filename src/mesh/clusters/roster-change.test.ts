@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { NodeId } from '../../protocol/index.ts'
 import type { Roster, Seat } from './claims.ts'
 import type { MessageOf } from './messages.ts'
-import { changed, changeOf, Publication } from './roster-change.ts'
+import { changed, changeOf, Publication, placeOf } from './roster-change.ts'
 
 const idOf = (name: string) => name as NodeId
 const seatsOf = (names: string): Seat[] => [...names].map((name) => ({ id: idOf(name), epoch: 1 }))
@@ -62,4 +62,18 @@ test('those who came since the last time are told everything', () => {
     kinds(roster(4, seatsOf('abd'))),
     others.map(() => 'roster-change'),
   )
+})
+
+test('a change counts for who has what it changes; what another signed meanwhile is told', () => {
+  const before = roster(3, seatsOf('abcd')).roster
+  const change = changeOf(before, roster(5, seatsOf('abcde')))
+  assert.ok(change !== undefined)
+  const placeFor = (version: number, coordinator?: string) =>
+    placeOf(change, roster(version, seatsOf('abcd'), coordinator).roster)
+  assert.equal(placeFor(3), 'next')
+  assert.equal(placeFor(2), 'apart')
+  assert.equal(placeFor(3, 'b'), 'apart')
+  assert.equal(placeFor(5), 'known')
+  assert.equal(placeFor(6), 'old')
+  assert.equal(placeFor(5, 'b'), 'old')
 })

@@ -52,6 +52,17 @@ export function changeOf(
   return isShorter && areSame(changed(before, change).seats, roster.seats) ? change : undefined
 }
 
+/** Where a change falls for who has this roster; `apart`: it changes another. */
+export function placeOf(
+  { base, roster }: Change,
+  mine: Roster,
+): 'known' | 'old' | 'next' | 'apart' {
+  const isOneLine = roster.coordinator === mine.coordinator
+  if (roster.version < mine.version) return 'old'
+  if (roster.version === mine.version) return isOneLine ? 'known' : 'old'
+  return isOneLine && base === mine.version ? 'next' : 'apart'
+}
+
 /** The whole, for who has the version that it changes. */
 export function changed(before: Roster, { roster, gone }: Change): Roster {
   const ended = new Set<NodeId>(gone)
