@@ -54,7 +54,7 @@ export class Coordinators {
     const others = before.filter((coordinator) => coordinator !== one)
     others.unshift(one)
     this.#byCluster.set(cluster, others.slice(0, viewLimits.coordinatorsPerClusterMax))
-    if (this.#byCluster.size <= viewLimits.clustersMax) return
+    if (this.#byCluster.size <= viewLimits.coordinatedMax) return
     const [oldest] = this.#byCluster.keys()
     if (oldest !== undefined) this.#byCluster.delete(oldest)
   }

@@ -63,6 +63,8 @@ export const viewLimits = {
   /** Beyond the 10,000 that are aimed at; 3 kB each. */
   nodesMax: 16_384,
   clustersMax: 4_096,
+  /** Whose coordinators are remembered: at the beginning each node coordinates itself. */
+  coordinatedMax: 16_384,
   /** Twice a cluster: after a partition two halves may have filled up. */
   membersPerClusterMax: 128,
   coordinatorsPerClusterMax: 4,
