@@ -88,7 +88,7 @@ const packetBytes = 52 + 22 + 9 + 5 + 8 + 48
 /** Where one can be reached: an address and the proof of admission. */
 const contact = new Uint8Array(48)
 /** What is measured meanwhile counts all the same; a settlement costs some µs for each peer. */
-const settleIntervalMs = 10_000
+const settleIntervalMs = 30_000
 
 const tick = { kind: 'tick' } as const
 
