@@ -1,5 +1,5 @@
 /** For tests: agents on a network in memory, under one clock. */
-import { ManualClock, type Random, seededRandom, silentLog, systemClock } from '../../base/index.ts'
+import { ManualClock, type Random, seededRandom, silentLog } from '../../base/index.ts'
 import { type Identity, identityFromPem, type NodeId } from '../../protocol/index.ts'
 import {
   type Connection,
@@ -35,12 +35,13 @@ export interface PlaceOptions extends Partial<AgentOptions> {
 
 /** Nodes that begin at one moment are placed within a minute or so. */
 const togetherSecondsMax = 180
+/** Later than any test is run: whoever signs in one process never goes back in time. */
+const wallStartMs = Date.UTC(2100, 0, 1)
 /** Of an Ed25519 key as PKCS #8 (RFC 8410), before its 32 bytes. */
 const keyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 export class AgentWorld {
-  // Signed statements carry the wall clock, and other tests of one process may have used it.
-  readonly clock = new ManualClock(systemClock.now())
+  readonly clock = new ManualClock(wallStartMs)
   readonly random: Random
   readonly network: MemoryNetwork
   readonly places: Place[] = []

@@ -174,8 +174,8 @@ test('two who go at once: the one who comes back does not wait for the other', a
     () => String(alive(again)) === String(idsBesides(here, again)),
   )
   t.diagnostic(`back after ${tookMs} ms`)
-  // By whom it asks first, which its key decides: 4.5 s each, 13.5 s once in 20 runs.
-  assert.ok(tookMs <= 15_000, `${tookMs} ms`)
+  // By whom it asks first: 4.5 s for each who is gone; here it is one.
+  assert.ok(tookMs <= 8_000, `${tookMs} ms`)
   assert.equal(again.agent.place?.cluster, cluster)
   await world.close()
 })
