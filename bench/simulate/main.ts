@@ -66,10 +66,17 @@ function parse(name: Name, args: readonly string[]): Readonly<Record<string, unk
     const options = { ...simulations[name].options, help: { type: 'boolean', short: 'h' } } as const
     return parseArgs({ args: [...args], options }).values
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error)
-    console.error(`${what}\n\n${help(simulations[name].help)}`)
+    console.error(`${whatIsWrong(error)}. --help lists the options.`)
     return undefined
   }
+}
+
+/** The first sentence; what follows guesses at what was meant. */
+function whatIsWrong(error: unknown): string {
+  const [what = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s/)
+  return what
+    .replace(/\.$/, '')
+    .replace('argument is ambiguous', 'needs a value, with no dash before it')
 }
 
 function help(about: readonly string[] = [...meshHelp, '', ...routingHelp]): string {

@@ -148,7 +148,10 @@ function renderResult({ rows, checkers, detection }: MeshRunResult): readonly st
   const known =
     detection === undefined
       ? []
-      : [`a crash is known: ${seconds(detection.p50Ms)} s p50, ${seconds(detection.p99Ms)} s p99`]
+      : [
+          `members knew of a crash, ${detection.times} times: ` +
+            `${seconds(detection.p50Ms)} s p50, ${seconds(detection.p99Ms)} s p99`,
+        ]
   return [...table, '', ...renderTraffic(rows), '', ...longest, ...known]
 }
 

@@ -12,6 +12,7 @@ export interface TextSource {
 export function plainText(bytes: Uint8Array, source: TextSource): string {
   const { name, bytesMax } = source
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
+  if (!isGzip && name.endsWith('.gz')) refuse(name, 'is named as gzip, and is none')
   const plain = isGzip ? unzip(bytes, source) : bytes
   if (plain.length > bytesMax) refuse(name, `is larger than ${bytesMax} bytes`)
   try {

@@ -37,11 +37,19 @@ export interface CheckerResult {
   readonly examples: readonly string[]
 }
 
+/** How long until a member knew of a crash. */
+export interface Detections {
+  /** Once for each member that came to know of each crash. */
+  readonly times: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
 export interface MeshRunResult {
   readonly rows: readonly MinuteRow[]
   readonly checkers: readonly CheckerResult[]
   /** Ms from a crash until a member of its cluster knew; undefined where nothing crashed. */
-  readonly detection: { readonly p50Ms: number; readonly p99Ms: number } | undefined
+  readonly detection: Detections | undefined
   readonly falseDeaths: number
   readonly view: ViewResult
   readonly messages: number
@@ -256,5 +264,5 @@ function percentiles(values: readonly number[]): MeshRunResult['detection'] {
   if (values.length === 0) return undefined
   const sorted = Float64Array.from(values).sort()
   const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
-  return { p50Ms: at(0.5), p99Ms: at(0.99) }
+  return { times: values.length, p50Ms: at(0.5), p99Ms: at(0.99) }
 }

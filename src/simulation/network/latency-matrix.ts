@@ -47,7 +47,8 @@ export function readLatencyMatrix(bytes: Uint8Array, name: string): LatencyMatri
   for (const [row, line] of lines.entries()) {
     const cells = cellsOf(line, separator, sites)
     if (cells.length !== sites) {
-      const ofLine = `line ${row + 1} has ${cells.length} cells, and there are ${sites} lines`
+      const has = cells.length === 1 ? 'one cell' : `${cells.length} cells`
+      const ofLine = `line ${row + 1} has ${has}, and there are ${sites} lines`
       fail(name, `is not square: ${ofLine}. One cell per site is needed, parted by tabs`)
     }
     for (const [column, cell] of cells.entries()) {
