@@ -315,7 +315,7 @@ export const neighbourhoodMessage: fc.Arbitrary<NeighbourhoodMessage> = fc.oneof
     near: cards,
     witnesses: uint32,
     holdings: fc.record({
-      filter: fc.uint8Array({ maxLength: 128 }).map((array) => Uint8Array.from(array)),
+      filter: fc.uint8Array({ maxLength: 256 }).map((array) => Uint8Array.from(array)),
       salt: uint32,
       reachMs: ms,
     }),

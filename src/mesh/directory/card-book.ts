@@ -394,7 +394,7 @@ function takeOut(slots: number[], slot: number | undefined): void {
   if (place >= 0) slots.splice(place, 1)
 }
 
-/** A new version reaches all who hold the card within a few rounds. */
+/** Most who hold the card have the new version by then: a round or two where nothing is new. */
 const handedOnMs = 60_000
 /** T-Man talks to the nearer part of its view. */
 const nearPartners = 16

@@ -8,9 +8,9 @@ import type { SaidHoldings } from '../../protocol/index.ts'
 import type { Card } from './card.ts'
 import { rankOf } from './witnesses.ts'
 
-/** All that a node holds at most, and some twice; a longer filter is a waste, or a trick. */
+/** All that a node holds at most, and some thrice; a longer filter is a waste, or a trick. */
 const filterBytesMax = 256
-/** Of eight bits for each card, five are set: 2 % of others are taken for known. */
+/** Of eight bits for each card, five are set: 2 % of others are taken for known; 3 at the most. */
 const hashes = 5
 
 /** A number for a card's version. Whoever makes two alike hides a card of its own. */

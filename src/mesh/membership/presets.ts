@@ -42,7 +42,8 @@ export interface MembershipPreset {
   /** Lambda: a statement is sent lambda · ceil(log10(n + 1)) times. */
   readonly retransmitFactor: number
   readonly pushPullIntervalMs: number
-  /** How often one dead member, or a seed, is tried again: this is what heals a partition. */
+  /** How often a member tries one of the dead, or a seed, again: this is what heals a partition.
+   * More than eight members try as often together as eight do. */
   readonly reconnectIntervalMs: number
   /** After one came back from the dead by itself: the next push-pull with it, and the next try.
    * And how often one that is dead here and speaks is told so. */
@@ -131,7 +132,7 @@ export const wan: Readonly<MembershipPreset> = Object.freeze({
   suspicionAlpha: 2, // 1.8 s with 64 members: an accusation there, a refutation back, twice over
   gossipIntervalMs: 200, // memberlist's for one site: news must not wait for distance as well
   pushPullIntervalMs: 30_000,
-  reconnectIntervalMs: 8_000, // three tries within the 30 s that healing may take
+  reconnectIntervalMs: 8_000, // three tries within the 30 s of healing, of eight members each
   reunionMs: 1_000, // two round trips and their refutations
   joinRetryMs: 2_000,
   leaveMs: 3_000,
