@@ -35,7 +35,7 @@ export interface PlaceOptions extends Partial<AgentOptions> {
 
 /** Nodes that begin at one moment are placed within a minute or so. */
 const togetherSecondsMax = 180
-/** Later than any test is run: whoever signs in one process never goes back in time. */
+/** One time for all runs: what is signed then is the same in each. */
 const wallStartMs = Date.UTC(2100, 0, 1)
 /** Of an Ed25519 key as PKCS #8 (RFC 8410), before its 32 bytes. */
 const keyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')

@@ -30,11 +30,11 @@ import { Refresher } from './refresher.ts'
 import { changed, Publication, placeOf } from './roster-change.ts'
 import { Standings } from './standings.ts'
 
-type Told = Pick<MessageOf<'roster'>, 'roster' | 'standings'>
+type Told = Pick<MessageOf<'roster'>, 'roster' | 'standings' | 'coordinator'>
 
 export class Cluster {
   readonly #context: ClusterContext
-  readonly #epoch: number
+  readonly epoch: number
   readonly #presence: Presence
   readonly #standings: Standings
   readonly #disputes = new Disputes()
@@ -48,7 +48,6 @@ export class Cluster {
   readonly #unconfirmed = new Map<NodeId, number>()
   readonly #publication = new Publication()
   #publishAtMs = Number.POSITIVE_INFINITY
-  #overrideAtMs = 0
   readonly #bound = new BoundWatch()
   #checkAtMs: number
   readonly #refresher: Refresher
@@ -56,19 +55,15 @@ export class Cluster {
   constructor(context: ClusterContext, roster: Roster, nowMs: number) {
     this.#context = context
     this.#roster = roster
-    this.#epoch = seatOf(roster, context.self)?.epoch ?? 0
+    this.epoch = seatOf(roster, context.self)?.epoch ?? 0
     this.#presence = new Presence(context, nowMs)
-    this.#standings = new Standings(context, { cluster: roster.cluster, epoch: this.#epoch })
+    this.#standings = new Standings(context, { cluster: roster.cluster, epoch: this.epoch })
     this.#checkAtMs = nowMs + clusterTimes.checkEveryMs
     this.#refresher = new Refresher(context, nowMs)
   }
 
   get id(): string {
     return this.#roster.cluster
-  }
-
-  get epoch(): number {
-    return this.#epoch
   }
 
   get roster(): Roster {
@@ -170,7 +165,7 @@ export class Cluster {
 
   tick(nowMs: number): void {
     if (this.#roster.seats.length === 1) return
-    if (this.#presence.tick(this.#roster, this.#epoch, nowMs)) this.#notePresence(nowMs)
+    if (this.#presence.tick(this.#roster, this.epoch, nowMs)) this.#notePresence(nowMs)
     if (nowMs >= this.#checkAtMs) this.#check(nowMs)
     this.#refresher.tick(this.#roster, this.#presence.absent, nowMs)
     if (nowMs >= this.#publishAtMs) this.#publish()
@@ -223,19 +218,18 @@ export class Cluster {
     return known < epoch && !this.#presence.isGone(id)
   }
 
-  #takeRoster(from: NodeId, { roster, standings }: Told, nowMs: number): void {
+  #takeRoster(from: NodeId, { coordinator, roster, standings }: Told, nowMs: number): void {
     // Else both sides of a partition may wait for one that, where it is, coordinates nothing.
     if (this.#isReseated(from, seatOf(roster, from)?.epoch)) this.#noteGone(from, nowMs)
     const [mine, { absent }] = [this.#roster, this.#presence]
     const stance = stanceOn(roster, { mine, absent, isCoordinator: this.isCoordinator })
-    // It does not know what was signed while it was away.
-    if (stance === 'old' && from === this.coordinator) this.#presence.hurry(nowMs)
+    if (stance === 'old' && coordinator === from) this.#remind(from, nowMs)
     if (stance === 'old' || stance === 'known') return
     const fault = faultOf(roster, mine, this.#context)
     if (fault !== undefined) this.#context.reject(from, fault)
     else if (stance === 'override') this.#override(roster, nowMs)
     else if (stance === 'dispute') this.#dispute(roster.coordinator, nowMs)
-    else if (seatOf(roster, this.#context.self)?.epoch !== this.#epoch) this.#fate = 'unseated'
+    else if (seatOf(roster, this.#context.self)?.epoch !== this.epoch) this.#fate = 'unseated'
     else {
       this.#adopt(roster, nowMs)
       this.learnStandings(standings, from, nowMs)
@@ -244,10 +238,16 @@ export class Cluster {
 
   #takeChange(from: NodeId, change: MessageOf<'roster-change'>, nowMs: number): void {
     const place = placeOf(change, this.#roster)
-    if (place === 'old' && from === this.coordinator) this.#presence.hurry(nowMs)
-    else if (place === 'apart') this.#wantRoster(from)
-    else if (place === 'next')
-      this.#takeRoster(from, { ...change, roster: changed(this.#roster, change) }, nowMs)
+    if (place === 'old' && change.roster.coordinator === from) this.#remind(from, nowMs)
+    if (place === 'apart') this.#wantRoster(from)
+    if (place !== 'next') return
+    const roster = changed(this.#roster, change)
+    this.#takeRoster(from, { ...change, coordinator: from, roster }, nowMs)
+  }
+
+  /** It coordinates, and does not know what was signed while it was away. */
+  #remind(coordinator: NodeId, nowMs: number): void {
+    if (coordinator === this.coordinator) this.#presence.remind(nowMs)
   }
 
   #wantRoster(of: NodeId): void {
@@ -262,10 +262,10 @@ export class Cluster {
   }
 
   /** Another coordinated meanwhile, or pretends to: one's own goes on, as a later version. */
-  #override(theirs: Roster, nowMs: number): void {
-    if (nowMs < this.#overrideAtMs || !seatOf(this.#roster, theirs.coordinator)) return
-    this.#overrideAtMs = nowMs + clusterTimes.overrideEveryMs
-    this.#sign({ ...this.#roster, version: theirs.version }, nowMs)
+  #override({ coordinator, version }: Roster, nowMs: number): void {
+    if (seatOf(this.#roster, coordinator) === undefined) return
+    if (!this.#disputes.takeAnswer(coordinator, nowMs)) return
+    this.#sign({ ...this.#roster, version }, nowMs)
   }
 
   #adopt(roster: Roster, nowMs: number): void {

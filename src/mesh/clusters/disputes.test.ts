@@ -25,3 +25,19 @@ test('what was quiet for so long is another dispute', () => {
   disputes.keepOnly(() => false)
   assert.equal(disputes.note(one, 2 * healingMs + 2), 'new')
 })
+
+test('the coordinator answers at first soon, and then each time after twice as long', () => {
+  const disputes = new Disputes()
+  const answered: number[] = []
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 100) {
+    if (disputes.takeAnswer(one, nowMs)) answered.push(nowMs)
+  }
+  assert.deepEqual(answered, [0, 1_000, 3_000, 7_000, 15_000, 31_000])
+  assert.ok(disputes.takeAnswer(other, 60_000))
+  // After a quiet time it begins anew.
+  const laterMs = 31_000 + 3 * healingMs
+  assert.ok(disputes.takeAnswer(one, laterMs))
+  assert.ok(disputes.takeAnswer(one, laterMs + clusterTimes.overrideEveryMs))
+  disputes.keepOnly(() => false)
+  assert.ok(disputes.takeAnswer(one, laterMs + clusterTimes.overrideEveryMs))
+})

@@ -114,7 +114,7 @@ export const clusterTimes = Object.freeze({
    * the others when it is half or twice what they said. */
   cardSizeEveryMs: 20_000,
   cardSizeSettledMs: 60_000,
-  /** As often as rosters are published: who is overruled shows its own once, and then waits. */
+  /** As often as rosters are published; who goes on is answered each time after twice as long. */
   overrideEveryMs: 1_000,
   /** Until two members who parted hold the same one for their coordinator again. */
   healingMs: 30_000,

@@ -21,6 +21,7 @@ export class Presence {
   #asked: NodeId | undefined
   #tries = 0
   #dueMs: number
+  #remindAtMs = Number.NEGATIVE_INFINITY
   #coordinatingSinceMs = Number.POSITIVE_INFINITY
 
   constructor(context: ClusterContext, nowMs: number) {
@@ -74,6 +75,13 @@ export class Presence {
   hurry(nowMs: number): void {
     this.#asked = undefined
     this.#dueMs = Math.min(this.#dueMs, nowMs + this.#context.random.below(hurryMs))
+  }
+
+  /** The same, of what the coordinator does not know; it may not come to know it by that. */
+  remind(nowMs: number): void {
+    if (nowMs < this.#remindAtMs) return
+    this.#remindAtMs = nowMs + clusterTimes.hereTimeoutMs
+    this.hurry(nowMs)
   }
 
   /** @returns whether someone is not absent any more */

@@ -13,8 +13,10 @@ export interface PushPullModules {
   readonly roster: Roster
 }
 
-/** So many members try as often as the preset says; more of them as often together. */
+/** So many members try as often as the preset says; more of them as often together... */
 const triersMin = 8
+/** ...and however many they are, each at least once in so many times that. */
+const triesSharedMax = 8
 
 export class PushPullTimes {
   readonly #preset: MembershipPreset
@@ -23,8 +25,9 @@ export class PushPullTimes {
   #compareAtMs: number
   /** Once, besides the usual comparisons: those who join together do not compare in step. */
   #afterJoinMs = Number.POSITIVE_INFINITY
-  /** Infinity: nobody was missed when it was looked last. */
   #tryAtMs: number
+  /** Whether somebody was missed when it was looked last, or is since. */
+  #isMissing = true
   /** Came back from the dead by its own word: what else it knows is asked for soon. */
   #reunited: NodeId | undefined
 
@@ -46,14 +49,18 @@ export class PushPullTimes {
   join(seeds: readonly NodeId[], nowMs: number): void {
     const { joinRetryMs, leaveMs, reunionMs } = this.#preset
     this.#seeds = seeds
+    this.#isMissing = true
     this.#tryAtMs = nowMs + joinRetryMs
     this.#afterJoinMs = nowMs + leaveMs + reunionMs
   }
 
   /** A member is not heard of any more. */
   miss(nowMs: number): void {
-    const { random } = this.#modules
-    this.#tryAtMs = Math.min(this.#tryAtMs, nowMs + random.below(Math.ceil(this.#tryEveryMs)))
+    const everyMs = this.#tryEveryMs
+    // Once for many: who draws anew for each has the earliest of its draws, as all others have.
+    if (this.#isMissing && this.#tryAtMs <= nowMs + everyMs) return
+    this.#isMissing = true
+    this.#tryAtMs = nowMs + this.#modules.random.below(everyMs)
   }
 
   /** One from beyond a healed partition: compare again when both sides have had time to refute. */
@@ -91,15 +98,18 @@ export class PushPullTimes {
   #missed(nowMs: number): NodeId | undefined {
     const { random, roster } = this.#modules
     const missed = roster.oneLost(this.#seeds, random)
-    this.#tryAtMs = missed === undefined ? Number.POSITIVE_INFINITY : nowMs + this.#tryEveryMs
+    this.#isMissing = missed !== undefined
+    // Where nobody is missed, nobody is woken for it: a seed may be forgotten in time.
+    this.#tryAtMs = this.#isMissing ? nowMs + this.#tryEveryMs : this.#compareAtMs
     return missed
   }
 
   /** All members miss the same ones: the more there are, the seldomer each of them tries. */
   get #tryEveryMs(): number {
     const { joinRetryMs, reconnectIntervalMs } = this.#preset
-    const { clusterSize } = this.#modules.roster
+    const { clusterSize, provenSize } = this.#modules.roster
     if (clusterSize === 1) return joinRetryMs
-    return reconnectIntervalMs * Math.max(1, clusterSize / triersMin)
+    const times = Math.min(triesSharedMax, Math.max(1, provenSize / triersMin))
+    return Math.ceil(reconnectIntervalMs * times)
   }
 }

@@ -98,6 +98,13 @@ export class Roster {
     return this.#members.size + 1
   }
 
+  /** Of those, oneself and who has answered: names that nobody answers to count for nothing. */
+  get provenSize(): number {
+    let size = 1
+    for (const { hasAnswered } of this.#members.values()) if (hasAnswered) size += 1
+    return size
+  }
+
   get(id: NodeId): Member | undefined {
     return this.#members.get(id)
   }
