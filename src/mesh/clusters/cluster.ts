@@ -202,9 +202,9 @@ export class Cluster {
   }
 
   #showRoster(to: NodeId, { card }: MessageOf<'roster-wanted'>): void {
-    const cards = this.present().map((id) => this.#context.cardOf(id))
-    const shown = card === undefined ? [] : farthestCards(card, cards, rosterCardsMax)
-    this.#context.send(to, { ...this.#rosterMessage(), cards: shown })
+    const { cardOf } = this.#context
+    const shown = card && farthestCards(card, this.present().map(cardOf), rosterCardsMax)
+    this.#context.send(to, { ...this.#rosterMessage(), cards: shown ?? [] })
   }
 
   #rosterMessage(): MessageOf<'roster'> {
@@ -264,8 +264,8 @@ export class Cluster {
   /** Another coordinated meanwhile, or pretends to: one's own goes on, as a later version. */
   #override({ coordinator, version }: Roster, nowMs: number): void {
     if (seatOf(this.#roster, coordinator) === undefined) return
-    if (!this.#disputes.takeAnswer(coordinator, nowMs)) return
-    this.#sign({ ...this.#roster, version }, nowMs)
+    const above = this.#disputes.answer(version, nowMs)
+    if (above !== undefined) this.#sign({ ...this.#roster, version: above }, nowMs)
   }
 
   #adopt(roster: Roster, nowMs: number): void {

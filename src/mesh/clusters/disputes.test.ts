@@ -26,18 +26,23 @@ test('what was quiet for so long is another dispute', () => {
   assert.equal(disputes.note(one, 2 * healingMs + 2), 'new')
 })
 
-test('the coordinator answers at first soon, and then each time after twice as long', () => {
+test('others are answered at first at once, and then each time after twice as long', () => {
   const disputes = new Disputes()
   const answered: number[] = []
-  for (let nowMs = 0; nowMs < 60_000; nowMs += 100) {
-    if (disputes.takeAnswer(one, nowMs)) answered.push(nowMs)
+  for (let nowMs = 0; nowMs < 40_000; nowMs += 100) {
+    if (disputes.answer(5, nowMs) !== undefined) answered.push(nowMs)
   }
-  assert.deepEqual(answered, [0, 1_000, 3_000, 7_000, 15_000, 31_000])
-  assert.ok(disputes.takeAnswer(other, 60_000))
+  assert.deepEqual(answered, [0, 1_000, 3_000, 7_000, 15_000, 23_000, 31_000, 39_000])
   // After a quiet time it begins anew.
-  const laterMs = 31_000 + 3 * healingMs
-  assert.ok(disputes.takeAnswer(one, laterMs))
-  assert.ok(disputes.takeAnswer(one, laterMs + clusterTimes.overrideEveryMs))
-  disputes.keepOnly(() => false)
-  assert.ok(disputes.takeAnswer(one, laterMs + clusterTimes.overrideEveryMs))
+  const laterMs = 39_000 + 8_000 + healingMs + 1
+  assert.notEqual(disputes.answer(5, laterMs), undefined)
+  assert.notEqual(disputes.answer(5, laterMs + 1_000), undefined)
+  assert.equal(disputes.answer(5, laterMs + 2_999), undefined)
+})
+
+test('an answer is above all that was shown, whatever is shown again at the right moment', () => {
+  const disputes = new Disputes()
+  assert.equal(disputes.answer(8, 0), 8)
+  assert.equal(disputes.answer(21, 500), undefined)
+  assert.equal(disputes.answer(9, 1_000), 21)
 })

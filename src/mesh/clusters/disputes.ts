@@ -1,7 +1,7 @@
 /**
  * Rosters of members that do not coordinate in one's own eyes. One of the two has lost sight of
  * somebody, and learns better while a partition heals; who still signs after that pretends. And
- * for the coordinator: how often it answers such a one with a later roster, which goes to all.
+ * for the coordinator: when it answers with a later roster, which goes to all.
  */
 import type { NodeId } from '../../protocol/index.ts'
 import { clusterTimes } from './limits.ts'
@@ -11,17 +11,15 @@ interface Dispute {
   lastMs: number
 }
 
-interface Answer {
-  readonly atMs: number
-  /** Until the next. */
-  readonly gapMs: number
-}
-
 export type Standpoint = 'new' | 'open' | 'over'
 
 export class Disputes {
   readonly #disputes = new Map<NodeId, Dispute>()
-  readonly #answers = new Map<NodeId, Answer>()
+  /** That another has signed: the highest that was shown. */
+  #version = 0
+  #answeredAtMs = Number.NEGATIVE_INFINITY
+  /** Until the next answer. */
+  #gapMs = 0
 
   /** How long it has gone on that this one signs. */
   note(signer: NodeId, nowMs: number): Standpoint {
@@ -36,22 +34,24 @@ export class Disputes {
     return nowMs - known.sinceMs > healingMs ? 'over' : 'open'
   }
 
-  /** Whether to answer this one now: at first soon, then each time after twice as long. */
-  takeAnswer(signer: NodeId, nowMs: number): boolean {
-    const { healingMs, overrideEveryMs } = clusterTimes
-    const last = this.#answers.get(signer)
-    const quietMs = nowMs - (last?.atMs ?? Number.NEGATIVE_INFINITY)
-    if (last !== undefined && quietMs < last.gapMs) return false
-    const isFirst = last === undefined || quietMs > last.gapMs + healingMs
-    const gapMs = isFirst ? overrideEveryMs : Math.min(healingMs, 2 * last.gapMs)
-    this.#answers.set(signer, { atMs: nowMs, gapMs })
-    return true
+  /**
+   * Another's roster was shown, and its signature holds. It is answered at once, the next ones each
+   * time after twice as long. An answer is above all that was shown, whoever shows what again.
+   * @returns above which version to sign; undefined: not now
+   */
+  answer(version: number, nowMs: number): number | undefined {
+    const { healingMs, overrideEveryMs, overrideEveryMsMax } = clusterTimes
+    this.#version = Math.max(this.#version, version)
+    const sinceMs = nowMs - this.#answeredAtMs
+    if (sinceMs < this.#gapMs) return undefined
+    const isNew = sinceMs > this.#gapMs + healingMs
+    this.#gapMs = isNew ? overrideEveryMs : Math.min(overrideEveryMsMax, 2 * this.#gapMs)
+    this.#answeredAtMs = nowMs
+    return this.#version
   }
 
   /** Only those with a seat can sign at all. */
   keepOnly(isSeated: (id: NodeId) => boolean): void {
-    for (const all of [this.#disputes, this.#answers]) {
-      for (const id of all.keys()) if (!isSeated(id)) all.delete(id)
-    }
+    for (const id of this.#disputes.keys()) if (!isSeated(id)) this.#disputes.delete(id)
   }
 }

@@ -114,8 +114,10 @@ export const clusterTimes = Object.freeze({
    * the others when it is half or twice what they said. */
   cardSizeEveryMs: 20_000,
   cardSizeSettledMs: 60_000,
-  /** As often as rosters are published; who goes on is answered each time after twice as long. */
+  /** A roster that another signed is answered at once, the next as soon as rosters are published,
+   * then each time after twice as long: with a member's next word within a healing period. */
   overrideEveryMs: 1_000,
+  overrideEveryMsMax: 8_000,
   /** Until two members who parted hold the same one for their coordinator again. */
   healingMs: 30_000,
 })

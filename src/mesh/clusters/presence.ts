@@ -77,11 +77,11 @@ export class Presence {
     this.#dueMs = Math.min(this.#dueMs, nowMs + this.#context.random.below(hurryMs))
   }
 
-  /** The same, of what the coordinator does not know; it may not come to know it by that. */
+  /** The coordinator does not know something; it may not come to know it by one's word. */
   remind(nowMs: number): void {
-    if (nowMs < this.#remindAtMs) return
+    if (this.#asked !== undefined || nowMs < this.#remindAtMs) return
     this.#remindAtMs = nowMs + clusterTimes.hereTimeoutMs
-    this.hurry(nowMs)
+    this.#dueMs = Math.min(this.#dueMs, nowMs + this.#context.random.below(hurryMs))
   }
 
   /** @returns whether someone is not absent any more */

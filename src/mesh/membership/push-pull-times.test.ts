@@ -67,12 +67,13 @@ test('who misses nobody tries nobody, until somebody is missed', () => {
 
 test('the more members there are, the seldomer each of them tries the same ones', () => {
   const many = Array.from({ length: 31 }, () => nodeIdOf(random.bytes(32)))
-  const { roster, times } = begin(...many)
+  const silent = Array.from({ length: 40 }, () => nodeIdOf(random.bytes(32)))
+  const { roster, times } = begin(...many, ...silent)
   for (const id of many) roster.noteAnswer(id)
   times.join([other], 0)
   const isTried = (nowMs: number) => times.due(nowMs).includes(other)
   assert.ok(isTried(joinRetryMs))
-  // With oneself four times as many as try as often as the preset says.
+  // With oneself four times as many as try as often as the preset says. The silent share nothing.
   assert.ok(!isTried(joinRetryMs + 4 * reconnectIntervalMs - 1))
   assert.ok(isTried(joinRetryMs + 4 * reconnectIntervalMs))
 })
@@ -91,4 +92,41 @@ test('who has joined compares again when those who were leaving then are gone', 
   times.join([one], nowMs)
   assert.deepEqual(times.due(nowMs + soonMs - 1), [])
   assert.deepEqual(times.due(nowMs + soonMs), [one])
+})
+
+test('however many share the tries, each has its turn', () => {
+  const many = Array.from({ length: 200 }, () => nodeIdOf(random.bytes(32)))
+  const { roster, times } = begin(...many)
+  for (const id of many) roster.noteAnswer(id)
+  times.join([other], 0)
+  const isTried = (nowMs: number) => times.due(nowMs).includes(other)
+  assert.ok(isTried(joinRetryMs))
+  assert.ok(!isTried(joinRetryMs + 8 * reconnectIntervalMs - 1))
+  assert.ok(isTried(joinRetryMs + 8 * reconnectIntervalMs))
+})
+
+test('where many die at once the time of the next try is drawn once', () => {
+  const { times } = begin(one, other)
+  const nowMs = 10 * pushPullIntervalMs
+  times.due(nowMs)
+  times.miss(nowMs)
+  const dueMs = times.nextDueMs
+  for (let i = 0; i < 50; i += 1) times.miss(nowMs)
+  assert.equal(times.nextDueMs, dueMs)
+})
+
+test('a seed that has left is tried again when it is forgotten', () => {
+  const { roster, times } = begin(one, other)
+  times.join([other], 0)
+  const left = { kind: 'left', subject: other, incarnation: 1 } as const
+  roster.merge(seal(left, 0), 0)
+  const isTried = (nowMs: number) => times.due(nowMs).includes(other)
+  for (let nowMs = 0; nowMs <= 3 * pushPullIntervalMs; nowMs += 1_000) {
+    assert.ok(!isTried(nowMs), `${nowMs} ms`)
+  }
+  const laterMs = near.deadSetMs + 1_000
+  roster.dead.expire(laterMs)
+  let isFound = false
+  for (let ms = 0; ms <= pushPullIntervalMs; ms += 1_000) isFound ||= isTried(laterMs + ms)
+  assert.ok(isFound)
 })
